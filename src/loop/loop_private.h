@@ -1,0 +1,27 @@
+/* What loop.c and timer.c share. */
+#ifndef PL_LOOP_LOOP_PRIVATE_H
+#define PL_LOOP_LOOP_PRIVATE_H
+
+#include <stdatomic.h>
+
+#include "loop/loop.h"
+#include "loop/timer.h"
+
+/* One queue per duration; a process uses a handful. */
+#define PL_LOOP_MAX_DURATIONS 32
+
+struct pl_loop {
+    int index;
+    h2o_loop_t *h2o;
+    h2o_multithread_queue_t *tasks;
+    h2o_multithread_receiver_t receiver;
+    h2o_linklist_t deferred;
+    atomic_bool stopping;
+    h2o_socket_t *tick;
+    pl_timer_queue_t *timers[PL_LOOP_MAX_DURATIONS];
+    size_t timers_count;
+};
+
+void pl_loop_timers_init(pl_loop_t *loop);
+
+#endif
