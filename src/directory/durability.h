@@ -1,0 +1,23 @@
+#ifndef PL_DIRECTORY_DURABILITY_H
+#define PL_DIRECTORY_DURABILITY_H
+
+#include <libpq-fe.h>
+
+#include "base/error.h"
+
+/*
+ * Checks that a commit on this connection is durable (promise 1): `fsync`, `full_page_writes` and
+ * the effective `synchronous_commit` are not off. Blocks for one round trip.
+ *
+ * `synchronous_commit` depends on who asks (ALTER ROLE and ALTER DATABASE can change it), so the
+ * connection must be the server's role on the database itself, not the owner's. The values
+ * `local`, `remote_write`, `on` and `remote_apply` all flush the commit to the primary's disk and
+ * pass.
+ *
+ * Returns 0 when durable. Returns -1 with PL_ERROR_INVALID and a message that names the settings
+ * that are off; PL_ERROR_UNAVAILABLE when the connection is lost; PL_ERROR_SQL when the question
+ * itself is refused.
+ */
+int pl_durability_check(PGconn *conn, pl_error_t *error) __attribute__((warn_unused_result));
+
+#endif

@@ -1,0 +1,63 @@
+#ifndef PL_DIRECTORY_SHARD_MAP_H
+#define PL_DIRECTORY_SHARD_MAP_H
+
+#include <libpq-fe.h>
+#include <stdint.h>
+
+#include "base/error.h"
+
+/*
+ * Which database holds which shard, as the directory says it at one moment.
+ *
+ * A loaded map never changes: whoever needs a newer one loads another, compares `map_version` and
+ * swaps the pointer. So several threads may read one map without a lock.
+ */
+
+/* The id's 13 shard bits. */
+#define PL_SHARDS_MAX 8192
+
+/* "shard_" and the number in at least four digits, with the terminating NUL. */
+#define PL_SHARD_SCHEMA_SIZE 16
+
+enum pl_system_state {
+    /* `parleyctl init` has not run: the directory has no tables, or no row that describes a system. */
+    PL_SYSTEM_UNINITIALISED,
+    /* The map is written down, but not every database has its schemas yet: init was interrupted. */
+    PL_SYSTEM_INITIALISING,
+    PL_SYSTEM_READY,
+};
+
+typedef struct pl_shard_map {
+    enum pl_system_state state;
+    /* 0 while uninitialised. */
+    int shards;
+    int64_t map_version;
+    /* In the order of their names; at most 65,535. */
+    int database_count;
+    char **database_names;
+    /* Index into database_names, valid for shards 0 .. shards - 1. */
+    uint16_t database_of_shard[PL_SHARDS_MAX];
+} pl_shard_map_t;
+
+/*
+ * Reads the map over a connection that may select from the schema `directory`; blocks. The read is
+ * one statement, so the map is one snapshot.
+ *
+ * Returns 0 and a map that the caller frees, for every `state` (a server that finds another state
+ * than PL_SYSTEM_READY should say "run parleyctl init"). Returns -1 with PL_ERROR_UNAVAILABLE when
+ * the connection is lost, PL_ERROR_SQL when the statement is refused, and PL_ERROR_INVALID when the
+ * directory contradicts itself (a shard missing, or out of range).
+ */
+int pl_shard_map_load(PGconn *conn, pl_shard_map_t **map_r, pl_error_t *error)
+    __attribute__((warn_unused_result));
+
+/* Frees *map and sets it to NULL; a NULL map is allowed. */
+void pl_shard_map_free(pl_shard_map_t **map);
+
+/* Index of a database's name in the map, or -1. */
+int pl_shard_map_find_database(const pl_shard_map_t *map, const char *name);
+
+/* Writes the schema's name of a shard, as "shard_0007". */
+void pl_shard_schema_format(char schema_r[static PL_SHARD_SCHEMA_SIZE], int shard);
+
+#endif
