@@ -1,0 +1,29 @@
+/* UTF-8 and the few character rules of the API. Nothing here needs a NUL at the end. */
+#ifndef PL_BASE_TEXT_H
+#define PL_BASE_TEXT_H
+
+#include <stdbool.h>
+#include <stddef.h>
+
+#include "base/compiler.h"
+
+#define PL_USERNAME_SIZE 65 /* 64 characters and a NUL */
+
+/* Well-formed UTF-8 (RFC 3629: no overlong form, no surrogate, nothing above U+10FFFF) and without
+ * U+0000, which PostgreSQL's text cannot hold. The empty string is valid. */
+bool pl_utf8_is_valid(const char *text, size_t len);
+
+/* Code points in valid UTF-8. */
+size_t pl_utf8_length(const char *text, size_t len);
+
+/* Bytes of the longest prefix with at most max_code_points; text is valid UTF-8. */
+size_t pl_utf8_prefix(const char *text, size_t len, size_t max_code_points);
+
+/* Only U+0020 to U+007E (so the empty string is, too). */
+bool pl_ascii_is_printable(const char *text, size_t len);
+
+/* Lower-cases a username and ends it with a NUL. Returns 0, or -1 where it is not 3 to 64
+ * characters of a-z A-Z 0-9 . _ - (out is then undefined). */
+int pl_username_normalise(const char *name, size_t len, char out[PL_USERNAME_SIZE]) PL_MUST_USE;
+
+#endif
