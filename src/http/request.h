@@ -1,0 +1,152 @@
+/*
+ * A request as the handlers see it: a counted handle that outlives libh2o's own request.
+ *
+ * libh2o disposes of a request the moment its client leaves, while work for it may still sit in a
+ * queue. So nothing above src/http ever holds an h2o_req_t. The handle has three states:
+ *
+ *     LIVE     --reply--------> ANSWERED   with libh2o, or a stream has taken the request over
+ *     LIVE     --client left--> GONE       on_gone has run; a reply does nothing
+ *
+ * src/http keeps one reference from the start until libh2o disposes of the request. A handler that
+ * answers before it returns needs none of its own; work that outlives the handler takes one and
+ * gives it back when it ends.
+ *
+ * What comes from the wire (path, headers, body, query) may be read while the handle is LIVE only;
+ * the id, the claims, the worker and the user data as long as a reference is held. All on the
+ * thread of the request's loop.
+ */
+#ifndef PL_HTTP_REQUEST_H
+#define PL_HTTP_REQUEST_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "auth/token.h"
+#include "base/buffer.h"
+#include "base/compiler.h"
+#include "loop/loop.h"
+
+typedef struct pl_request pl_request_t;
+
+/* Bytes that belong to the request: not NUL-terminated. `data` is NULL for what is absent. */
+typedef struct pl_slice {
+    const char *data;
+    size_t len;
+} pl_slice_t;
+
+bool pl_slice_is(pl_slice_t slice, const char *text);
+
+/* ---- lifetime ---- */
+
+pl_request_t *pl_request_ref(pl_request_t *request);
+void pl_request_unref(pl_request_t **request);
+
+/* True until a reply was given or the client left. */
+bool pl_request_is_live(const pl_request_t *request);
+
+/*
+ * `on_gone` runs once if the client leaves before a reply was given, and never before this returns.
+ * It runs inside libh2o's disposal of the request: it may cancel queued work and drop references,
+ * and must not answer other requests. NULL takes it back.
+ */
+typedef void (*pl_request_gone_fn)(pl_request_t *request, void *owner);
+void pl_request_on_gone(pl_request_t *request, pl_request_gone_fn on_gone, void *owner);
+
+/*
+ * For a request that is answered later than in this turn of the loop (long-poll): has an HTTP/1
+ * connection watched, since libh2o does not read from it meanwhile and would not see the client
+ * leave. Ends by itself with the request.
+ */
+void pl_request_hold(pl_request_t *request);
+
+/* ---- context ---- */
+
+const char *pl_request_id(const pl_request_t *request);
+/* The operation's name from the route table. */
+const char *pl_request_operation(const pl_request_t *request);
+/* The caller; NULL when the route is public or the optional token is absent. */
+const pl_token_claims_t *pl_request_claims(const pl_request_t *request);
+/* What `pl_server_worker_create` was given as the handlers' context. */
+void *pl_request_worker(const pl_request_t *request);
+pl_loop_t *pl_request_loop(const pl_request_t *request);
+/* When the handler was called, pl_clock_monotonic_us. */
+int64_t pl_request_started_us(const pl_request_t *request);
+
+/* One pointer for the owner's use; src/http never looks at it. */
+void pl_request_set_data(pl_request_t *request, void *data);
+void *pl_request_data(const pl_request_t *request);
+
+/* ---- what the client sent ---- */
+
+pl_slice_t pl_request_method(const pl_request_t *request);
+/* The n-th {parameter} of the route's pattern, percent-decoded; without NUL and never empty. */
+pl_slice_t pl_request_path_parameter(const pl_request_t *request, size_t n);
+/* `name` in lower case. The first one of several. */
+pl_slice_t pl_request_header(const pl_request_t *request, const char *name);
+pl_slice_t pl_request_cookie(const pl_request_t *request, const char *name);
+/* Not NUL-terminated; len 0 without a body. */
+pl_slice_t pl_request_body(const pl_request_t *request);
+/* True when If-None-Match names `etag` (with its quotes; weak comparison) or is "*". */
+bool pl_request_has_etag(const pl_request_t *request, const char *etag);
+
+/* ---- query parameters: query.c ---- */
+
+/* The names that an operation knows go in; the values come out, percent-decoded. A value is
+ * valid UTF-8 without NUL, and absent (data NULL) if the parameter was not given. */
+typedef struct pl_query_parameter {
+    const char *name;
+    pl_slice_t value;
+} pl_query_parameter_t;
+
+/* -1: the query has an unknown or repeated name or a bad escape, and the request was answered
+ * with a 400. */
+int pl_request_query(pl_request_t *request, pl_query_parameter_t *parameters,
+                     size_t count) PL_MUST_USE;
+
+/* The parameter's value as a decimal integer in [min, max]; `fallback` if it was not given. -1:
+ * it is none, and the request was answered with a 422 that points to it. */
+int pl_request_query_integer(pl_request_t *request, const pl_query_parameter_t *parameter,
+                             int64_t min, int64_t max, int64_t fallback,
+                             int64_t *value_r) PL_MUST_USE;
+
+/* ---- replies: reply.c. On a request that is not live they do nothing but free what they were
+ * given. ---- */
+
+typedef enum pl_cache_policy {
+    PL_CACHE_NO_STORE, /* Cache-Control: no-store */
+    /* Cache-Control: private, no-cache; Vary: Authorization, Cookie: for what has an ETag */
+    PL_CACHE_REVALIDATE,
+    PL_CACHE_PUBLIC, /* Cache-Control: public, no-cache; static files */
+} pl_cache_policy_t;
+
+/* Zeroed members are left out. The strings are copied. */
+typedef struct pl_reply {
+    int status;
+    pl_cache_policy_t cache;
+    const char *content_type; /* default application/json */
+    const char *etag;         /* with its quotes */
+    const char *location;
+    const char *set_cookie;
+    const char *allow;
+    const char *www_authenticate;
+    const char *content_security_policy;
+    int retry_after_s; /* 0: none */
+} pl_reply_t;
+
+/* Answers with the buffer's bytes, taking them over: the buffer is empty afterwards. NULL: no
+ * body. */
+void pl_request_reply(pl_request_t *request, const pl_reply_t *reply, pl_buffer_t *body);
+
+/* Answers with bytes that `release(owner)` gives back once libh2o no longer needs them (at once
+ * if the request is not live); `release` may be NULL for constant data. The owner's count need
+ * not be atomic: it is called on this thread. */
+void pl_request_reply_shared(pl_request_t *request, const pl_reply_t *reply, const char *data,
+                             size_t len, void (*release)(void *owner), void *owner);
+
+/* 204, and 304 with that ETag. */
+void pl_request_reply_no_content(pl_request_t *request);
+void pl_request_reply_not_modified(pl_request_t *request, const char *etag,
+                                   pl_cache_policy_t cache);
+
+#endif

@@ -1,0 +1,47 @@
+/*
+ * Which handler answers which path: tables of routes, tried in the order in which they were added.
+ *
+ * The router answers by itself: 404 for an unknown path, 405 with Allow, 415 and 413 for a body
+ * that the route does not take, 401 and 403 for what authentication refuses. So a handler is called
+ * with a request that is allowed to be there.
+ *
+ * Authentication: `Authorization: Bearer <token>`, or the login's cookie. A cookie is sent by
+ * browsers on behalf of any site that asks them to, so with a cookie a method other than GET or
+ * HEAD must come from the same origin (Sec-Fetch-Site, else Origin compared with Host).
+ */
+#ifndef PL_HTTP_ROUTER_H
+#define PL_HTTP_ROUTER_H
+
+#include "http/request.h"
+
+typedef struct pl_router pl_router_t;
+
+/* `worker` is the context of the loop that the request arrived on (pl_request_worker). */
+typedef void (*pl_handler_fn)(pl_request_t *request, void *worker);
+
+enum {
+    PL_ROUTE_PUBLIC = 1, /* no token is needed and none is looked at */
+    /* no token is needed; one in Authorization is verified. Cookies are not looked at */
+    PL_ROUTE_OPTIONAL_AUTH = 2,
+    PL_ROUTE_BODY = 4,    /* takes a body, application/json */
+    PL_ROUTE_NO_HEAD = 8, /* GET that does not answer HEAD too (long-poll, stream) */
+};
+
+typedef struct pl_route {
+    const char *operation; /* operationId; label of the metrics */
+    const char *method;
+    const char *pattern; /* "/v1/conversations/{conversationId}/messages" */
+    pl_handler_fn handler;
+    unsigned flags;
+} pl_route_t;
+
+#define PL_ROUTE_MAX_PARAMETERS 4
+
+pl_router_t *pl_router_create(void);
+void pl_router_destroy(pl_router_t **router);
+
+/* The table must outlive the router; several tables may be added. Before the server is created.
+ * A pattern that is not understood is a programmer's error. */
+void pl_router_add(pl_router_t *router, const pl_route_t *routes, size_t count);
+
+#endif

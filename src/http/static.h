@@ -1,0 +1,26 @@
+/*
+ * Files that are part of the binary: the OpenAPI document and the docs page. They have a strong
+ * ETag made of their content and may be cached after revalidation. HTML goes out with a policy that
+ * lets it load nothing from elsewhere.
+ */
+#ifndef PL_HTTP_STATIC_H
+#define PL_HTTP_STATIC_H
+
+#include "http/router.h"
+
+/* What the build embeds (src/http/embedded.cmake): constant data. */
+typedef struct pl_static_file {
+    const char *path; /* "/openapi.json" */
+    const char *content_type;
+    const char *etag; /* with its quotes */
+    const unsigned char *data;
+    size_t len;
+} pl_static_file_t;
+
+/* Answers with the file, or 304. */
+void pl_static_reply(pl_request_t *request, const pl_static_file_t *file);
+
+/* GET /openapi.json and GET /docs. */
+void pl_static_add_routes(pl_router_t *router);
+
+#endif
