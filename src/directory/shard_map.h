@@ -20,18 +20,19 @@
 #define PL_SHARD_SCHEMA_SIZE 16
 
 enum pl_system_state {
-    /* `parleyctl init` has not run: the directory has no tables, or no row that describes a system. */
+    /* `parleyctl init` has not run: the directory has no tables, or nothing in them. */
     PL_SYSTEM_UNINITIALISED,
-    /* The map is written down, but not every database has its schemas yet: init was interrupted. */
+    /* The map is written down, but not every database has its schemas yet: init runs, or was
+     * interrupted. */
     PL_SYSTEM_INITIALISING,
+    /* Init's last step has written the row of directory.system. */
     PL_SYSTEM_READY,
 };
 
 typedef struct pl_shard_map {
     enum pl_system_state state;
-    /* 0 while uninitialised. */
-    int shards;
-    int64_t map_version;
+    int shards;          /* 0 while uninitialised */
+    int64_t map_version; /* 0 unless ready */
     /* In the order of their names; at most 65,535. */
     int database_count;
     char **database_names;
