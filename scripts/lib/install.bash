@@ -1,0 +1,46 @@
+# Installs Debian packages that are missing, and touches nothing when none is. Sourced after common.bash.
+
+# missing_packages GROUP...: names, one a line, of those of scripts/lib/packages that are not installed.
+missing_packages() {
+    local groups=" $* " group package wanted=()
+    while read -r group package; do
+        [[ $groups == *" $group "* ]] && wanted+=("$package")
+    done < <(grep -v '^#' "$root/scripts/lib/packages")
+    # npm of another source (NodeSource) comes inside nodejs, and then the package must not be asked for.
+    if command -v npm >/dev/null; then
+        wanted=("${wanted[@]/#%npm/}")
+    fi
+    comm -23 <(printf '%s\n' "${wanted[@]}" | sed '/^$/d' | sort -u) \
+        <(dpkg-query -W -f '${db:Status-Status} ${Package}\n' | sed -n 's/^installed //p' | sort -u)
+}
+
+# install_packages GROUP...
+install_packages() {
+    local missing
+    mapfile -t missing < <(missing_packages "$@")
+    [ ${#missing[@]} -gt 0 ] || return 0
+    say "installing ${#missing[@]} Debian packages: ${missing[*]}"
+    if ! apt-cache policy "${missing[@]}" 2>/dev/null | grep -q 'Candidate: [^(]'; then
+        as_root "read the package lists" apt-get -qq update
+    fi
+    apt_install "${missing[@]}" && return 0
+    # Lists that are out of date name versions that the mirror no longer has.
+    as_root "read the package lists" apt-get -qq update
+    apt_install "${missing[@]}" ||
+        die "apt-get could not install ${missing[*]}: its messages above say why; mend that and run this again"
+}
+
+# The packages' own services stay down: a private PostgreSQL, PgBouncer and HAProxy are started
+# instead. Debian's way to say so is policy-rc.d, put there for as long as apt-get runs.
+apt_install() {
+    local quiet_services='
+        policy=/usr/sbin/policy-rc.d
+        if ! [ -e $policy ]; then
+            printf "#!/bin/sh\nexit 101\n" >$policy
+            chmod 755 $policy
+            trap "rm -f $policy" EXIT
+        fi
+        DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends \
+            -o DPkg::Lock::Timeout=300 -o Dpkg::Use-Pty=0 "$@" >/dev/null'
+    as_root "install packages" bash -c "$quiet_services" apt_install "$@"
+}

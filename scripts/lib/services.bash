@@ -1,0 +1,396 @@
+# The processes of a private Parley under one data directory: how each is prepared, started and stopped.
+# Sourced after common.bash.
+#
+# $data/              parley.ini, jwt.key, stack.env, tls/, and in secrets/ the generated passwords
+# $data/log/NAME.log  what the service says; $data/run/NAME.pid  its process, removed by an orderly stop
+# $base/              PostgreSQL's files and PgBouncer's; $base is $data unless it cannot be (see choose_base)
+#
+# The caller sets: data, shards, parleyd, parleyctl, and the ports (0: pick one, and keep it).
+
+pg_bin=/usr/lib/postgresql/15/bin
+all_services=(postgresql pgbouncer parleyd haproxy)
+databases=(parley_a parley_b)
+
+# PostgreSQL and PgBouncer refuse to run as root; HAProxy needs nothing of root.
+# Started by root, each runs as the user that its Debian package made.
+service_user() {
+    case $1 in
+    postgresql | pgbouncer) echo postgres ;;
+    haproxy) echo haproxy ;;
+    *) id -un ;;
+    esac
+}
+
+# exec_as USER COMMAND...: replaces this shell by the command, so the process keeps its id. The kernel
+# ends the command when its parent goes, if the caller set `tied` (quickstart).
+exec_as() {
+    local user=$1 options=()
+    shift
+    [ -n "${tied-}" ] && options+=(--pdeathsig "$tied")
+    if [ "$(id -u)" = 0 ] && [ "$user" != root ]; then
+        options+=(--reuid "$user" --regid "$(id -gn "$user")" --init-groups --inh-caps=-all)
+    fi
+    if [ ${#options[@]} -gt 0 ]; then
+        exec setpriv "${options[@]}" -- "$@"
+    fi
+    exec "$@"
+}
+
+run_as() { (tied='' exec_as "$@"); }
+
+# Sets base: where PostgreSQL, PgBouncer and HAProxy keep their files. That is the data directory, but for
+# root when a directory above it is closed to those users (/root is): then a directory in /var/lib/parley,
+# with a symbolic link to it. A socket's path is at most 107 bytes, so sockets of a deep directory are in /tmp.
+choose_base() {
+    base=$data
+    local hash
+    hash=$(printf '%s' "$data" | sha256sum | cut -c1-12)
+    if [ "$(id -u)" = 0 ] && ! run_as postgres test -x "$data"; then
+        base=/var/lib/parley/$hash
+        mkdir -p "$base"
+        chmod 711 /var/lib/parley "$base"
+        ln -sfn "$base" "$data/base"
+    fi
+    sockets=$base/sockets
+    if [ ${#sockets} -gt 70 ]; then
+        sockets=/tmp/parley-sockets-$hash
+    fi
+    [ -d "$sockets" ] || mkdir -m 700 "$sockets" || die "cannot make $sockets: remove what is there"
+    own "$sockets" postgres
+}
+
+# own PATH USER: gives the path to the service's user when root runs this.
+own() {
+    if [ "$(id -u)" = 0 ]; then
+        chown -R "$2": "$1"
+    fi
+}
+
+# secret NAME: the kept password of that name, made at its first use.
+secret() {
+    local file=$data/secrets/$1
+    [ -s "$file" ] || (umask 077 && hex_secret 16 >"$file")
+    cat "$file"
+}
+
+# dsn ROLE DATABASE [pooled]
+dsn() {
+    local port=$postgresql_port
+    [ "${3-}" = pooled ] && port=$pgbouncer_port
+    printf 'host=%s port=%s dbname=%s user=%s password=%s' "$sockets" "$port" "$2" "$1" "$(secret "$1")"
+}
+
+as_superuser() { # DATABASE [psql's arguments]
+    "$pg_bin/psql" -X -q -v ON_ERROR_STOP=1 -d "$(dsn postgres "$1")" "${@:2}"
+}
+
+# --- processes ---
+
+pid_of() { cat "$data/run/$1.pid" 2>/dev/null; }
+
+# A pid file can outlive its process, and the number can be another's by now: so its command line counts too.
+is_running() {
+    local pid
+    pid=$(pid_of "$1") && [ -n "$pid" ] && [ -e "/proc/$pid" ] || return 1
+    ! grep -q '^State:[[:space:]]*Z' "/proc/$pid/status" 2>/dev/null || return 1
+    tr '\0' ' ' <"/proc/$pid/cmdline" 2>/dev/null | grep -qF -- "$(service_mark "$1")"
+}
+
+# What a service's command line has and another's does not.
+service_mark() {
+    case $1 in
+    postgresql) echo "-D $base/postgresql" ;;
+    pgbouncer) echo "$base/pgbouncer/pgbouncer.ini" ;;
+    haproxy) echo "$base/haproxy/haproxy.cfg" ;;
+    parleyd) echo "$data/parley.ini" ;;
+    esac
+}
+
+service_command() {
+    case $1 in
+    postgresql) command=("$pg_bin/postgres" -D "$base/postgresql") ;;
+    pgbouncer) command=(/usr/sbin/pgbouncer "$base/pgbouncer/pgbouncer.ini") ;;
+    haproxy) command=(/usr/sbin/haproxy -db -f "$base/haproxy/haproxy.cfg") ;;
+    parleyd) command=("$parleyd" -c "$data/parley.ini") ;;
+    esac
+}
+
+# spawn SERVICE: starts the process in a session of its own, so that a Ctrl-C reaches the caller alone.
+spawn() {
+    local command
+    service_command "$1"
+    (
+        exec </dev/null >>"$data/log/$1.log" 2>&1
+        cd "$base" || exit 1
+        exec 9>&-
+        [ "$1" = haproxy ] && export_edge_settings
+        exec_as "$(service_user "$1")" setsid "${command[@]}"
+    ) &
+    spawned_pid=$!
+    printf '%s\n' "$spawned_pid" >"$data/run/$1.pid"
+}
+
+# start_service SERVICE: returns when it answers; dies with the reason when it does not.
+start_service() {
+    is_running "$1" && return 0
+    "prepare_$1"
+    spawn "$1"
+    local tries limit=300
+    for ((tries = 0; tries < limit; tries++)); do
+        if ! [ -e "/proc/$spawned_pid" ] || grep -q '^State:[[:space:]]*Z' "/proc/$spawned_pid/status"; then
+            break
+        fi
+        "${1}_answers" && return 0
+        sleep 0.1
+    done
+    die "$1 does not start: $(last_words "$1") (all of it: $data/log/$1.log)"
+}
+
+last_words() {
+    grep -E 'FATAL|PANIC|ERROR|ALERT|"level":"(error|fatal)"' "$data/log/$1.log" | tail -n 1 | cut -c1-300
+}
+
+# stop_service SERVICE: by the signal that makes it end in order, and by force after 20 s.
+stop_service() {
+    local pid tries signal=TERM
+    if is_running "$1"; then
+        pid=$(pid_of "$1")
+        # INT is PostgreSQL's fast shutdown; TERM would wait for the sessions to end by themselves.
+        [ "$1" = postgresql ] && signal=INT
+        kill -"$signal" "$pid" 2>/dev/null
+        for ((tries = 0; tries < 400; tries++)); do
+            is_running "$1" || break
+            sleep 0.05
+        done
+        if is_running "$1"; then
+            warn "$1 did not stop within 20 s: killing it"
+            kill -KILL "$pid" 2>/dev/null
+        fi
+    fi
+    rm -f "$data/run/$1.pid"
+}
+
+# --- PostgreSQL ---
+
+prepare_postgresql() {
+    local pgdata=$base/postgresql
+    check_cluster "$pgdata"
+    if ! [ -d "$pgdata" ]; then
+        create_cluster "$pgdata"
+    fi
+    wait_for_orphans "$pgdata"
+    cp "$root/conf/postgresql.conf" "$pgdata/parley.conf"
+    cat >"$pgdata/instance.conf" <<END
+listen_addresses = '127.0.0.1'
+port = $postgresql_port
+unix_socket_directories = '$sockets'
+END
+    own "$pgdata/parley.conf" postgres
+    own "$pgdata/instance.conf" postgres
+}
+
+check_cluster() {
+    [ -e "$1" ] || return 0
+    [ -r "$1/PG_VERSION" ] ||
+        die "$1 is not a PostgreSQL cluster (no PG_VERSION): put it back from a copy, or move $data away to start afresh"
+    [ "$(cat "$1/PG_VERSION")" = 15 ] ||
+        die "$1 is of PostgreSQL $(cat "$1/PG_VERSION"), this needs 15: upgrade it, or move $data away to start afresh"
+    [ "$(stat -c %U "$1")" = "$(database_user)" ] ||
+        die "$1 belongs to $(stat -c %U "$1"), not to $(database_user): run this as the user who made it, or set PARLEY_DATA_DIR to another directory"
+}
+
+database_user() {
+    if [ "$(id -u)" = 0 ]; then
+        echo postgres
+    else
+        id -un
+    fi
+}
+
+# Under another name until it is whole, so that an interrupted start leaves nothing half made.
+create_cluster() {
+    local new=$1.new password=$base/superuser-password
+    rm -rf "$new"
+    mkdir "$new"
+    (umask 077 && secret postgres >"$password")
+    own "$new" postgres
+    own "$password" postgres
+    run_as "$(database_user)" "$pg_bin/initdb" -D "$new" -U postgres --pwfile="$password" \
+        --auth=scram-sha-256 --encoding=UTF8 --locale=C.UTF-8 >>"$data/log/postgresql.log" 2>&1 ||
+        die "initdb failed: $(tail -n 1 "$data/log/postgresql.log") (all of it: $data/log/postgresql.log)"
+    rm -f "$password"
+    printf "include 'parley.conf'\ninclude 'instance.conf'\n" >>"$new/postgresql.conf"
+    mv "$new" "$1"
+}
+
+# After a kill -9 of the postmaster its children end by themselves, and PostgreSQL does not start before.
+# Once nobody is left, a lock file whose number now is another process's (or a zombie's) would stop it for ever.
+wait_for_orphans() {
+    local tries
+    for ((tries = 0; tries < 100; tries++)); do
+        if [ -z "$(processes_in "$1")" ]; then
+            rm -f "$1/postmaster.pid" "$sockets/.s.PGSQL.$postgresql_port"*
+            return 0
+        fi
+        sleep 0.1
+    done
+    die "$1 is in use by process $(processes_in "$1" | head -n 1): stop that PostgreSQL first"
+}
+
+# The processes whose working directory is the path: every process of a PostgreSQL cluster.
+processes_in() {
+    local link
+    for link in /proc/[0-9]*/cwd; do
+        if [ "$(readlink "$link" 2>/dev/null)" = "$1" ]; then
+            link=${link#/proc/}
+            printf '%s\n' "${link%/cwd}"
+        fi
+    done
+}
+
+postgresql_answers() { "$pg_bin/pg_isready" -q -h "$sockets" -p "$postgresql_port"; }
+
+# The roles and databases, once. Everything inside them is parleyctl's.
+create_databases() {
+    [ -e "$data/run/databases-created" ] && return 0
+    local name
+    as_superuser postgres -v owner="$(secret parley_owner)" -v server="$(secret parley_server)" \
+        -f "$root/scripts/lib/roles.sql" >/dev/null
+    for name in "${databases[@]}"; do
+        as_superuser postgres -v name="$name" >/dev/null <<'END'
+SELECT format('CREATE DATABASE %I OWNER parley_owner TEMPLATE template0', :'name')
+WHERE NOT EXISTS (SELECT FROM pg_database WHERE datname = :'name') \gexec
+REVOKE ALL ON DATABASE :"name" FROM PUBLIC;
+GRANT CONNECT ON DATABASE :"name" TO parley_server;
+END
+    done
+    touch "$data/run/databases-created"
+}
+
+# --- PgBouncer ---
+
+prepare_pgbouncer() {
+    local dir=$base/pgbouncer name
+    mkdir -p "$dir"
+    {
+        cat "$root/conf/pgbouncer.ini"
+        printf 'listen_addr = 127.0.0.1\nlisten_port = %s\nunix_socket_dir = %s\n' "$pgbouncer_port" "$sockets"
+        printf 'auth_file = %s\n[databases]\n' "$dir/userlist.txt"
+        for name in "${databases[@]}"; do
+            printf '%s = host=%s port=%s dbname=%s\n' "$name" "$sockets" "$postgresql_port" "$name"
+        done
+    } >"$dir/pgbouncer.ini"
+    (umask 077 && printf '"parley_server" "%s"\n' "$(secret parley_server)" >"$dir/userlist.txt")
+    own "$dir" postgres
+    # A socket whose process was killed would be taken for one in use.
+    rm -f "$sockets/.s.PGSQL.$pgbouncer_port"
+}
+
+pgbouncer_answers() { "$pg_bin/pg_isready" -q -h "$sockets" -p "$pgbouncer_port" -d "${databases[0]}" -U parley_server; }
+
+# --- parleyd and parleyctl ---
+
+# parley.ini: what this stack decides, then the caller's `settings` ("section.key=value", the last one wins).
+# A section's name can have a space ("database parley_a"); a key cannot have a dot.
+write_parley_ini() {
+    local -A value=()
+    local order=() setting name
+    for setting in "${stack_settings[@]}" "${settings[@]}"; do
+        name=${setting%%=*}
+        [[ $setting == *=* && $name == *.* ]] || die "--set takes section.key=value, not '$setting'"
+        [ -v "value[$name]" ] || order+=("$name")
+        value[$name]=${setting#*=}
+    done
+    (
+        umask 077
+        for name in "${order[@]}"; do
+            printf '%s\n' "${name%.*}"
+        done | awk '!seen[$0]++' | while IFS= read -r section; do
+            printf '[%s]\n' "$section"
+            for name in "${order[@]}"; do
+                [ "${name%.*}" = "$section" ] && printf '%s=%s\n' "${name##*.}" "${value[$name]}"
+            done
+        done >"$data/parley.ini"
+    )
+}
+
+collect_stack_settings() {
+    local name
+    stack_settings=(
+        "server.listen_address=127.0.0.1"
+        "server.http_port=$http_port"
+        "server.admin_address=127.0.0.1"
+        "server.admin_port=$admin_port"
+        "directory.dsn=$(dsn parley_server "${databases[0]}")"
+        "directory.owner_dsn=$(dsn parley_owner "${databases[0]}")"
+        "auth.jwt_key_file=$data/jwt.key"
+    )
+    for name in "${databases[@]}"; do
+        stack_settings+=(
+            "database $name.dsn=$(dsn parley_server "$name" pooled)"
+            "database $name.direct_dsn=$(dsn parley_server "$name")"
+            "database $name.owner_dsn=$(dsn parley_owner "$name")"
+        )
+    done
+}
+
+prepare_parleyd() {
+    [ -s "$data/jwt.key" ] || (umask 077 && hex_secret 32 >"$data/jwt.key")
+    collect_stack_settings
+    write_parley_ini
+}
+
+parleyd_answers() { curl -fs -o /dev/null --max-time 2 "http://127.0.0.1:$admin_port/readyz"; }
+
+# The schemas: made at the first start, brought up to this checkout's at the later ones.
+initialise_schemas() {
+    local log=$data/log/parleyctl.log action=(migrate up)
+    if ! [ -e "$data/run/initialised" ]; then
+        local IFS=,
+        action=(init --shards "$shards" --databases "${databases[*]}")
+        unset IFS
+    fi
+    "$parleyctl" -c "$data/parley.ini" "${action[@]}" >>"$log" 2>&1 ||
+        die "parleyctl ${action[*]} failed: $(tail -n 1 "$log") (all of it: $log)"
+    touch "$data/run/initialised"
+}
+
+# --- HAProxy ---
+
+prepare_haproxy() {
+    local dir=$base/haproxy
+    mkdir -p "$dir"
+    make_certificate
+    # The key reaches HAProxy's own user without being open to others.
+    (umask 077 && cat "$data/tls/server.crt" "$data/tls/server.key" >"$dir/server.pem")
+    cp "$root/conf/haproxy.cfg" "$dir/haproxy.cfg"
+    own "$dir" haproxy
+}
+
+# A self-signed certificate for this machine, renewed in its last week.
+make_certificate() {
+    local dir=$data/tls
+    mkdir -p "$dir"
+    if ! openssl x509 -checkend 604800 -noout -in "$dir/server.crt" >/dev/null 2>&1; then
+        (umask 077 && openssl req -x509 -newkey ec -pkeyopt ec_paramgen_curve:prime256v1 -nodes \
+            -keyout "$dir/server.key" -out "$dir/server.crt" -days 365 -subj /CN=localhost \
+            -addext 'subjectAltName=DNS:localhost,IP:127.0.0.1,IP:::1' 2>>"$data/log/haproxy.log") ||
+            die "openssl could not make a certificate: $(tail -n 1 "$data/log/haproxy.log")"
+        chmod 644 "$dir/server.crt"
+    fi
+}
+
+# What conf/haproxy.cfg reads from the environment. Its own defaults hold for what is not said here.
+export_edge_settings() {
+    local files connections
+    export PARLEY_EDGE_BIND=127.0.0.1:$https_port PARLEY_EDGE_CERTIFICATE=$base/haproxy/server.pem
+    export PARLEY_EDGE_SERVER=127.0.0.1:$http_port
+    # Two descriptors a connection; HAProxy does not start where the limit of open files is too low.
+    files=$(ulimit -Hn)
+    [ "$files" = unlimited ] && files=1048576
+    connections=$(((files - 200) / 2))
+    [ "$connections" -gt 20000 ] && connections=20000
+    export PARLEY_EDGE_MAXCONN=${PARLEY_EDGE_MAXCONN:-$connections}
+}
+
+haproxy_answers() { port_is_used "$https_port"; }
