@@ -1,0 +1,76 @@
+-- Parents of the shards' tables. A shard's leaves (sql/shard/create_shard.sql) are their partitions, so every key
+-- begins with the id that the range is over. The ledger parley.migration is parleyctl's own.
+--
+-- Timestamps are microseconds since 1970. There are no foreign keys: a key share lock on a hot mailbox or
+-- conversation row for every message would cost more than the check is worth. Storage parameters are on the leaves,
+-- since PostgreSQL takes none on a partitioned table.
+
+CREATE SCHEMA IF NOT EXISTS parley;
+GRANT USAGE ON SCHEMA parley TO parley_server;
+
+CREATE TABLE parley.account (
+    user_id           bigint NOT NULL,
+    created_timestamp bigint NOT NULL,
+    username          text   NOT NULL,
+    display_name      text   NOT NULL,
+    password_hash     text,
+    PRIMARY KEY (user_id)
+) PARTITION BY RANGE (user_id);
+COMMENT ON TABLE parley.account IS 'Who lives here. The leaf has the unique index on username, which the id''s shard is derived from.';
+COMMENT ON COLUMN parley.account.password_hash IS 'Argon2id, encoded; null for an account that an integrator signs in.';
+
+CREATE TABLE parley.mailbox (
+    user_id           bigint NOT NULL,
+    version           bigint NOT NULL,
+    previous_version  bigint NOT NULL DEFAULT 0,
+    tombstone_horizon bigint NOT NULL DEFAULT 0,
+    PRIMARY KEY (user_id)
+) PARTITION BY RANGE (user_id);
+COMMENT ON TABLE parley.mailbox IS 'One row per user, which every writer of the mailbox locks first.';
+COMMENT ON COLUMN parley.mailbox.version IS 'The change counter. Every row of the mailbox has a version, and every message a time (message_id / 2), at or below it.';
+COMMENT ON COLUMN parley.mailbox.previous_version IS 'The version before the last write: what lets that write''s RETURNING give it. Not for readers.';
+COMMENT ON COLUMN parley.mailbox.tombstone_horizon IS 'Newest version whose tombstone was purged: changes since an older cursor are no longer all there.';
+
+CREATE TABLE parley.conversation (
+    user_id         bigint  NOT NULL,
+    peer_id         bigint  NOT NULL,
+    last_message_id bigint  NOT NULL,
+    read_up_to      bigint  NOT NULL DEFAULT 0,
+    delivered_up_to bigint  NOT NULL DEFAULT 0,
+    version         bigint  NOT NULL,
+    unread_count    integer NOT NULL DEFAULT 0,
+    snippet         text    NOT NULL,
+    PRIMARY KEY (user_id, peer_id)
+) PARTITION BY RANGE (user_id);
+CREATE INDEX conversation_newest ON parley.conversation (user_id, last_message_id);
+CREATE INDEX conversation_version ON parley.conversation (user_id, version);
+COMMENT ON TABLE parley.conversation IS 'One user''s view of a chat with a peer.';
+COMMENT ON COLUMN parley.conversation.snippet IS 'First 100 characters of the newest message.';
+
+CREATE TABLE parley.message (
+    user_id           bigint NOT NULL,
+    peer_id           bigint NOT NULL,
+    message_id        bigint NOT NULL,
+    version           bigint NOT NULL,
+    sender_id         bigint NOT NULL,
+    client_message_id text   NOT NULL,
+    content           text   COMPRESSION lz4 NOT NULL,
+    PRIMARY KEY (user_id, peer_id, message_id)
+) PARTITION BY RANGE (user_id);
+-- The key of a send, in the mailbox that is written first: there, and only there, the sender is the peer.
+CREATE UNIQUE INDEX message_dedupe ON parley.message (user_id, peer_id, client_message_id) WHERE sender_id = peer_id;
+-- What changed since T in the mailbox.
+CREATE INDEX message_version ON parley.message (user_id, version);
+-- What changed since T in one conversation is what the primary key finds from (T - 10 s) on, and these: rows changed
+-- or stored more than 10 s after their id's time. Hardly any row is, so the index costs a send nothing.
+CREATE INDEX message_changed ON parley.message (user_id, peer_id, version)
+    WHERE version - (message_id >> 1) > 10000000;
+COMMENT ON TABLE parley.message IS 'One row per mailbox that a message is in.';
+
+CREATE TABLE parley.outbox (
+    recipient_id bigint NOT NULL,
+    sender_id    bigint NOT NULL,
+    message_id   bigint NOT NULL,
+    PRIMARY KEY (recipient_id, sender_id, message_id)
+) PARTITION BY RANGE (recipient_id);
+COMMENT ON TABLE parley.outbox IS 'Messages whose sender''s copy is still owed. The content is the recipient''s message row.';

@@ -1,0 +1,34 @@
+-- Deletes outbox rows whose sender's copy is stored. Element i of the arrays is one row's key.
+--
+-- recipient_ids
+-- sender_ids
+-- message_ids
+-- Result: the number deleted. A row that another session works on, or that is gone, is passed over: the relay finds
+-- what is left over, and does again what does no harm.
+--
+-- Names the parent, which opens every partition: for large batches only.
+CREATE OR REPLACE FUNCTION parley.settle_outbox(recipient_ids bigint[], sender_ids bigint[], message_ids bigint[])
+    RETURNS integer
+    LANGUAGE plpgsql VOLATILE SECURITY DEFINER
+    SET search_path = pg_catalog
+    SET plan_cache_mode = force_generic_plan
+AS $$
+DECLARE
+    deleted integer;
+BEGIN
+    -- A deletion that a crash takes back costs a copy that is there already.
+    PERFORM set_config('synchronous_commit', 'off', true);
+    WITH settled AS (
+        SELECT o.recipient_id, o.sender_id, o.message_id
+        FROM unnest(recipient_ids, sender_ids, message_ids) AS k (recipient_id, sender_id, message_id)
+             JOIN parley.outbox o USING (recipient_id, sender_id, message_id)
+        FOR UPDATE OF o SKIP LOCKED
+    )
+    DELETE FROM parley.outbox o USING settled s
+    WHERE o.recipient_id = s.recipient_id AND o.sender_id = s.sender_id AND o.message_id = s.message_id;
+    GET DIAGNOSTICS deleted = ROW_COUNT;
+    RETURN deleted;
+END
+$$;
+REVOKE ALL ON FUNCTION parley.settle_outbox(bigint[], bigint[], bigint[]) FROM PUBLIC;
+GRANT EXECUTE ON FUNCTION parley.settle_outbox(bigint[], bigint[], bigint[]) TO parley_server;

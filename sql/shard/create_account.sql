@@ -1,0 +1,44 @@
+-- Creates an account and its mailbox.
+--
+-- user_id            from the id generator, of this shard
+-- username           lower-case; the shard is the one that its hash names
+-- display_name
+-- password_hash      or null
+-- created_timestamp  microseconds; the mailbox's first version
+-- Result: 'created', 'username-taken' or 'id-taken' (call again with another id). The very same call again, as after
+-- a lost connection, is 'created' too.
+CREATE OR REPLACE FUNCTION {shard}.create_account(
+    user_id bigint, username text, display_name text, password_hash text, created_timestamp bigint)
+    RETURNS text
+    LANGUAGE plpgsql VOLATILE SECURITY DEFINER
+    SET search_path = pg_catalog
+AS $$
+#variable_conflict use_column
+DECLARE
+    holder {shard}.account;
+BEGIN
+    INSERT INTO {shard}.account (user_id, username, display_name, password_hash, created_timestamp)
+    VALUES ($1, $2, $3, $4, $5)
+    ON CONFLICT DO NOTHING;
+    IF FOUND THEN
+        INSERT INTO {shard}.mailbox (user_id, version) VALUES ($1, $5) ON CONFLICT DO NOTHING;
+        IF FOUND THEN
+            RETURN 'created';
+        END IF;
+        -- The mailbox of an erased user: its id is not given out again.
+        DELETE FROM {shard}.account a WHERE a.user_id = $1;
+        RETURN 'id-taken';
+    END IF;
+
+    SELECT a.* INTO holder FROM {shard}.account a WHERE a.user_id = $1;
+    IF NOT FOUND THEN
+        RETURN 'username-taken';
+    END IF;
+    IF (holder.username, holder.created_timestamp, holder.password_hash) IS NOT DISTINCT FROM ($2, $5, $4) THEN
+        RETURN 'created';
+    END IF;
+    RETURN 'id-taken';
+END
+$$;
+REVOKE ALL ON FUNCTION {shard}.create_account(bigint, text, text, text, bigint) FROM PUBLIC;
+GRANT EXECUTE ON FUNCTION {shard}.create_account(bigint, text, text, text, bigint) TO parley_server;

@@ -1,0 +1,40 @@
+-- Creates one shard: its schema, its leaf tables, and their place in the parents. Run once, before the functions.
+--
+-- {shard}  the schema, e.g. shard_0007
+-- {lower}  lowest user id of the shard
+-- {upper}  one more than the highest, or MAXVALUE
+--
+-- LIKE and ATTACH, not PARTITION OF: attaching takes a SHARE UPDATE EXCLUSIVE lock on the parent, so a database can
+-- be given a shard while it serves others.
+
+CREATE SCHEMA {shard};
+GRANT USAGE ON SCHEMA {shard} TO parley_server;
+
+CREATE TABLE {shard}.account (LIKE parley.account INCLUDING ALL);
+CREATE UNIQUE INDEX account_username ON {shard}.account (username);
+
+-- mailbox: each send updates a row in place (HOT), as long as its page has room; vacuum is for the rest.
+CREATE TABLE {shard}.mailbox (LIKE parley.mailbox INCLUDING ALL)
+    WITH (fillfactor = 50, autovacuum_vacuum_scale_factor = 0.05, autovacuum_analyze_scale_factor = 0.5);
+
+-- conversation: a new message moves the row in two indexes, so a send's update is never HOT and leaves work for vacuum.
+CREATE TABLE {shard}.conversation (LIKE parley.conversation INCLUDING ALL)
+    WITH (autovacuum_vacuum_scale_factor = 0.05);
+
+-- message: only grows. Vacuumed by inserts for the visibility map and for freezing in small steps.
+CREATE TABLE {shard}.message (LIKE parley.message INCLUDING ALL)
+    WITH (autovacuum_vacuum_insert_scale_factor = 0.05, autovacuum_vacuum_insert_threshold = 100000);
+
+-- outbox: every row is deleted soon after it was inserted. Dead entries at the head of its index are what makes a
+-- queue slow, so it is vacuumed early and at full speed.
+CREATE TABLE {shard}.outbox (LIKE parley.outbox INCLUDING ALL)
+    WITH (autovacuum_vacuum_scale_factor = 0, autovacuum_vacuum_threshold = 2000,
+          autovacuum_vacuum_insert_scale_factor = 0, autovacuum_vacuum_insert_threshold = 10000,
+          autovacuum_analyze_scale_factor = 0, autovacuum_analyze_threshold = 50000,
+          autovacuum_vacuum_cost_delay = 0);
+
+ALTER TABLE parley.account      ATTACH PARTITION {shard}.account      FOR VALUES FROM ({lower}) TO ({upper});
+ALTER TABLE parley.mailbox      ATTACH PARTITION {shard}.mailbox      FOR VALUES FROM ({lower}) TO ({upper});
+ALTER TABLE parley.conversation ATTACH PARTITION {shard}.conversation FOR VALUES FROM ({lower}) TO ({upper});
+ALTER TABLE parley.message      ATTACH PARTITION {shard}.message      FOR VALUES FROM ({lower}) TO ({upper});
+ALTER TABLE parley.outbox       ATTACH PARTITION {shard}.outbox       FOR VALUES FROM ({lower}) TO ({upper});

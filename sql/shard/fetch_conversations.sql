@@ -1,0 +1,69 @@
+-- A page of a mailbox's conversations, or what changed in them.
+--
+-- mailbox_id  whose
+-- page_size   rows at most
+-- skip        newest rows to leave out (since is 0)
+-- since       0, or a version: what changed after it
+-- Rows: a header first (peer_id null, version the mailbox's), then conversations, newest message first. None at all if
+-- there is no such mailbox. is_delta: the rows are all that changed since. Else they are the newest page, since
+-- `since` is 0, more than page_size conversations changed, or tombstones of that age are gone, or it is not from
+-- this mailbox. has_more: there are older ones.
+-- STABLE: version and rows are of one snapshot.
+CREATE OR REPLACE FUNCTION {shard}.fetch_conversations(mailbox_id bigint, page_size integer, skip bigint, since bigint)
+    RETURNS TABLE (peer_id bigint, last_message_id bigint, snippet text, unread_count integer, read_up_to bigint,
+                   delivered_up_to bigint, version bigint, is_delta boolean, has_more boolean)
+    LANGUAGE plpgsql STABLE SECURITY DEFINER
+    SET search_path = pg_catalog
+    SET plan_cache_mode = force_generic_plan
+AS $$
+#variable_conflict use_column
+DECLARE
+    now_at bigint;
+    horizon bigint;
+BEGIN
+    SELECT m.version, m.tombstone_horizon INTO now_at, horizon FROM {shard}.mailbox m WHERE m.user_id = mailbox_id;
+    IF NOT FOUND THEN
+        RETURN;
+    END IF;
+
+    IF since > 0 AND since BETWEEN horizon AND now_at THEN
+        RETURN QUERY
+        WITH changed AS MATERIALIZED (
+            SELECT c.peer_id, c.last_message_id, c.snippet, c.unread_count, c.read_up_to, c.delivered_up_to, c.version
+            FROM {shard}.conversation c
+            WHERE c.user_id = mailbox_id AND c.version > since
+            ORDER BY c.version
+            LIMIT page_size + 1
+        ), fits AS MATERIALIZED (
+            SELECT count(*) <= page_size AS yes FROM changed
+        )
+        SELECT NULL::bigint, NULL::bigint, NULL::text, NULL::integer, NULL::bigint, NULL::bigint, now_at, true, false
+        FROM fits WHERE yes
+        UNION ALL
+        SELECT changed.*, NULL::boolean, NULL::boolean FROM changed, fits WHERE yes
+        ORDER BY 2 DESC NULLS FIRST;
+        IF FOUND THEN
+            RETURN;
+        END IF;
+        skip := 0;
+    END IF;
+
+    RETURN QUERY
+    WITH page AS MATERIALIZED (
+        SELECT c.peer_id, c.last_message_id, c.snippet, c.unread_count, c.read_up_to, c.delivered_up_to, c.version
+        FROM {shard}.conversation c
+        WHERE c.user_id = mailbox_id
+        ORDER BY c.last_message_id DESC
+        OFFSET skip LIMIT page_size + 1
+    )
+    (SELECT NULL::bigint, NULL::bigint, NULL::text, NULL::integer, NULL::bigint, NULL::bigint, now_at, false,
+            count(*) > page_size
+     FROM page
+     UNION ALL
+     SELECT page.*, NULL::boolean, NULL::boolean FROM page
+     ORDER BY 2 DESC NULLS FIRST)
+    LIMIT page_size + 1;
+END
+$$;
+REVOKE ALL ON FUNCTION {shard}.fetch_conversations(bigint, integer, bigint, bigint) FROM PUBLIC;
+GRANT EXECUTE ON FUNCTION {shard}.fetch_conversations(bigint, integer, bigint, bigint) TO parley_server;

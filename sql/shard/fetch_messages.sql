@@ -1,0 +1,80 @@
+-- A page of one conversation's messages, or what changed in it.
+--
+-- mailbox_id  whose copy
+-- peer        the conversation
+-- page_size   rows at most
+-- skip        newest rows to leave out (since is 0)
+-- before      0, or only messages with ids below (since is 0)
+-- since       0, or a version: what changed after it
+-- Rows: a header first (message_id null, version the mailbox's), then messages, newest first. None at all if there is
+-- no such mailbox. is_delta and has_more as with fetch_conversations.
+-- STABLE: version and rows are of one snapshot.
+--
+-- Changed since T are rows whose version is more than 10 s above their id's time, by the index message_changed;
+-- and others, whose ids are then at or above T - 10 s, by the primary key. No row is of both kinds.
+CREATE OR REPLACE FUNCTION {shard}.fetch_messages(
+    mailbox_id bigint, peer bigint, page_size integer, skip bigint, before bigint, since bigint)
+    RETURNS TABLE (message_id bigint, sender_id bigint, client_message_id text, content text, version bigint,
+                   is_delta boolean, has_more boolean)
+    LANGUAGE plpgsql STABLE SECURITY DEFINER
+    SET search_path = pg_catalog
+    SET plan_cache_mode = force_generic_plan
+AS $$
+#variable_conflict use_column
+DECLARE
+    now_at bigint;
+    horizon bigint;
+BEGIN
+    SELECT m.version, m.tombstone_horizon INTO now_at, horizon FROM {shard}.mailbox m WHERE m.user_id = mailbox_id;
+    IF NOT FOUND THEN
+        RETURN;
+    END IF;
+
+    IF since > 0 AND since BETWEEN horizon AND now_at THEN
+        RETURN QUERY
+        WITH changed AS MATERIALIZED (
+            (SELECT m.message_id, m.sender_id, m.client_message_id, m.content, m.version
+             FROM {shard}.message m
+             WHERE m.user_id = mailbox_id AND m.peer_id = peer AND m.message_id >= (since - 10000000) << 1
+               AND m.version > since AND m.version - (m.message_id >> 1) <= 10000000
+             ORDER BY m.message_id
+             LIMIT page_size + 1)
+            UNION ALL
+            (SELECT m.message_id, m.sender_id, m.client_message_id, m.content, m.version
+             FROM {shard}.message m
+             WHERE m.user_id = mailbox_id AND m.peer_id = peer
+               AND m.version > since AND m.version - (m.message_id >> 1) > 10000000
+             ORDER BY m.version
+             LIMIT page_size + 1)
+        ), fits AS MATERIALIZED (
+            SELECT count(*) <= page_size AS yes FROM changed
+        )
+        SELECT NULL::bigint, NULL::bigint, NULL::text, NULL::text, now_at, true, false FROM fits WHERE yes
+        UNION ALL
+        SELECT changed.*, NULL::boolean, NULL::boolean FROM changed, fits WHERE yes
+        ORDER BY 1 DESC NULLS FIRST;
+        IF FOUND THEN
+            RETURN;
+        END IF;
+        skip := 0;
+        before := 0;
+    END IF;
+
+    RETURN QUERY
+    WITH page AS MATERIALIZED (
+        SELECT m.message_id, m.sender_id, m.client_message_id, m.content, m.version
+        FROM {shard}.message m
+        WHERE m.user_id = mailbox_id AND m.peer_id = peer
+          AND m.message_id < CASE WHEN before = 0 THEN 9223372036854775807 ELSE before END
+        ORDER BY m.message_id DESC
+        OFFSET skip LIMIT page_size + 1
+    )
+    (SELECT NULL::bigint, NULL::bigint, NULL::text, NULL::text, now_at, false, count(*) > page_size FROM page
+     UNION ALL
+     SELECT page.*, NULL::boolean, NULL::boolean FROM page
+     ORDER BY 1 DESC NULLS FIRST)
+    LIMIT page_size + 1;
+END
+$$;
+REVOKE ALL ON FUNCTION {shard}.fetch_messages(bigint, bigint, integer, bigint, bigint, bigint) FROM PUBLIC;
+GRANT EXECUTE ON FUNCTION {shard}.fetch_messages(bigint, bigint, integer, bigint, bigint, bigint) TO parley_server;

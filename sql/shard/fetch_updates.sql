@@ -1,0 +1,87 @@
+-- What changed in a mailbox since a cursor, in the order of versions.
+--
+-- mailbox_id  whose
+-- page_size   messages at most, and conversations at most
+-- since       a version; 0 is the beginning of the mailbox
+-- Rows: a header first (kind h), then messages (kind m), then conversations (kind c), both ascending by version. None at
+-- all if there is no such mailbox.
+-- header        version: the cursor to hand out; mailbox_version; is_delta; has_more: call again from the cursor
+-- message       all of peer_id, message_id, sender_id, client_message_id, content, version
+-- conversation  peer_id, message_id (its last), content (its snippet), unread_count, read_up_to, delivered_up_to, version
+-- If a list is longer than page_size, both are cut at the version at which the first of them is full, and the
+-- cursor is there. A cursor from above the mailbox's version or from before the tombstone horizon gets the
+-- newest page_size of each and the mailbox's version, is_delta false: the client drops what it has.
+-- STABLE: version and rows are of one snapshot.
+CREATE OR REPLACE FUNCTION {shard}.fetch_updates(mailbox_id bigint, page_size integer, since bigint)
+    RETURNS TABLE (kind "char", peer_id bigint, message_id bigint, sender_id bigint, client_message_id text,
+                   content text, unread_count integer, read_up_to bigint, delivered_up_to bigint, version bigint,
+                   mailbox_version bigint, is_delta boolean, has_more boolean)
+    LANGUAGE plpgsql STABLE SECURITY DEFINER
+    SET search_path = pg_catalog
+    SET plan_cache_mode = force_generic_plan
+AS $$
+#variable_conflict use_column
+DECLARE
+    now_at bigint;
+    horizon bigint;
+BEGIN
+    SELECT m.version, m.tombstone_horizon INTO now_at, horizon FROM {shard}.mailbox m WHERE m.user_id = mailbox_id;
+    IF NOT FOUND THEN
+        RETURN;
+    END IF;
+
+    IF since > now_at OR (since > 0 AND since < horizon) THEN
+        RETURN QUERY
+        SELECT 'h'::"char", NULL::bigint, NULL::bigint, NULL::bigint, NULL::text, NULL::text, NULL::integer,
+               NULL::bigint, NULL::bigint, now_at, now_at, false, false;
+        RETURN QUERY
+        SELECT * FROM (
+            SELECT 'm'::"char", m.peer_id, m.message_id, m.sender_id, m.client_message_id, m.content, NULL::integer,
+                   NULL::bigint, NULL::bigint, m.version, NULL::bigint, NULL::boolean, NULL::boolean
+            FROM {shard}.message m WHERE m.user_id = mailbox_id
+            ORDER BY m.version DESC LIMIT page_size) newest
+        ORDER BY version;
+        RETURN QUERY
+        SELECT * FROM (
+            SELECT 'c'::"char", c.peer_id, c.last_message_id, NULL::bigint, NULL::text, c.snippet, c.unread_count,
+                   c.read_up_to, c.delivered_up_to, c.version, NULL::bigint, NULL::boolean, NULL::boolean
+            FROM {shard}.conversation c WHERE c.user_id = mailbox_id
+            ORDER BY c.version DESC LIMIT page_size) newest
+        ORDER BY version;
+        RETURN;
+    END IF;
+
+    RETURN QUERY
+    WITH message AS MATERIALIZED (
+        SELECT m.peer_id, m.message_id, m.sender_id, m.client_message_id, m.content, m.version,
+               row_number() OVER (ORDER BY m.version) AS number
+        FROM {shard}.message m
+        WHERE m.user_id = mailbox_id AND m.version > since
+        ORDER BY m.version LIMIT page_size + 1
+    ), conversation AS MATERIALIZED (
+        SELECT c.peer_id, c.last_message_id, c.snippet, c.unread_count, c.read_up_to, c.delivered_up_to, c.version,
+               row_number() OVER (ORDER BY c.version) AS number
+        FROM {shard}.conversation c
+        WHERE c.user_id = mailbox_id AND c.version > since
+        ORDER BY c.version LIMIT page_size + 1
+    ), full_at AS MATERIALIZED (
+        SELECT least((SELECT max(version) FROM message WHERE number = page_size
+                          AND EXISTS (SELECT FROM message WHERE number > page_size)),
+                     (SELECT max(version) FROM conversation WHERE number = page_size
+                          AND EXISTS (SELECT FROM conversation WHERE number > page_size))) AS cut
+    )
+    SELECT 'h'::"char", NULL::bigint, NULL::bigint, NULL::bigint, NULL::text, NULL::text, NULL::integer,
+           NULL::bigint, NULL::bigint, coalesce(cut, now_at), now_at, since > 0, cut IS NOT NULL
+    FROM full_at
+    UNION ALL
+    SELECT 'm'::"char", m.peer_id, m.message_id, m.sender_id, m.client_message_id, m.content, NULL,
+           NULL, NULL, m.version, NULL, NULL, NULL
+    FROM message m, full_at WHERE m.version <= coalesce(cut, now_at)
+    UNION ALL
+    SELECT 'c'::"char", c.peer_id, c.last_message_id, NULL, NULL, c.snippet, c.unread_count,
+           c.read_up_to, c.delivered_up_to, c.version, NULL, NULL, NULL
+    FROM conversation c, full_at WHERE c.version <= coalesce(cut, now_at);
+END
+$$;
+REVOKE ALL ON FUNCTION {shard}.fetch_updates(bigint, integer, bigint) FROM PUBLIC;
+GRANT EXECUTE ON FUNCTION {shard}.fetch_updates(bigint, integer, bigint) TO parley_server;

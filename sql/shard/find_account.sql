@@ -1,0 +1,19 @@
+-- The account with a username, if it lives in this shard.
+--
+-- name  a username, lower-case
+-- Rows: one or none.
+CREATE OR REPLACE FUNCTION {shard}.find_account(name text)
+    RETURNS TABLE (user_id bigint, username text, display_name text, password_hash text,
+                   created_timestamp bigint)
+    LANGUAGE plpgsql STABLE SECURITY DEFINER
+    SET search_path = pg_catalog
+AS $$
+#variable_conflict use_column
+BEGIN
+    RETURN QUERY
+    SELECT a.user_id, a.username, a.display_name, a.password_hash, a.created_timestamp
+    FROM {shard}.account a WHERE a.username = name;
+END
+$$;
+REVOKE ALL ON FUNCTION {shard}.find_account(text) FROM PUBLIC;
+GRANT EXECUTE ON FUNCTION {shard}.find_account(text) TO parley_server;
