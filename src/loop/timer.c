@@ -35,7 +35,7 @@ static void on_tick(h2o_socket_t *socket, const char *err)
     (void)err;
     if (read(h2o_socket_get_fd(socket), &expirations, sizeof(expirations)) < 0)
         return;
-    uint64_t now_ms = pl_clock_monotonic_ms();
+    uint64_t now_ms = (uint64_t)pl_clock_monotonic_ms();
     for (size_t i = 0; i < loop->timers_count; i++)
         fire_due(loop->timers[i], now_ms);
 }
@@ -73,7 +73,7 @@ pl_timer_queue_t *pl_timer_queue(pl_loop_t *loop, uint64_t duration_ms)
 void pl_timer_arm(pl_timer_queue_t *queue, pl_timer_t *timer)
 {
     pl_timer_disarm(timer);
-    timer->due_ms = pl_clock_monotonic_ms() + queue->duration_ms;
+    timer->due_ms = (uint64_t)pl_clock_monotonic_ms() + queue->duration_ms;
     h2o_linklist_insert(&queue->timers, &timer->link);
 }
 

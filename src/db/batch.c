@@ -1,0 +1,113 @@
+#include "db/batch.h"
+
+#include <assert.h>
+#include <string.h>
+
+#include "directory/shard_map.h"
+
+void pl_batch_init(pl_batch_t *batch, size_t limit)
+{
+    assert(limit >= 1 && limit <= PL_BATCH_MAX);
+    memset(batch, 0, sizeof(*batch));
+    batch->limit = limit;
+}
+
+/* The statement that `op` joins: the last of its kind and shard, if there is room in it. */
+static size_t find_statement(const pl_batch_t *batch, const pl_op_t *op)
+{
+    if (op->kind->max_ops > 1)
+        for (size_t i = batch->statements_count; i-- > 0;) {
+            const pl_batch_statement_t *statement = &batch->statements[i];
+            if (statement->kind == op->kind && statement->shard == op->shard)
+                return statement->count < op->kind->max_ops ? i : batch->statements_count;
+        }
+    return batch->statements_count;
+}
+
+static void take(pl_batch_t *batch, pl_op_t *op, size_t *statement_of)
+{
+    size_t index = find_statement(batch, op);
+    pl_batch_statement_t *statement = &batch->statements[index];
+
+    if (index == batch->statements_count) {
+        batch->statements_count++;
+        *statement = (pl_batch_statement_t){.kind = op->kind, .shard = op->shard};
+    }
+    statement->count++;
+    statement_of[batch->count] = index;
+    batch->ops[batch->count++] = op;
+}
+
+static void group(pl_batch_t *batch, const size_t *statement_of)
+{
+    size_t next[PL_BATCH_MAX];
+    size_t offset = 0;
+
+    for (size_t i = 0; i < batch->statements_count; i++) {
+        next[i] = offset;
+        batch->statements[i].ops = batch->grouped + offset;
+        offset += batch->statements[i].count;
+    }
+    for (size_t i = 0; i < batch->count; i++)
+        batch->grouped[next[statement_of[i]]++] = batch->ops[i];
+}
+
+void pl_batch_fill(pl_batch_t *batch, h2o_linklist_t *queue)
+{
+    size_t statement_of[PL_BATCH_MAX];
+
+    assert(batch->count == 0);
+    do {
+        pl_op_t *op = H2O_STRUCT_FROM_MEMBER(pl_op_t, link, queue->next);
+        if (op->alone && batch->count > 0)
+            break;
+        h2o_linklist_unlink(&op->link);
+        take(batch, op, statement_of);
+        if (op->alone)
+            break;
+    } while (batch->count < batch->limit && !h2o_linklist_is_empty(queue));
+    group(batch, statement_of);
+}
+
+static const char *statement_sql(pl_batch_t *batch, const pl_batch_statement_t *statement)
+{
+    const pl_op_kind_t *kind = statement->kind;
+
+    if (kind->sql_tail == NULL)
+        return kind->sql;
+    char schema[PL_SHARD_SCHEMA_SIZE];
+    pl_shard_schema_format(schema, statement->shard);
+    pl_buffer_clear(&batch->sql);
+    pl_buffer_append_text(&batch->sql, kind->sql);
+    pl_buffer_append_text(&batch->sql, schema);
+    pl_buffer_append_text(&batch->sql, kind->sql_tail);
+    return pl_buffer_terminate(&batch->sql);
+}
+
+int pl_batch_send(pl_batch_t *batch, pl_conn_t *conn)
+{
+    for (size_t i = 0; i < batch->statements_count; i++) {
+        const pl_batch_statement_t *statement = &batch->statements[i];
+        pl_params_reset(&batch->params);
+        statement->kind->encode(&batch->params, statement->ops, statement->count);
+        if (pl_conn_query(conn, statement_sql(batch, statement), &batch->params) != 0)
+            return -1;
+    }
+    for (size_t i = 0; i < batch->count; i++)
+        batch->ops[i]->attempted = true;
+    return pl_conn_sync(conn);
+}
+
+bool pl_batch_decode_next(pl_batch_t *batch, PGresult *result)
+{
+    assert(batch->decoded < batch->statements_count);
+    const pl_batch_statement_t *statement = &batch->statements[batch->decoded++];
+    return statement->kind->decode(result, statement->ops, statement->count);
+}
+
+void pl_batch_clear(pl_batch_t *batch)
+{
+    batch->count = 0;
+    batch->statements_count = 0;
+    batch->decoded = 0;
+}

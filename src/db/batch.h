@@ -1,0 +1,49 @@
+/* The operations that one lane runs in one transaction, grouped into statements. */
+#ifndef PL_DB_BATCH_H
+#define PL_DB_BATCH_H
+
+#include <stdbool.h>
+#include <stddef.h>
+
+#include "db/conn.h"
+#include "db/op.h"
+
+/* The most that configuration may ask for; a lane's arrays have this size. */
+#define PL_BATCH_MAX 512
+
+typedef struct pl_batch_statement {
+    const pl_op_kind_t *kind;
+    int shard;
+    size_t count;
+    pl_op_t *const *ops; /* into the batch's `grouped` */
+} pl_batch_statement_t;
+
+typedef struct pl_batch {
+    size_t limit;
+    size_t count;
+    pl_op_t *ops[PL_BATCH_MAX];     /* in the order of submission */
+    pl_op_t *grouped[PL_BATCH_MAX]; /* the same, statement by statement */
+    size_t statements_count;
+    pl_batch_statement_t statements[PL_BATCH_MAX];
+    size_t decoded; /* statements answered so far */
+    pl_params_t params;
+    pl_buffer_t sql;
+} pl_batch_t;
+
+/* An empty batch that takes at most `limit` operations (1 to PL_BATCH_MAX). */
+void pl_batch_init(pl_batch_t *batch, size_t limit);
+
+/* Moves operations from the head of `queue` (not empty) into the empty batch and groups them: operations of one kind
+ * and shard share statements and keep their order. One that must run alone is a batch of its own. */
+void pl_batch_fill(pl_batch_t *batch, h2o_linklist_t *queue);
+
+/* Sends all statements and the Sync, and marks the operations as attempted. -1 as for pl_conn_query. */
+int pl_batch_send(pl_batch_t *batch, pl_conn_t *conn) __attribute__((warn_unused_result));
+
+/* Gives the next statement's result to its operations. Returns true when they have kept it. */
+bool pl_batch_decode_next(pl_batch_t *batch, PGresult *result);
+
+/* Forgets the operations. */
+void pl_batch_clear(pl_batch_t *batch);
+
+#endif

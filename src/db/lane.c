@@ -1,0 +1,305 @@
+#include "db/lane.h"
+
+#include <stdatomic.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/clock.h"
+#include "base/log.h"
+#include "base/memory.h"
+#include "db/batch.h"
+#include "db/conn.h"
+#include "db/metrics.h"
+#include "loop/timer.h"
+
+/* How often the queue is searched for operations past their deadline. */
+#define SWEEP_MS 100
+/* The pause after a failure that may pass: the database is not asked in a tight loop. */
+#define PAUSE_MS 60
+
+struct pl_lane {
+    pl_loop_t *loop;
+    char *name;
+    char *dsn;
+    uint64_t batch_timeout_ms;
+    size_t queue_size;
+    void *context;
+    pl_conn_t *conn;
+    h2o_linklist_t queue;
+    pl_batch_t batch;
+    uint64_t batch_sent_ms;
+    bool batch_failed;
+    char batch_sqlstate[6];
+    pl_deferred_t flush;
+    pl_timer_t sweep;
+    pl_timer_t pause;
+    atomic_size_t length;
+    atomic_bool connected;
+};
+
+static void flush_queue(pl_lane_t *lane);
+
+static void on_home(pl_task_t *task)
+{
+    pl_op_t *op = H2O_STRUCT_FROM_MEMBER(pl_op_t, task, task);
+    op->on_done(op);
+}
+
+/* The operation leaves the lane. It is the owner's from here on. */
+static void finish(pl_lane_t *lane, pl_op_t *op, enum pl_error_code error)
+{
+    op->error = error;
+    atomic_fetch_sub_explicit(&lane->length, 1, memory_order_relaxed);
+    op->task.run = on_home;
+    if (op->home == lane->loop)
+        op->on_done(op);
+    else
+        pl_loop_post(op->home, &op->task);
+}
+
+/* The batch's operations go back to the head of the queue, in their order. */
+static void requeue(pl_lane_t *lane, bool alone)
+{
+    for (size_t i = lane->batch.count; i-- > 0;) {
+        pl_op_t *op = lane->batch.ops[i];
+        op->alone = op->alone || alone;
+        h2o_linklist_insert(lane->queue.next, &op->link);
+    }
+    pl_batch_clear(&lane->batch);
+}
+
+/* Failures that say nothing about the operation: the same may succeed in a moment. */
+static bool may_pass(const char *sqlstate)
+{
+    static const char *const states[] = {
+        "40001", /* serialization_failure */
+        "40P01", /* deadlock_detected */
+        "55P03", /* lock_not_available */
+        "57014", /* query_canceled: statement_timeout */
+        "25006", /* read_only_sql_transaction: a server that is being failed over */
+    };
+    for (size_t i = 0; i < sizeof(states) / sizeof(states[0]); i++)
+        if (strcmp(sqlstate, states[i]) == 0)
+            return true;
+    /* insufficient resources, connection exceptions, operator intervention */
+    return strncmp(sqlstate, "53", 2) == 0 || strncmp(sqlstate, "08", 2) == 0 || strncmp(sqlstate, "57P", 3) == 0;
+}
+
+/* The transaction failed as a whole. With several operations in it each is tried by itself; a single one is
+ * tried again or refused. */
+static void settle_failed(pl_lane_t *lane)
+{
+    pl_op_t *op = lane->batch.ops[0];
+    bool passing = may_pass(lane->batch_sqlstate);
+
+    pl_db_metrics_batch_failed();
+    if (passing)
+        pl_timer_arm(pl_timer_queue(lane->loop, PAUSE_MS), &lane->pause);
+    if (lane->batch.count > 1 || passing) {
+        requeue(lane, lane->batch.count > 1);
+        return;
+    }
+    memcpy(op->sqlstate, lane->batch_sqlstate, sizeof(op->sqlstate));
+    pl_batch_clear(&lane->batch);
+    finish(lane, op, PL_ERROR_SQL);
+}
+
+static void settle_committed(pl_lane_t *lane)
+{
+    pl_op_t *ops[PL_BATCH_MAX];
+    size_t count = lane->batch.count;
+
+    for (size_t i = 0; i < lane->batch.statements_count; i++) {
+        const pl_batch_statement_t *statement = &lane->batch.statements[i];
+        if (statement->kind->on_committed != NULL)
+            statement->kind->on_committed(lane->context, statement->ops, statement->count);
+    }
+    /* In the order of submission, and from a copy: a callback may submit to this lane. */
+    memcpy(ops, lane->batch.ops, count * sizeof(ops[0]));
+    pl_batch_clear(&lane->batch);
+    for (size_t i = 0; i < count; i++)
+        finish(lane, ops[i], PL_OK);
+}
+
+static void on_idle(void *owner)
+{
+    pl_lane_t *lane = owner;
+    atomic_store_explicit(&lane->connected, true, memory_order_relaxed);
+    flush_queue(lane);
+}
+
+static void on_result(void *owner, PGresult *result)
+{
+    pl_lane_t *lane = owner;
+    ExecStatusType status = PQresultStatus(result);
+
+    if (status == PGRES_TUPLES_OK) {
+        if (pl_batch_decode_next(&lane->batch, result))
+            return;
+    } else if (status != PGRES_PIPELINE_ABORTED && !lane->batch_failed) {
+        const char *sqlstate = PQresultErrorField(result, PG_DIAG_SQLSTATE);
+        lane->batch_failed = true;
+        memset(lane->batch_sqlstate, 0, sizeof(lane->batch_sqlstate));
+        strncpy(lane->batch_sqlstate, sqlstate != NULL ? sqlstate : "XX000", sizeof(lane->batch_sqlstate) - 1);
+        pl_log_warn("batch-failed", PL_S("lane", lane->name), PL_S("sqlstate", lane->batch_sqlstate),
+                       PL_S("detail", PQresultErrorField(result, PG_DIAG_MESSAGE_PRIMARY)),
+                       PL_I("operations", (int64_t)lane->batch.count));
+    }
+    PQclear(result);
+}
+
+static void on_batch_end(void *owner)
+{
+    pl_lane_t *lane = owner;
+    pl_db_metrics_batch(lane->batch.count, (uint64_t)pl_clock_monotonic_ms() - lane->batch_sent_ms);
+    if (lane->batch_failed)
+        settle_failed(lane);
+    else
+        settle_committed(lane);
+}
+
+static void on_lost(void *owner)
+{
+    pl_lane_t *lane = owner;
+    atomic_store_explicit(&lane->connected, false, memory_order_relaxed);
+    pl_db_metrics_connection_lost();
+    requeue(lane, false);
+}
+
+static const pl_conn_callbacks_t conn_callbacks = {
+    .on_idle = on_idle,
+    .on_result = on_result,
+    .on_batch_end = on_batch_end,
+    .on_lost = on_lost,
+};
+
+static void flush_queue(pl_lane_t *lane)
+{
+    if (lane->batch.count > 0 || pl_timer_is_armed(&lane->pause) || h2o_linklist_is_empty(&lane->queue) ||
+        lane->conn == NULL || !pl_conn_is_idle(lane->conn))
+        return;
+    lane->batch_failed = false;
+    lane->batch_sent_ms = (uint64_t)pl_clock_monotonic_ms();
+    pl_batch_fill(&lane->batch, &lane->queue);
+    /* A failed send is told by on_lost, which queues the batch again. */
+    if (pl_batch_send(&lane->batch, lane->conn) != 0)
+        return;
+}
+
+static void on_flush(pl_deferred_t *deferred)
+{
+    flush_queue(H2O_STRUCT_FROM_MEMBER(pl_lane_t, flush, deferred));
+}
+
+static void on_pause_over(pl_timer_t *timer)
+{
+    flush_queue(H2O_STRUCT_FROM_MEMBER(pl_lane_t, pause, timer));
+}
+
+static enum pl_error_code expiry_error(const pl_lane_t *lane, const pl_op_t *op)
+{
+    if (op->attempted)
+        return PL_ERROR_OUTCOME_UNKNOWN;
+    return atomic_load_explicit(&lane->connected, memory_order_relaxed) ? PL_ERROR_DEADLINE : PL_ERROR_UNAVAILABLE;
+}
+
+static void on_sweep(pl_timer_t *timer)
+{
+    pl_lane_t *lane = H2O_STRUCT_FROM_MEMBER(pl_lane_t, sweep, timer);
+    uint64_t now_ms = (uint64_t)pl_clock_monotonic_ms();
+
+    pl_timer_arm(pl_timer_queue(lane->loop, SWEEP_MS), timer);
+    if (lane->batch.count > 0 && now_ms - lane->batch_sent_ms > lane->batch_timeout_ms)
+        pl_conn_drop(lane->conn, "a batch took too long");
+
+    h2o_linklist_t expired;
+    h2o_linklist_init_anchor(&expired);
+    for (h2o_linklist_t *node = lane->queue.next; node != &lane->queue;) {
+        pl_op_t *op = H2O_STRUCT_FROM_MEMBER(pl_op_t, link, node);
+        node = node->next;
+        if (now_ms < op->deadline_ms && !op->abandoned)
+            continue;
+        h2o_linklist_unlink(&op->link);
+        h2o_linklist_insert(&expired, &op->link);
+    }
+    while (!h2o_linklist_is_empty(&expired)) {
+        pl_op_t *op = H2O_STRUCT_FROM_MEMBER(pl_op_t, link, expired.next);
+        h2o_linklist_unlink(&op->link);
+        finish(lane, op, op->abandoned ? PL_ERROR_DEADLINE : expiry_error(lane, op));
+    }
+}
+
+static void enqueue(pl_lane_t *lane, pl_op_t *op)
+{
+    h2o_linklist_insert(&lane->queue, &op->link);
+    pl_loop_defer(lane->loop, &lane->flush);
+}
+
+static void on_arrival(pl_task_t *task)
+{
+    pl_op_t *op = H2O_STRUCT_FROM_MEMBER(pl_op_t, task, task);
+    enqueue(op->lane, op);
+}
+
+pl_lane_t *pl_lane_create(pl_loop_t *loop, const pl_lane_settings_t *settings)
+{
+    pl_lane_t *lane = pl_calloc(1, sizeof(*lane));
+    lane->loop = loop;
+    lane->name = pl_strdup(settings->name);
+    lane->dsn = pl_strdup(settings->dsn);
+    lane->queue_size = settings->queue_size;
+    lane->batch_timeout_ms = settings->batch_timeout_ms;
+    lane->context = settings->context;
+    h2o_linklist_init_anchor(&lane->queue);
+    pl_batch_init(&lane->batch, settings->batch_size);
+    lane->flush.run = on_flush;
+    lane->sweep.on_fire = on_sweep;
+    lane->pause.on_fire = on_pause_over;
+    atomic_init(&lane->length, 0);
+    atomic_init(&lane->connected, false);
+    return lane;
+}
+
+void pl_lane_start(pl_lane_t *lane)
+{
+    lane->conn = pl_conn_create(lane->loop, lane->name, lane->dsn, &conn_callbacks, lane);
+    pl_timer_arm(pl_timer_queue(lane->loop, SWEEP_MS), &lane->sweep);
+}
+
+int pl_lane_submit(pl_lane_t *lane, pl_op_t *op)
+{
+    if (atomic_fetch_add_explicit(&lane->length, 1, memory_order_relaxed) >= lane->queue_size) {
+        atomic_fetch_sub_explicit(&lane->length, 1, memory_order_relaxed);
+        return -1;
+    }
+    op->lane = lane;
+    op->home = pl_loop_current();
+    op->error = PL_OK;
+    op->alone = false;
+    op->attempted = false;
+    memset(op->sqlstate, 0, sizeof(op->sqlstate));
+    memset(&op->link, 0, sizeof(op->link));
+    if (op->home == lane->loop) {
+        enqueue(lane, op);
+    } else {
+        memset(&op->task, 0, sizeof(op->task));
+        op->task.run = on_arrival;
+        pl_loop_post(lane->loop, &op->task);
+    }
+    return 0;
+}
+
+bool pl_lane_is_connected(const pl_lane_t *lane)
+{
+    return atomic_load_explicit(&lane->connected, memory_order_relaxed);
+}
+
+size_t pl_lane_length(const pl_lane_t *lane)
+{
+    return atomic_load_explicit(&lane->length, memory_order_relaxed);
+}
+
+pl_loop_t *pl_lane_loop(const pl_lane_t *lane)
+{
+    return lane->loop;
+}

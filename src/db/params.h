@@ -1,0 +1,51 @@
+/*
+ * Parameters of one statement in PostgreSQL's binary format, and readers for binary results.
+ *
+ * A batch sends arrays, one element per operation: int8[], int2[], text[]. Scalars serve the reads.
+ */
+#ifndef PL_DB_PARAMS_H
+#define PL_DB_PARAMS_H
+
+#include <libpq-fe.h>
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "base/buffer.h"
+
+#define PL_PARAMS_MAX 12
+
+typedef struct pl_params {
+    pl_buffer_t data;
+    int count;
+    Oid types[PL_PARAMS_MAX];
+    size_t offsets[PL_PARAMS_MAX];
+    int lengths[PL_PARAMS_MAX];
+    bool nulls[PL_PARAMS_MAX];
+} pl_params_t;
+
+/* Forgets the parameters and keeps the memory. A zeroed pl_params_t is empty. */
+void pl_params_reset(pl_params_t *params);
+void pl_params_dispose(pl_params_t *params);
+
+void pl_params_int64(pl_params_t *params, int64_t value);
+void pl_params_int32(pl_params_t *params, int32_t value);
+/* `text` NULL is SQL's NULL. Valid UTF-8 without NUL bytes: the database refuses all else, and with it the batch. */
+void pl_params_text(pl_params_t *params, const char *text, size_t length);
+
+/* Opens an array of `count` elements; exactly so many element calls of the same type follow, then the end. */
+void pl_params_int64_array(pl_params_t *params, size_t count);
+void pl_params_int16_array(pl_params_t *params, size_t count);
+void pl_params_text_array(pl_params_t *params, size_t count);
+void pl_params_element_int64(pl_params_t *params, int64_t value);
+void pl_params_element_int16(pl_params_t *params, int16_t value);
+void pl_params_element_text(pl_params_t *params, const char *text, size_t length);
+void pl_params_array_end(pl_params_t *params);
+
+/* Values of a binary result. The column's type must be the function's (int8, int4, int2, bool); NULL reads as 0. */
+int64_t pl_result_int64(const PGresult *result, int row, int column);
+int32_t pl_result_int32(const PGresult *result, int row, int column);
+int16_t pl_result_int16(const PGresult *result, int row, int column);
+bool pl_result_bool(const PGresult *result, int row, int column);
+
+#endif

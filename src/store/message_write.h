@@ -1,0 +1,69 @@
+/*
+ * Storing one copy of a message: the operation behind sendMessage and the relay.
+ *
+ * First-written copy (message_id 0): goes to the recipient's mailbox, which orders, dedupes and assigns the id, and owes
+ * the sender's copy by `copy_mode`. Sender's copy (message_id > 0): goes to the sender's mailbox and is idempotent.
+ * Many of both are one call of parley.write_messages (sql/write_messages.sql), in one transaction.
+ */
+#ifndef PL_STORE_MESSAGE_WRITE_H
+#define PL_STORE_MESSAGE_WRITE_H
+
+#include <stdint.h>
+
+#include "db/op.h"
+
+enum pl_copy_mode {
+    PL_COPY_NONE = 0,
+    PL_COPY_HERE = 1,   /* the sender's mailbox is in the same shard: written in the same transaction */
+    PL_COPY_OUTBOX = 2, /* an outbox row owes it */
+};
+
+enum pl_write_status {
+    PL_WRITE_STORED = 0,
+    PL_WRITE_DUPLICATE = 1, /* it was there already, with the same content: nothing has changed */
+    PL_WRITE_REUSED = 2,    /* the key was used for other content: nothing has changed */
+};
+
+/* What a batch did to one mailbox, as the operation that caused it sees it. */
+typedef struct pl_mailbox_change {
+    int64_t version;          /* of the row that this operation wrote */
+    int64_t mailbox_previous; /* the mailbox's version before the batch */
+    int64_t mailbox_version;  /* and after it */
+    int32_t unread_count;     /* the conversation's, after the batch */
+} pl_mailbox_change_t;
+
+typedef struct pl_message_write {
+    pl_op_t op; /* kind: pl_message_write_kind */
+
+    int64_t mailbox_id;
+    int64_t peer_id;
+    int64_t sender_id;
+    int64_t message_id;  /* 0: assigned here */
+    int64_t received_us; /* when the send reached the server: pl_clock_now_us */
+    enum pl_copy_mode copy_mode;
+    const char *client_message_id;
+    size_t client_message_id_len;
+    const char *content; /* valid UTF-8 without NUL */
+    size_t content_len;
+
+    /* The answer. */
+    enum pl_write_status status;
+    int64_t stored_id; /* the message's id, assigned now or long ago */
+    pl_mailbox_change_t change;
+    pl_mailbox_change_t copy_change; /* of the sender's mailbox with PL_COPY_HERE, when stored */
+} pl_message_write_t;
+
+extern const pl_op_kind_t pl_message_write_kind;
+
+/* Who is told of committed writes: the context of the cluster's lanes. `on_commit` runs on the lane's thread before the
+ * operations are done; what it needs of them it copies. */
+typedef struct pl_commit_listener {
+    void (*on_commit)(struct pl_commit_listener *listener, pl_op_t *const *writes, size_t count);
+} pl_commit_listener_t;
+
+static inline const pl_message_write_t *pl_message_write_of(const pl_op_t *op)
+{
+    return (const pl_message_write_t *)op; /* its first member */
+}
+
+#endif

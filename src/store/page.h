@@ -1,0 +1,82 @@
+/*
+ * Reading pages and deltas of a mailbox: the operations behind fetchConversation, fetchMessages and fetchUpdates.
+ *
+ * The rows stay in the database's result; views of them are taken row by row. The version that a page carries was read
+ * in the same snapshot as its rows.
+ */
+#ifndef PL_STORE_PAGE_H
+#define PL_STORE_PAGE_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "db/op.h"
+
+/* A read of one page, for a read lane of the user's shard. The kind says of what; each names the members it uses, the
+ * others are not looked at. */
+typedef struct pl_page_read {
+    pl_op_t op;
+    int64_t user_id;
+    int64_t peer_id;   /* messages */
+    int32_t page_size; /* all */
+    int64_t skip;      /* conversations, messages: rows to leave out from the newest on */
+    int64_t before;    /* messages: only ids below it; 0: no bound */
+    int64_t since;     /* all: the cursor; 0: none */
+    /* The answer; freed by pl_page_read_dispose. */
+    PGresult *result;
+} pl_page_read_t;
+
+extern const pl_op_kind_t pl_conversations_read_kind;
+extern const pl_op_kind_t pl_messages_read_kind;
+extern const pl_op_kind_t pl_updates_read_kind;
+
+/* Frees the result. */
+void pl_page_read_dispose(pl_page_read_t *read);
+
+/* What the page as a whole says. */
+typedef struct pl_page {
+    int64_t version; /* the cursor to hand out */
+    bool is_delta;
+    bool has_more;
+} pl_page_t;
+
+/* False: the user does not exist; then there are no rows. */
+bool pl_page_head(const pl_page_read_t *read, pl_page_t *page_r);
+
+/* How many rows follow; their indexes begin at 0. */
+size_t pl_page_length(const pl_page_read_t *read);
+
+/* One user's copy of a message. Texts point into the result. */
+typedef struct pl_message {
+    int64_t user_id; /* whose mailbox */
+    int64_t peer_id;
+    int64_t message_id;
+    int64_t sender_id;
+    int64_t version;
+    const char *client_message_id;
+    size_t client_message_id_len;
+    const char *content;
+    size_t content_len;
+} pl_message_t;
+
+/* One user's view of a conversation. */
+typedef struct pl_conversation {
+    int64_t user_id;
+    int64_t peer_id;
+    int64_t last_message_id;
+    int64_t version;
+    int32_t unread_count;
+    const char *snippet;
+    size_t snippet_len;
+} pl_conversation_t;
+
+/* The row of a pl_messages_read_kind or pl_conversations_read_kind. */
+void pl_page_message(const pl_page_read_t *read, size_t index, pl_message_t *message_r);
+void pl_page_conversation(const pl_page_read_t *read, size_t index, pl_conversation_t *conversation_r);
+
+/* The row of a pl_updates_read_kind: returns 'm' and fills the message, or 'c' and fills the conversation. */
+char pl_page_update(const pl_page_read_t *read, size_t index, pl_message_t *message_r,
+                    pl_conversation_t *conversation_r);
+
+#endif

@@ -1,0 +1,91 @@
+#include "store/resource_json.h"
+
+#include "base/id.h"
+#include "base/json_write.h"
+
+static void participants(pl_buffer_t *out, int64_t user_id, int64_t peer_id)
+{
+    pl_json_key(out, "participants");
+    pl_json_array_begin(out);
+    pl_json_id(out, user_id < peer_id ? user_id : peer_id);
+    pl_json_id(out, user_id < peer_id ? peer_id : user_id);
+    pl_json_array_end(out);
+}
+
+void pl_message_to_json(pl_buffer_t *out, const pl_message_t *message)
+{
+    pl_json_object_begin(out);
+    pl_json_key(out, "messageId");
+    pl_json_id(out, message->message_id);
+    pl_json_key(out, "conversationId");
+    pl_json_conversation_id(out, message->user_id, message->peer_id);
+    pl_json_key(out, "senderId");
+    pl_json_id(out, message->sender_id);
+    participants(out, message->user_id, message->peer_id);
+    pl_json_key(out, "messageContent");
+    pl_json_string(out, message->content, message->content_len);
+    pl_json_key(out, "sentTimestamp");
+    pl_json_int64(out, pl_message_id_timestamp(message->message_id));
+    pl_json_key(out, "clientMessageId");
+    pl_json_string(out, message->client_message_id, message->client_message_id_len);
+    pl_json_key(out, "lastUpdatedTimestamp");
+    pl_json_int64(out, message->version);
+    pl_json_object_end(out);
+}
+
+void pl_conversation_to_json(pl_buffer_t *out, const pl_conversation_t *conversation)
+{
+    pl_json_object_begin(out);
+    pl_json_key(out, "conversationId");
+    pl_json_conversation_id(out, conversation->user_id, conversation->peer_id);
+    participants(out, conversation->user_id, conversation->peer_id);
+    pl_json_key(out, "snippet");
+    pl_json_string(out, conversation->snippet, conversation->snippet_len);
+    pl_json_key(out, "lastUpdatedTimestamp");
+    pl_json_int64(out, conversation->version);
+    pl_json_key(out, "lastMessageTimestamp");
+    pl_json_int64(out, pl_message_id_timestamp(conversation->last_message_id));
+    pl_json_key(out, "lastMessageId");
+    pl_json_id(out, conversation->last_message_id);
+    pl_json_key(out, "unreadCount");
+    pl_json_int64(out, conversation->unread_count);
+    pl_json_object_end(out);
+}
+
+void pl_page_tail_to_json(pl_buffer_t *out, const pl_page_t *page)
+{
+    pl_json_key(out, "isDeltaUpdate");
+    pl_json_bool(out, page->is_delta);
+    pl_json_key(out, "lastUpdatedTimestamp");
+    pl_json_int64(out, page->version);
+    pl_json_key(out, "hasMore");
+    pl_json_bool(out, page->has_more);
+}
+
+/* Messages and conversations come mixed, in version order; each goes to its list. */
+void pl_delta_to_json(pl_buffer_t *out, const pl_page_read_t *read, const pl_page_t *page)
+{
+    static const struct {
+        const char *key;
+        char kind;
+    } lists[] = {{"messages", 'm'}, {"conversations", 'c'}};
+    pl_message_t message;
+    pl_conversation_t conversation;
+
+    pl_json_object_begin(out);
+    for (size_t list = 0; list < 2; list++) {
+        pl_json_key(out, lists[list].key);
+        pl_json_array_begin(out);
+        for (size_t i = 0; i < pl_page_length(read); i++) {
+            if (pl_page_update(read, i, &message, &conversation) != lists[list].kind)
+                continue;
+            if (lists[list].kind == 'm')
+                pl_message_to_json(out, &message);
+            else
+                pl_conversation_to_json(out, &conversation);
+        }
+        pl_json_array_end(out);
+    }
+    pl_page_tail_to_json(out, page);
+    pl_json_object_end(out);
+}

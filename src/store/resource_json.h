@@ -1,0 +1,18 @@
+/* The API's resources as JSON: one place for the pages, the long-poll and the stream. */
+#ifndef PL_STORE_RESOURCE_JSON_H
+#define PL_STORE_RESOURCE_JSON_H
+
+#include "base/buffer.h"
+#include "store/page.h"
+
+/* A Message and a Conversation of the contract. */
+void pl_message_to_json(pl_buffer_t *out, const pl_message_t *message);
+void pl_conversation_to_json(pl_buffer_t *out, const pl_conversation_t *conversation);
+
+/* A Delta of the contract (fetchUpdates, streamUpdates) from a pl_updates_read_kind. */
+void pl_delta_to_json(pl_buffer_t *out, const pl_page_read_t *read, const pl_page_t *page);
+
+/* The members that end every page: isDeltaUpdate, lastUpdatedTimestamp, hasMore. */
+void pl_page_tail_to_json(pl_buffer_t *out, const pl_page_t *page);
+
+#endif
