@@ -30,9 +30,9 @@ target_compile_definitions(parley-options INTERFACE
 
 target_compile_options(parley-options INTERFACE
   -Wall -Wextra -Werror
-  -Wformat=2 -Wconversion -Wsign-conversion -Wimplicit-fallthrough -Wshadow -Wpointer-arith
+  -Wformat=2 -Wconversion -Wimplicit-fallthrough -Wshadow -Wpointer-arith
   -Wstrict-prototypes -Wmissing-prototypes -Wmissing-declarations -Wold-style-definition
-  -Wundef -Wvla -Wwrite-strings -Wcast-qual -Wnull-dereference
+  -Wundef -Wvla -Wwrite-strings
   -Werror=format-security -Werror=implicit -Werror=int-conversion
   -Werror=incompatible-pointer-types
   -fno-delete-null-pointer-checks -fno-strict-overflow -fno-strict-aliasing -fno-common
