@@ -33,8 +33,8 @@ def path_html(path):
     return escape(path).replace("{", '<span class="variable">{').replace("}", "}</span>")
 
 
-def code_block(title, content):
-    return f'<figure><figcaption>{title}</figcaption><pre tabindex="0"><code>{content}</code></pre></figure>'
+def code_block(title, content, kind="json"):
+    return f'<figure class="{kind}"><figcaption>{title}</figcaption><pre tabindex="0"><code>{content}</code></pre></figure>'
 
 
 # ---- what a client sends ----
@@ -109,7 +109,7 @@ def curl_html(document, operation, default):
         lines.append("-H 'Content-Type: application/json'")
         value = document.examples(body["content"]["application/json"])[0][2]
         lines.append(f"-d '{json.dumps(value, ensure_ascii=False)}'")
-    return code_block("Request", escape(" \\\n  ".join(lines)))
+    return code_block("Request", escape(" \\\n  ".join(lines)), "shell")
 
 
 # ---- what it gets ----
@@ -137,8 +137,11 @@ def response_examples(document, operation):
             if media_type == "application/problem+json":
                 continue
             for _, summary, value in document.examples(content):
-                text = escape(event_text(value)) if media_type == "text/event-stream" else json_html(value)
-                out.append(code_block(f'<b class="status">{status}</b> {escape(summary)}', text))
+                title = f'<b class="status">{status}</b> {escape(summary)}'
+                if media_type == "text/event-stream":
+                    out.append(code_block(title, escape(event_text(value)), "shell"))
+                else:
+                    out.append(code_block(title, json_html(value)))
     return "".join(out)
 
 

@@ -67,17 +67,22 @@ def type_html(document, node):
 
 
 def limits(full):
-    """Ranges, lengths, patterns and defaults in words."""
+    """Ranges, lengths, patterns and defaults in words. Where the description has a limit in bytes, it is the true one."""
     out = []
+    in_bytes = "bytes" in full.get("description", "")
     for low, high, unit in (
         ("minimum", "maximum", ""),
         ("minLength", "maxLength", " characters"),
         ("minItems", "maxItems", " items"),
     ):
+        if in_bytes and low == "minLength":
+            continue
         if low in full and high in full and full[low] == full[high]:
             out.append(f"{full[low]}{unit}")
         elif low in full and high in full:
             out.append(f"{full[low]} to {full[high]}{unit}")
+        elif (low, full.get(low)) == ("minLength", 1):
+            out.append("not empty")
         elif low in full:
             out.append(f"at least {full[low]}{unit}")
         elif high in full:
