@@ -15,7 +15,7 @@
 
 /* [database NAME]. A text that the file does not set is "", never NULL. */
 typedef struct pl_config_database {
-    char *name;       /* 1 to 63 of a-z 0-9 _ - */
+    char *name;       /* 1 to 32 of a-z 0-9 _ - */
     char *dsn;        /* server role, through PgBouncer */
     char *direct_dsn; /* server role, without a pooler */
     char *owner_dsn;  /* owner role, without a pooler; only parleyctl uses it */
@@ -25,7 +25,7 @@ typedef struct pl_config_database {
 /* [issuer NAME] */
 typedef struct pl_config_issuer {
     char *name;
-    char *issuer;    /* value of the iss claim; not empty, unique */
+    char *issuer;    /* value of the iss claim; two sections may share it while keys change */
     char *algorithm; /* RS256, ES256 or EdDSA */
     char *public_key_file;
 } pl_config_issuer_t;

@@ -3,6 +3,7 @@
 #ifndef PL_CONFIG_OPTIONS_H
 #define PL_CONFIG_OPTIONS_H
 
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 
@@ -25,16 +26,17 @@ typedef struct pl_option {
     int64_t min, max;
     const char *choices; /* separated by | */
     size_t offset;       /* of the field in its struct */
-    const char
-        *example; /* printed instead of the default, commented in, where the default is empty */
-    const char *documentation;
+    /* What the example sets it to, {name} being the section's name. NULL: the default stays. */
+    const char *example;
+    const char *documentation; /* lines of at most 98 characters */
 } pl_option_t;
 
 typedef struct pl_option_section {
     const char *name;
     const char *documentation;
-    const char
-        *example_names[3]; /* sections that take a name: those in the example, up to a NULL */
+    /* Of a section that takes a name, the names in the example, up to a NULL. */
+    const char *example_names[3];
+    bool is_optional; /* the example shows it as a comment */
     const pl_option_t *options;
     size_t option_count;
 } pl_option_section_t;

@@ -1,0 +1,321 @@
+#include "config/options.h"
+
+#include <errno.h>
+#include <inttypes.h>
+#include <stdbool.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/log.h"
+#include "base/memory.h"
+#include "config/config.h"
+
+#define TEXT(field, name, value, words)                                                      \
+    {                                                                                        \
+        .key = name, .type = PL_OPTION_TEXT, .default_value = value, .documentation = words, \
+        .offset = offsetof(pl_config_t, field)                                               \
+    }
+#define INTEGER(field, name, value, low, high, units, words)                                     \
+    {                                                                                            \
+        .key = name, .type = PL_OPTION_INTEGER, .default_value = value, .min = low, .max = high, \
+        .unit = units, .documentation = words, .offset = offsetof(pl_config_t, field)            \
+    }
+#define SECTION(table, title, words)                         \
+    .name = title, .documentation = words, .options = table, \
+    .option_count = sizeof(table) / sizeof((table)[0])
+
+static const pl_option_t server_options[] = {
+    TEXT(server.listen_address, "listen_address", "127.0.0.1",
+         "Address of the API's listener: cleartext HTTP/1.1 and h2c. What faces a network is the "
+         "edge\n"
+         "(HAProxy) in front of it, so this stays on loopback or a trusted network."),
+    INTEGER(server.http_port, "http_port", "8080", 1, 65535, NULL, "Port of the API's listener."),
+    TEXT(server.admin_address, "admin_address", "127.0.0.1",
+         "Address of the admin listener (/metrics, /healthz, /readyz), which asks for no token."),
+    INTEGER(server.admin_port, "admin_port", "8081", 1, 65535, NULL, "Port of the admin listener."),
+    INTEGER(server.workers, "workers", "0", 0, 256, NULL,
+            "Worker threads, each with its event loop and lanes. 0: one per core."),
+    INTEGER(server.max_connections, "max_connections", "50000", 1, 1000000, NULL,
+            "Client connections of the process. The file descriptor limit must allow them."),
+    INTEGER(server.max_requests_in_flight_per_connection, "max_requests_in_flight_per_connection",
+            "1000", 1, 100000, NULL,
+            "Requests that one connection may have unanswered; what is over it gets 429."),
+    INTEGER(server.max_request_body, "max_request_body", "524288", 1024, 16777216, "bytes",
+            "Largest request body; a larger one gets 413. The default holds a message of the "
+            "greatest length\n"
+            "with every byte escaped as \\uXXXX."),
+    INTEGER(server.drain_timeout_s, "drain_timeout", "8", 0, 600, "seconds",
+            "After SIGTERM, how long requests in flight may take to end."),
+};
+
+static const pl_option_t directory_options[] = {
+    {.key = "dsn",
+     .type = PL_OPTION_TEXT,
+     .default_value = "",
+     .example = "host=127.0.0.1 port=5432 dbname=parley_a user=parley_server",
+     .offset = offsetof(pl_config_t, directory.dsn),
+     .documentation =
+         "libpq connection string of the server's role, direct (not through a pooler)."},
+    {.key = "owner_dsn",
+     .type = PL_OPTION_TEXT,
+     .default_value = "",
+     .example = "host=127.0.0.1 port=5432 dbname=parley_a user=parley_owner",
+     .offset = offsetof(pl_config_t, directory.owner_dsn),
+     .documentation =
+         "The same for the owner's role. Only parleyctl uses it; a server needs no owner DSN."},
+};
+
+static const pl_option_t database_options[] = {
+    {.key = "dsn",
+     .type = PL_OPTION_TEXT,
+     .default_value = "",
+     .example = "host=127.0.0.1 port=6432 dbname=parley_{name} user=parley_server",
+     .offset = offsetof(pl_config_database_t, dsn),
+     .documentation = "Server's role, through PgBouncer (transaction pooling)."},
+    {.key = "direct_dsn",
+     .type = PL_OPTION_TEXT,
+     .default_value = "",
+     .example = "host=127.0.0.1 port=5432 dbname=parley_{name} user=parley_server",
+     .offset = offsetof(pl_config_database_t, direct_dsn),
+     .documentation = "Server's role, direct: for LISTEN and what else a pooler cannot do."},
+    {.key = "owner_dsn",
+     .type = PL_OPTION_TEXT,
+     .default_value = "",
+     .example = "host=127.0.0.1 port=5432 dbname=parley_{name} user=parley_owner",
+     .offset = offsetof(pl_config_database_t, owner_dsn),
+     .documentation = "Owner's role, direct. Only parleyctl uses it."},
+    {.key = "allow_data_loss_on_crash",
+     .type = PL_OPTION_BOOL,
+     .default_value = "false",
+     .offset = offsetof(pl_config_database_t, allow_data_loss_on_crash),
+     .documentation = "true: start although fsync, full_page_writes or synchronous_commit is off "
+                      "in this database, where a\n"
+                      "crash loses messages that were acknowledged."},
+};
+
+static const pl_option_t auth_options[] = {
+    {.key = "jwt_key_file",
+     .type = PL_OPTION_TEXT,
+     .default_value = "",
+     .example = "/etc/parley/jwt.key",
+     .offset = offsetof(pl_config_t, auth.jwt_key_file),
+     .documentation = "File with the HS256 key that signs and verifies access tokens: 32 bytes or "
+                      "more; white space at the\n"
+                      "end does not count. Who reads it can act as any user."},
+    INTEGER(auth.token_lifetime_s, "token_lifetime", "3600", 60, 31536000, "seconds",
+            "How long the token of a login is valid."),
+    TEXT(auth.cookie_name, "cookie_name", "parley_token",
+         "Name of the cookie that carries a browser's token."),
+    INTEGER(auth.password_threads, "password_threads", "1", 1, 64, NULL,
+            "Threads that hash passwords (Argon2id, some 20 MB and 30 ms each)."),
+    INTEGER(auth.password_queue, "password_queue", "64", 1, 100000, NULL,
+            "Logins and registrations that may wait for those threads; what is over it gets 503."),
+    INTEGER(auth.clock_leeway_s, "clock_leeway", "30", 0, 600, "seconds",
+            "How far the clocks of token issuers may be off."),
+};
+
+static const pl_option_t issuer_options[] = {
+    {.key = "issuer",
+     .type = PL_OPTION_TEXT,
+     .default_value = "",
+     .example = "https://login.example.com/",
+     .offset = offsetof(pl_config_issuer_t, issuer),
+     .documentation = "Value of the token's iss claim, to the letter."},
+    {.key = "algorithm",
+     .type = PL_OPTION_CHOICE,
+     .default_value = "RS256",
+     .choices = "RS256|ES256|EdDSA",
+     .offset = offsetof(pl_config_issuer_t, algorithm),
+     .documentation =
+         "The only signature algorithm that is accepted from this issuer with this key."},
+    {.key = "public_key_file",
+     .type = PL_OPTION_TEXT,
+     .default_value = "",
+     .example = "/etc/parley/issuers/{name}.pem",
+     .offset = offsetof(pl_config_issuer_t, public_key_file),
+     .documentation = "PEM file of the issuer's public key."},
+};
+
+static const pl_option_t lanes_options[] = {
+    INTEGER(lanes.write_lanes_per_worker, "write_lanes_per_worker", "1", 1, 64, NULL,
+            "Connections for sends, per worker and database. Few lanes make large batches."),
+    INTEGER(lanes.read_lanes_per_worker, "read_lanes_per_worker", "1", 1, 64, NULL,
+            "Connections for reads, per worker and database."),
+    INTEGER(lanes.batch_size, "batch_size", "128", 1, 1000, "operations",
+            "Most operations in one transaction."),
+    INTEGER(lanes.queue_size, "queue_size", "8192", 1, 1000000, "operations",
+            "Operations that may wait in one lane; what is over it gets 503."),
+    INTEGER(lanes.request_deadline_s, "request_deadline", "10", 1, 60, "seconds",
+            "How long a request may wait for its database; then it gets 503."),
+    INTEGER(lanes.copy_deadline_s, "copy_deadline", "1", 1, 60, "seconds",
+            "How long a send waits for the sender's copy after the recipient's is durable; then it "
+            "answers\n"
+            "\"senderCopy\": \"pending\" and the relay sees to it."),
+};
+
+static const pl_option_t cache_options[] = {
+    INTEGER(cache.size, "size", "67108864", 0, INT64_C(1) << 40, "bytes",
+            "Memory per worker for cached pages. 0: no cache."),
+};
+
+static const pl_option_t push_options[] = {
+    INTEGER(
+        push.heartbeat_s, "heartbeat", "15", 1, 60, "seconds",
+        "Between comments that keep a stream alive, and between re-checks of a waiter's version."),
+    INTEGER(push.stream_queue, "stream_queue", "65536", 4096, 16777216, "bytes",
+            "What may be queued for a stream that reads slowly; over it the stream is closed."),
+    INTEGER(push.stream_stall_s, "stream_stall", "30", 1, 600, "seconds",
+            "A stream with data queued that makes no progress for so long is closed."),
+    INTEGER(push.retry_min_ms, "retry_min", "1000", 0, 600000, "milliseconds",
+            "Streams are told to reconnect after a random time from retry_min ..."),
+    INTEGER(push.retry_max_ms, "retry_max", "3000", 0, 600000, "milliseconds", "... to retry_max."),
+    INTEGER(push.max_waiters, "max_waiters", "50000", 1, 10000000, NULL,
+            "Long-polls and streams of the process; what is over it gets 503."),
+    INTEGER(push.max_waiters_per_user, "max_waiters_per_user", "50", 1, 100000, NULL,
+            "Long-polls and streams of one user; what is over it gets 429."),
+};
+
+static const pl_option_t relay_options[] = {
+    INTEGER(relay.interval_s, "interval", "1", 1, 60, "seconds",
+            "Between looks into each database's outbox for copies that are still owed."),
+    INTEGER(relay.batch_size, "batch_size", "500", 1, 10000, "rows", "Outbox rows taken at once."),
+};
+
+static const pl_option_t log_options[] = {
+    {.key = "level",
+     .type = PL_OPTION_LEVEL,
+     .default_value = "info",
+     .choices = "debug|info|warn|error",
+     .offset = offsetof(pl_config_t, log.level),
+     .documentation = "Least level that is logged. JSON lines go to standard error."},
+};
+
+const pl_option_section_t pl_option_sections[] = {
+    {SECTION(server_options, "server", "Listeners, threads and limits of parleyd.")},
+    {SECTION(directory_options, "directory", "The database with the map of the shards.")},
+    {SECTION(database_options, "database",
+             "One section for each database that holds shards, by the name that the directory "
+             "knows it by (1 to\n"
+             "32 of a-z 0-9 _ -)."),
+     .example_names = {"a", "b"}},
+    {SECTION(auth_options, "auth", "Access tokens and passwords.")},
+    {SECTION(issuer_options, "issuer",
+             "One section for each key of an external token issuer; none is needed."),
+     .example_names = {"example"}, .is_optional = true},
+    {SECTION(lanes_options, "lanes", "Connections to the databases and their queues.")},
+    {SECTION(cache_options, "cache",
+             "Pages that were read, answered again while their mailbox is unchanged.")},
+    {SECTION(push_options, "push", "Long-polls and event streams.")},
+    {SECTION(relay_options, "relay", "Delivery of what the first attempt did not.")},
+    {SECTION(log_options, "log", "Logging.")},
+};
+const size_t pl_option_section_count = sizeof(pl_option_sections) / sizeof(pl_option_sections[0]);
+
+const pl_option_section_t *pl_option_section_find(const char *name, size_t name_len)
+{
+    for (size_t i = 0; i < pl_option_section_count; i++) {
+        const pl_option_section_t *section = &pl_option_sections[i];
+        if (strlen(section->name) == name_len && memcmp(section->name, name, name_len) == 0) {
+            return section;
+        }
+    }
+    return NULL;
+}
+
+const pl_option_t *pl_option_find(const pl_option_section_t *section, const char *key)
+{
+    for (size_t i = 0; i < section->option_count; i++) {
+        if (strcmp(section->options[i].key, key) == 0) {
+            return &section->options[i];
+        }
+    }
+    return NULL;
+}
+
+static bool is_choice(const char *choices, const char *value)
+{
+    size_t len = strlen(value);
+    for (const char *at = choices; at != NULL; at = strchr(at, '|')) {
+        at += *at == '|';
+        if (strcspn(at, "|") == len && memcmp(at, value, len) == 0) {
+            return true;
+        }
+    }
+    return false;
+}
+
+static int set_integer(const pl_option_t *option, int64_t *field, const char *value,
+                       pl_error_t *err)
+{
+    char *end;
+    errno = 0;
+    long long number = strtoll(value, &end, 10);
+    /* strtoll takes white space and a plus sign, too. */
+    bool is_number = (*value == '-' || (*value >= '0' && *value <= '9')) && *end == '\0' &&
+                     errno == 0;
+    if (!is_number || number < option->min || number > option->max) {
+        pl_error_set(err, PL_ERROR_INVALID, "needs an integer from %" PRId64 " to %" PRId64,
+                     option->min, option->max);
+        return -1;
+    }
+    *field = number;
+    return 0;
+}
+
+static int set_bool(bool *field, const char *value, pl_error_t *err)
+{
+    if (strcmp(value, "true") != 0 && strcmp(value, "false") != 0) {
+        pl_error_set(err, PL_ERROR_INVALID, "needs true or false");
+        return -1;
+    }
+    *field = value[0] == 't';
+    return 0;
+}
+
+int pl_option_set(const pl_option_t *option, void *target, const char *value, pl_error_t *err)
+{
+    void *field = (char *)target + option->offset;
+    if (option->choices != NULL && !is_choice(option->choices, value)) {
+        pl_error_set(err, PL_ERROR_INVALID, "needs one of %s", option->choices);
+        return -1;
+    }
+    switch (option->type) {
+    case PL_OPTION_INTEGER:
+        return set_integer(option, field, value, err);
+    case PL_OPTION_BOOL:
+        return set_bool(field, value, err);
+    case PL_OPTION_LEVEL:
+        return pl_log_level_parse(value, field);
+    case PL_OPTION_TEXT:
+    case PL_OPTION_CHOICE:
+        break;
+    }
+    char **text = field;
+    free(*text);
+    *text = pl_strdup(value);
+    return 0;
+}
+
+void pl_option_set_defaults(const pl_option_section_t *section, void *target)
+{
+    for (size_t i = 0; i < section->option_count; i++) {
+        pl_error_t err;
+        if (pl_option_set(&section->options[i], target, section->options[i].default_value, &err) <
+            0) {
+            abort(); /* the table contradicts itself; the unit test finds that */
+        }
+    }
+}
+
+void pl_option_free(const pl_option_section_t *section, void *target)
+{
+    for (size_t i = 0; i < section->option_count; i++) {
+        const pl_option_t *option = &section->options[i];
+        if (option->type == PL_OPTION_TEXT || option->type == PL_OPTION_CHOICE) {
+            char **text = (char **)(void *)((char *)target + option->offset);
+            free(*text);
+            *text = NULL;
+        }
+    }
+}
