@@ -1,0 +1,70 @@
+/*
+ * What the API's handlers work with on one loop: handed to them as `worker`.
+ *
+ * A resource's file decodes the request, submits an operation to a lane and encodes the answer. All
+ * that it keeps between requests (cached pages, ids known to exist) belongs to the loop and needs
+ * no lock.
+ *
+ * Who acts: the token's `sub`, for reads and writes alike. A token with scope admin may besides
+ * create users without a password and send as any user, whom `senderId` names; to read a user's
+ * mailbox an integrator mints a token for that user.
+ */
+#ifndef PL_API_CONTEXT_H
+#define PL_API_CONTEXT_H
+
+#include "auth/password.h"
+#include "auth/token.h"
+#include "config/config.h"
+#include "db/cluster.h"
+#include "http/router.h"
+#include "loop/loop.h"
+#include "store/outbox.h"
+
+struct pl_hub_local; /* src/push */
+struct pl_page_cache;
+struct pl_known_users;
+struct pl_user_checks;
+
+/* What the handlers need from the layers below. All of it outlives the context. */
+typedef struct pl_api_deps {
+    const pl_config_t *config;
+    const pl_cluster_t *cluster;
+    pl_settler_t *settler;         /* of this loop */
+    pl_auth_t *auth;               /* of this loop */
+    pl_password_pool_t *passwords; /* of the process; its post is pl_password_work_post */
+    struct pl_hub_local *hub;      /* of this loop */
+} pl_api_deps_t;
+
+typedef struct pl_api {
+    pl_loop_t *loop;
+    pl_api_deps_t deps;
+    struct pl_page_cache *cache;
+    struct pl_known_users *known_users;
+    struct pl_user_checks *user_checks;
+} pl_api_t;
+
+/* On the loop's thread. Never NULL. */
+pl_api_t *pl_api_create(pl_loop_t *loop, const pl_api_deps_t *deps);
+
+/* When no request and no operation of the loop is left. Frees and sets *api to NULL. */
+void pl_api_destroy(pl_api_t **api);
+
+/* Registers what the API counts; once, before any context is created. */
+void pl_api_metrics_init(void);
+
+/* Adds the routes of all resources but the updates, which src/api/updates.h adds. */
+void pl_api_add_routes(pl_router_t *router);
+
+extern const pl_route_t pl_api_users_routes[];
+extern const size_t pl_api_users_routes_count;
+extern const pl_route_t pl_api_sessions_routes[];
+extern const size_t pl_api_sessions_routes_count;
+extern const pl_route_t pl_api_messages_routes[];
+extern const size_t pl_api_messages_routes_count;
+extern const pl_route_t pl_api_conversations_routes[];
+extern const size_t pl_api_conversations_routes_count;
+
+/* When an operation that begins now must end, for pl_op_t.deadline_ms. */
+uint64_t pl_api_deadline_ms(const pl_api_t *api);
+
+#endif
