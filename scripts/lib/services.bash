@@ -5,7 +5,7 @@
 # $data/log/NAME.log  what the service says; $data/run/NAME.pid  its process, removed by an orderly stop
 # $base/              PostgreSQL's files and PgBouncer's; $base is $data unless it cannot be (see choose_base)
 #
-# The caller sets: data, shards, parleyd, parleyctl, and the ports (0: pick one, and keep it).
+# The caller sets what new_state (stack_state.bash) names.
 
 pg_bin=/usr/lib/postgresql/15/bin
 all_services=(postgresql pgbouncer parleyd haproxy)
@@ -21,12 +21,12 @@ service_user() {
     esac
 }
 
-# exec_as USER COMMAND...: replaces this shell by the command, so the process keeps its id. The kernel
-# ends the command when its parent goes, if the caller set `tied` (quickstart).
+# exec_as USER COMMAND...: replaces this shell by the command, so the process keeps its id.
+# With `end_signal` set the kernel sends it to the command when this shell's parent ends.
 exec_as() {
     local user=$1 options=()
     shift
-    [ -n "${tied-}" ] && options+=(--pdeathsig "$tied")
+    [ -n "${end_signal-}" ] && options+=(--pdeathsig "$end_signal")
     if [ "$(id -u)" = 0 ] && [ "$user" != root ]; then
         options+=(--reuid "$user" --regid "$(id -gn "$user")" --init-groups --inh-caps=-all)
     fi
@@ -36,7 +36,7 @@ exec_as() {
     exec "$@"
 }
 
-run_as() { (tied='' exec_as "$@"); }
+run_as() { (exec_as "$@"); }
 
 # Sets base: where PostgreSQL, PgBouncer and HAProxy keep their files. That is the data directory, but for
 # root when a directory above it is closed to those users (/root is): then a directory in /var/lib/parley,
@@ -45,7 +45,7 @@ choose_base() {
     base=$data
     local hash
     hash=$(printf '%s' "$data" | sha256sum | cut -c1-12)
-    if [ "$(id -u)" = 0 ] && ! run_as postgres test -x "$data"; then
+    if [ "$(id -u)" = 0 ] && ! run_as postgres test -x "$data" 2>/dev/null; then
         base=/var/lib/parley/$hash
         mkdir -p "$base"
         chmod 711 /var/lib/parley "$base"
@@ -111,14 +111,25 @@ service_command() {
     postgresql) command=("$pg_bin/postgres" -D "$base/postgresql") ;;
     pgbouncer) command=(/usr/sbin/pgbouncer "$base/pgbouncer/pgbouncer.ini") ;;
     haproxy) command=(/usr/sbin/haproxy -db -f "$base/haproxy/haproxy.cfg") ;;
-    parleyd) command=("$parleyd" -c "$data/parley.ini") ;;
+    parleyd) command=(env "${environment[@]}" "$parleyd" -c "$data/parley.ini") ;;
     esac
 }
 
+# The signal that makes it end in order. INT is PostgreSQL's fast shutdown; TERM waits for the sessions to end.
+stop_signal() {
+    if [ "$1" = postgresql ]; then
+        echo INT
+    else
+        echo TERM
+    fi
+}
+
 # spawn SERVICE: starts the process in a session of its own, so that a Ctrl-C reaches the caller alone.
+# Under a supervisor (`supervised` is set) it ends when the supervisor is killed.
 spawn() {
-    local command
+    local command end_signal=""
     service_command "$1"
+    [ -n "${supervised-}" ] && end_signal=$(stop_signal "$1")
     (
         exec </dev/null >>"$data/log/$1.log" 2>&1
         cd "$base" || exit 1
@@ -152,12 +163,10 @@ last_words() {
 
 # stop_service SERVICE: by the signal that makes it end in order, and by force after 20 s.
 stop_service() {
-    local pid tries signal=TERM
+    local pid tries
     if is_running "$1"; then
         pid=$(pid_of "$1")
-        # INT is PostgreSQL's fast shutdown; TERM would wait for the sessions to end by themselves.
-        [ "$1" = postgresql ] && signal=INT
-        kill -"$signal" "$pid" 2>/dev/null
+        kill -"$(stop_signal "$1")" "$pid" 2>/dev/null
         for ((tries = 0; tries < 400; tries++)); do
             is_running "$1" || break
             sleep 0.05
@@ -383,7 +392,8 @@ make_certificate() {
 # What conf/haproxy.cfg reads from the environment. Its own defaults hold for what is not said here.
 export_edge_settings() {
     local files connections
-    export PARLEY_EDGE_BIND=127.0.0.1:$https_port PARLEY_EDGE_CERTIFICATE=$base/haproxy/server.pem
+    export PARLEY_EDGE_BIND=${PARLEY_EDGE_ADDRESS:-127.0.0.1}:$https_port
+    export PARLEY_EDGE_CERTIFICATE=$base/haproxy/server.pem
     export PARLEY_EDGE_SERVER=127.0.0.1:$http_port
     # Two descriptors a connection; HAProxy does not start where the limit of open files is too low.
     files=$(ulimit -Hn)

@@ -38,7 +38,6 @@ open_data_directory() {
     mkdir -p "$data/log" "$data/run" "$data/secrets" "$data/tls" ||
         die "cannot write in the data directory $data: see whether its disk is full or read-only"
     chmod 700 "$data/secrets" "$data/log" "$data/run"
-    choose_base
 }
 
 # One command at a time. The lock is on descriptor 9, and no service inherits it.
@@ -51,9 +50,7 @@ lock_data_directory() {
 # The outer ports as they were given, or free ones; the inner ones always free ones. A running service keeps its own.
 choose_ports() {
     if [ "$ports" = given ]; then
-        claim_port http_port "${PARLEY_HTTP_PORT:-8080}" PARLEY_HTTP_PORT parleyd
-        claim_port https_port "${PARLEY_HTTPS_PORT:-8443}" PARLEY_HTTPS_PORT haproxy
-        claim_port admin_port "${PARLEY_ADMIN_PORT:-8081}" PARLEY_ADMIN_PORT parleyd
+        claim_given_ports
     else
         keep_or_pick http_port parleyd
         keep_or_pick https_port haproxy
@@ -61,6 +58,14 @@ choose_ports() {
     fi
     keep_or_pick postgresql_port postgresql
     keep_or_pick pgbouncer_port pgbouncer
+}
+
+claim_given_ports() {
+    claim_port http_port "${PARLEY_HTTP_PORT:-8080}" PARLEY_HTTP_PORT parleyd
+    claim_port https_port "${PARLEY_HTTPS_PORT:-8443}" PARLEY_HTTPS_PORT haproxy
+    claim_port admin_port "${PARLEY_ADMIN_PORT:-8081}" PARLEY_ADMIN_PORT parleyd
+    [ "$http_port" != "$https_port" ] && [ "$http_port" != "$admin_port" ] && [ "$https_port" != "$admin_port" ] ||
+        die "PARLEY_HTTP_PORT, PARLEY_HTTPS_PORT and PARLEY_ADMIN_PORT must differ: they are $http_port, $https_port, $admin_port"
 }
 
 # claim_port VARIABLE PORT NAME SERVICE
@@ -78,12 +83,6 @@ keep_or_pick() {
     if [ "$kept_r" = 0 ] || { ! is_running "$2" && port_is_used "$kept_r"; }; then
         pick_port "$1"
     fi
-}
-
-wanted_services() {
-    printf 'postgresql\npgbouncer\n'
-    [ "$with_parleyd" = yes ] && printf 'parleyd\n'
-    [ "$edge" = yes ] && printf 'haproxy\n'
 }
 
 start_all() {
@@ -113,7 +112,8 @@ start_all() {
 
 stop_all() {
     local service
-    for service in haproxy parleyd pgbouncer postgresql; do
+    # parleyd first: what it has in hand is answered through the edge.
+    for service in parleyd haproxy pgbouncer postgresql; do
         stop_service "$service"
     done
 }
