@@ -20,7 +20,7 @@
 #define PL_TOKEN_KEY_MIN 32
 
 typedef struct pl_token_claims {
-    int64_t user_id;   /* sub */
+    int64_t user_id;   /* sub; 0 where an admin's token has none */
     bool admin;        /* the words of scope (a string, separated by spaces) include "admin" */
     int64_t expires_s; /* exp, seconds since 1970 */
 } pl_token_claims_t;
@@ -36,11 +36,11 @@ int pl_auth_create(const pl_config_t *config, pl_auth_t **auth_r, pl_error_t *er
 /* Wipes the keys, frees and sets *auth to NULL; fine on NULL. */
 void pl_auth_destroy(pl_auth_t **auth);
 
-/* Verifies signature, sub, exp (required), nbf and iat (honoured where present, with the configured
- * leeway) at the current time. Returns 0 and fills *claims_r; or -1 with PL_ERROR_INVALID and a
- * message that may be told to the client and never has a part of the token. A token that verified
- * is remembered: then it costs a hash and a comparison, and its times are still checked at every
- * call. token needs no NUL. */
+/* Verifies signature, sub (a user's id; required unless the scope is admin), exp (required), nbf
+ * and iat (where present; they may lie in the future by the configured leeway) at the current time.
+ * Returns 0 and fills *claims_r; or -1 with PL_ERROR_INVALID and a message that may be told to the
+ * client and never has a part of the token. A token that verified is remembered: then it costs a
+ * hash and a comparison, and its times are still checked at every call. token needs no NUL. */
 int pl_token_verify(pl_auth_t *auth, const char *token, size_t len, pl_token_claims_t *claims_r,
                     pl_error_t *err) PL_MUST_USE;
 

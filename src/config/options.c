@@ -89,9 +89,8 @@ static const pl_option_t database_options[] = {
      .type = PL_OPTION_BOOL,
      .default_value = "false",
      .offset = offsetof(pl_config_database_t, allow_data_loss_on_crash),
-     .documentation = "true: start although fsync, full_page_writes or synchronous_commit is off "
-                      "in this database, where a\n"
-                      "crash loses messages that were acknowledged."},
+     .documentation = "true: start although fsync, full_page_writes or synchronous_commit is off\n"
+                      "in this database, where a crash loses messages that were acknowledged."},
 };
 
 static const pl_option_t auth_options[] = {
@@ -100,9 +99,9 @@ static const pl_option_t auth_options[] = {
      .default_value = "",
      .example = "/etc/parley/jwt.key",
      .offset = offsetof(pl_config_t, auth.jwt_key_file),
-     .documentation = "File with the HS256 key that signs and verifies access tokens: 32 bytes or "
-                      "more; white space at the\n"
-                      "end does not count. Who reads it can act as any user."},
+     .documentation = "File with the HS256 key that signs and verifies access tokens: 32 bytes or\n"
+                      "more; white space at the end does not count. Who reads it can act as any\n"
+                      "user."},
     INTEGER(auth.token_lifetime_s, "token_lifetime", "3600", 60, 31536000, "seconds",
             "How long the token of a login is valid."),
     TEXT(auth.cookie_name, "cookie_name", "parley_token",
@@ -112,7 +111,7 @@ static const pl_option_t auth_options[] = {
     INTEGER(auth.password_queue, "password_queue", "64", 1, 100000, NULL,
             "Logins and registrations that may wait for those threads; what is over it gets 503."),
     INTEGER(auth.clock_leeway_s, "clock_leeway", "30", 0, 600, "seconds",
-            "How far the clocks of token issuers may be off."),
+            "How far in the future a token's nbf and iat may lie, for clocks that differ."),
 };
 
 static const pl_option_t issuer_options[] = {
