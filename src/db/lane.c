@@ -289,6 +289,14 @@ int pl_lane_submit(pl_lane_t *lane, pl_op_t *op)
     return 0;
 }
 
+void pl_op_refuse(pl_op_t *op)
+{
+    memset(&op->task, 0, sizeof(op->task));
+    op->error = PL_ERROR_OVERLOADED;
+    op->task.run = on_home;
+    pl_loop_post(pl_loop_current(), &op->task);
+}
+
 bool pl_lane_is_connected(const pl_lane_t *lane)
 {
     return atomic_load_explicit(&lane->connected, memory_order_relaxed);

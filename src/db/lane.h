@@ -39,6 +39,10 @@ void pl_lane_start(pl_lane_t *lane);
  * thread submits run in that order. */
 int pl_lane_submit(pl_lane_t *lane, pl_op_t *op) __attribute__((warn_unused_result));
 
+/* Ends an operation that no lane took, with PL_ERROR_OVERLOADED: calls its on_done from the calling thread's loop. For
+ * callers whose own contract allows no callback at once. */
+void pl_op_refuse(pl_op_t *op);
+
 /* Whether the lane has a working connection. From any thread. */
 bool pl_lane_is_connected(const pl_lane_t *lane);
 

@@ -62,30 +62,47 @@ void pl_page_tail_to_json(pl_buffer_t *out, const pl_page_t *page)
     pl_json_bool(out, page->has_more);
 }
 
-/* Messages and conversations come mixed, in version order; each goes to its list. */
-void pl_delta_to_json(pl_buffer_t *out, const pl_page_read_t *read, const pl_page_t *page)
+static void updated_messages(pl_buffer_t *out, const pl_page_read_t *read, pl_page_t *page, size_t max_bytes)
 {
-    static const struct {
-        const char *key;
-        char kind;
-    } lists[] = {{"messages", 'm'}, {"conversations", 'c'}};
+    size_t start = out->len;
+    int64_t last_version = 0;
     pl_message_t message;
     pl_conversation_t conversation;
 
-    pl_json_object_begin(out);
-    for (size_t list = 0; list < 2; list++) {
-        pl_json_key(out, lists[list].key);
-        pl_json_array_begin(out);
-        for (size_t i = 0; i < pl_page_length(read); i++) {
-            if (pl_page_update(read, i, &message, &conversation) != lists[list].kind)
-                continue;
-            if (lists[list].kind == 'm')
-                pl_message_to_json(out, &message);
-            else
-                pl_conversation_to_json(out, &conversation);
+    for (size_t i = 0; i < pl_page_length(read); i++) {
+        if (pl_page_update(read, i, &message, &conversation) != 'm')
+            continue;
+        if (last_version != 0 && out->len - start + message.content_len > max_bytes) {
+            page->version = last_version;
+            page->has_more = true;
+            return;
         }
-        pl_json_array_end(out);
+        pl_message_to_json(out, &message);
+        last_version = message.version;
     }
+}
+
+static void updated_conversations(pl_buffer_t *out, const pl_page_read_t *read, const pl_page_t *page)
+{
+    pl_message_t message;
+    pl_conversation_t conversation;
+
+    for (size_t i = 0; i < pl_page_length(read); i++)
+        if (pl_page_update(read, i, &message, &conversation) == 'c' && conversation.version <= page->version)
+            pl_conversation_to_json(out, &conversation);
+}
+
+void pl_delta_to_json(pl_buffer_t *out, const pl_page_read_t *read, pl_page_t *page, size_t max_bytes)
+{
+    pl_json_object_begin(out);
+    pl_json_key(out, "messages");
+    pl_json_array_begin(out);
+    updated_messages(out, read, page, max_bytes);
+    pl_json_array_end(out);
+    pl_json_key(out, "conversations");
+    pl_json_array_begin(out);
+    updated_conversations(out, read, page);
+    pl_json_array_end(out);
     pl_page_tail_to_json(out, page);
     pl_json_object_end(out);
 }

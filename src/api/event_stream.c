@@ -1,0 +1,203 @@
+/*
+ * streamUpdates: the mailbox's deltas as server-sent events.
+ *
+ * The next delta is asked for when the client's socket has taken the last one. So a stream holds one delta at the most, and a
+ * client that stops reading is closed by the stall timer and finds the rest in the database when it returns.
+ */
+#include <stdlib.h>
+#include <string.h>
+#include <time.h>
+
+#include "api/updates_private.h"
+#include "base/id.h"
+#include "base/memory.h"
+#include "base/random.h"
+#include "http/problem.h"
+#include "http/stream.h"
+
+#define PAGE_SIZE 50
+
+typedef struct event_stream {
+    h2o_linklist_t link;
+    pl_updates_t *updates;
+    pl_stream_t *stream;
+    pl_follower_t *follower;
+    int64_t expires_s;
+    bool has_cursor; /* the client has been given one, or came with one */
+} event_stream_t;
+
+/* Clients that lose their server return one by one. */
+static void append_retry(pl_buffer_t *out, const pl_config_t *config)
+{
+    pl_buffer_appendf(out, "retry: %lld\n\n",
+                      (long long)pl_random_between(config->push.retry_min_ms, config->push.retry_max_ms));
+}
+
+static void write_delta(event_stream_t *events, const char *json, size_t len, int64_t cursor)
+{
+    static const char head[] = "event: delta\nid: ";
+    static const char data[] = "\ndata: ";
+    char id[PL_ID_TEXT_SIZE];
+    size_t id_len = pl_id_format(id, cursor);
+    pl_buffer_t event = PL_BUFFER_EMPTY;
+
+    pl_buffer_reserve(&event, sizeof(head) + sizeof(data) + id_len + len + 2);
+    pl_buffer_append(&event, head, sizeof(head) - 1);
+    pl_buffer_append(&event, id, id_len);
+    pl_buffer_append(&event, data, sizeof(data) - 1);
+    pl_buffer_append(&event, json, len);
+    pl_buffer_append(&event, "\n\n", 2);
+    events->has_cursor = true;
+    /* When it fails, on_closed has run. */
+    (void)!pl_stream_write(events->stream, event.data, event.len);
+    pl_buffer_dispose(&event);
+}
+
+static void on_delta(void *owner, const pl_delta_t *delta)
+{
+    event_stream_t *events = owner;
+    write_delta(events, delta->json, delta->len, delta->cursor);
+}
+
+/* A client that came without a cursor gets one at once: what is sent to it between now and its first event would
+ * else be lost with its connection. */
+static void on_waiting(void *owner, int64_t cursor)
+{
+    event_stream_t *events = owner;
+    pl_buffer_t json = PL_BUFFER_EMPTY;
+
+    if (events->has_cursor)
+        return;
+    pl_empty_delta_to_json(&json, cursor);
+    write_delta(events, json.data, json.len, cursor);
+    pl_buffer_dispose(&json);
+}
+
+static void end(event_stream_t *events)
+{
+    pl_buffer_t last = PL_BUFFER_EMPTY;
+
+    append_retry(&last, events->updates->api->deps.config);
+    pl_stream_end(events->stream, last.data, last.len);
+    pl_buffer_dispose(&last);
+}
+
+static void on_error(void *owner, enum pl_error_code error)
+{
+    event_stream_t *events = owner;
+    if (error == PL_ERROR_INVALID)
+        end(events);
+    /* else the database is away: the stream stays, and the heartbeat asks again. */
+}
+
+static void on_heartbeat(void *owner)
+{
+    event_stream_t *events = owner;
+
+    if (events->expires_s <= (int64_t)time(NULL)) {
+        end(events);
+        return;
+    }
+    pl_follower_next(events->follower);
+    if (pl_stream_queued(events->stream) == 0)
+        (void)!pl_stream_write(events->stream, ":\n\n", 3);
+}
+
+static const pl_follower_callbacks_t callbacks = {
+    .on_delta = on_delta,
+    .on_waiting = on_waiting,
+    .on_error = on_error,
+    .on_heartbeat = on_heartbeat,
+};
+
+static void on_drained(pl_stream_t *stream, void *owner)
+{
+    event_stream_t *events = owner;
+    (void)stream;
+    pl_follower_next(events->follower);
+}
+
+static void on_closed(pl_stream_t *stream, pl_stream_reason_t reason, void *owner)
+{
+    event_stream_t *events = owner;
+    (void)stream;
+    (void)reason;
+    h2o_linklist_unlink(&events->link);
+    pl_follower_destroy(&events->follower);
+    free(events);
+}
+
+static void start(pl_updates_t *updates, pl_request_t *request, int64_t cursor)
+{
+    const pl_token_claims_t *claims = pl_request_claims(request);
+    event_stream_t *events = pl_calloc(1, sizeof(*events));
+    pl_buffer_t first = PL_BUFFER_EMPTY;
+
+    events->updates = updates;
+    events->expires_s = claims->expires_s;
+    events->has_cursor = cursor != PL_FOLLOW_FROM_NOW;
+    events->follower = pl_follower_create(&updates->follow, claims->user_id, cursor, PAGE_SIZE, &callbacks, events);
+    if (events->follower == NULL) {
+        free(events);
+        pl_updates_reply_too_many(request);
+        return;
+    }
+    append_retry(&first, updates->api->deps.config);
+    events->stream = pl_stream_start(request, first.data, first.len, on_closed, events);
+    pl_buffer_dispose(&first);
+    if (events->stream == NULL) {
+        pl_follower_destroy(&events->follower);
+        free(events);
+        return;
+    }
+    h2o_linklist_insert(&updates->streams, &events->link);
+    pl_stream_on_drained(events->stream, on_drained);
+}
+
+/* The header wins: a browser that reconnects sends it with the address of the first time. */
+static int read_cursor(pl_request_t *request, int64_t *cursor_r)
+{
+    pl_query_parameter_t query[] = {{.name = "lastUpdatedTimestamp"}};
+    pl_slice_t last_event_id = pl_request_header(request, "last-event-id");
+
+    if (pl_request_query(request, query, 1) != 0 ||
+        pl_request_query_integer(request, &query[0], 0, PL_CURSOR_MAX, PL_FOLLOW_FROM_NOW, cursor_r) != 0)
+        return -1;
+    if (last_event_id.len == 0)
+        return 0;
+    if (pl_decimal_parse(last_event_id.data, last_event_id.len, PL_CURSOR_MAX, cursor_r) != 0) {
+        pl_problem_reply(request, PL_PROBLEM_MALFORMED_REQUEST, "Last-Event-ID is not an id of this stream.");
+        return -1;
+    }
+    return 0;
+}
+
+void pl_event_stream_handle(pl_request_t *request, void *worker)
+{
+    pl_updates_t *updates = ((pl_api_t *)worker)->updates;
+    int64_t cursor;
+
+    if (read_cursor(request, &cursor) != 0)
+        return;
+    if (!pl_cluster_has(updates->api->deps.cluster, pl_request_claims(request)->user_id))
+        pl_updates_reply_error(request, PL_ERROR_INVALID);
+    else if (updates->draining)
+        pl_problem_reply(request, PL_PROBLEM_SHUTTING_DOWN, "The server is shutting down.");
+    else
+        start(updates, request, cursor);
+}
+
+void pl_event_stream_drain(pl_updates_t *updates)
+{
+    h2o_linklist_t ending;
+
+    /* A stream that has bytes in flight ends later, and stays in the list until then. */
+    h2o_linklist_init_anchor(&ending);
+    h2o_linklist_insert_list(&ending, &updates->streams);
+    while (!h2o_linklist_is_empty(&ending)) {
+        event_stream_t *events = H2O_STRUCT_FROM_MEMBER(event_stream_t, link, ending.next);
+        h2o_linklist_unlink(&events->link);
+        h2o_linklist_insert(&updates->streams, &events->link);
+        end(events);
+    }
+}

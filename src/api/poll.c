@@ -1,0 +1,148 @@
+/*
+ * fetchUpdates: answers as soon as there is something, or empty when the time is up.
+ *
+ * A poll ends in exactly one of these ways: a delta, the time, an error, a shutdown (all answer), or its client leaves.
+ */
+#include <stdlib.h>
+
+#include "api/updates_private.h"
+#include "base/memory.h"
+#include "http/problem.h"
+#include "loop/timer.h"
+
+#define PAGE_SIZE_DEFAULT 50
+#define PAGE_SIZE_MAX 100
+#define TIMEOUT_DEFAULT_S 30
+#define TIMEOUT_MAX_S 60
+
+typedef struct poll {
+    h2o_linklist_t link;
+    pl_request_t *request;
+    pl_follower_t *follower;
+    pl_timer_t timer;
+    bool waits; /* false: answers at once, timeout=0 */
+} poll_t;
+
+static void poll_end(poll_t *poll)
+{
+    h2o_linklist_unlink(&poll->link);
+    pl_timer_disarm(&poll->timer);
+    pl_follower_destroy(&poll->follower);
+    pl_request_unref(&poll->request);
+    free(poll);
+}
+
+static void reply(poll_t *poll, pl_buffer_t *body)
+{
+    const pl_reply_t head = {.status = 200, .cache = PL_CACHE_NO_STORE};
+    pl_request_reply(poll->request, &head, body);
+    poll_end(poll);
+}
+
+static void on_delta(void *owner, const pl_delta_t *delta)
+{
+    pl_buffer_t body = PL_BUFFER_EMPTY;
+    pl_buffer_append(&body, delta->json, delta->len);
+    reply(owner, &body);
+}
+
+/* What it knows without waiting: nothing, if the database has not yet told the cursor. */
+static void reply_empty(poll_t *poll)
+{
+    int64_t cursor = pl_follower_cursor(poll->follower);
+    pl_buffer_t body = PL_BUFFER_EMPTY;
+
+    if (cursor == PL_FOLLOW_FROM_NOW) {
+        pl_updates_reply_error(poll->request, PL_ERROR_UNAVAILABLE);
+        poll_end(poll);
+        return;
+    }
+    pl_empty_delta_to_json(&body, cursor);
+    reply(poll, &body);
+}
+
+static void on_waiting(void *owner, int64_t cursor)
+{
+    poll_t *poll = owner;
+    (void)cursor;
+    if (!poll->waits)
+        reply_empty(poll);
+}
+
+static void on_error(void *owner, enum pl_error_code error)
+{
+    poll_t *poll = owner;
+    pl_updates_reply_error(poll->request, error);
+    poll_end(poll);
+}
+
+static void on_heartbeat(void *owner)
+{
+    (void)owner;
+}
+
+static const pl_follower_callbacks_t callbacks = {
+    .on_delta = on_delta,
+    .on_waiting = on_waiting,
+    .on_error = on_error,
+    .on_heartbeat = on_heartbeat,
+};
+
+static void on_timeout(pl_timer_t *timer)
+{
+    reply_empty(H2O_STRUCT_FROM_MEMBER(poll_t, timer, timer));
+}
+
+static void on_gone(pl_request_t *request, void *owner)
+{
+    (void)request;
+    poll_end(owner);
+}
+
+static void poll_start(pl_updates_t *updates, pl_request_t *request, int64_t cursor, int32_t page_size,
+                       int64_t timeout_s)
+{
+    poll_t *poll = pl_calloc(1, sizeof(*poll));
+
+    poll->follower = pl_follower_create(&updates->follow, pl_request_claims(request)->user_id, cursor, page_size,
+                                        &callbacks, poll);
+    if (poll->follower == NULL) {
+        free(poll);
+        pl_updates_reply_too_many(request);
+        return;
+    }
+    poll->request = pl_request_ref(request);
+    poll->waits = timeout_s > 0;
+    poll->timer.on_fire = on_timeout;
+    h2o_linklist_insert(&updates->polls, &poll->link);
+    pl_request_on_gone(request, on_gone, poll);
+    pl_request_hold(request);
+    if (poll->waits)
+        pl_timer_arm(pl_timer_queue(updates->api->loop, (uint64_t)timeout_s * 1000), &poll->timer);
+    pl_follower_next(poll->follower);
+}
+
+void pl_poll_handle(pl_request_t *request, void *worker)
+{
+    pl_updates_t *updates = ((pl_api_t *)worker)->updates;
+    pl_query_parameter_t query[] = {{.name = "lastUpdatedTimestamp"}, {.name = "pageSize"}, {.name = "timeout"}};
+    int64_t cursor, page_size, timeout_s;
+
+    if (pl_request_query(request, query, sizeof(query) / sizeof(query[0])) != 0 ||
+        pl_request_query_integer(request, &query[0], 0, PL_CURSOR_MAX, PL_FOLLOW_FROM_NOW, &cursor) != 0 ||
+        pl_request_query_integer(request, &query[1], 1, PAGE_SIZE_MAX, PAGE_SIZE_DEFAULT, &page_size) != 0 ||
+        pl_request_query_integer(request, &query[2], 0, TIMEOUT_MAX_S, TIMEOUT_DEFAULT_S, &timeout_s) != 0)
+        return;
+    if (!pl_cluster_has(updates->api->deps.cluster, pl_request_claims(request)->user_id))
+        pl_updates_reply_error(request, PL_ERROR_INVALID);
+    else if (updates->draining)
+        pl_problem_reply(request, PL_PROBLEM_SHUTTING_DOWN, "The server is shutting down.");
+    else
+        poll_start(updates, request, cursor, (int32_t)page_size, timeout_s);
+}
+
+void pl_poll_drain(pl_updates_t *updates)
+{
+    while (!h2o_linklist_is_empty(&updates->polls))
+        reply_empty(H2O_STRUCT_FROM_MEMBER(poll_t, link, updates->polls.next));
+}

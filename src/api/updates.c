@@ -1,0 +1,78 @@
+#include "api/updates.h"
+
+#include "api/updates_private.h"
+#include "base/json_write.h"
+#include "base/memory.h"
+#include "http/problem.h"
+#include "store/resource_json.h"
+
+/* A long-poll and a stream hold at most one delta in memory for their client. It is kept as small as what a stream may
+ * queue, so that a reader that has stalled costs that and no more. */
+static size_t max_delta_bytes(const pl_config_t *config)
+{
+    return (size_t)config->push.stream_queue;
+}
+
+pl_updates_t *pl_updates_create(pl_api_t *api)
+{
+    const pl_config_t *config = api->deps.config;
+    pl_updates_t *updates = pl_calloc(1, sizeof(*updates));
+
+    updates->api = api;
+    updates->follow = (pl_follower_settings_t){
+        .hub = api->deps.hub,
+        .cluster = api->deps.cluster,
+        .heartbeat_ms = (uint64_t)config->push.heartbeat_s * 1000,
+        .deadline_ms = (uint64_t)config->lanes.request_deadline_s * 1000,
+        .max_delta_bytes = max_delta_bytes(config),
+    };
+    h2o_linklist_init_anchor(&updates->polls);
+    h2o_linklist_init_anchor(&updates->streams);
+    api->updates = updates;
+    return updates;
+}
+
+static const pl_route_t routes[] = {
+    {"fetchUpdates", "GET", "/v1/updates", pl_poll_handle, PL_ROUTE_NO_HEAD},
+    {"streamUpdates", "GET", "/v1/updates/stream", pl_event_stream_handle, PL_ROUTE_NO_HEAD},
+};
+
+void pl_updates_add_routes(pl_router_t *router)
+{
+    pl_router_add(router, routes, sizeof(routes) / sizeof(routes[0]));
+}
+
+void pl_updates_drain(pl_updates_t *updates)
+{
+    updates->draining = true;
+    pl_poll_drain(updates);
+    pl_event_stream_drain(updates);
+}
+
+void pl_updates_reply_error(pl_request_t *request, enum pl_error_code error)
+{
+    if (error == PL_ERROR_INVALID)
+        pl_problem_reply(request, PL_PROBLEM_USER_NOT_FOUND, "The token's user does not exist.");
+    else
+        pl_problem_reply(request, pl_problem_of_error(error), "The updates could not be read. Try again.");
+}
+
+void pl_updates_reply_too_many(pl_request_t *request)
+{
+    pl_problem_reply(request, PL_PROBLEM_TOO_MANY_REQUESTS, "Too many long-polls and streams are open.");
+}
+
+void pl_empty_delta_to_json(pl_buffer_t *out, int64_t cursor)
+{
+    const pl_page_t page = {.version = cursor, .is_delta = true, .has_more = false};
+
+    pl_json_object_begin(out);
+    pl_json_key(out, "messages");
+    pl_json_array_begin(out);
+    pl_json_array_end(out);
+    pl_json_key(out, "conversations");
+    pl_json_array_begin(out);
+    pl_json_array_end(out);
+    pl_page_tail_to_json(out, &page);
+    pl_json_object_end(out);
+}

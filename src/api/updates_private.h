@@ -1,0 +1,32 @@
+/* What the long-poll and the stream share. */
+#ifndef PL_API_UPDATES_PRIVATE_H
+#define PL_API_UPDATES_PRIVATE_H
+
+#include "api/updates.h"
+#include "push/follower.h"
+
+/* Cursors are microseconds, and JSON numbers that every client can hold exactly. */
+#define PL_CURSOR_MAX ((INT64_C(1) << 53) - 1)
+
+struct pl_updates {
+    pl_api_t *api;
+    pl_follower_settings_t follow;
+    h2o_linklist_t polls;
+    h2o_linklist_t streams;
+    bool draining;
+};
+
+void pl_poll_handle(pl_request_t *request, void *worker);
+void pl_poll_drain(pl_updates_t *updates);
+
+void pl_event_stream_handle(pl_request_t *request, void *worker);
+void pl_event_stream_drain(pl_updates_t *updates);
+
+/* Answers for a follower that could not be created or has failed. */
+void pl_updates_reply_error(pl_request_t *request, enum pl_error_code error);
+void pl_updates_reply_too_many(pl_request_t *request);
+
+/* A Delta without changes. */
+void pl_empty_delta_to_json(pl_buffer_t *out, int64_t cursor);
+
+#endif

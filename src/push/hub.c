@@ -1,0 +1,218 @@
+#include "push/hub.h"
+
+#include <stdatomic.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/hash.h"
+#include "base/memory.h"
+#include "push/commit_delta.h"
+
+/* 256 KiB of counters. With 20,000 users waiting three in four other users find their counter at zero. */
+#define INTEREST_SIZE 65536
+#define BUCKETS_MIN 256
+
+struct pl_hub_local {
+    pl_hub_t *hub;
+    pl_loop_t *loop;
+    h2o_linklist_t *buckets;
+    size_t buckets_count; /* a power of two */
+    size_t count;
+};
+
+struct pl_hub {
+    pl_commit_listener_t listener;
+    size_t max_waiters;
+    size_t max_waiters_per_user;
+    atomic_size_t waiters;
+    pl_hub_local_t *locals;
+    size_t locals_count;
+    atomic_uint interest[INTEREST_SIZE];
+};
+
+/* One batch's wake-ups on their way to every loop; freed by the last. */
+typedef struct parcel parcel_t;
+typedef struct delivery {
+    pl_task_t task;
+    parcel_t *parcel;
+    pl_hub_local_t *local;
+} delivery_t;
+
+struct parcel {
+    atomic_size_t references;
+    pl_commit_deltas_t deltas;
+    delivery_t deliveries[];
+};
+
+static atomic_uint *interest_of(pl_hub_t *hub, int64_t user_id)
+{
+    return &hub->interest[pl_hash_id(user_id) % INTEREST_SIZE];
+}
+
+static bool is_awaited(void *arg, int64_t user_id)
+{
+    return atomic_load(interest_of(arg, user_id)) > 0;
+}
+
+static h2o_linklist_t *bucket_of(const pl_hub_local_t *local, int64_t user_id)
+{
+    return &local->buckets[(pl_hash_id(user_id) >> 16) & (local->buckets_count - 1)];
+}
+
+static void wake_local(pl_hub_local_t *local, const pl_wake_t *wake)
+{
+    h2o_linklist_t *bucket = bucket_of(local, wake->user_id);
+    h2o_linklist_t woken;
+
+    /* Off to a list of its own first: a waiter may remove itself or its neighbour, and may register again. */
+    h2o_linklist_init_anchor(&woken);
+    for (h2o_linklist_t *node = bucket->next; node != bucket;) {
+        pl_waiter_t *waiter = H2O_STRUCT_FROM_MEMBER(pl_waiter_t, link, node);
+        node = node->next;
+        if (waiter->user_id == wake->user_id) {
+            h2o_linklist_unlink(&waiter->link);
+            h2o_linklist_insert(&woken, &waiter->link);
+        }
+    }
+    while (!h2o_linklist_is_empty(&woken)) {
+        pl_waiter_t *waiter = H2O_STRUCT_FROM_MEMBER(pl_waiter_t, link, woken.next);
+        h2o_linklist_unlink(&waiter->link);
+        h2o_linklist_insert(bucket_of(local, waiter->user_id), &waiter->link);
+        waiter->on_wake(waiter, wake);
+    }
+}
+
+static void on_delivery(pl_task_t *task)
+{
+    delivery_t *delivery = H2O_STRUCT_FROM_MEMBER(delivery_t, task, task);
+    parcel_t *parcel = delivery->parcel;
+
+    for (size_t i = 0; i < parcel->deltas.count; i++) {
+        pl_wake_t wake;
+        pl_commit_deltas_get(&parcel->deltas, i, &wake);
+        wake_local(delivery->local, &wake);
+    }
+    if (atomic_fetch_sub(&parcel->references, 1) == 1) {
+        pl_commit_deltas_dispose(&parcel->deltas);
+        free(parcel);
+    }
+}
+
+static void on_commit(pl_commit_listener_t *listener, pl_op_t *const *writes, size_t count)
+{
+    pl_hub_t *hub = H2O_STRUCT_FROM_MEMBER(pl_hub_t, listener, listener);
+    pl_commit_deltas_t deltas;
+
+    if (atomic_load(&hub->waiters) == 0)
+        return;
+    pl_commit_deltas_build(&deltas, writes, count, is_awaited, hub);
+    if (deltas.count == 0) {
+        pl_commit_deltas_dispose(&deltas);
+        return;
+    }
+    parcel_t *parcel = pl_calloc(1, sizeof(*parcel) + hub->locals_count * sizeof(delivery_t));
+    parcel->deltas = deltas;
+    atomic_init(&parcel->references, hub->locals_count);
+    for (size_t i = 0; i < hub->locals_count; i++) {
+        delivery_t *delivery = &parcel->deliveries[i];
+        delivery->task.run = on_delivery;
+        delivery->parcel = parcel;
+        delivery->local = &hub->locals[i];
+        pl_loop_post(delivery->local->loop, &delivery->task);
+    }
+}
+
+static h2o_linklist_t *create_buckets(size_t count)
+{
+    h2o_linklist_t *buckets = pl_calloc(count, sizeof(*buckets));
+    for (size_t i = 0; i < count; i++)
+        h2o_linklist_init_anchor(&buckets[i]);
+    return buckets;
+}
+
+static void grow(pl_hub_local_t *local)
+{
+    h2o_linklist_t *old = local->buckets;
+    size_t old_count = local->buckets_count;
+
+    local->buckets_count *= 2;
+    local->buckets = create_buckets(local->buckets_count);
+    for (size_t i = 0; i < old_count; i++)
+        while (!h2o_linklist_is_empty(&old[i])) {
+            pl_waiter_t *waiter = H2O_STRUCT_FROM_MEMBER(pl_waiter_t, link, old[i].next);
+            h2o_linklist_unlink(&waiter->link);
+            h2o_linklist_insert(bucket_of(local, waiter->user_id), &waiter->link);
+        }
+    free(old);
+}
+
+pl_hub_t *pl_hub_create(pl_loop_t *const *loops, size_t loops_count, size_t max_waiters, size_t max_waiters_per_user)
+{
+    pl_hub_t *hub = pl_calloc(1, sizeof(*hub));
+    hub->listener.on_commit = on_commit;
+    hub->max_waiters = max_waiters;
+    hub->max_waiters_per_user = max_waiters_per_user;
+    hub->locals_count = loops_count;
+    hub->locals = pl_calloc(loops_count, sizeof(pl_hub_local_t));
+    for (size_t i = 0; i < loops_count; i++)
+        hub->locals[i] = (pl_hub_local_t){
+            .hub = hub, .loop = loops[i], .buckets = create_buckets(BUCKETS_MIN), .buckets_count = BUCKETS_MIN};
+    return hub;
+}
+
+pl_commit_listener_t *pl_hub_listener(pl_hub_t *hub)
+{
+    return &hub->listener;
+}
+
+pl_hub_local_t *pl_hub_local(pl_hub_t *hub, const pl_loop_t *loop)
+{
+    return &hub->locals[pl_loop_index(loop)];
+}
+
+pl_loop_t *pl_hub_local_loop(const pl_hub_local_t *local)
+{
+    return local->loop;
+}
+
+static size_t count_of_user(const pl_hub_local_t *local, int64_t user_id)
+{
+    const h2o_linklist_t *bucket = bucket_of(local, user_id);
+    size_t count = 0;
+    for (const h2o_linklist_t *node = bucket->next; node != bucket; node = node->next)
+        count += H2O_STRUCT_FROM_MEMBER(pl_waiter_t, link, node)->user_id == user_id;
+    return count;
+}
+
+int pl_hub_add(pl_hub_local_t *local, pl_waiter_t *waiter, int64_t user_id)
+{
+    pl_hub_t *hub = local->hub;
+
+    if (atomic_load(&hub->waiters) >= hub->max_waiters || count_of_user(local, user_id) >= hub->max_waiters_per_user)
+        return -1;
+    if (local->count >= local->buckets_count)
+        grow(local);
+    waiter->user_id = user_id;
+    h2o_linklist_insert(bucket_of(local, user_id), &waiter->link);
+    local->count++;
+    atomic_fetch_add(interest_of(hub, user_id), 1);
+    atomic_fetch_add(&hub->waiters, 1);
+    return 0;
+}
+
+void pl_hub_remove(pl_hub_local_t *local, pl_waiter_t *waiter)
+{
+    pl_hub_t *hub = local->hub;
+
+    if (!h2o_linklist_is_linked(&waiter->link))
+        return;
+    h2o_linklist_unlink(&waiter->link);
+    local->count--;
+    atomic_fetch_sub(interest_of(hub, waiter->user_id), 1);
+    atomic_fetch_sub(&hub->waiters, 1);
+}
+
+size_t pl_hub_waiters(const pl_hub_t *hub)
+{
+    return atomic_load_explicit(&hub->waiters, memory_order_relaxed);
+}

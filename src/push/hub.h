@@ -1,0 +1,63 @@
+/*
+ * Who waits for which mailbox, and how they learn of a commit.
+ *
+ * The lane that has committed a batch tells the hub, on its own thread. The hub asks a table of counters, indexed by a
+ * hash of the user, whether anyone may be waiting: a send to a user whom nobody watches costs one load. Otherwise it
+ * builds the mailbox's delta once, from what was just written, and posts it to the loops, each of which wakes its own
+ * waiters. A waiter registers before it reads, so whatever commits after its read wakes it.
+ *
+ * A wake-up is a hint. What is lost (another server wrote, a batch whose answer was lost) is found by the
+ * followers' own check of the version every heartbeat.
+ */
+#ifndef PL_PUSH_HUB_H
+#define PL_PUSH_HUB_H
+
+#include <stddef.h>
+#include <stdint.h>
+
+#include "loop/loop.h"
+#include "store/message_write.h"
+
+typedef struct pl_hub pl_hub_t;
+typedef struct pl_hub_local pl_hub_local_t;
+typedef struct pl_waiter pl_waiter_t;
+
+/* A mailbox has changed. Valid during the call. */
+typedef struct pl_wake {
+    int64_t user_id;
+    int64_t previous; /* the version before */
+    int64_t version;  /* the version now */
+    /* The Delta from `previous` to `version` as JSON; NULL when it has to be read. */
+    const char *delta;
+    size_t delta_len;
+    size_t messages_count;
+} pl_wake_t;
+
+/* Embedded in its owner; zeroed but for on_wake before it is added. */
+struct pl_waiter {
+    h2o_linklist_t link;
+    int64_t user_id;
+    /* On the waiter's loop. It may remove itself or other waiters. */
+    void (*on_wake)(pl_waiter_t *waiter, const pl_wake_t *wake);
+};
+
+/* One for the process, with a part for each loop. `max_waiters` bounds the process, `max_waiters_per_user` one user on
+ * one loop. Lives as long as the process. */
+pl_hub_t *pl_hub_create(pl_loop_t *const *loops, size_t loops_count, size_t max_waiters, size_t max_waiters_per_user);
+
+/* What the lanes report commits to. */
+pl_commit_listener_t *pl_hub_listener(pl_hub_t *hub);
+
+pl_hub_local_t *pl_hub_local(pl_hub_t *hub, const pl_loop_t *loop);
+pl_loop_t *pl_hub_local_loop(const pl_hub_local_t *local);
+
+/* Registers a waiter for user_id. -1: too many wait. On the loop's thread, as all below. */
+int pl_hub_add(pl_hub_local_t *local, pl_waiter_t *waiter, int64_t user_id) __attribute__((warn_unused_result));
+
+/* Does nothing to a waiter that is not registered. */
+void pl_hub_remove(pl_hub_local_t *local, pl_waiter_t *waiter);
+
+/* Waiters registered in the process. From any thread. */
+size_t pl_hub_waiters(const pl_hub_t *hub);
+
+#endif

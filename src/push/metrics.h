@@ -1,0 +1,18 @@
+/* What push counts. */
+#ifndef PL_PUSH_METRICS_H
+#define PL_PUSH_METRICS_H
+
+#include <stdbool.h>
+
+#include "push/hub.h"
+
+/* Registers the metrics; once, after the hub is created. */
+void pl_push_metrics_init(pl_hub_t *hub);
+
+/* A delta went to a waiter: built from what was written, or read. */
+void pl_push_metrics_delta(bool direct);
+
+/* A heartbeat's check has found a change that no wake-up told of. */
+void pl_push_metrics_late(void);
+
+#endif
