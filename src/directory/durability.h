@@ -3,6 +3,7 @@
 
 #include <libpq-fe.h>
 
+#include "base/compiler.h"
 #include "base/error.h"
 
 /*
@@ -18,6 +19,6 @@
  * that are off; PL_ERROR_UNAVAILABLE when the connection is lost; PL_ERROR_SQL when the question
  * itself is refused.
  */
-int pl_durability_check(PGconn *conn, pl_error_t *error) __attribute__((warn_unused_result));
+int pl_durability_check(PGconn *conn, pl_error_t *error) PL_MUST_USE;
 
 #endif

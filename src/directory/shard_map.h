@@ -4,7 +4,9 @@
 #include <libpq-fe.h>
 #include <stdint.h>
 
+#include "base/compiler.h"
 #include "base/error.h"
+#include "base/id.h"
 
 /*
  * Which database holds which shard, as the directory says it at one moment.
@@ -12,9 +14,6 @@
  * A loaded map never changes: whoever needs a newer one loads another, compares `map_version` and
  * swaps the pointer. So several threads may read one map without a lock.
  */
-
-/* The id's 13 shard bits. */
-#define PL_SHARDS_MAX 8192
 
 /* "shard_" and the number in at least four digits, with the terminating NUL. */
 #define PL_SHARD_SCHEMA_SIZE 16
@@ -49,8 +48,7 @@ typedef struct pl_shard_map {
  * the connection is lost, PL_ERROR_SQL when the statement is refused, and PL_ERROR_INVALID when the
  * directory contradicts itself (a shard missing, or out of range).
  */
-int pl_shard_map_load(PGconn *conn, pl_shard_map_t **map_r, pl_error_t *error)
-    __attribute__((warn_unused_result));
+int pl_shard_map_load(PGconn *conn, pl_shard_map_t **map_r, pl_error_t *error) PL_MUST_USE;
 
 /* Frees *map and sets it to NULL; a NULL map is allowed. */
 void pl_shard_map_free(pl_shard_map_t **map);

@@ -1,0 +1,57 @@
+/*
+ * The table of commands.
+ */
+#include "ctl/commands.h"
+
+#include <stddef.h>
+
+#include "ctl/outcome.h"
+
+#define EXIT(code) (1U << PL_EXIT_##code)
+#define EXIT_ANY (EXIT(OK) | EXIT(FAILED) | EXIT(USAGE) | EXIT(BLOCKED) | EXIT(UNREACHABLE))
+
+const pl_command_t pl_commands[] = {
+    {
+        .name = "init",
+        .summary = "Create a system: directory, tables, functions and shards",
+        .details =
+            "Distributes the shards over the databases in turn and creates all that parleyd needs. "
+            "The number of shards is part of every user id, so it is chosen once. Run again, it "
+            "finishes what was interrupted, and changes nothing on a system that is complete.",
+        .options = PL_COMMAND_SHARDS | PL_COMMAND_DATABASES | PL_COMMAND_SQL_DIR | PL_COMMAND_WAIT |
+                   PL_COMMAND_JOBS,
+        .exits = EXIT_ANY | EXIT(DRIFT),
+        .run = pl_command_init,
+    },
+    {
+        .name = "migrate up",
+        .summary = "Apply pending migrations and changed functions",
+        .details =
+            "The directory first, then the databases in parallel. Each migration is one "
+            "transaction with its ledger row. A statement that meets a lock gives up after 3 s, so "
+            "that the server's queries do not line up behind it, and is tried again until --wait "
+            "is over. Run again, it continues where it was interrupted.",
+        .options = PL_COMMAND_SQL_DIR | PL_COMMAND_WAIT | PL_COMMAND_JOBS,
+        .exits = EXIT_ANY | EXIT(DRIFT),
+        .run = pl_command_migrate_up,
+    },
+    {
+        .name = "migrate status",
+        .summary = "Tell what migrate up would do",
+        .details =
+            "Changes nothing. Exit code 0 when all is applied, 3 when something is to do, 4 when "
+            "what was applied differs from the files.",
+        .options = PL_COMMAND_SQL_DIR | PL_COMMAND_JOBS,
+        .exits = EXIT_ANY | EXIT(PENDING) | EXIT(DRIFT),
+        .run = pl_command_migrate_status,
+    },
+    {
+        .name = "shard list",
+        .summary = "Show which database holds which shard",
+        .details = "As the directory says it; doctor compares that with the databases.",
+        .options = 0,
+        .exits = EXIT_ANY,
+        .run = pl_command_shard_list,
+    },
+    {.name = NULL},
+};

@@ -1,0 +1,220 @@
+/*
+ * Owner connections: connect, refuse a pooler, lock, run.
+ *
+ * Why a pooler is refused: the advisory lock belongs to one server connection. Behind a pooler the
+ * lock would be taken on one and the migration run on another, and the lock could stay behind on an
+ * idle server connection after parleyctl has gone.
+ *
+ * How a pooler is found: in the startup exchange a client is given a key for cancel requests, whose
+ * first half is the server's process id. A pooler cannot pass on the key of one server connection,
+ * since the client will meet several, so it makes up a key of its own. PQbackendPID() (what the
+ * startup said) then differs from pg_backend_pid() (what the server says). This needs no rights, no
+ * second connection and no luck with the pool's size; a TCP proxy or a tunnel passes the key on and
+ * is rightly let through.
+ */
+#include "ctl/session.h"
+
+#include <stdint.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <time.h>
+
+#include "base/clock.h"
+
+/* Long enough for a loaded server's fork and TLS, short enough for a person; a DSN may override. */
+#define CONNECT_TIMEOUT_S "10"
+
+/*
+ * DDL that waits for a lock makes every later query on the table wait behind it. The worst case
+ * that parleyd's users see is this long, once per attempt.
+ */
+#define SESSION_SETTINGS                                                          \
+    "SET lock_timeout = '3s'; SET statement_timeout = 0;"                         \
+    " SET idle_in_transaction_session_timeout = 0; SET search_path = pg_catalog;" \
+    " SET client_min_messages = warning; SET check_function_bodies = off"
+
+/* The two-integer form of advisory locks: "PLY" and which. */
+#define LOCK_SPACE "5261401"
+
+/* Polling, because a session that waits inside the lock manager holds a snapshot, with which
+ * CREATE INDEX CONCURRENTLY and the like deadlock. */
+#define LOCK_POLL_MS 100
+
+static void ignore_notice(void *arg, const PGresult *result)
+{
+    (void)arg;
+    (void)result;
+}
+
+PGconn *pl_session_connect(const char *dsn)
+{
+    /* A DSN is expanded in the place of "dbname", so what comes before it is a default. */
+    const char *const keywords[] = {"connect_timeout", "fallback_application_name", "gssencmode",
+                                    "dbname", NULL};
+    const char *const values[] = {CONNECT_TIMEOUT_S, "parleyctl", "disable", dsn, NULL};
+    PGconn *conn = PQconnectdbParams(keywords, values, 1);
+
+    if (conn == NULL) {
+        abort();
+    }
+    PQsetNoticeReceiver(conn, ignore_notice, NULL);
+    return conn;
+}
+
+int pl_session_is_pooled(PGconn *conn)
+{
+    int pooled = -1;
+    PGresult *result = PQexec(conn, "SELECT pg_catalog.pg_backend_pid()");
+
+    if (PQresultStatus(result) == PGRES_TUPLES_OK) {
+        pooled = atoi(PQgetvalue(result, 0, 0)) != PQbackendPID(conn);
+    }
+    PQclear(result);
+    return pooled;
+}
+
+int pl_session_open(pl_session_t *session, const char *dsn, const char *label,
+                    pl_outcome_t *outcome)
+{
+    int pooled;
+
+    snprintf(session->label, sizeof session->label, "%s", label);
+    session->conn = pl_session_connect(dsn);
+    if (PQstatus(session->conn) != CONNECTION_OK) {
+        pl_fail(outcome, PL_EXIT_UNREACHABLE, "%s: %s", label, PQerrorMessage(session->conn));
+        goto fail;
+    }
+    pooled = pl_session_is_pooled(session->conn);
+    if (pooled < 0) {
+        pl_fail_sql(outcome, session->conn, NULL, "%s", label);
+        goto fail;
+    }
+    if (pooled) {
+        pl_fail(outcome, PL_EXIT_BLOCKED,
+                "%s: owner_dsn leads to a pooler, where a session's lock does not hold; give it"
+                " PostgreSQL's own host and port",
+                label);
+        goto fail;
+    }
+    if (pl_session_run(session, SESSION_SETTINGS, "session settings", outcome) < 0) {
+        goto fail;
+    }
+    return 0;
+fail:
+    pl_session_close(session);
+    return -1;
+}
+
+void pl_session_close(pl_session_t *session)
+{
+    PQfinish(session->conn);
+    session->conn = NULL;
+}
+
+int pl_session_query(pl_session_t *session, const char *sql, int count, const char *const *values,
+                     const char *what, PGresult **result_r, pl_outcome_t *outcome)
+{
+    PGresult *result = PQexecParams(session->conn, sql, count, NULL, values, NULL, NULL, 0);
+    ExecStatusType status = PQresultStatus(result);
+
+    if (status != PGRES_TUPLES_OK && status != PGRES_COMMAND_OK) {
+        pl_fail_sql(outcome, session->conn, result, "%s: %s", session->label, what);
+        PQclear(result);
+        return -1;
+    }
+    *result_r = result;
+    return 0;
+}
+
+int pl_session_execute(pl_session_t *session, const char *sql, int count, const char *const *values,
+                       const char *what, pl_outcome_t *outcome)
+{
+    PGresult *result;
+
+    if (pl_session_query(session, sql, count, values, what, &result, outcome) < 0) {
+        return -1;
+    }
+    PQclear(result);
+    return 0;
+}
+
+int pl_session_run(pl_session_t *session, const char *sql, const char *what, pl_outcome_t *outcome)
+{
+    PGresult *result = PQexec(session->conn, sql);
+    ExecStatusType status = PQresultStatus(result);
+    int rc = 0;
+
+    if (status != PGRES_TUPLES_OK && status != PGRES_COMMAND_OK && status != PGRES_EMPTY_QUERY) {
+        rc = pl_fail_sql(outcome, session->conn, result, "%s: %s", session->label, what);
+    }
+    PQclear(result);
+    return rc;
+}
+
+void pl_session_rollback(pl_session_t *session)
+{
+    PGTransactionStatusType status = PQtransactionStatus(session->conn);
+
+    if (status == PQTRANS_INTRANS || status == PQTRANS_INERROR) {
+        PQclear(PQexec(session->conn, "ROLLBACK"));
+    }
+}
+
+static int fail_locked(pl_session_t *session, const char *lock, int wait_s, pl_outcome_t *outcome)
+{
+    const char *const values[] = {lock};
+    PGresult *result;
+
+    if (pl_session_query(session,
+                         "SELECT l.pid, coalesce(a.usename, '?'), coalesce(a.client_addr::text,"
+                         " 'local') FROM pg_locks l LEFT JOIN pg_stat_activity a USING (pid)"
+                         " WHERE l.locktype = 'advisory' AND l.granted AND l.classid = " LOCK_SPACE
+                         " AND l.objid = $1::int AND l.objsubid = 2 AND l.database ="
+                         " (SELECT oid FROM pg_database WHERE datname = current_database())",
+                         1, values, "who holds the lock", &result, outcome) < 0) {
+        return -1;
+    }
+    if (PQntuples(result) > 0) {
+        pl_fail(
+            outcome, PL_EXIT_BLOCKED,
+            "%s: another parleyctl is at work (server process %s, user %s, from %s); waited %d s."
+            " Run again when it is done, or give --wait",
+            session->label, PQgetvalue(result, 0, 0), PQgetvalue(result, 0, 1),
+            PQgetvalue(result, 0, 2), wait_s);
+    } else {
+        pl_fail(outcome, PL_EXIT_BLOCKED,
+                "%s: another parleyctl was at work for all of %d s; run again, or give --wait",
+                session->label, wait_s);
+    }
+    PQclear(result);
+    return -1;
+}
+
+int pl_session_lock(pl_session_t *session, enum pl_session_lock lock, int wait_s,
+                    pl_outcome_t *outcome)
+{
+    char number[8];
+    const char *const values[] = {number};
+    const struct timespec pause = {0, LOCK_POLL_MS * 1000000L};
+    int64_t deadline_ms = pl_clock_monotonic_ms() + wait_s * INT64_C(1000);
+
+    snprintf(number, sizeof number, "%d", (int)lock);
+    for (;;) {
+        PGresult *result;
+
+        if (pl_session_query(session, "SELECT pg_try_advisory_lock(" LOCK_SPACE ", $1::int)", 1,
+                             values, "lock", &result, outcome) < 0) {
+            return -1;
+        }
+        bool is_ours = PQgetvalue(result, 0, 0)[0] == 't';
+        PQclear(result);
+        if (is_ours) {
+            return 0;
+        }
+        if (pl_clock_monotonic_ms() >= deadline_ms) {
+            return fail_locked(session, number, wait_s, outcome);
+        }
+        nanosleep(&pause, NULL);
+    }
+}

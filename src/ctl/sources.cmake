@@ -1,0 +1,1 @@
+set(libraries_ctl PkgConfig::PQ PkgConfig::OPENSSL)

@@ -1,0 +1,60 @@
+/*
+ * The SQL that parleyctl applies, read from a directory with the subdirectories
+ * migrations/directory, migrations/database, sql and sql/shard.
+ */
+#ifndef PL_CTL_SQL_FILES_H
+#define PL_CTL_SQL_FILES_H
+
+#include <stddef.h>
+
+#include "base/buffer.h"
+#include "base/compiler.h"
+#include "ctl/outcome.h"
+
+/* SHA-256 in lower-case hexadecimal, with the NUL. */
+#define PL_CHECKSUM_SIZE 65
+
+typedef struct pl_sql_file {
+    int number; /* of a migration; 0 for others */
+    char *name; /* without the folder: "0001_messaging.sql" */
+    char *text;
+    char checksum[PL_CHECKSUM_SIZE];
+} pl_sql_file_t;
+
+typedef struct pl_sql_list {
+    pl_sql_file_t *files; /* in the order in which they are applied */
+    int count;
+} pl_sql_list_t;
+
+typedef struct pl_sql_files {
+    pl_sql_list_t directory_migrations;
+    pl_sql_list_t database_migrations;
+    pl_sql_list_t functions;       /* *.sql in sql */
+    pl_sql_file_t create_shard;    /* sql/shard/create_shard.sql */
+    pl_sql_list_t shard_functions; /* the other *.sql in sql/shard */
+    /*
+     * Of the functions and of the database migrations together: a migration can drop a function or
+     * change what it was made for, so after every migration all functions are applied again.
+     */
+    char functions_checksum[PL_CHECKSUM_SIZE];
+    char shard_functions_checksum[PL_CHECKSUM_SIZE];
+} pl_sql_files_t;
+
+/*
+ * Reads all files of a directory; NULL means where parleyctl's own are: the installation's, else
+ * those of the source tree that it was built from. Returns 0; or -1 with PL_EXIT_FAILED: nothing
+ * there, a migration whose name is not NNNN_name.sql, a number that is missing or twice there.
+ * The caller frees in both cases.
+ */
+int pl_sql_files_load(pl_sql_files_t *files, const char *directory,
+                      pl_outcome_t *outcome) PL_MUST_USE;
+
+void pl_sql_files_free(pl_sql_files_t *files);
+
+/*
+ * Appends a template's text with {shard}, {lower} and {upper} replaced by the schema's name, the
+ * lowest user id of the shard, and one more than its highest (MAXVALUE for the last shard).
+ */
+void pl_sql_expand(pl_buffer_t *buffer, const char *text, int shard, int shards);
+
+#endif
