@@ -11,7 +11,13 @@ CREATE OR REPLACE FUNCTION parley.settle_outbox(recipient_ids bigint[], sender_i
     RETURNS integer
     LANGUAGE plpgsql VOLATILE SECURITY DEFINER
     SET search_path = pg_catalog
+    -- Plans are made once per connection, maybe when the outbox was empty: always one index look-up per row.
     SET plan_cache_mode = force_generic_plan
+    SET enable_seqscan = off
+    SET enable_bitmapscan = off
+    SET enable_hashjoin = off
+    SET enable_mergejoin = off
+    SET jit = off
 AS $$
 DECLARE
     deleted integer;

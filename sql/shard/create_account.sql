@@ -12,6 +12,7 @@ CREATE OR REPLACE FUNCTION {shard}.create_account(
     RETURNS text
     LANGUAGE plpgsql VOLATILE SECURITY DEFINER
     SET search_path = pg_catalog
+    SET enable_seqscan = off
 AS $$
 #variable_conflict use_column
 DECLARE

@@ -18,7 +18,14 @@ CREATE OR REPLACE FUNCTION {shard}.fetch_updates(mailbox_id bigint, page_size in
                    mailbox_version bigint, is_delta boolean, has_more boolean)
     LANGUAGE plpgsql STABLE SECURITY DEFINER
     SET search_path = pg_catalog
+    -- Plans are made once per connection, maybe when the table was empty. No plan here depends on a value: each LIMIT
+    -- is to be filled in the order of an index, be the table of 10 rows or of 10 million.
     SET plan_cache_mode = force_generic_plan
+    SET enable_seqscan = off
+    SET enable_bitmapscan = off
+    SET enable_sort = off
+    SET max_parallel_workers_per_gather = 0
+    SET jit = off
 AS $$
 #variable_conflict use_column
 DECLARE

@@ -7,6 +7,7 @@ CREATE OR REPLACE FUNCTION {shard}.find_account(name text)
                    created_timestamp bigint)
     LANGUAGE plpgsql STABLE SECURITY DEFINER
     SET search_path = pg_catalog
+    SET enable_seqscan = off
 AS $$
 #variable_conflict use_column
 BEGIN
