@@ -1,6 +1,7 @@
 #include "db/lane.h"
 
 #include <stdatomic.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -23,6 +24,9 @@ struct pl_lane {
     char *dsn;
     uint64_t batch_timeout_ms;
     size_t queue_size;
+    bool allow_data_loss_on_crash;
+    enum { UNCHECKED, CHECKING, CHECKED } durability;
+    bool is_durable;
     void *context;
     pl_conn_t *conn;
     h2o_linklist_t queue;
@@ -121,9 +125,34 @@ static void settle_committed(pl_lane_t *lane)
         finish(lane, ops[i], PL_OK);
 }
 
+/* A failed send is told by on_lost. */
+static void check_durability(pl_lane_t *lane)
+{
+    static const char sql[] = "SELECT current_setting('fsync') <> 'off' AND current_setting('full_page_writes') <> 'off' "
+                              "AND current_setting('synchronous_commit') <> 'off'";
+    const pl_params_t none = {.count = 0};
+
+    lane->durability = CHECKING;
+    lane->is_durable = false;
+    if (pl_conn_query(lane->conn, sql, &none) == 0)
+        (void)!pl_conn_sync(lane->conn);
+}
+
 static void on_idle(void *owner)
 {
     pl_lane_t *lane = owner;
+
+    if (lane->durability == UNCHECKED) {
+        check_durability(lane);
+        return;
+    }
+    if (lane->durability == CHECKING && !lane->is_durable && !lane->allow_data_loss_on_crash) {
+        pl_log_error("database-not-durable", PL_S("lane", lane->name),
+                     PL_S("detail", "fsync, full_page_writes or synchronous_commit is off"));
+        pl_conn_drop(lane->conn, "commits are not durable");
+        return;
+    }
+    lane->durability = CHECKED;
     atomic_store_explicit(&lane->connected, true, memory_order_relaxed);
     flush_queue(lane);
 }
@@ -133,14 +162,19 @@ static void on_result(void *owner, PGresult *result)
     pl_lane_t *lane = owner;
     ExecStatusType status = PQresultStatus(result);
 
+    if (lane->durability == CHECKING) {
+        lane->is_durable = status == PGRES_TUPLES_OK && pl_result_bool(result, 0, 0);
+        PQclear(result);
+        return;
+    }
+
     if (status == PGRES_TUPLES_OK) {
         if (pl_batch_decode_next(&lane->batch, result))
             return;
     } else if (status != PGRES_PIPELINE_ABORTED && !lane->batch_failed) {
         const char *sqlstate = PQresultErrorField(result, PG_DIAG_SQLSTATE);
         lane->batch_failed = true;
-        memset(lane->batch_sqlstate, 0, sizeof(lane->batch_sqlstate));
-        strncpy(lane->batch_sqlstate, sqlstate != NULL ? sqlstate : "XX000", sizeof(lane->batch_sqlstate) - 1);
+        snprintf(lane->batch_sqlstate, sizeof(lane->batch_sqlstate), "%s", sqlstate != NULL ? sqlstate : "XX000");
         pl_log_warn("batch-failed", PL_S("lane", lane->name), PL_S("sqlstate", lane->batch_sqlstate),
                        PL_S("detail", PQresultErrorField(result, PG_DIAG_MESSAGE_PRIMARY)),
                        PL_I("operations", (int64_t)lane->batch.count));
@@ -151,6 +185,8 @@ static void on_result(void *owner, PGresult *result)
 static void on_batch_end(void *owner)
 {
     pl_lane_t *lane = owner;
+    if (lane->durability == CHECKING)
+        return;
     pl_db_metrics_batch(lane->batch.count, (uint64_t)pl_clock_monotonic_ms() - lane->batch_sent_ms);
     if (lane->batch_failed)
         settle_failed(lane);
@@ -162,6 +198,7 @@ static void on_lost(void *owner)
 {
     pl_lane_t *lane = owner;
     atomic_store_explicit(&lane->connected, false, memory_order_relaxed);
+    lane->durability = UNCHECKED;
     pl_db_metrics_connection_lost();
     requeue(lane, false);
 }
@@ -176,14 +213,13 @@ static const pl_conn_callbacks_t conn_callbacks = {
 static void flush_queue(pl_lane_t *lane)
 {
     if (lane->batch.count > 0 || pl_timer_is_armed(&lane->pause) || h2o_linklist_is_empty(&lane->queue) ||
-        lane->conn == NULL || !pl_conn_is_idle(lane->conn))
+        lane->durability != CHECKED || !pl_conn_is_idle(lane->conn))
         return;
     lane->batch_failed = false;
     lane->batch_sent_ms = (uint64_t)pl_clock_monotonic_ms();
     pl_batch_fill(&lane->batch, &lane->queue);
     /* A failed send is told by on_lost, which queues the batch again. */
-    if (pl_batch_send(&lane->batch, lane->conn) != 0)
-        return;
+    (void)!pl_batch_send(&lane->batch, lane->conn);
 }
 
 static void on_flush(pl_deferred_t *deferred)
@@ -249,6 +285,7 @@ pl_lane_t *pl_lane_create(pl_loop_t *loop, const pl_lane_settings_t *settings)
     lane->dsn = pl_strdup(settings->dsn);
     lane->queue_size = settings->queue_size;
     lane->batch_timeout_ms = settings->batch_timeout_ms;
+    lane->allow_data_loss_on_crash = settings->allow_data_loss_on_crash;
     lane->context = settings->context;
     h2o_linklist_init_anchor(&lane->queue);
     pl_batch_init(&lane->batch, settings->batch_size);

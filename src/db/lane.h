@@ -8,6 +8,9 @@
  *     ^                        |--failed--> queued, alone (each by itself, in the old order)
  *     +----------- connection lost: outcome unknown, sent again (every operation is idempotent)
  *
+ * Before its first batch on a new connection a lane asks whether commits there are durable; where they are not, it works only
+ * if the configuration says so. A server may become another behind the same address.
+ *
  * An operation that fails alone is done with an error; one that could succeed later (deadlock, a server that shuts
  * down or is read-only, a time limit) is tried again until its deadline.
  */
@@ -26,7 +29,8 @@ typedef struct pl_lane_settings {
     size_t batch_size;            /* operations */
     size_t queue_size;            /* operations */
     uint64_t batch_timeout_ms;    /* a batch unanswered for so long is given up with its connection */
-    void *context;                /* for on_committed */
+    bool allow_data_loss_on_crash;
+    void *context; /* for on_committed */
 } pl_lane_settings_t;
 
 /* A lane that `loop` will run. From any thread; the settings' strings are copied. Never NULL. */

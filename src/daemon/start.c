@@ -1,0 +1,82 @@
+#include "daemon/start.h"
+
+#include <libpq-fe.h>
+#include <string.h>
+#include <time.h>
+
+#include "base/log.h"
+#include "directory/durability.h"
+
+#define RETRY_S 1
+
+static PGconn *connect_to(const char *dsn)
+{
+    const char *keywords[] = {"dbname", "connect_timeout", "fallback_application_name", NULL};
+    const char *values[] = {dsn, "3", "parleyd", NULL};
+    return PQconnectdbParams(keywords, values, 1);
+}
+
+/* 0 and a map that can be served, 1 when it may come with time, -1 when it cannot. */
+static int load_map(const pl_config_t *config, pl_shard_map_t **map_r, pl_error_t *error)
+{
+    PGconn *pg = connect_to(config->directory.dsn);
+    int rc = 1;
+
+    *map_r = NULL;
+    if (PQstatus(pg) != CONNECTION_OK)
+        pl_error_set(error, PL_ERROR_UNAVAILABLE, "the directory cannot be reached: %s", PQerrorMessage(pg));
+    else if (pl_shard_map_load(pg, map_r, error) != 0)
+        rc = error->code == PL_ERROR_UNAVAILABLE ? 1 : -1;
+    else if ((*map_r)->state != PL_SYSTEM_READY)
+        pl_error_set(error, PL_ERROR_UNAVAILABLE, "the system is not initialised: run parleyctl init");
+    else
+        rc = 0;
+    if (rc != 0)
+        pl_shard_map_free(map_r);
+    PQfinish(pg);
+    return rc;
+}
+
+static int check_database(const pl_config_database_t *database, pl_error_t *error)
+{
+    PGconn *pg = connect_to(database->direct_dsn);
+    int rc = 0;
+
+    if (PQstatus(pg) == CONNECTION_OK && pl_durability_check(pg, error) != 0 && error->code == PL_ERROR_INVALID) {
+        if (database->allow_data_loss_on_crash) {
+            pl_log_warn("database-not-durable", PL_S("database", database->name), PL_E(error));
+        } else {
+            pl_error_t cause = *error;
+            pl_error_set(error, PL_ERROR_INVALID,
+                         "database %s loses acknowledged messages in a crash: %s", database->name, cause.message);
+            rc = -1;
+        }
+    }
+    PQfinish(pg);
+    return rc;
+}
+
+static bool is_asked_to_stop(const sigset_t *stop)
+{
+    const struct timespec pause = {.tv_sec = RETRY_S};
+    return sigtimedwait(stop, NULL, &pause) > 0;
+}
+
+int pl_start_wait(const pl_config_t *config, const sigset_t *stop, pl_shard_map_t **map_r, pl_error_t *error)
+{
+    char told[sizeof(error->message)] = "";
+    int rc;
+
+    while ((rc = load_map(config, map_r, error)) == 1) {
+        if (strcmp(told, error->message) != 0)
+            pl_log_warn("start-waits", PL_E(error));
+        memcpy(told, error->message, sizeof(told));
+        if (is_asked_to_stop(stop))
+            return 1;
+    }
+    for (size_t i = 0; rc == 0 && i < config->database_count; i++)
+        rc = check_database(&config->databases[i], error);
+    if (rc != 0)
+        pl_shard_map_free(map_r);
+    return rc;
+}

@@ -1,0 +1,108 @@
+#include "daemon/worker.h"
+
+#include <pthread.h>
+#include <stdio.h>
+#include <stdlib.h>
+
+#include "api/context.h"
+#include "api/updates.h"
+#include "base/log.h"
+#include "base/memory.h"
+#include "store/outbox.h"
+
+struct pl_worker {
+    pl_loop_t *loop;
+    const pl_worker_deps_t *deps;
+    pl_auth_t *auth;
+    pl_api_t *api;
+    pl_updates_t *updates;
+    pl_server_worker_t *server;
+    pthread_t thread;
+    pl_task_t start;
+    pl_task_t drain;
+    pl_task_t stop;
+};
+
+static void on_start(pl_task_t *task)
+{
+    pl_worker_t *worker = H2O_STRUCT_FROM_MEMBER(pl_worker_t, start, task);
+    const pl_worker_deps_t *deps = worker->deps;
+    const pl_api_deps_t api_deps = {
+        .config = deps->config,
+        .cluster = deps->cluster,
+        .settler = pl_settler_create(worker->loop, deps->cluster),
+        .auth = worker->auth,
+        .passwords = deps->passwords,
+        .hub = pl_hub_local(deps->hub, worker->loop),
+    };
+
+    worker->api = pl_api_create(worker->loop, &api_deps);
+    worker->updates = pl_updates_create(worker->api);
+    worker->server = pl_server_worker_create(deps->server, worker->loop, (unsigned)pl_loop_index(worker->loop),
+                                             worker->api, worker->auth);
+    pl_cluster_start(deps->cluster, worker->loop);
+    pl_server_worker_start(worker->server);
+}
+
+static void on_drain(pl_task_t *task)
+{
+    pl_worker_t *worker = H2O_STRUCT_FROM_MEMBER(pl_worker_t, drain, task);
+    pl_server_worker_drain(worker->server);
+    pl_updates_drain(worker->updates);
+}
+
+static void on_destroyed(void *owner)
+{
+    pl_worker_t *worker = owner;
+    pl_loop_stop(worker->loop);
+}
+
+static void on_stop(pl_task_t *task)
+{
+    pl_worker_t *worker = H2O_STRUCT_FROM_MEMBER(pl_worker_t, stop, task);
+    pl_server_worker_destroy(&worker->server, on_destroyed, worker);
+}
+
+static void *run(void *arg)
+{
+    pl_worker_t *worker = arg;
+    char name[16];
+
+    snprintf(name, sizeof(name), "worker-%d", pl_loop_index(worker->loop));
+    pthread_setname_np(pthread_self(), name);
+    pl_loop_run(worker->loop);
+    return NULL;
+}
+
+int pl_worker_start(pl_loop_t *loop, const pl_worker_deps_t *deps, pl_worker_t **worker_r, pl_error_t *error)
+{
+    pl_worker_t *worker = pl_calloc(1, sizeof(*worker));
+
+    worker->loop = loop;
+    worker->deps = deps;
+    worker->start.run = on_start;
+    worker->drain.run = on_drain;
+    worker->stop.run = on_stop;
+    if (pl_auth_create(deps->config, &worker->auth, error) != 0) {
+        free(worker);
+        return -1;
+    }
+    pl_loop_post(loop, &worker->start);
+    if (pthread_create(&worker->thread, NULL, run, worker) != 0) {
+        pl_error_set(error, PL_ERROR_INTERNAL, "a worker's thread cannot be started");
+        return -1;
+    }
+    *worker_r = worker;
+    return 0;
+}
+
+void pl_worker_drain(pl_worker_t *worker)
+{
+    pl_loop_post(worker->loop, &worker->drain);
+}
+
+void pl_worker_stop(pl_worker_t *worker)
+{
+    pl_loop_post(worker->loop, &worker->stop);
+    pthread_join(worker->thread, NULL);
+}

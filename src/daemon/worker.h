@@ -1,0 +1,38 @@
+/*
+ * A worker: one thread with its loop, its part of the API server, its lanes, long-polls and streams.
+ *
+ *   created --start--> serving --drain--> draining --stop--> gone
+ */
+#ifndef PL_DAEMON_WORKER_H
+#define PL_DAEMON_WORKER_H
+
+#include "auth/password.h"
+#include "base/error.h"
+#include "config/config.h"
+#include "db/cluster.h"
+#include "http/server.h"
+#include "push/hub.h"
+
+typedef struct pl_worker pl_worker_t;
+
+/* What all workers share; outlives them. */
+typedef struct pl_worker_deps {
+    const pl_config_t *config;
+    pl_cluster_t *cluster;
+    pl_hub_t *hub;
+    pl_server_t *server;
+    pl_password_pool_t *passwords;
+} pl_worker_deps_t;
+
+/* Starts the thread that runs `loop`, whose index is the worker's. -1: a key file cannot be read, or no thread can be had. */
+int pl_worker_start(pl_loop_t *loop, const pl_worker_deps_t *deps, pl_worker_t **worker_r, pl_error_t *error)
+    __attribute__((warn_unused_result));
+
+/* Stops accepting and ends long-polls and streams; requests in flight go on. From any thread, once. */
+void pl_worker_drain(pl_worker_t *worker);
+
+/* Closes what is left, ends the thread and waits for it. The memory stays until the process ends: an operation that no lane
+ * has finished may point into it. */
+void pl_worker_stop(pl_worker_t *worker);
+
+#endif

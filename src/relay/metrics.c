@@ -1,0 +1,27 @@
+#include "relay/metrics.h"
+
+#include "base/metrics.h"
+
+static pl_counter_t stored_total;
+static pl_counter_t blocked_total;
+static pl_gauge_t pending;
+
+void pl_relay_metrics_init(void)
+{
+    stored_total = pl_counter_register("parley_relay_copies_total",
+                                       "Senders' copies that the relay has stored from the outbox.", NULL);
+    blocked_total = pl_counter_register("parley_relay_blocked_total",
+                                        "Attempts at copies whose database could not take them.", NULL);
+    pending = pl_gauge_register("parley_outbox_pending", "Outbox rows that the relay's last sweep left behind.", NULL);
+}
+
+void pl_relay_metrics_page(size_t stored, size_t blocked)
+{
+    pl_counter_add(stored_total, stored);
+    pl_counter_add(blocked_total, blocked);
+}
+
+void pl_relay_metrics_pending(int64_t difference)
+{
+    pl_gauge_add(pending, difference);
+}
