@@ -8,14 +8,19 @@
 
 #include "http/router.h"
 
-/* What the build embeds (src/http/embedded.cmake): constant data. */
+/* Constant data. */
 typedef struct pl_static_file {
     const char *path; /* "/openapi.json" */
     const char *content_type;
-    const char *etag; /* with its quotes */
+    const char *etag;                    /* with its quotes */
+    const char *content_security_policy; /* NULL: none */
     const unsigned char *data;
     size_t len;
 } pl_static_file_t;
+
+/* What the build embeds (src/http/sources.cmake). */
+extern const pl_static_file_t pl_static_files[];
+extern const size_t pl_static_files_count;
 
 /* Answers with the file, or 304. */
 void pl_static_reply(pl_request_t *request, const pl_static_file_t *file);

@@ -41,8 +41,20 @@ typedef void (*pl_stream_closed_fn)(pl_stream_t *stream, pl_stream_reason_t reas
 pl_stream_t *pl_stream_start(pl_request_t *request, const char *first, size_t len,
                              pl_stream_closed_fn on_closed, void *owner) PL_MUST_USE;
 
-/* Queues bytes (copied; len > 0), all or nothing. -1: the queue would pass its limit, and the
- * stream is closed now: on_closed has run, the stream is gone. */
+/* `on_drained` runs each time that the client's socket has taken all that was written, the first
+ * bytes included, and never inside a pl_stream_ call: the owner that writes the next piece only
+ * then never queues more than one. NULL takes it back. */
+typedef void (*pl_stream_drained_fn)(pl_stream_t *stream, void *owner);
+void pl_stream_on_drained(pl_stream_t *stream, pl_stream_drained_fn on_drained);
+
+/* `on_drained` runs each time that the client's socket has taken everything that was written: a
+ * good time to write what is not urgent. It may write, end or abort. NULL takes it back. */
+void pl_stream_on_drained(pl_stream_t *stream,
+                          void (*on_drained)(pl_stream_t *stream, void *owner));
+
+/* Queues bytes (copied; len > 0), all or nothing. One piece of any size is taken while nothing is
+ * queued: the limit is for what piles up. -1: the queue would pass its limit, and the stream is
+ * closed now: on_closed has run, the stream is gone. */
 int pl_stream_write(pl_stream_t *stream, const char *data, size_t len) PL_MUST_USE;
 
 /* Ends the response properly after what is queued. No more writes; on_closed follows (perhaps

@@ -1,0 +1,161 @@
+/*
+ * One accepted connection, and the bounds on what its client may do.
+ *
+ * libh2o has no place of its own for this: the struct hangs on the socket's on_close, which also
+ * tells when the connection ends. Work outlives the connection, so the struct is counted: one for
+ * the socket and one per request handle.
+ */
+#include <netinet/in.h>
+#include <netinet/tcp.h>
+#include <stdlib.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+#include "base/clock.h"
+#include "base/log.h"
+#include "base/memory.h"
+#include "http/private.h"
+
+/* A connection may cancel this many fresh requests at once, and this many a second in the long
+ * run. A proxy carries a hundred users on one connection who may all leave together; an attacker
+ * sends tens of thousands. */
+#define RESET_BURST 200
+#define RESET_RATE 100
+
+/* Sent bytes that nobody acknowledges, and bytes that a closed window holds back, for so long:
+ * the peer is dead. */
+#define TCP_USER_TIMEOUT_MS 30000
+
+struct pl_connection {
+    h2o_linklist_t link; /* worker->connections */
+    pl_server_worker_t *worker;
+    h2o_socket_t *socket; /* NULL once closed */
+    unsigned refs;
+    unsigned active;    /* requests that libh2o has */
+    unsigned in_flight; /* request handles, so also work whose client cancelled */
+    bool is_http2;
+    bool is_doomed; /* shut down; libh2o will notice */
+    unsigned resets_left;
+    int64_t refilled_us;
+};
+
+static void unref(pl_connection_t *connection)
+{
+    if (--connection->refs == 0)
+        free(connection);
+}
+
+static void on_close(void *data)
+{
+    pl_connection_t *connection = data;
+    pl_server_worker_t *worker = connection->worker;
+    connection->socket = NULL;
+    h2o_linklist_unlink(&connection->link);
+    atomic_fetch_sub_explicit(&worker->connections_count, 1, memory_order_relaxed);
+    atomic_fetch_sub_explicit(&worker->server->connections, 1, memory_order_relaxed);
+    pl_gauge_add(worker->server->connections_gauge, -1);
+    unref(connection);
+}
+
+static void shut_down(pl_connection_t *connection)
+{
+    if (connection->socket != NULL)
+        shutdown(h2o_socket_get_fd(connection->socket), SHUT_RDWR);
+}
+
+static void doom(pl_connection_t *connection, const char *reason)
+{
+    if (connection->is_doomed)
+        return;
+    connection->is_doomed = true;
+    pl_log_warn("connection-over-limit", PL_S("server", connection->worker->server->options.name),
+                PL_S("reason", reason));
+    pl_measure_connection_closed(reason);
+    shut_down(connection);
+}
+
+void pl_connection_accept(pl_server_worker_t *worker, int fd)
+{
+    int on = 1;
+    unsigned timeout_ms = TCP_USER_TIMEOUT_MS;
+    setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &on, sizeof(on));
+    setsockopt(fd, IPPROTO_TCP, TCP_USER_TIMEOUT, &timeout_ms, sizeof(timeout_ms));
+
+    pl_connection_t *connection = pl_calloc(1, sizeof(*connection));
+    connection->worker = worker;
+    connection->refs = 1;
+    connection->resets_left = RESET_BURST;
+    connection->refilled_us = pl_clock_monotonic_us();
+    connection->socket = h2o_evloop_socket_create(pl_loop_h2o(worker->loop), fd, 0);
+    connection->socket->on_close.cb = on_close;
+    connection->socket->on_close.data = connection;
+    h2o_linklist_insert(&worker->connections, &connection->link);
+    pl_gauge_add(worker->server->connections_gauge, 1);
+    pl_counter_add(worker->server->connections_counter, 1);
+    h2o_accept(&worker->accept, connection->socket);
+}
+
+pl_connection_t *pl_connection_of(const h2o_req_t *req)
+{
+    return req->conn->callbacks->get_socket(req->conn)->on_close.data;
+}
+
+bool pl_connection_enter(pl_connection_t *connection, const h2o_req_t *req)
+{
+    connection->refs++;
+    connection->active++;
+    connection->in_flight++;
+    connection->is_http2 = req->version >= 0x200;
+    if (connection->in_flight >
+        connection->worker->server->options.max_requests_in_flight_per_connection)
+        doom(connection, "requests-in-flight");
+    return !connection->is_doomed;
+}
+
+static void count_reset(pl_connection_t *connection)
+{
+    int64_t now_us = pl_clock_monotonic_us();
+    int64_t refill = (now_us - connection->refilled_us) * RESET_RATE / 1000000;
+    if (refill > 0) {
+        int64_t left = (int64_t)connection->resets_left + refill;
+        connection->resets_left = left < RESET_BURST ? (unsigned)left : RESET_BURST;
+        connection->refilled_us = now_us;
+    }
+    if (connection->resets_left == 0)
+        doom(connection, "resets");
+    else
+        connection->resets_left--;
+}
+
+void pl_connection_leave(pl_connection_t *connection, bool reset)
+{
+    connection->active--;
+    if (reset && connection->is_http2)
+        count_reset(connection);
+}
+
+void pl_connection_settle(pl_connection_t *connection)
+{
+    connection->in_flight--;
+    unref(connection);
+}
+
+/* Bytes in the input are a request on its way; it is answered, and the connection closed after
+ * it. An HTTP/2 connection is told by GOAWAY and closes when its streams are done. */
+void pl_connection_close_idle(pl_server_worker_t *worker)
+{
+    for (h2o_linklist_t *node = worker->connections.next; node != &worker->connections;
+         node = node->next) {
+        pl_connection_t *connection = H2O_STRUCT_FROM_MEMBER(pl_connection_t, link, node);
+        if (!connection->is_http2 && connection->active == 0 &&
+            connection->socket->input->size == 0)
+            shut_down(connection);
+    }
+}
+
+void pl_connection_close_all(pl_server_worker_t *worker)
+{
+    for (h2o_linklist_t *node = worker->connections.next; node != &worker->connections;
+         node = node->next)
+        shut_down(H2O_STRUCT_FROM_MEMBER(pl_connection_t, link, node));
+}

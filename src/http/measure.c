@@ -1,0 +1,99 @@
+/* What the server counts about requests, connections and streams. */
+#include <stdio.h>
+
+#include "base/clock.h"
+#include "http/private.h"
+
+#define REQUESTS_NAME "parley_http_requests_total"
+#define REQUESTS_HELP "Requests by operation and by the class of the answer's status."
+#define DURATION_NAME "parley_http_request_duration_seconds"
+#define DURATION_HELP "From the complete request to the answer, by operation."
+#define STREAMS_NAME "parley_http_streams_closed_total"
+#define STREAMS_HELP "Streams that ended, by reason."
+#define LIMIT_NAME "parley_http_connections_closed_total"
+#define LIMIT_HELP "Connections that were closed because their client went over a limit."
+
+void pl_measure_route_init(pl_measure_route_t *measure, const char *operation)
+{
+    static const char *const classes[] = {"2xx", "3xx", "4xx", "5xx", "gone"};
+    char labels[160];
+    for (size_t i = 0; i < sizeof(classes) / sizeof(classes[0]); i++) {
+        snprintf(labels, sizeof(labels), "operation=\"%s\",status=\"%s\"", operation, classes[i]);
+        measure->by_class[i] = pl_counter_register(REQUESTS_NAME, REQUESTS_HELP, labels);
+    }
+    snprintf(labels, sizeof(labels), "operation=\"%s\"", operation);
+    measure->duration = pl_histogram_register(DURATION_NAME, DURATION_HELP, labels,
+                                              pl_histogram_latency_us,
+                                              pl_histogram_latency_us_count, 1e-6);
+}
+
+static pl_gauge_t in_flight;
+static pl_gauge_t streams_open;
+static pl_counter_t received_bytes;
+static pl_counter_t sent_bytes;
+static pl_counter_t streams_closed[PL_STREAM_ABORTED + 1];
+
+void pl_measure_init(void)
+{
+    static const char *const reasons[] = {
+        [PL_STREAM_ENDED] = "reason=\"ended\"",       [PL_STREAM_GONE] = "reason=\"gone\"",
+        [PL_STREAM_OVERFLOW] = "reason=\"overflow\"", [PL_STREAM_STALLED] = "reason=\"stalled\"",
+        [PL_STREAM_ABORTED] = "reason=\"aborted\"",
+    };
+    in_flight = pl_gauge_register("parley_http_requests_in_flight",
+                                  "Requests whose work is not done.", NULL);
+    streams_open = pl_gauge_register("parley_http_streams", "Open event streams.", NULL);
+    received_bytes = pl_counter_register("parley_http_received_body_bytes_total",
+                                         "Bytes of request bodies.", NULL);
+    sent_bytes = pl_counter_register("parley_http_sent_body_bytes_total",
+                                     "Bytes of response bodies.", NULL);
+    for (size_t i = 0; i <= PL_STREAM_ABORTED; i++)
+        streams_closed[i] = pl_counter_register(STREAMS_NAME, STREAMS_HELP, reasons[i]);
+}
+
+void pl_measure_request_start(size_t body_len)
+{
+    pl_gauge_add(in_flight, 1);
+    if (body_len > 0)
+        pl_counter_add(received_bytes, body_len);
+}
+
+void pl_measure_request_end(const pl_request_t *request, int status)
+{
+    const pl_measure_route_t *measure = pl_router_entry_measure(request->route);
+    if (measure == NULL)
+        return;
+    size_t class = status == 0 ? 4 : status < 300 ? 0 : status < 400 ? 1 : status < 500 ? 2 : 3;
+    pl_counter_add(measure->by_class[class], 1);
+    if (status != 0)
+        pl_histogram_observe(measure->duration,
+                             (uint64_t)(pl_clock_monotonic_us() - request->started_us));
+}
+
+void pl_measure_body_sent(size_t len)
+{
+    pl_counter_add(sent_bytes, len);
+}
+
+void pl_measure_request_freed(void)
+{
+    pl_gauge_add(in_flight, -1);
+}
+
+void pl_measure_stream_start(void)
+{
+    pl_gauge_add(streams_open, 1);
+}
+
+void pl_measure_stream_end(pl_stream_reason_t reason)
+{
+    pl_gauge_add(streams_open, -1);
+    pl_counter_add(streams_closed[reason], 1);
+}
+
+void pl_measure_connection_closed(const char *reason)
+{
+    char labels[64];
+    snprintf(labels, sizeof(labels), "reason=\"%s\"", reason);
+    pl_counter_add(pl_counter_register(LIMIT_NAME, LIMIT_HELP, labels), 1);
+}

@@ -1,0 +1,154 @@
+/* Answers to requests: always with their length, for without it libh2o closes an HTTP/1.1
+ * connection after any status but 200. */
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/memory.h"
+#include "http/private.h"
+
+/* For responses that are sent in one piece. */
+static h2o_generator_t one_piece;
+
+const char *pl_reply_reason(int status)
+{
+    static const struct {
+        int status;
+        const char *reason;
+    } reasons[] = {
+        {200, "OK"},
+        {201, "Created"},
+        {204, "No Content"},
+        {304, "Not Modified"},
+        {400, "Bad Request"},
+        {401, "Unauthorized"},
+        {403, "Forbidden"},
+        {404, "Not Found"},
+        {405, "Method Not Allowed"},
+        {409, "Conflict"},
+        {413, "Content Too Large"},
+        {415, "Unsupported Media Type"},
+        {417, "Expectation Failed"},
+        {422, "Unprocessable Content"},
+        {429, "Too Many Requests"},
+        {431, "Request Header Fields Too Large"},
+        {500, "Internal Server Error"},
+        {503, "Service Unavailable"},
+    };
+    for (size_t i = 0; i < sizeof(reasons) / sizeof(reasons[0]); i++) {
+        if (reasons[i].status == status)
+            return reasons[i].reason;
+    }
+    return "Unknown";
+}
+
+void pl_reply_add_header(h2o_req_t *req, const char *name, const char *value)
+{
+    h2o_iovec_t copy = h2o_strdup(&req->pool, value, strlen(value));
+    h2o_add_header_by_str(&req->pool, &req->res.headers, name, strlen(name), 1, NULL, copy.base,
+                          copy.len);
+}
+
+static void add_cache_headers(h2o_req_t *req, pl_cache_policy_t cache)
+{
+    h2o_headers_t *headers = &req->res.headers;
+    switch (cache) {
+    case PL_CACHE_NO_STORE:
+        h2o_add_header(&req->pool, headers, H2O_TOKEN_CACHE_CONTROL, NULL, H2O_STRLIT("no-store"));
+        return;
+    case PL_CACHE_REVALIDATE:
+        h2o_add_header(&req->pool, headers, H2O_TOKEN_CACHE_CONTROL, NULL,
+                       H2O_STRLIT("private, no-cache"));
+        h2o_add_header(&req->pool, headers, H2O_TOKEN_VARY, NULL,
+                       H2O_STRLIT("authorization, cookie"));
+        return;
+    case PL_CACHE_PUBLIC:
+        h2o_add_header(&req->pool, headers, H2O_TOKEN_CACHE_CONTROL, NULL,
+                       H2O_STRLIT("public, no-cache"));
+        return;
+    }
+}
+
+static void add_headers(h2o_req_t *req, const char *id, const pl_reply_t *reply)
+{
+    h2o_iovec_t id_copy = h2o_strdup(&req->pool, id, strlen(id));
+    h2o_add_header_by_str(&req->pool, &req->res.headers, H2O_STRLIT("x-request-id"), 0, NULL,
+                          id_copy.base, id_copy.len);
+    h2o_add_header_by_str(&req->pool, &req->res.headers, H2O_STRLIT("x-content-type-options"), 0,
+                          NULL, H2O_STRLIT("nosniff"));
+    add_cache_headers(req, reply->cache);
+    if (reply->etag != NULL)
+        pl_reply_add_header(req, "etag", reply->etag);
+    if (reply->location != NULL)
+        pl_reply_add_header(req, "location", reply->location);
+    if (reply->set_cookie != NULL)
+        pl_reply_add_header(req, "set-cookie", reply->set_cookie);
+    if (reply->allow != NULL)
+        pl_reply_add_header(req, "allow", reply->allow);
+    if (reply->www_authenticate != NULL)
+        pl_reply_add_header(req, "www-authenticate", reply->www_authenticate);
+    if (reply->content_security_policy != NULL)
+        pl_reply_add_header(req, "content-security-policy", reply->content_security_policy);
+    if (reply->retry_after_s > 0) {
+        char seconds[16];
+        snprintf(seconds, sizeof(seconds), "%d", reply->retry_after_s);
+        pl_reply_add_header(req, "retry-after", seconds);
+    }
+}
+
+static bool has_no_content(int status)
+{
+    return status == 204 || status == 304;
+}
+
+void pl_request_reply_shared(pl_request_t *request, const pl_reply_t *reply, const char *data,
+                             size_t len, void (*release)(void *owner), void *owner)
+{
+    if (!pl_request_is_live(request)) {
+        if (release != NULL)
+            release(owner);
+        return;
+    }
+    h2o_req_t *req = request->req;
+    bool sends_body = len > 0 && !request->is_head && !has_no_content(reply->status);
+    pl_request_set_answered(request, reply->status);
+    request->release = release;
+    request->release_owner = owner;
+    req->res.status = reply->status;
+    req->res.reason = pl_reply_reason(reply->status);
+    req->res.content_length = has_no_content(reply->status) ? SIZE_MAX : len;
+    if (!has_no_content(reply->status))
+        pl_reply_add_header(req, "content-type",
+                            reply->content_type != NULL ? reply->content_type : "application/json");
+    add_headers(req, request->id, reply);
+    request->reply_len = sends_body ? len : 0;
+    pl_measure_body_sent(request->reply_len);
+    pl_request_await_progress(request);
+
+    h2o_iovec_t body = {.base = (char *)(uintptr_t)data, .len = len};
+    h2o_start_response(req, &one_piece);
+    h2o_send(req, &body, sends_body ? 1 : 0, H2O_SEND_STATE_FINAL);
+}
+
+void pl_request_reply(pl_request_t *request, const pl_reply_t *reply, pl_buffer_t *body)
+{
+    char *data = NULL;
+    size_t len = 0;
+    if (body != NULL) {
+        data = body->data;
+        len = body->len;
+        *body = PL_BUFFER_EMPTY;
+    }
+    pl_request_reply_shared(request, reply, data, len, free, data);
+}
+
+void pl_request_reply_no_content(pl_request_t *request)
+{
+    pl_request_reply_shared(request, &(pl_reply_t){.status = 204}, NULL, 0, NULL, NULL);
+}
+
+void pl_request_reply_not_modified(pl_request_t *request, const char *etag, pl_cache_policy_t cache)
+{
+    pl_reply_t reply = {.status = 304, .cache = cache, .etag = etag};
+    pl_request_reply_shared(request, &reply, NULL, 0, NULL, NULL);
+}

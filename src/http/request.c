@@ -1,0 +1,258 @@
+#include "http/request.h"
+
+#include <assert.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <strings.h>
+#include <sys/socket.h>
+
+#include "base/clock.h"
+#include "base/log.h"
+#include "base/memory.h"
+#include "base/random.h"
+#include "http/private.h"
+#include "http/tcp_progress.h"
+
+/* A request that its client cancels later than this was wanted: no reset flood. */
+#define RESET_IS_RAPID_US 1000000
+
+static int fd_of(const h2o_req_t *req)
+{
+    return h2o_socket_get_fd(req->conn->callbacks->get_socket(req->conn));
+}
+
+pl_request_t *pl_request_ref(pl_request_t *request)
+{
+    request->refs++;
+    return request;
+}
+
+void pl_request_unref(pl_request_t **request_p)
+{
+    pl_request_t *request = *request_p;
+    *request_p = NULL;
+    if (request == NULL || --request->refs > 0)
+        return;
+    assert(request->req == NULL);
+    atomic_fetch_sub_explicit(&request->worker->server->requests, 1, memory_order_relaxed);
+    pl_measure_request_freed();
+    pl_connection_settle(request->connection);
+    free(request);
+}
+
+bool pl_request_is_live(const pl_request_t *request)
+{
+    return request->state == PL_REQUEST_LIVE;
+}
+
+/* LIVE -> GONE. */
+static void set_gone(pl_request_t *request)
+{
+    request->state = PL_REQUEST_GONE;
+    pl_measure_request_end(request, 0);
+    pl_request_gone_fn on_gone = request->on_gone;
+    request->on_gone = NULL;
+    if (on_gone != NULL)
+        on_gone(request, request->owner);
+}
+
+/* The client did not wait for the answer, or for all of it. */
+static bool is_cut_short(const pl_request_t *request)
+{
+    return request->state == PL_REQUEST_LIVE || request->req->bytes_sent < request->reply_len;
+}
+
+/* libh2o disposes of the request: the client left, or the response is out. */
+static void on_dispose(void *cell)
+{
+    pl_request_t *request = *(pl_request_t **)cell;
+    bool rapid = is_cut_short(request) &&
+                 pl_clock_monotonic_us() - request->started_us < RESET_IS_RAPID_US;
+    request->req = NULL;
+    h2o_linklist_unlink(&request->link);
+    pl_watcher_remove(request->worker->watcher, &request->watch);
+    pl_timer_disarm(&request->stall);
+    pl_connection_leave(request->connection, rapid);
+    if (request->state == PL_REQUEST_LIVE)
+        set_gone(request);
+    if (request->stream != NULL)
+        pl_stream_on_disposed(request->stream);
+    if (request->release != NULL)
+        request->release(request->release_owner);
+    pl_request_unref(&request);
+}
+
+/* The connection of a held request was closed by the client. There is nobody to answer, but
+ * libh2o lets go of a request only when it has been. */
+static void on_hangup(pl_watch_t *watch)
+{
+    pl_request_t *request = H2O_STRUCT_FROM_MEMBER(pl_request_t, watch, watch);
+    pl_watcher_remove(request->worker->watcher, watch);
+    if (request->stream != NULL) {
+        pl_stream_on_hangup(request->stream);
+        return;
+    }
+    if (request->state != PL_REQUEST_LIVE)
+        return;
+    pl_request_ref(request);
+    set_gone(request);
+    h2o_req_t *req = request->req;
+    req->http1_is_persistent = 0;
+    h2o_send_error_400(req, "Bad Request", "the client left", 0);
+    pl_request_unref(&request);
+}
+
+/* 1 where bytes went out since the last look. HTTP/2 counts frames per stream; on HTTP/1 libh2o
+ * counts what it was given, and the kernel knows what arrived. */
+static bool has_progressed(pl_request_t *request)
+{
+    uint64_t before = request->progress;
+    h2o_req_t *req = request->req;
+    request->progress = req->version >= 0x200 ? req->bytes_sent : pl_tcp_acknowledged(fd_of(req));
+    return request->progress != before;
+}
+
+void pl_request_await_progress(pl_request_t *request)
+{
+    has_progressed(request);
+    pl_timer_arm(request->worker->stall_queue, &request->stall);
+}
+
+static void on_stall(pl_timer_t *timer)
+{
+    pl_request_t *request = H2O_STRUCT_FROM_MEMBER(pl_request_t, stall, timer);
+    if (has_progressed(request)) {
+        pl_timer_arm(request->worker->stall_queue, timer);
+        return;
+    }
+    if (request->stream != NULL)
+        pl_stream_on_stalled(request->stream);
+    else
+        pl_request_cut(request);
+}
+
+void pl_request_choose_id(const h2o_req_t *req, char id_r[PL_REQUEST_ID_SIZE])
+{
+    static const char allowed[] =
+        "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789._-";
+    ssize_t at = h2o_find_header_by_str(&req->headers, H2O_STRLIT("x-request-id"), -1);
+    if (at >= 0) {
+        h2o_iovec_t value = req->headers.entries[at].value;
+        if (value.len > 0 && value.len < PL_REQUEST_ID_SIZE) {
+            memcpy(id_r, value.base, value.len);
+            id_r[value.len] = '\0';
+            if (strspn(id_r, allowed) == value.len)
+                return;
+        }
+    }
+    static const char digits[] = "0123456789abcdef";
+    uint64_t random = pl_random_u64();
+    for (size_t i = 0; i < 16; i++)
+        id_r[i] = digits[random >> (60 - 4 * i) & 15];
+    id_r[16] = '\0';
+}
+
+pl_request_t *pl_request_create(h2o_req_t *req)
+{
+    pl_request_t *request = pl_calloc(1, sizeof(*request));
+    pl_server_worker_t *worker = pl_server_worker_of(req);
+    request->req = req;
+    request->worker = worker;
+    request->connection = pl_connection_of(req);
+    request->refs = 1;
+    request->started_us = pl_clock_monotonic_us();
+    request->watch.on_hangup = on_hangup;
+    request->stall.on_fire = on_stall;
+    pl_request_choose_id(req, request->id);
+    h2o_linklist_insert(&worker->requests, &request->link);
+    atomic_fetch_add_explicit(&worker->server->requests, 1, memory_order_relaxed);
+    pl_measure_request_start(req->entity.len);
+    pl_request_t **cell = h2o_mem_alloc_shared(&req->pool, sizeof(request), on_dispose);
+    *cell = request;
+    return request;
+}
+
+void pl_request_set_answered(pl_request_t *request, int status)
+{
+    assert(request->state == PL_REQUEST_LIVE);
+    request->state = PL_REQUEST_ANSWERED;
+    request->on_gone = NULL;
+    if (request->worker->draining)
+        request->req->http1_is_persistent = 0;
+    pl_measure_request_end(request, status);
+}
+
+void pl_request_cut(pl_request_t *request)
+{
+    h2o_req_t *req = request->req;
+    if (req == NULL)
+        return;
+    if (req->version >= 0x200) {
+        pl_http2_reset_stream(req);
+        return;
+    }
+    req->http1_is_persistent = 0;
+    if (request->stream != NULL && pl_stream_is_ready(request->stream))
+        h2o_send(req, NULL, 0, H2O_SEND_STATE_ERROR);
+    else
+        shutdown(fd_of(req), SHUT_RDWR);
+}
+
+void pl_request_on_gone(pl_request_t *request, pl_request_gone_fn on_gone, void *owner)
+{
+    if (request->state != PL_REQUEST_LIVE)
+        return;
+    request->on_gone = on_gone;
+    request->owner = owner;
+}
+
+void pl_request_hold(pl_request_t *request)
+{
+    h2o_req_t *req = request->req;
+    if (req == NULL || req->version >= 0x200)
+        return;
+    pl_watcher_add(request->worker->watcher, &request->watch, fd_of(req));
+}
+
+/* ---- context ---- */
+
+const char *pl_request_id(const pl_request_t *request)
+{
+    return request->id;
+}
+
+const char *pl_request_operation(const pl_request_t *request)
+{
+    return pl_router_entry_operation(request->route);
+}
+
+const pl_token_claims_t *pl_request_claims(const pl_request_t *request)
+{
+    return request->has_claims ? &request->claims : NULL;
+}
+
+void *pl_request_worker(const pl_request_t *request)
+{
+    return request->worker->context;
+}
+
+pl_loop_t *pl_request_loop(const pl_request_t *request)
+{
+    return request->worker->loop;
+}
+
+int64_t pl_request_started_us(const pl_request_t *request)
+{
+    return request->started_us;
+}
+
+void pl_request_set_data(pl_request_t *request, void *data)
+{
+    request->data = data;
+}
+
+void *pl_request_data(const pl_request_t *request)
+{
+    return request->data;
+}
