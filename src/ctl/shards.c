@@ -158,9 +158,14 @@ static int run_shard(pl_session_t *session, void *arg, pl_outcome_t *outcome)
     return record_set(session, schema, run->files->shard_functions_checksum, outcome);
 }
 
-static int apply_all(pl_session_t *session, const pl_sql_files_t *files, const pl_shard_map_t *map,
-                     pl_shards_state_t *state, int wait_s, pl_outcome_t *outcome)
+int pl_shards_apply(pl_session_t *session, const pl_sql_files_t *files, const pl_shard_map_t *map,
+                    pl_shards_state_t *state, bool may_create, int wait_s, pl_outcome_t *outcome)
 {
+    if (state->missing > 0 && !may_create) {
+        return pl_fail(outcome, PL_EXIT_BLOCKED,
+                       "%s: %d of its %d shards have no schema; parleyctl doctor names them",
+                       session->label, state->missing, state->total);
+    }
     for (int shard = 0; shard < map->shards; shard++) {
         shard_run_t run = {files, map, shard, state->is_missing[shard]};
         if (!state->is_missing[shard] && !state->is_outdated[shard]) {
@@ -174,29 +179,4 @@ static int apply_all(pl_session_t *session, const pl_sql_files_t *files, const p
         state->is_missing[shard] = state->is_outdated[shard] = false;
     }
     return 0;
-}
-
-int pl_shards_apply(pl_session_t *session, const pl_sql_files_t *files, const pl_shard_map_t *map,
-                    pl_shards_state_t *state, bool may_create, int wait_s, pl_outcome_t *outcome)
-{
-    if (state->missing > 0 && !may_create) {
-        return pl_fail(outcome, PL_EXIT_BLOCKED,
-                       "%s: %d of its %d shards have no schema; parleyctl doctor names them",
-                       session->label, state->missing, state->total);
-    }
-    if (state->missing == 0 && state->outdated == 0 && !may_create) {
-        return 0;
-    }
-    /* A thousand flushes would take longer than the rest. The last commit flushes all before it,
-     * also what a run that was killed has left behind; and a crash of the server in between only
-     * means that the next run creates those shards again. */
-    if (pl_session_run(session, "SET synchronous_commit = off", "settings", outcome) < 0 ||
-        apply_all(session, files, map, state, wait_s, outcome) < 0) {
-        return -1;
-    }
-    return pl_session_run(session,
-                          "SET synchronous_commit = on;"
-                          " UPDATE parley.function_set SET applied_timestamp = applied_timestamp"
-                          " WHERE schema_name = 'parley'",
-                          "flushing", outcome);
 }

@@ -40,7 +40,7 @@ int pl_functions_apply(pl_session_t *session, const pl_sql_files_t *files, pl_sh
 /*
  * Creates what is missing (unless may_create is false: then a missing shard is PL_EXIT_BLOCKED) and
  * applies functions where they are outdated. The counts of `state` go down as shards are done.
- * After a 0 all of it is on disk. Returns 0, or -1 with outcome.
+ * Returns 0, or -1 with outcome.
  */
 int pl_shards_apply(pl_session_t *session, const pl_sql_files_t *files, const pl_shard_map_t *map,
                     pl_shards_state_t *state, bool may_create, int wait_s,

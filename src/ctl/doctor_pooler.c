@@ -1,0 +1,225 @@
+/*
+ * Checks of the pooled DSN, by what the pooler does rather than by what its file says.
+ *
+ * Transaction pooling is shown by two clients that meet one server process while both are
+ * connected: with session pooling, a client that has asked anything keeps its server to itself.
+ * Statement pooling is shown by a refused BEGIN. The pooler's console adds its sizes, where it lets
+ * the server's role in.
+ */
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/memory.h"
+#include "ctl/doctor.h"
+
+/*
+ * PgBouncer hands out the server that came back last, so one round is enough on an idle pool. On a
+ * busy one others take it first now and then; all of these rounds missing is a matter of minutes of
+ * bad luck only if the pool is exhausted anyway.
+ */
+#define SHARING_ROUNDS 40
+
+static int backend_pid(PGconn *conn)
+{
+    PGresult *result = PQexec(conn, "SELECT pg_catalog.pg_backend_pid()");
+    int pid = PQresultStatus(result) == PGRES_TUPLES_OK ? atoi(PQgetvalue(result, 0, 0)) : -1;
+
+    PQclear(result);
+    return pid;
+}
+
+static bool do_share(PGconn *a, PGconn *b)
+{
+    for (int round = 0; round < SHARING_ROUNDS; round++) {
+        int first = backend_pid(a);
+        if (first >= 0 && first == backend_pid(b)) {
+            return true;
+        }
+    }
+    return false;
+}
+
+static bool keeps_transaction(PGconn *conn)
+{
+    PGresult *result = PQexec(conn, "BEGIN");
+    bool is_begun = PQresultStatus(result) == PGRES_COMMAND_OK &&
+                    PQtransactionStatus(conn) == PQTRANS_INTRANS;
+
+    PQclear(result);
+    PQclear(PQexec(conn, "ROLLBACK"));
+    return is_begun;
+}
+
+static void check_mode(pl_doctor_t *doctor, const char *subject, const char *dsn, PGconn *conn)
+{
+    const char *advice = "Set pool_mode = transaction in pgbouncer.ini, then RELOAD.";
+    PGconn *other = pl_check_connect(doctor, subject, "pool-mode", dsn);
+
+    if (other == NULL) {
+        return;
+    }
+    bool are_sharing = do_share(conn, other);
+    /* Last: a statement pooler closes the connection that asks for a transaction. */
+    if (!keeps_transaction(other)) {
+        pl_check_fail(doctor, subject, "pool-mode", PL_EXIT_FAILED, advice,
+                      "refuses transactions, as statement pooling does");
+    } else if (are_sharing) {
+        pl_check_ok(doctor, subject, "pool-mode",
+                    "transaction: two clients met one server process");
+    } else {
+        pl_check_fail(doctor, subject, "pool-mode", PL_EXIT_FAILED, advice,
+                      "two clients never met one server process, as with session pooling");
+    }
+    PQfinish(other);
+}
+
+/* A pooled and a direct connection must end in the same database, as the same role. */
+static void check_destination(pl_doctor_t *doctor, const char *subject, const char *direct_dsn,
+                              PGconn *pooled)
+{
+    static const char where[] =
+        "SELECT (SELECT system_identifier FROM pg_control_system()) || ', database ' ||"
+        " (SELECT oid FROM pg_database WHERE datname = current_database()) || ', role ' ||"
+        " current_user";
+    PGconn *direct;
+
+    if (direct_dsn[0] == '\0') {
+        return;
+    }
+    direct = pl_session_connect(direct_dsn);
+    PGresult *a = PQexec(pooled, where), *b = PQexec(direct, where);
+
+    /* A direct DSN that does not work has its own check. */
+    if (PQresultStatus(b) == PGRES_TUPLES_OK) {
+        if (PQresultStatus(a) != PGRES_TUPLES_OK) {
+            pl_check_fail(doctor, subject, "pool-target", PL_EXIT_UNREACHABLE,
+                          "See the pooler's log: it cannot reach PostgreSQL as this role.", "%s",
+                          PQerrorMessage(pooled));
+        } else if (strcmp(PQgetvalue(a, 0, 0), PQgetvalue(b, 0, 0)) != 0) {
+            pl_check_fail(doctor, subject, "pool-target", PL_EXIT_FAILED,
+                          "Compare the pooler's [databases] with direct_dsn.",
+                          "dsn leads to server %s, direct_dsn to server %s", PQgetvalue(a, 0, 0),
+                          PQgetvalue(b, 0, 0));
+        } else {
+            pl_check_ok(doctor, subject, "pool-target", "the same database and role as direct_dsn");
+        }
+    }
+    PQclear(a);
+    PQclear(b);
+    PQfinish(direct);
+}
+
+/* The console is a database of PgBouncer's that speaks only simple queries. NULL if it is closed.
+ */
+static PGconn *open_console(const char *dsn)
+{
+    pl_buffer_t console = PL_BUFFER_EMPTY;
+    PQconninfoOption *options = PQconninfoParse(dsn, NULL);
+
+    if (options == NULL) {
+        return NULL;
+    }
+    for (PQconninfoOption *option = options; option->keyword != NULL; option++) {
+        if (option->val == NULL || strcmp(option->keyword, "dbname") == 0) {
+            continue;
+        }
+        pl_buffer_appendf(&console, "%s='", option->keyword);
+        for (const char *p = option->val; *p != '\0'; p++) {
+            if (*p == '\'' || *p == '\\') {
+                pl_buffer_append_char(&console, '\\');
+            }
+            pl_buffer_append_char(&console, *p);
+        }
+        pl_buffer_append_text(&console, "' ");
+    }
+    PQconninfoFree(options);
+    pl_buffer_append_text(&console, "dbname=pgbouncer");
+    PGconn *conn = pl_session_connect(pl_buffer_terminate(&console));
+    pl_buffer_dispose(&console);
+    if (PQstatus(conn) != CONNECTION_OK) {
+        PQfinish(conn);
+        return NULL;
+    }
+    return conn;
+}
+
+/* A column of the row whose column "name" is given; -1 when there is none. */
+static int console_number(PGconn *console, const char *command, const char *key_column,
+                          const char *key, const char *column)
+{
+    PGresult *result = PQexec(console, command);
+    int number = -1;
+
+    if (PQresultStatus(result) == PGRES_TUPLES_OK) {
+        int key_number = PQfnumber(result, key_column), value = PQfnumber(result, column);
+        for (int row = 0; row < PQntuples(result) && key_number >= 0 && value >= 0; row++) {
+            if (strcmp(PQgetvalue(result, row, key_number), key) == 0) {
+                number = atoi(PQgetvalue(result, row, value));
+            }
+        }
+    }
+    PQclear(result);
+    return number;
+}
+
+static void check_sizes(pl_doctor_t *doctor, const char *subject, const char *dsn, PGconn *conn)
+{
+    int lanes = pl_doctor_lanes(doctor);
+    int databases = (int)doctor->ctl->config.database_count;
+    PGconn *console = open_console(dsn);
+
+    if (console == NULL) {
+        pl_check_warn(doctor, subject, "pool-size",
+                      "Add the server's role to stats_users in pgbouncer.ini.",
+                      "not known: PgBouncer's console is closed to %s", PQuser(conn));
+        return;
+    }
+    int pool = console_number(console, "SHOW DATABASES", "name", PQdb(conn), "pool_size");
+    int clients = console_number(console, "SHOW CONFIG", "key", "max_client_conn", "value");
+    if (pool < 0) {
+        pool = console_number(console, "SHOW CONFIG", "key", "default_pool_size", "value");
+    }
+    if (pool >= 0 && pool < lanes) {
+        pl_check_warn(doctor, subject, "pool-size",
+                      "Raise default_pool_size, or lower the lanes in the configuration.",
+                      "%d server connections for %d lanes of one parleyd here: lanes wait", pool,
+                      lanes);
+    } else if (clients >= 0 && clients < lanes * databases) {
+        pl_check_warn(doctor, subject, "pool-size", "Raise max_client_conn.",
+                      "%d clients allowed for %d lanes of one parleyd here", clients,
+                      lanes * databases);
+    } else {
+        pl_check_ok(doctor, subject, "pool-size", "%d server connections for %d lanes here", pool,
+                    lanes);
+    }
+    PQfinish(console);
+}
+
+void pl_doctor_check_pooler(pl_doctor_t *doctor, const char *subject,
+                            const pl_config_database_t *database)
+{
+    PGconn *conn = pl_check_connect(doctor, subject, "pooled-dsn", database->dsn);
+    int is_pooled;
+
+    if (conn == NULL) {
+        return;
+    }
+    is_pooled = pl_session_is_pooled(conn);
+    if (is_pooled == 1) {
+        pl_check_ok(doctor, subject, "pooled-dsn", "reachable, a pooler");
+        check_mode(doctor, subject, database->dsn, conn);
+        check_destination(doctor, subject, database->direct_dsn, conn);
+        check_sizes(doctor, subject, database->dsn, conn);
+    } else if (is_pooled == 0) {
+        pl_check_warn(doctor, subject, "pooled-dsn",
+                      "Put PgBouncer with transaction pooling between, and its address into dsn.",
+                      "leads to PostgreSQL itself: every lane of every server is a connection of"
+                      " its own there");
+    } else {
+        pl_check_fail(doctor, subject, "pooled-dsn", PL_EXIT_UNREACHABLE,
+                      "See the pooler's log: it cannot reach PostgreSQL as this role.", "%s",
+                      PQerrorMessage(conn));
+    }
+    PQfinish(conn);
+}
