@@ -1,0 +1,28 @@
+"""One valid request for each operation: what the tests of statuses that every operation has vary."""
+
+from harness.client import conversation_id, unique
+
+IDS = ["createUser", "fetchUserByUsername", "fetchUser", "createSession", "sendMessage", "fetchConversation",
+       "fetchMessages", "fetchUpdates", "streamUpdates", "fetchOpenapi", "fetchDocs"]
+POSTS = ["createUser", "createSession", "sendMessage"]
+PUBLIC = ["createSession", "fetchOpenapi", "fetchDocs"]
+STATIC = ["fetchOpenapi", "fetchDocs"]
+PASSWORD = "correct horse battery"
+
+
+def request_of(operation, me, peer):
+    """(method, target, body or None) that succeeds for the caller `me`, where `peer` exists."""
+    return {
+        "createUser": ("POST", "/v1/users", {"username": unique("op"), "password": PASSWORD}),
+        "fetchUserByUsername": ("GET", f"/v1/users?username={peer.username}", None),
+        "fetchUser": ("GET", f"/v1/users/{peer.id}", None),
+        "createSession": ("POST", "/v1/sessions", {"username": me.username, "password": PASSWORD}),
+        "sendMessage": ("POST", "/v1/messages", {"recipientId": peer.id, "messageContent": "x",
+                                                 "clientMessageId": unique("op")}),
+        "fetchConversation": ("GET", "/v1/conversations", None),
+        "fetchMessages": ("GET", f"/v1/conversations/{conversation_id(me.id, peer.id)}/messages", None),
+        "fetchUpdates": ("GET", "/v1/updates?timeout=0", None),
+        "streamUpdates": ("GET", "/v1/updates/stream", None),
+        "fetchOpenapi": ("GET", "/openapi.json", None),
+        "fetchDocs": ("GET", "/docs", None),
+    }[operation]

@@ -1,0 +1,295 @@
+"""Proves authentication: only a token that is signed by a configured key with that key's algorithm,
+has an expiry and is valid now, lets anyone in; nobody acts for others but an admin; external
+issuers work, and their keys cannot be confused with ours."""
+
+import base64
+import hashlib
+import hmac
+import json
+import time
+
+import jwt
+import pytest
+from cryptography.hazmat.primitives import serialization
+from cryptography.hazmat.primitives.asymmetric import ec, ed25519, rsa
+
+from harness import tokens
+from harness.client import Api, User, conversation_id
+from harness.stack import Parleyd
+
+
+def status(api, user, token, **headers):
+    """What fetchUser answers to that token."""
+    answer = api.request("GET", f"/v1/users/{user.id}", headers={"authorization": f"Bearer {token}", **headers})
+    return answer.status
+
+
+def minted(api, user, **extra):
+    return tokens.mint(api.key, user.id, **extra)
+
+
+@pytest.mark.parametrize("change", [
+    {}, {"iat": None}, {"nbf": 1}, {"aud": "x"}, {"jti": "1", "scope": "read write"}, {"iss": "parley"},
+    {"sub": None, "expected": 401}, {"sub": "", "expected": 401}, {"sub": "abc", "expected": 401},
+    {"sub": "0", "expected": 401}, {"sub": "-5", "expected": 401}, {"sub": "01", "expected": 401},
+    {"sub": "9223372036854775808", "expected": 401}, {"sub": ["1"], "expected": 401},
+    {"sub": {"a": 1}, "expected": 401}, {"exp": None, "expected": 401}, {"exp": "tomorrow", "expected": 401},
+    {"exp": -1, "expected": 401}, {"exp": 0, "expected": 401}, {"exp": True, "expected": 401},
+], ids=str)
+def test_claims(api, alice, change):
+    change = dict(change)
+    expected = change.pop("expected", 200)
+    assert status(api, alice, minted(api, alice, **change)) == expected
+
+
+def test_times_with_leeway(api, alice):
+    """30 s of leeway by default: clocks of issuers differ."""
+    now = int(time.time())
+    assert status(api, alice, minted(api, alice, exp=now - 3600)) == 401
+    assert status(api, alice, minted(api, alice, exp=now - 120)) == 401
+    assert status(api, alice, minted(api, alice, exp=now + 60)) == 200
+    assert status(api, alice, minted(api, alice, nbf=now + 3600)) == 401
+    assert status(api, alice, minted(api, alice, iat=now + 3600)) == 401
+
+
+@pytest.mark.own_server
+def test_token_expires_while_it_is_remembered(stack, contract, alice):
+    """A verified token is cached; its expiry is looked at all the same."""
+    server = Parleyd(stack, {"auth": {"clock_leeway": 0}}).start()
+    try:
+        api = Api(server.url, contract, stack.jwt_key)
+        token = tokens.mint(stack.jwt_key, alice.id, lifetime=3)
+        deadline = time.time() + 5
+        assert status(api, alice, token) == 200
+        while time.time() < deadline:
+            answer = status(api, alice, token)
+            if answer == 401:
+                break
+            time.sleep(0.1)
+        assert answer == 401
+        api.close()
+    finally:
+        server.close()
+
+
+def test_signatures(api, alice):
+    good = minted(api, alice)
+    head, payload, signature = good.split(".")
+    assert status(api, alice, good) == 200
+    bad = [f"{head}.{payload}.", f"{head}.{payload}", f"{head}.{payload}.{signature[:-4]}",
+           f"{head}.{payload}.{signature}.x", f"{head}.{payload}.{'A' * len(signature)}", f".{payload}.{signature}",
+           f"{head}..{signature}", "..", ".", "", good + "x", good + "=", good + "\t x", good[1:],
+           tokens.mint(b"another key, as long as it must be", alice.id), tokens.mint(b"", alice.id),
+           tokens.mint(api.key + b"\n", alice.id)]
+    other = tokens.b64(tokens.claims(int(alice.id) + 512))
+    bad.append(f"{head}.{other}.{signature}")
+    for token in bad:
+        assert status(api, alice, token) == 401, token
+
+
+def test_last_bits_of_the_signature_are_significant(api, alice):
+    """Base64url of 32 bytes leaves two bits over: another last character must not be taken."""
+    head, payload, signature = minted(api, alice).split(".")
+    alphabet = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_"
+    value = alphabet.index(signature[-1])
+    for last in {alphabet[value ^ 4], alphabet[value ^ 32]}:
+        assert status(api, alice, f"{head}.{payload}.{signature[:-1]}{last}") == 401
+
+
+@pytest.mark.parametrize("algorithm", ["none", "None", "NONE", "nOnE", "", None, "HS256 "])
+def test_unsigned(api, alice, algorithm):
+    token = tokens.unsigned(alice.id, algorithm)
+    assert status(api, alice, token) == 401
+    signed = tokens.mint(api.key, alice.id, header={"alg": algorithm, "typ": "JWT"})
+    assert status(api, alice, signed) == 401
+
+
+@pytest.mark.parametrize("algorithm, digest", [("HS384", hashlib.sha384), ("HS512", hashlib.sha512),
+                                               ("RS256", hashlib.sha256), ("ES256", hashlib.sha256),
+                                               ("EdDSA", hashlib.sha256), ("hs256", hashlib.sha256)])
+def test_other_algorithms_with_our_key(api, alice, algorithm, digest):
+    token = tokens.sign_hs256(api.key, {"alg": algorithm, "typ": "JWT"}, tokens.claims(alice.id), digest)
+    assert status(api, alice, token) == 401
+
+
+@pytest.mark.parametrize("header", [{"alg": "HS256", "crit": ["exp"]}, {"alg": "HS256", "crit": ["b64"], "b64": False}])
+def test_critical_headers_are_refused(api, alice, header):
+    assert status(api, alice, tokens.mint(api.key, alice.id, header=header)) == 401
+
+
+def test_keys_in_the_token_are_not_used(api, alice):
+    key = b"the attacker's own key, long enough"
+    jwk = {"kty": "oct", "k": tokens.b64(key)}
+    for extra in ({"jwk": jwk}, {"jku": "http://127.0.0.1/"}, {"kid": "../../../dev/null"}, {"x5u": "http://x/"}):
+        token = tokens.mint(key, alice.id, header={"alg": "HS256", **extra})
+        assert status(api, alice, token) == 401
+    assert status(api, alice, tokens.mint(b"", alice.id, header={"alg": "HS256", "kid": "/dev/null"})) == 401
+
+
+@pytest.mark.parametrize("payload", [b"null", b"[]", b"1", b"\"x\"", b"{", b"{}", b"\xff\xfe", b"",
+                                     b'{"sub":"1"' + b" " * 8000 + b"}", b"[" * 5000,
+                                     b'{"sub":"1","sub":"2","exp":99999999999}'])
+def test_payloads_that_are_none(api, alice, payload):
+    encoded = base64.urlsafe_b64encode(payload).rstrip(b"=").decode()
+    signing = f"{tokens.b64({'alg': 'HS256', 'typ': 'JWT'})}.{encoded}"
+    signature = tokens.b64(hmac.new(api.key, signing.encode(), hashlib.sha256).digest())
+    assert status(api, alice, f"{signing}.{signature}") == 401
+
+
+def test_huge_token(api, alice):
+    assert status(api, alice, minted(api, alice, filler="x" * 3000)) == 200
+    assert status(api, alice, minted(api, alice, filler="x" * 20000)) in (401, 431)
+
+
+def test_scheme_has_no_case_and_header_comes_once(api, alice):
+    token = minted(api, alice)
+    for scheme in ("bearer", "BEARER"):
+        answer = api.request("GET", f"/v1/users/{alice.id}", headers={"authorization": f"{scheme} {token}"})
+        assert answer.status == 200
+    with_two = [("Authorization", f"Bearer {token}"), ("Authorization", "Bearer x")]
+    response = api.http.get(f"/v1/users/{alice.id}", headers=with_two)
+    assert response.status_code in (400, 401)
+
+
+def test_no_token_in_the_url(api, alice):
+    for name in ("access_token", "token", "jwt", "authorization"):
+        assert api.request("GET", f"/v1/users/{alice.id}?{name}={minted(api, alice)}").status in (400, 401)
+
+
+def test_token_of_nobody(api, alice):
+    """A well signed token for a user who does not exist: nothing is created, nothing breaks."""
+    ghost = User("1", "ghost", tokens.mint(api.key, 1))
+    mine = api.as_user(ghost)
+    mine.fetch_user(alice.id).expect(200)
+    mine.fetch_user("1").expect(404)
+    mine.fetch_conversation().expect(200, 401)
+    mine.send(alice, "boo").expect(401, 403, 404, 422)
+    assert api.as_user(alice).fetch_conversation().expect(200)["conversations"] == []
+
+
+def test_token_of_a_shard_that_does_not_exist(api):
+    far = str((1 << 63) - 1)
+    mine = api.as_user(User(far, "far", tokens.mint(api.key, far)))
+    for answer in (mine.fetch_conversation(), mine.fetch_updates(timeout=0), mine.fetch_user(far),
+                   mine.get("/v1/updates/stream")):
+        assert answer.status in (200, 401, 404)
+
+
+# Admin
+
+def test_admin_scope_is_one_of_the_words(api, alice):
+    from harness.client import unique
+
+    for scope, expected in (("admin", 201), ("read admin write", 201), ("administrator", 403), ("Admin", 403),
+                            ("nonadmin", 403), ("", 403), (None, 403), (["admin"], 403), ({"admin": True}, 403)):
+        token = tokens.mint(api.key, alice.id, scope=scope)
+        answer = api.as_user(User(alice.id, "", token)).create_user(unique("adm"))
+        # A scope of the wrong type may also make the whole token invalid.
+        assert answer.status == expected or (not isinstance(scope, (str, type(None))) and answer.status == 401), scope
+
+
+def test_users_cannot_make_themselves_admin(api, alice):
+    assert api.as_user(alice).post("/v1/users", {"username": "root-ish", "scope": "admin"}).status == 403
+
+
+# Privacy: promise 8
+
+def test_nobody_reads_another_mailbox(api, alice, bob):
+    third = api.make_user()
+    api.as_user(alice).send(bob, "secret").expect(201)
+    mine = api.as_user(third)
+    assert mine.fetch_conversation().expect(200)["conversations"] == []
+    mine.fetch_messages(conversation_id(alice.id, bob.id)).expect(404)
+    delta = mine.fetch_updates(lastUpdatedTimestamp=0, timeout=0).expect(200)
+    assert delta["messages"] == [] and delta["conversations"] == []
+    for headers in ({"x-user-id": alice.id}, {"x-forwarded-user": alice.id}, {"cookie": f"sub={alice.id}"}):
+        assert mine.fetch_conversation(headers=headers).expect(200)["conversations"] == []
+
+
+# External issuers
+
+ISSUERS = {"RS256": lambda: rsa.generate_private_key(public_exponent=65537, key_size=2048),
+           "ES256": lambda: ec.generate_private_key(ec.SECP256R1()),
+           "EdDSA": ed25519.Ed25519PrivateKey.generate}
+
+
+@pytest.fixture(scope="module")
+def issuers(stack, contract, tmp_path_factory):
+    """A server that trusts one issuer of each algorithm: (api, {algorithm: private key, PEM})."""
+    directory = tmp_path_factory.mktemp("issuers")
+    keys, overrides = {}, {}
+    for algorithm, generate in ISSUERS.items():
+        key = generate()
+        pem = key.public_key().public_bytes(serialization.Encoding.PEM,
+                                            serialization.PublicFormat.SubjectPublicKeyInfo)
+        path = directory / f"{algorithm}.pem"
+        path.write_bytes(pem)
+        keys[algorithm] = (key, pem)
+        overrides[f"issuer {algorithm.lower()}"] = {"issuer": f"https://{algorithm}.example",
+                                                    "algorithm": algorithm, "public_key_file": path}
+    server = Parleyd(stack, overrides).start()
+    api = Api(server.url, contract, stack.jwt_key)
+    yield api, keys
+    api.close()
+    server.close()
+
+
+def external(key, algorithm, user, issuer=None, **extra):
+    payload = tokens.claims(user.id, iss=issuer or f"https://{algorithm}.example", **extra)
+    return jwt.encode(payload, key, algorithm=algorithm)
+
+
+@pytest.mark.own_server
+@pytest.mark.parametrize("algorithm", ISSUERS)
+def test_issuer(issuers, alice, algorithm):
+    api, keys = issuers
+    key, _ = keys[algorithm]
+    token = external(key, algorithm, alice)
+    for _ in range(3):
+        assert status(api, alice, token) == 200
+    assert status(api, alice, external(key, algorithm, alice, exp=1)) == 401
+    assert status(api, alice, external(key, algorithm, alice, issuer="https://other.example")) == 401
+    assert status(api, alice, external(ISSUERS[algorithm](), algorithm, alice)) == 401, "another key"
+    head, payload, signature = token.split(".")
+    assert status(api, alice, f"{head}.{payload}.{signature[:-8]}AAAAAAAA") == 401
+    assert status(api, alice, minted(api, alice)) == 200, "our own key holds beside it"
+
+
+@pytest.mark.own_server
+@pytest.mark.parametrize("algorithm", ISSUERS)
+def test_issuer_is_bound_to_its_key(issuers, alice, algorithm):
+    api, keys = issuers
+    for other in ISSUERS:
+        if other != algorithm:
+            token = external(keys[other][0], other, alice, issuer=f"https://{algorithm}.example")
+            assert status(api, alice, token) == 401
+
+
+@pytest.mark.own_server
+@pytest.mark.parametrize("algorithm", ISSUERS)
+def test_public_key_is_no_secret(issuers, alice, algorithm):
+    """The confusion attack: HS256 with the public key's bytes as the secret."""
+    api, keys = issuers
+    _, pem = keys[algorithm]
+    for secret in (pem, pem.rstrip(), pem.replace(b"\n", b"\r\n"),
+                   base64.b64decode(b"".join(pem.splitlines()[1:-1]))):
+        for header in ("HS256", algorithm):
+            for issuer in (f"https://{algorithm}.example", None):
+                token = tokens.mint(secret, alice.id, header={"alg": header, "typ": "JWT"}, iss=issuer)
+                assert status(api, alice, token) == 401
+
+
+@pytest.mark.own_server
+def test_our_key_with_an_issuers_name(issuers, alice):
+    api, _ = issuers
+    for algorithm in ISSUERS:
+        token = tokens.mint(api.key, alice.id, header={"alg": algorithm, "typ": "JWT"},
+                            iss=f"https://{algorithm}.example")
+        assert status(api, alice, token) == 401
+
+
+def test_document_says_json_everywhere(api, alice):
+    """A refusal has no hint of what the token was."""
+    token = minted(api, alice, exp=1)
+    answer = api.request("GET", f"/v1/users/{alice.id}", headers={"authorization": f"Bearer {token}"})
+    assert token not in json.dumps(answer.json) and answer.headers["www-authenticate"].startswith("Bearer")

@@ -1,0 +1,224 @@
+"""Proves the drain: on SIGTERM requests in flight end, long-polls answer, streams close after a
+`retry:`, new work is refused, readiness goes, and the process is gone within ten seconds, status 0."""
+
+import asyncio
+import json
+import threading
+import time
+import urllib.error
+import urllib.request
+
+import pytest
+
+from harness.client import Api
+from harness.h1conn import H1Connection
+from harness.h2conn import ConnectionEnded, H2Connection, StreamReset
+from harness.readers import post
+from harness.sse import Parser
+from harness.stack import SLOWNESS, Parleyd, is_alive, wait_until
+
+LIMIT = 10 * SLOWNESS
+
+
+@pytest.fixture
+def server(stack):
+    server = Parleyd(stack).start()
+    yield server
+    server.close()
+
+
+def lock_mailbox(stack, user):
+    """Holds the row lock that a send to the user needs; returns the session."""
+    connection = stack.connect(stack.database_of(user.id), "SUPERUSER")
+    connection.autocommit = False
+    cursor = connection.cursor()
+    cursor.execute(f"SELECT FROM {stack.schema_of(user.id)}.mailbox WHERE user_id = %s FOR UPDATE", (user.id,))
+    return connection
+
+
+@pytest.mark.own_server
+def test_idle_server_stops_at_once(server):
+    status, took = server.terminate()
+    assert status == 0 and took < 2 * SLOWNESS
+    server.check_log()
+
+
+@pytest.mark.own_server
+@pytest.mark.concurrent
+def test_everything_ends_in_order(server, stack, contract, pair):
+    """A send that waits for a lock, long-polls and streams over both protocols, and a signal."""
+    sender, recipient = pair
+    idle = Api(server.url, contract, stack.jwt_key).make_user()
+
+    async def main():
+        loop = asyncio.get_running_loop()
+        h2 = await H2Connection.open(server.url)
+        poller = [("authorization", f"Bearer {idle.token}")]
+        polls = [h2.start("GET", "/v1/updates?timeout=60", poller) for _ in range(5)]
+        streams = [h2.start("GET", "/v1/updates/stream", poller) for _ in range(5)]
+        for stream in streams:
+            assert await stream.wait_headers() == 200
+        h1_poll, h1_stream = H1Connection(server.url), H1Connection(server.url)
+        headers = [("Authorization", f"Bearer {idle.token}")]
+        h1_poll.send(h1_poll.encode("GET", "/v1/updates?timeout=60", headers))
+        h1_stream.send(h1_stream.encode("GET", "/v1/updates/stream", headers))
+        h1_stream.read_head()
+        lock = lock_mailbox(stack, recipient)
+        in_flight = post(h2, sender, recipient.id, "in flight", "c")
+        await asyncio.sleep(0.5)
+        start = time.monotonic()
+        ending = loop.run_in_executor(None, server.terminate)
+        # A send in flight keeps what it holds open; what only waits does not wait for it.
+        for poll in polls:
+            response = await poll.response(LIMIT)
+            delta = contract.check("GET", "/v1/updates", response.status, response.headers, response.body)
+            assert response.status == 200 and delta["messages"] == []
+        status, response_headers, body = await loop.run_in_executor(None, h1_poll.read_response)
+        assert status == 200 and contract.check("GET", "/v1/updates", status, response_headers, body)
+        for stream in streams:
+            parser, data = Parser(), b""
+            while True:
+                chunk = await stream.read(LIMIT)
+                if not chunk:
+                    break
+                data += chunk
+            parser.feed(data)
+            assert parser.retry is not None
+        h1_data = b""
+        while True:
+            chunk = await loop.run_in_executor(None, h1_stream.read_chunk)
+            if not chunk:
+                break
+            h1_data += chunk
+        assert h1_data.count(b"retry:") >= 1
+        lock.rollback()
+        lock.close()
+        response = await in_flight.response(LIMIT)
+        assert response.status == 201, response.body
+        answer = json.loads(response.body)
+        status, _ = await ending
+        took = time.monotonic() - start
+        await h2.close()
+        return status, took, answer
+
+    status, took, answer = asyncio.run(main())
+    assert status == 0 and took < LIMIT, (status, took)
+    server.check_log()
+    again = Parleyd(stack).start()
+    try:
+        api = Api(again.url, contract, stack.jwt_key)
+        messages = api.as_user(recipient).all_messages(sender)
+        assert [m["messageId"] for m in messages] == [answer["messageId"]]
+        api.close()
+    finally:
+        again.close()
+
+
+@pytest.mark.own_server
+def test_what_does_not_end_is_cut(server, stack, pair):
+    """A lock that is never given back, a request that never comes: gone within ten seconds all the same."""
+    sender, recipient = pair
+    half = H1Connection(server.url)
+    half.send(b"POST /v1/messages HTTP/1.1\r\nHost: x\r\nContent-Length: 100\r\n\r\n{")
+    lock = lock_mailbox(stack, recipient)
+    try:
+        connection = H1Connection(server.url)
+        body = json.dumps({"recipientId": recipient.id, "messageContent": "x", "clientMessageId": "c"}).encode()
+        connection.send(connection.encode("POST", "/v1/messages", [
+            ("Authorization", f"Bearer {sender.token}"), ("Content-Type", "application/json")], body))
+        time.sleep(0.3)
+        _, took = server.terminate(12)
+        assert took < LIMIT
+    finally:
+        lock.close()
+
+
+@pytest.mark.own_server
+def test_readiness_goes_and_new_connections_are_refused(server, stack, pair):
+    sender, recipient = pair
+    lock = lock_mailbox(stack, recipient)
+
+    async def main():
+        h2 = await H2Connection.open(server.url)
+        in_flight = post(h2, sender, recipient.id, "x", "c")
+        await asyncio.sleep(0.3)
+        ending = threading.Thread(target=server.terminate)
+        ending.start()
+        await asyncio.sleep(0.7)
+        if is_alive(server.process.pid):
+            with pytest.raises((urllib.error.URLError, OSError)) as refused:
+                urllib.request.urlopen(server.admin_url + "/readyz", timeout=5)
+            if isinstance(refused.value, urllib.error.HTTPError):
+                assert refused.value.code == 503
+            with pytest.raises((OSError, ConnectionEnded, asyncio.TimeoutError)):
+                late = await asyncio.wait_for(H2Connection.open(server.url), 2)
+                try:
+                    response = await late.request("GET", "/v1/conversations",
+                                                  [("authorization", f"Bearer {sender.token}")], timeout=2)
+                    if response.status == 503:
+                        raise ConnectionEnded("refused by 503")
+                finally:
+                    await late.close()
+        lock.rollback()
+        try:
+            assert (await in_flight.response(LIMIT)).status == 201
+        finally:
+            await asyncio.to_thread(ending.join)
+            await h2.close()
+
+    try:
+        asyncio.run(main())
+    finally:
+        lock.close()
+
+
+@pytest.mark.own_server
+@pytest.mark.concurrent
+def test_nothing_is_lost_under_load(server, stack, contract, pair):
+    """SIGTERM in the middle of a stream of sends: what was acknowledged is there, what was not may be
+    sent again elsewhere, and the order holds."""
+    sender, recipient = pair
+    other = Parleyd(stack).start()
+
+    async def main():
+        h2 = await H2Connection.open(server.url)
+        streams, ending = [], None
+        for i in range(400):
+            if h2.closed or h2.goaway is not None:
+                break
+            streams.append((i, post(h2, sender, recipient.id, f"{i}", f"c{i}")))
+            if i == 150:
+                ending = asyncio.get_running_loop().run_in_executor(None, server.terminate)
+            while len(h2.streams) > 50:
+                await asyncio.sleep(0.001)
+        acknowledged = {}
+        for i, stream in streams:
+            try:
+                response = await stream.response(LIMIT)
+            except (ConnectionEnded, StreamReset):
+                continue
+            contract.check("POST", "/v1/messages", response.status, response.headers, response.body)
+            if response.status == 201:
+                acknowledged[i] = json.loads(response.body)["messageId"]
+            else:
+                assert response.status == 503
+        status, took = await ending
+        await h2.close()
+        assert status == 0 and took < LIMIT
+        return acknowledged
+
+    try:
+        acknowledged = asyncio.run(main())
+        assert len(acknowledged) >= 100
+        api = Api(other.url, contract, stack.jwt_key)
+        for i in range(400):
+            answer = api.as_user(sender).send(recipient, f"{i}", f"c{i}")
+            answer.expect(200, 201)
+            if i in acknowledged:
+                assert answer.status == 200 and answer.json["messageId"] == acknowledged[i]
+        assert len(api.as_user(recipient).all_messages(sender)) == 400
+        wait_until(lambda: len(api.as_user(sender).all_messages(recipient)) == 400, 10 * SLOWNESS, "all copies")
+        api.close()
+        server.check_log()
+    finally:
+        other.close()

@@ -1,0 +1,212 @@
+"""Proves promise 9 against hostile clients: floods of headers, bodies, resets, settings and pings, and
+senders that trickle, are cut off or answered, while another client is served at once throughout and
+the server's memory stays bounded."""
+
+import asyncio
+import contextlib
+import threading
+import time
+
+import h2.exceptions
+import pytest
+
+from harness.client import Api
+from harness.h1conn import Closed, H1Connection
+from harness.h2conn import ConnectionEnded, H2Connection, StreamReset
+from harness.stack import SLOWNESS
+
+LOST = (ConnectionEnded, StreamReset, OSError, asyncio.TimeoutError, h2.exceptions.ProtocolError)
+
+
+def resident_kib(pid):
+    with open(f"/proc/{pid}/status", encoding="ascii") as stream:
+        return next(int(line.split()[1]) for line in stream if line.startswith("VmRSS:"))
+
+
+@pytest.fixture
+def bystander(stack, contract, alice, bob):
+    """Another client, who sends and reads all the while: none of it may fail or take long."""
+    api = Api(stack.url, contract, stack.jwt_key).as_user(alice)
+    stop, slowest, failures = threading.Event(), [0.0], []
+
+    def live():
+        while not stop.is_set():
+            start = time.monotonic()
+            try:
+                api.send(bob, "still here").expect(201)
+                api.fetch_messages(bob, pageSize=5).expect(200)
+            except Exception as error:  # pylint: disable=broad-except
+                failures.append(repr(error))
+            slowest[0] = max(slowest[0], time.monotonic() - start)
+            time.sleep(0.02)
+
+    thread = threading.Thread(target=live)
+    before = resident_kib(stack.parleyd_pid())
+    thread.start()
+    yield
+    stop.set()
+    thread.join()
+    api.close()
+    assert not failures, failures[:3]
+    assert slowest[0] < 2 * SLOWNESS, f"a bystander waited {slowest[0]:.2f} s"
+    grown = resident_kib(stack.parleyd_pid()) - before
+    assert grown < 200 * 1024 * SLOWNESS, f"the server grew by {grown} KiB"
+
+
+def test_header_flood_http1(stack, bystander):
+    """Header lines without end."""
+    for line in (b"x-a: " + b"y" * 4000 + b"\r\n", b"a: b\r\n", b"x" * 65536):
+        with H1Connection(stack.url, timeout=10) as connection:
+            connection.send(b"GET / HTTP/1.1\r\nHost: x\r\n")
+            sent = 0
+            with contextlib.suppress(OSError):
+                while sent < 4 << 20:
+                    connection.send(line)
+                    sent += len(line)
+            assert sent < 4 << 20 or connection.is_closed_within(5), "4 MiB of headers were swallowed"
+
+
+def test_body_flood_http1(stack, bystander, alice):
+    """A body that never ends, and one that is announced far too large, are cut or answered 413."""
+    head = (f"POST /v1/messages HTTP/1.1\r\nHost: x\r\nAuthorization: Bearer {alice.token}\r\n"
+            "Content-Type: application/json\r\n")
+    for framing, piece in (("Transfer-Encoding: chunked", b"10000\r\n" + b"x" * 65536 + b"\r\n"),
+                           ("Content-Length: 1000000000", b"x" * 65536)):
+        with H1Connection(stack.url, timeout=10) as connection:
+            connection.send(f"{head}{framing}\r\n\r\n".encode())
+            sent = 0
+            with contextlib.suppress(OSError):
+                while sent < 32 << 20:
+                    connection.send(piece)
+                    sent += len(piece)
+            assert sent < 32 << 20, "32 MiB of body were swallowed"
+            with contextlib.suppress(Closed, OSError):
+                assert connection.read_head()[0] == 413
+
+
+def test_many_half_requests(stack, bystander):
+    """300 connections that stop in the middle of a header or a body hold nobody up."""
+    connections = []
+    for i in range(300):
+        connection = H1Connection(stack.url)
+        connection.send(b"POST /v1/messages HTTP/1.1\r\nHost: x\r\nContent-Length: 1000\r\n"
+                        + (b"\r\n{" if i % 2 else b"X-Slow: "))
+        connections.append(connection)
+    time.sleep(2)
+    for connection in connections:
+        connection.close()
+
+
+def run_h2(stack, attack, **options):
+    """Runs the attack on a connection of its own; a connection that the server ends is fine."""
+    async def main():
+        connection = await H2Connection.open(stack.url, **options)
+        try:
+            return await attack(connection)
+        except LOST:
+            return None
+        finally:
+            await connection.close()
+
+    return asyncio.run(main())
+
+
+def test_rapid_reset(stack, bystander, alice):
+    """20,000 requests, each cancelled at once: the server ends the connection long before the last."""
+    async def attack(connection):
+        sent = 0
+        for sent in range(20000):
+            stream = connection.start("GET", "/v1/conversations", [("authorization", f"Bearer {alice.token}")],
+                                      flush=False)
+            connection.h2.reset_stream(stream.id, 8)
+            connection.streams.pop(stream.id, None)
+            if sent % 100 == 99:
+                connection.flush()
+                await connection.drain()
+                await asyncio.sleep(0.001)
+                if connection.closed or connection.goaway is not None:
+                    return sent
+        await asyncio.sleep(1)
+        return 20000 if not connection.closed else sent
+
+    sent = run_h2(stack, attack)
+    assert sent is None or sent < 10000, f"{sent} resets were taken"
+
+
+@pytest.mark.parametrize("flood", ["settings", "ping", "window", "priority"])
+def test_control_frame_floods(stack, bystander, flood):
+    async def attack(connection):
+        for i in range(20000):
+            if flood == "settings":
+                connection._writer.write(b"\x00\x00\x00\x04\x00\x00\x00\x00\x00")
+            elif flood == "ping":
+                connection._writer.write(b"\x00\x00\x08\x06\x00\x00\x00\x00\x00" + b"abcdefgh")
+            elif flood == "window":
+                connection._writer.write(b"\x00\x00\x04\x08\x00\x00\x00\x00\x00\x00\x00\x00\x01")
+            else:
+                connection._writer.write(b"\x00\x00\x05\x02\x00\x00\x00\x00\x01\x00\x00\x00\x00\x10")
+            if i % 500 == 499:
+                await connection.drain()
+                if connection.closed:
+                    return
+
+    run_h2(stack, attack)
+
+
+def test_header_bomb_hpack(stack, bystander):
+    """Small on the wire, large when decoded: one long header in the dynamic table, then many references."""
+    async def attack(connection):
+        headers = [("x-bomb", "y" * 4000)] * 3000
+        stream = connection.start("GET", "/docs", headers)
+        response = await stream.response(20)
+        return response.status
+
+    assert run_h2(stack, attack) in (None, 431, 400)
+
+
+def test_continuation_flood(stack, bystander):
+    """CONTINUATION frames without END_HEADERS."""
+    async def attack(connection):
+        connection._writer.write(b"\x00\x00\x01\x01\x00\x00\x00\x00\x01\x82")
+        piece = b"\x00\x40\x00\x09\x00\x00\x00\x00\x01" + b"\x00" * 16384
+        for _ in range(400):
+            connection._writer.write(piece)
+            await connection.drain()
+            if connection.closed:
+                return True
+        await asyncio.sleep(2)
+        return connection.closed
+
+    assert run_h2(stack, attack) in (None, True), "6 MiB of CONTINUATION were swallowed"
+
+
+def test_body_flood_h2(stack, bystander, alice):
+    """A body without end on many streams at once."""
+    async def attack(connection):
+        headers = [("authorization", f"Bearer {alice.token}"), ("content-type", "application/json")]
+        streams = [connection.start("POST", "/v1/messages", headers, end=False) for _ in range(20)]
+        results = await asyncio.wait_for(asyncio.gather(
+            *(connection.send_slowly(stream, b"x" * (2 << 20)) for stream in streams), return_exceptions=True), 60)
+        statuses = []
+        for stream in streams:
+            with contextlib.suppress(*LOST):
+                statuses.append((await stream.response(5)).status)
+        assert all(status == 413 for status in statuses), (statuses, results)
+
+    run_h2(stack, attack)
+
+
+def test_rapid_requests_are_not_an_attack(stack, contract, alice):
+    """5,000 ordinary requests on one connection are all answered."""
+    async def main():
+        connection = await H2Connection.open(stack.url)
+        statuses = set()
+        for _ in range(50):
+            streams = [connection.start("GET", f"/v1/users/{alice.id}", [("authorization", f"Bearer {alice.token}")])
+                       for _ in range(min(100, connection.max_streams))]
+            for stream in streams:
+                statuses.add((await stream.response(30)).status)
+        await connection.close()
+        return statuses
+
+    assert asyncio.run(main()) == {200}

@@ -1,0 +1,202 @@
+"""Proves how push ends when a side goes: a client that has vanished is noticed on every transport
+(HTTP/1.1 too, where libh2o does not look), and a reader that stops reading is closed and resumes
+from its cursor without loss."""
+
+import asyncio
+import contextlib
+import socket
+import struct
+import time
+
+import pytest
+
+from harness import metrics
+from harness.client import Api
+from harness.h1conn import Closed, H1Connection
+from harness.h2conn import ConnectionEnded, H2Connection, StreamReset
+from harness.sse import Parser
+from harness.stack import SLOWNESS, Parleyd
+
+WAITERS = "parley_push_waiters"
+NOTICED = 5 * SLOWNESS
+TARGETS = {"stream": "/v1/updates/stream", "long-poll": "/v1/updates?timeout=60"}
+
+
+@pytest.fixture(scope="module")
+def server(stack):
+    """A server of its own: its number of waiters is only these tests' doing. The heartbeat is long,
+    so that a vanished client is not noticed by it."""
+    server = Parleyd(stack, {"push": {"heartbeat": 600, "stream_stall": 3}}).start()
+    yield server
+    server.check_log()
+    server.close()
+
+
+def waiters(server, expected, timeout=NOTICED):
+    return metrics.wait_for(server.admin_url, WAITERS, lambda value: value == expected, timeout)
+
+
+@pytest.mark.own_server
+@pytest.mark.parametrize("target", TARGETS.values(), ids=TARGETS)
+@pytest.mark.parametrize("way", ["FIN", "RST"])
+def test_vanished_http1_client_is_noticed(server, alice, target, way):
+    waiters(server, 0)
+    connections = []
+    for _ in range(10):
+        connection = H1Connection(server.url)
+        connection.send(connection.encode("GET", target, [("Authorization", f"Bearer {alice.token}")]))
+        connections.append(connection)
+    waiters(server, 10)
+    for connection in connections:
+        if way == "RST":
+            connection.socket.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
+        connection.close()
+    waiters(server, 0)
+
+
+@pytest.mark.own_server
+@pytest.mark.parametrize("target", TARGETS.values(), ids=TARGETS)
+@pytest.mark.parametrize("way", ["reset", "close"])
+def test_vanished_h2_client_is_noticed(server, alice, target, way):
+    async def main():
+        connection = await H2Connection.open(server.url)
+        headers = [("authorization", f"Bearer {alice.token}")]
+        streams = [connection.start("GET", target, headers) for _ in range(10)]
+        await asyncio.to_thread(waiters, server, 10)
+        if way == "reset":
+            for stream in streams:
+                stream.reset()
+            await asyncio.to_thread(waiters, server, 0)
+        await connection.close()
+        await asyncio.to_thread(waiters, server, 0)
+
+    asyncio.run(main())
+
+
+@pytest.mark.own_server
+def test_sending_to_vanished_clients_is_harmless(server, contract, stack, alice, bob):
+    """Clients leave at the very moment at which something is committed for them, again and again."""
+    api = Api(server.url, contract, stack.jwt_key)
+    for i in range(30):
+        connections = [H1Connection(server.url) for _ in range(4)]
+        for j, connection in enumerate(connections):
+            connection.send(connection.encode("GET", list(TARGETS.values())[j % 2],
+                                              [("Authorization", f"Bearer {bob.token}")]))
+        for connection in connections[:2]:
+            connection.close()
+        api.as_user(alice).send(bob, f"{i}").expect(201)
+        for connection in connections[2:]:
+            connection.close()
+    waiters(server, 0)
+    assert len(api.as_user(bob).all_messages(alice)) == 30
+    api.close()
+
+
+LARGE = "x" * 60000
+
+
+@pytest.mark.own_server
+def test_slow_h2_reader_is_closed(server, contract, stack, alice, bob):
+    """A stream whose window is never opened: 64 KiB are queued, then it is reset; its connection and
+    the other stream on it live on."""
+    api = Api(server.url, contract, stack.jwt_key)
+    cursor = api.as_user(bob).fetch_updates(timeout=0).expect(200)["lastUpdatedTimestamp"]
+
+    async def main():
+        connection = await H2Connection.open(server.url, windows=False)
+        stream = connection.start("GET", "/v1/updates/stream", [("authorization", f"Bearer {bob.token}")])
+        assert await stream.wait_headers() == 200
+        start, sent = time.monotonic(), 0
+        received = b""
+        ended = False
+        while not ended and sent < 20:
+            await asyncio.to_thread(lambda: api.as_user(alice).send(bob, LARGE).expect(201))
+            sent += 1
+            with contextlib.suppress(asyncio.TimeoutError):
+                while True:
+                    try:
+                        chunk = await stream.read(0.05)
+                    except (StreamReset, ConnectionEnded):
+                        ended = True
+                        break
+                    if not chunk:
+                        ended = True
+                        break
+                    received += chunk
+        # What stops is closed by the queue at once, or by the clock.
+        while not ended and time.monotonic() - start < 15 * SLOWNESS:
+            try:
+                ended = not await stream.read(1)
+            except (StreamReset, ConnectionEnded):
+                ended = True
+            except asyncio.TimeoutError:
+                pass
+        assert ended, "a reader that does not read is still there"
+        await connection.close()
+        return received, sent
+
+    received, sent = asyncio.run(main())
+    waiters(server, 0)
+    for event in Parser().feed(received):
+        cursor = contract.check_event(event)["lastUpdatedTimestamp"]
+    rest, _, _ = api.as_user(bob).all_updates(cursor)
+    assert len(rest) >= sent - 2 and all(m["messageContent"] == LARGE for m in rest)
+    api.close()
+
+
+@pytest.mark.own_server
+def test_slow_http1_reader_is_closed(server, contract, stack, alice, bob):
+    """A socket that is not read: once the kernel's buffers are full, the stream is closed; and the
+    client that resumes from the last whole event has everything, once."""
+    api = Api(server.url, contract, stack.jwt_key)
+    connection = H1Connection(server.url, receive_buffer=4096)
+    connection.send(connection.encode("GET", "/v1/updates/stream?lastUpdatedTimestamp=0",
+                                      [("Authorization", f"Bearer {bob.token}")]))
+    waiters(server, 1)
+    sent, deadline = [], time.monotonic() + 40 * SLOWNESS
+    while metrics.total(metrics.scrape(server.admin_url), WAITERS) > 0:
+        assert time.monotonic() < deadline, "a reader that does not read is still there"
+        if len(sent) < 150:
+            sent.append(api.as_user(alice).send(bob, LARGE).expect(201)["messageId"])
+        else:
+            time.sleep(0.2)
+    parser, got, cursor = Parser(), [], 0
+    connection.socket.settimeout(10)
+    with contextlib.suppress(Closed, OSError, TimeoutError, ValueError):
+        connection.read_head()
+        while True:
+            chunk = connection.read_chunk()
+            if not chunk:
+                break
+            for event in parser.feed(chunk):
+                delta = contract.check_event(event)
+                got += [m["messageId"] for m in delta["messages"]]
+                cursor = delta["lastUpdatedTimestamp"]
+    connection.close()
+    rest, _, _ = api.as_user(bob).all_updates(cursor)
+    assert got + [m["messageId"] for m in rest] == sent
+    assert rest, "everything had been delivered before the stream was closed"
+    api.close()
+
+
+@pytest.mark.own_server
+def test_slow_reader_holds_nobody_up(server, contract, stack, alice, bob):
+    """While one stream of bob stalls, his other one gets each message at once."""
+    api = Api(server.url, contract, stack.jwt_key)
+    stalled = H1Connection(server.url, receive_buffer=4096)
+    stalled.send(stalled.encode("GET", "/v1/updates/stream", [("Authorization", f"Bearer {bob.token}")]))
+    with H1Connection(server.url) as healthy:
+        healthy.send(healthy.encode("GET", "/v1/updates/stream", [("Authorization", f"Bearer {bob.token}")]))
+        healthy.read_head()
+        waiters(server, 2)
+        parser = Parser()
+        for _ in range(60):
+            sent = api.as_user(alice).send(bob, LARGE).expect(201)
+            start, events = time.monotonic(), []
+            while not events:
+                events = parser.feed(healthy.read_chunk())
+            assert contract.check_event(events[0])["messages"][0]["messageId"] == sent["messageId"]
+            assert time.monotonic() - start < SLOWNESS
+    stalled.close()
+    waiters(server, 0)
+    api.close()

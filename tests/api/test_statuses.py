@@ -1,0 +1,216 @@
+"""Proves, for every operation, the errors that do not depend on what it does: an unknown or
+repeated parameter (400), no token (401), another method (405), too large a body (413) or header
+section (431), another media type (415), an expectation (417), too much at once (429) and a database
+that is away (503). Also that nothing is served that is not documented."""
+
+import asyncio
+import json
+
+import pytest
+
+from harness.client import Api
+from harness.h2conn import H2Connection
+from harness.stack import SLOWNESS, Parleyd
+from operations import IDS, POSTS, PUBLIC, STATIC, request_of
+
+
+@pytest.fixture(scope="module")
+def me(api):
+    return api.make_user()
+
+
+@pytest.fixture(scope="module")
+def peer(api):
+    return api.make_user()
+
+
+@pytest.fixture
+def call(api, me, peer):
+    """Sends the operation's valid request with something changed."""
+    def send(operation, suffix="", user=me, **changes):
+        method, target, body = request_of(operation, me, peer)
+        method = changes.pop("method", method)
+        if suffix:
+            target += ("&" if "?" in target else "?") + suffix
+        options = {"headers": changes.pop("headers", None)}
+        if "content" in changes:
+            options["content"] = changes["content"]
+        elif body is not None:
+            options["json_body"] = body
+        return api.as_user(user).request(method, target, **options)
+    return send
+
+
+@pytest.mark.parametrize("operation", IDS)
+@pytest.mark.parametrize("suffix", ["nonsense=1", "pagesize=1", "=1", "pageSize=1&pageSize=2", "access_token=x"])
+def test_unknown_or_repeated_parameter(call, operation, suffix):
+    call(operation, suffix).expect(400)
+
+
+@pytest.mark.parametrize("operation", IDS)
+@pytest.mark.parametrize("suffix", ["%zz=1", "a=%", "a=%00"])
+def test_query_that_cannot_be_decoded(call, operation, suffix):
+    call(operation, suffix).expect(400)
+
+
+@pytest.mark.parametrize("operation", [i for i in IDS if i not in PUBLIC])
+@pytest.mark.parametrize("header", [None, "", "Bearer", "Bearer ", "Basic YTpi", "Bearer a.b", "bearer x y"])
+def test_no_token(call, operation, header):
+    answer = call(operation, user=None, headers={"authorization": header, "cookie": "parley_token="})
+    if operation == "createUser" and header is None:
+        return  # An account with a password needs no token; an empty cookie is none.
+    answer.expect(401)
+
+
+@pytest.mark.parametrize("operation", IDS)
+@pytest.mark.parametrize("method", ["DELETE", "PUT", "PATCH", "OPTIONS", "TRACE", "BREW"])
+def test_other_method(call, operation, method):
+    answer = call(operation, method=method)
+    answer.expect(405)
+    allowed = {m.strip() for m in answer.headers["allow"].split(",")}
+    assert method not in allowed and allowed & {"GET", "POST"}
+
+
+@pytest.mark.parametrize("operation", POSTS)
+def test_get_of_what_is_posted(api, me, operation):
+    if operation != "createUser":
+        method, target, _ = request_of(operation, me, me)
+        assert api.as_user(me).request("GET", target).expect(405)
+
+
+@pytest.mark.parametrize("operation", POSTS)
+def test_body_over_the_cap(call, operation):
+    call(operation, content=b'{"a":"' + b"x" * 600_000 + b'"}',
+         headers={"content-type": "application/json"}).expect(413)
+
+
+@pytest.mark.parametrize("operation", POSTS)
+@pytest.mark.parametrize("media", [None, "text/plain", "application/x-www-form-urlencoded", "application/jsonx",
+                                   "multipart/form-data; boundary=x", "application/json-patch+json", "json"])
+def test_other_media_type(call, operation, media):
+    call(operation, headers={"content-type": media}).expect(415)
+
+
+@pytest.mark.parametrize("operation", POSTS)
+@pytest.mark.parametrize("media", ["application/json", "application/json; charset=utf-8", "Application/JSON",
+                                   "application/json;charset=UTF-8"])
+def test_media_types_that_are_json(call, operation, media):
+    call(operation, headers={"content-type": media}).expect(200, 201, 401)
+
+
+@pytest.mark.parametrize("operation", IDS)
+def test_header_section_over_the_cap(call, operation):
+    call(operation, headers={f"x-filler-{i}": "x" * 1000 for i in range(40)}).expect(431)
+
+
+@pytest.mark.parametrize("operation", IDS)
+def test_expectation(call, operation):
+    call(operation, headers={"expect": "200-ok"}).expect(417)
+
+
+@pytest.mark.parametrize("path", ["/", "/v1", "/v1/", "/v2/users", "/v1/user", "/v1/users/", "/v1/users/1/2",
+                                  "/v1/messages/", "/v1/conversations/1", "/v1/conversations/1-2/messages/3",
+                                  "/v1/updates/", "/metrics", "/healthz", "/readyz", "/openapi.yaml", "/.git/config",
+                                  "/docs/", "/V1/users", "/v1/updates/stream/x", "/v1/users%2F1"])
+def test_nothing_else_is_served(api, alice, path):
+    for method in ("GET", "POST", "DELETE"):
+        api.as_user(alice).request(method, path, headers={"content-type": "application/json"}).expect(404)
+
+
+def test_request_ids_differ(api, alice):
+    ids = {api.as_user(alice).fetch_user(alice.id).headers["x-request-id"] for _ in range(50)}
+    assert len(ids) == 50
+
+
+def test_document_and_page(api, contract):
+    value = api.request("GET", "/openapi.json").expect(200)
+    assert value["openapi"] == "3.1.0"
+    served = {o["operationId"] for item in value["paths"].values() for m, o in item.items()
+              if isinstance(o, dict) and "operationId" in o}
+    assert served == {o.id for o in contract.operations} == set(IDS)
+    answer = api.request("GET", "/docs")
+    page = answer.body.decode()
+    assert answer.status == 200 and "content-security-policy" in answer.headers
+    for code in contract.document["components"]["schemas"]["ProblemCode"]["enum"]:
+        assert f'id="problem-{code}"' in page, f"the docs page has no section for {code}"
+
+
+@pytest.mark.parametrize("operation", STATIC)
+def test_documents_are_revalidated(call, operation):
+    etag = call(operation).headers["etag"]
+    call(operation, headers={"if-none-match": etag}).expect(304)
+    call(operation, headers={"if-none-match": '"other"'}).expect(200)
+
+
+@pytest.mark.parametrize("operation", [i for i in IDS if i != "streamUpdates"])
+def test_head_is_get_without_body_or_refused(call, operation):
+    answer = call(operation, method="HEAD")
+    assert answer.body == b"" and answer.status in (200, 405)
+
+
+# One server of its own, behind proxies that can be stalled or closed.
+
+@pytest.fixture(scope="module")
+def cut_off(stack):
+    server = Parleyd(stack, {
+        "server": {"max_requests_in_flight_per_connection": 4},
+        "lanes": {"request_deadline": 2}}, proxied=True).start()
+    yield server
+    server.set_proxies("pass")
+    server.close()
+
+
+@pytest.fixture(autouse=True)
+def restored(request):
+    yield
+    if "cut_off" in request.fixturenames:
+        server = request.getfixturevalue("cut_off")
+        server.set_proxies("pass")
+
+
+@pytest.mark.own_server
+@pytest.mark.parametrize("operation", [i for i in IDS if i not in STATIC])
+def test_database_away(cut_off, contract, stack, me, peer, operation):
+    """Every operation says 503 with Retry-After while the databases refuse, and works again after."""
+    api = Api(cut_off.url, contract, stack.jwt_key)
+    cut_off.set_proxies("refuse")
+    method, target, body = request_of(operation, me, peer)
+    answer = api.as_user(me).request(method, target, json_body=body)
+    answer.expect(503)
+    cut_off.set_proxies("pass")
+    for _ in range(100 * SLOWNESS):
+        if operation == "streamUpdates":
+            method, target = "GET", "/v1/updates?timeout=0"
+        answer = api.as_user(me).request(method, target, json_body=body)
+        if answer.status != 503:
+            break
+    answer.expect(200, 201, 401)
+    api.close()
+
+
+@pytest.mark.own_server
+@pytest.mark.parametrize("operation", [i for i in IDS if i not in STATIC])
+def test_too_much_at_once_on_one_connection(cut_off, contract, stack, me, peer, operation):
+    """With the databases stalled, requests stay in flight; over the cap of 4 they get 429 at once."""
+    cut_off.set_proxies("stall")
+
+    async def flood():
+        connection = await H2Connection.open(cut_off.url)
+        headers = [("authorization", f"Bearer {me.token}"), ("content-type", "application/json")]
+        streams = []
+        for _ in range(12):
+            method, target, body = request_of(operation, me, peer)
+            streams.append((method, target, connection.start(
+                method, target, headers, json.dumps(body).encode() if body else None)))
+        answers = []
+        for method, target, stream in streams:
+            response = await stream.response(30 * SLOWNESS)
+            answers.append(contract.check(method, target, response.status, response.headers, response.body)
+                           and response.status)
+        await connection.close()
+        return answers
+
+    statuses = asyncio.run(flood())
+    assert statuses.count(429) == 8 and set(statuses) <= {429, 503}, statuses
+
+

@@ -1,0 +1,170 @@
+"""The client that the suites use: httpx, with every response held against the contract.
+
+`Api` is one server as one caller sees it; `as_user` gives the same server to another caller. The
+methods are the operations of the API; `request` is for what the operations do not cover.
+"""
+
+import itertools
+import json
+import os
+import time
+
+import httpx
+
+from harness import tokens
+
+_sequence = itertools.count()
+
+
+def unique(prefix):
+    """A name that no other test, worker or run uses."""
+    return f"{prefix}-{os.getpid()}-{time.time_ns() // 1000000 % 10**9}-{next(_sequence)}"
+
+
+class Problem(Exception):
+    """Raised by `expect` when the status is another one."""
+
+
+class Answer:
+    """A response that has passed the contract. `json` is the decoded body, `headers` lower-case."""
+
+    def __init__(self, status, headers, body, value):
+        self.status, self.headers, self.body, self.json = status, headers, body, value
+
+    @property
+    def code(self):
+        return self.json.get("code") if isinstance(self.json, dict) else None
+
+    def expect(self, *statuses, code=None):
+        if self.status not in statuses or (code is not None and self.code != code):
+            raise Problem(f"{self.status} {self.body[:500]!r} where {statuses} {code or ''} was expected")
+        return self.json
+
+    def __repr__(self):
+        return f"Answer({self.status}, {self.body[:200]!r})"
+
+
+class User:
+    def __init__(self, user_id, username, token):
+        self.id, self.username, self.token = user_id, username, token
+
+    def __repr__(self):
+        return f"User({self.id})"
+
+
+def conversation_id(a, b):
+    low, high = sorted((int(a), int(b)))
+    return f"{low}-{high}"
+
+
+class Api:
+    def __init__(self, base_url, contract, key, user=None, http2=False, http=None, transport=None):
+        self.base_url, self.contract, self.key, self.user = base_url, contract, key, user
+        self.http2 = http2
+        self.http = http or httpx.Client(
+            base_url=base_url, timeout=60, http2=http2, http1=not http2 or base_url.startswith("https"),
+            verify=False, transport=transport,
+            limits=httpx.Limits(max_connections=200, max_keepalive_connections=100))
+
+    def close(self):
+        self.http.close()
+
+    def as_user(self, user):
+        """The same connections, another caller. None: no credentials."""
+        return Api(self.base_url, self.contract, self.key, user, self.http2, self.http)
+
+    def admin(self):
+        token = tokens.mint(self.key, 1, scope="admin")
+        return self.as_user(User("1", "admin", token))
+
+    def headers(self):
+        return {"authorization": f"Bearer {self.user.token}"} if self.user else {}
+
+    def request(self, method, target, headers=None, json_body=None, content=None, **options):
+        """`headers` override; a None value removes one."""
+        merged = self.headers()
+        if json_body is not None:
+            content = json.dumps(json_body).encode()
+            merged["content-type"] = "application/json"
+        for name, value in (headers or {}).items():
+            merged.pop(name, None)
+            if value is not None:
+                merged[name] = value
+        with self.http.stream(method, target, headers=merged, content=content, **options) as response:
+            lower = {k.lower(): v for k, v in response.headers.items()}
+            # An event stream has no end: its head is the answer here. harness.readers reads on.
+            is_stream = lower.get("content-type", "").startswith("text/event-stream")
+            body = b"" if is_stream else response.read()
+        value = self.contract.check(method, response.url.raw_path.decode(), response.status_code, lower, body)
+        return Answer(response.status_code, lower, body, value)
+
+    def get(self, target, headers=None, **query):
+        params = {k: v for k, v in query.items() if v is not None}
+        return self.request("GET", target, headers=headers, params=params or None)
+
+    def post(self, target, body, headers=None):
+        return self.request("POST", target, headers=headers, json_body=body)
+
+    # Operations
+
+    def create_user(self, username=None, display_name=None, password=None):
+        body = {"username": username or unique("u")}
+        if display_name is not None:
+            body["displayName"] = display_name
+        if password is not None:
+            body["password"] = password
+        return self.post("/v1/users", body)
+
+    def create_session(self, username, password):
+        return self.post("/v1/sessions", {"username": username, "password": password})
+
+    def fetch_user(self, user_id):
+        return self.get(f"/v1/users/{user_id}")
+
+    def find_user(self, username):
+        return self.get("/v1/users", username=username)
+
+    def send(self, recipient, content, client_message_id=None, **fields):
+        body = {"recipientId": str(getattr(recipient, "id", recipient)), "messageContent": content,
+                "clientMessageId": client_message_id or unique("m")}
+        body.update(fields)
+        return self.post("/v1/messages", {k: v for k, v in body.items() if v is not None})
+
+    def fetch_conversation(self, headers=None, **query):
+        return self.get("/v1/conversations", headers, **query)
+
+    def fetch_messages(self, peer, headers=None, **query):
+        """peer: a User, or a conversation id."""
+        conversation = conversation_id(self.user.id, peer.id) if isinstance(peer, User) else peer
+        return self.get(f"/v1/conversations/{conversation}/messages", headers, **query)
+
+    def fetch_updates(self, headers=None, **query):
+        return self.get("/v1/updates", headers, **query)
+
+    # What tests do all the time
+
+    def make_user(self, username=None, display_name=None):
+        """An account without a password, and a token for it."""
+        value = self.admin().create_user(username, display_name).expect(201)
+        return User(value["userId"], value["username"], tokens.mint(self.key, value["userId"]))
+
+    def all_messages(self, peer, page_size=100):
+        """The whole conversation, oldest first, by paging back with `before`."""
+        messages, before = [], None
+        while True:
+            page = self.fetch_messages(peer, pageSize=page_size, before=before).expect(200)
+            messages += page["messages"]
+            if not page["hasMore"]:
+                return messages[::-1]
+            before = page["messages"][-1]["messageId"]
+
+    def all_updates(self, since=0, page_size=100):
+        """Every delta from `since` to now: (messages in version order, last cursor, pages)."""
+        messages, pages = [], 0
+        while True:
+            delta = self.fetch_updates(lastUpdatedTimestamp=since, pageSize=page_size, timeout=0).expect(200)
+            messages += delta["messages"]
+            pages += 1
+            since = delta["lastUpdatedTimestamp"]
+            if not delta["hasMore"]:
+                return messages, since, pages

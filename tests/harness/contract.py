@@ -1,0 +1,220 @@
+"""Holds every response against openapi/parley.yaml.
+
+`Contract.check` finds the operation that a request belongs to, and fails unless the status is
+documented for it, the media type is the documented one, the body satisfies its schema, and the
+rules that bind every response hold (X-Request-Id, problem details, Retry-After). It records
+(operationId, status), so that `missing` can say which documented statuses no test has ever seen.
+"""
+
+import copy
+import json
+import os
+import re
+import threading
+import uuid
+
+import jsonschema
+import yaml
+
+REPOSITORY = os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
+DOCUMENT = os.path.join(REPOSITORY, "openapi", "parley.yaml")
+PROBLEM_TYPE = "application/problem+json"
+METHODS = ("get", "put", "post", "delete", "options", "head", "patch", "trace")
+
+
+class ContractViolation(AssertionError):
+    pass
+
+
+def inline(node, document, depth=0):
+    """Replaces every local $ref by what it names; the document has no recursive schema."""
+    if depth > 60:
+        raise ContractViolation("openapi: $ref nesting is too deep or recursive")
+    if isinstance(node, dict):
+        if "$ref" in node:
+            target = document
+            for part in node["$ref"].lstrip("#/").split("/"):
+                target = target[part.replace("~1", "/").replace("~0", "~")]
+            merged = copy.copy(inline(target, document, depth + 1))
+            merged.update({k: inline(v, document, depth + 1) for k, v in node.items() if k != "$ref"})
+            return merged
+        return {k: inline(v, document, depth + 1) for k, v in node.items()
+                if k not in ("example", "examples")}
+    if isinstance(node, list):
+        return [inline(v, document, depth + 1) for v in node]
+    return node
+
+
+class Operation:
+    def __init__(self, method, template, definition):
+        self.method = method
+        self.template = template
+        self.id = definition["operationId"]
+        self.responses = {str(status): r for status, r in definition["responses"].items()}
+        pattern = re.sub(r"\\\{[^/]+?\\\}", r"[^/]+", re.escape(template))
+        self.pattern = re.compile("^" + pattern + "$")
+        self.validators = {}
+        self.headers = {}
+        for status, response in self.responses.items():
+            self.headers[status] = {
+                name.lower(): (jsonschema.Draft202012Validator(header.get("schema", {})),
+                               header.get("schema", {}).get("type"))
+                for name, header in response.get("headers", {}).items() if header.get("required")}
+            for media, content in response.get("content", {}).items():
+                schema = content.get("schema", {})
+                self.validators[status, media] = jsonschema.Draft202012Validator(
+                    schema, format_checker=jsonschema.FormatChecker())
+
+
+def _parse_json(body, what):
+    def refuse_duplicates(pairs):
+        keys = [k for k, _ in pairs]
+        if len(keys) != len(set(keys)):
+            raise ContractViolation(f"{what}: duplicate keys in {keys}")
+        return dict(pairs)
+
+    try:
+        return json.loads(body.decode("utf-8"), object_pairs_hook=refuse_duplicates)
+    except (UnicodeDecodeError, ValueError) as error:
+        raise ContractViolation(f"{what}: not JSON: {error}: {body[:200]!r}") from error
+
+
+class Contract:
+    def __init__(self, document=None):
+        if document is None:
+            with open(DOCUMENT, encoding="utf-8") as stream:
+                document = yaml.safe_load(stream)
+        self.document = document
+        base = document.get("servers", [{"url": "/"}])[0]["url"].rstrip("/")
+        base = re.sub(r"^https?://[^/]+", "", base)
+        resolved = inline({k: document[k] for k in ("paths",)}, document)
+        self.operations = []
+        for template, item in resolved["paths"].items():
+            for method in METHODS:
+                if method in item:
+                    path = template if template.startswith("/v1") else base + template
+                    self.operations.append(Operation(method.upper(), path, item[method]))
+        problem = inline({"$ref": "#/components/schemas/Problem"}, document)
+        self.problem = jsonschema.Draft202012Validator(problem)
+        self.event = jsonschema.Draft202012Validator(
+            inline({"$ref": "#/components/schemas/DeltaEvent"}, document))
+        self.hits = set()
+        self._lock = threading.Lock()
+
+    def find(self, method, path):
+        """The operation, or None where the router has none. Literal templates win."""
+        found = [o for o in self.operations if o.method == method and o.pattern.match(path)]
+        found.sort(key=lambda o: o.template.count("{"))
+        return found[0] if found else None
+
+    def check(self, method, target, status, headers, body):
+        """headers: a mapping with lower-case names. Returns the decoded JSON, or None."""
+        path = target.split("?", 1)[0]
+        what = f"{method} {target[:200]} -> {status}"
+        media = headers.get("content-type", "").split(";")[0].strip()
+        request_id = headers.get("x-request-id")
+        if not request_id:
+            raise ContractViolation(f"{what}: no X-Request-Id")
+        if status in (429, 503) and not re.fullmatch(r"[1-9][0-9]{0,4}", headers.get("retry-after", "")):
+            raise ContractViolation(f"{what}: Retry-After is {headers.get('retry-after')!r}")
+        if status == 405 and not headers.get("allow"):
+            raise ContractViolation(f"{what}: 405 without Allow")
+        value = None
+        if status >= 400:
+            value = self._check_problem(what, status, media, request_id, body, headers)
+        operation = self.find(method, path)
+        if operation is None and status == 405:
+            # A method that the path does not have belongs to all of the path's operations.
+            operations = [o for o in self.operations if o.pattern.match(path)]
+            self._hit(operations, status)
+            operation = operations[0] if operations else None
+        if operation is None:
+            if status < 400:
+                raise ContractViolation(f"{what}: success on a call that is not documented")
+            return value
+        if str(status) not in operation.responses:
+            raise ContractViolation(f"{what}: {operation.id} does not document {status}: {body[:300]!r}")
+        self._hit([operation], status)
+        self._check_headers(operation, status, headers, what)
+        if status == 304 or method == "HEAD":
+            if body:
+                raise ContractViolation(f"{what}: a body where there must be none")
+            return None
+        if status < 400 and media == "text/event-stream":
+            if (str(status), media) not in operation.validators:
+                raise ContractViolation(f"{what}: {media} is not documented")
+            return None
+        if not operation.responses[str(status)].get("content"):
+            return value
+        validator = operation.validators.get((str(status), media))
+        if validator is None:
+            raise ContractViolation(f"{what}: media type {media!r} is not documented")
+        if media == "text/html":
+            return None
+        if value is None:
+            value = _parse_json(body, what)
+        self._validate(validator, value, what)
+        return value
+
+    def check_event(self, event):
+        """One event of the stream (an sse.Event); returns its data."""
+        data = _parse_json(event.data.encode(), f"event {event.name}")
+        self._validate(self.event, {"event": event.name, "id": event.id, "data": data}, "event")
+        if event.id != str(data["lastUpdatedTimestamp"]):
+            raise ContractViolation(f"event id {event.id} is not {data['lastUpdatedTimestamp']}")
+        return data
+
+    def _hit(self, operations, status):
+        with self._lock:
+            self.hits.update((o.id, str(status)) for o in operations)
+
+    def _check_headers(self, operation, status, headers, what):
+        for name, (validator, kind) in operation.headers[str(status)].items():
+            if name not in headers:
+                raise ContractViolation(f"{what}: no {name}")
+            value = headers[name]
+            if kind == "integer" and value.isdigit():
+                value = int(value)
+            self._validate(validator, value, f"{what}, {name}")
+
+    def _validate(self, validator, value, what):
+        error = jsonschema.exceptions.best_match(validator.iter_errors(value))
+        if error is not None:
+            where = "/".join(str(p) for p in error.absolute_path)
+            raise ContractViolation(f"{what}: /{where}: {error.message[:400]}")
+
+    def _check_problem(self, what, status, media, request_id, body, headers):
+        if media != PROBLEM_TYPE:
+            raise ContractViolation(f"{what}: an error of type {media!r}: {body[:200]!r}")
+        if int(headers.get("content-length", len(body))) == 0 and not body:
+            return None  # HEAD
+        value = _parse_json(body, what)
+        self._validate(self.problem, value, what)
+        if value["status"] != status:
+            raise ContractViolation(f"{what}: problem says {value['status']}")
+        if value["requestId"] != request_id:
+            raise ContractViolation(f"{what}: requestId {value['requestId']} is not {request_id}")
+        if not value["type"].endswith(value["code"]):
+            raise ContractViolation(f"{what}: type {value['type']} does not name {value['code']}")
+        return value
+
+    def documented(self):
+        return {(o.id, status) for o in self.operations for status in o.responses}
+
+    def save_hits(self, directory):
+        with self._lock:
+            hits = sorted(self.hits)
+        path = os.path.join(directory, f"hits-{uuid.uuid4().hex}.json")
+        with open(path, "w", encoding="utf-8") as stream:
+            json.dump(hits, stream)
+
+    def load_hits(self, directory):
+        for name in os.listdir(directory):
+            if name.startswith("hits-"):
+                with open(os.path.join(directory, name), encoding="utf-8") as stream:
+                    self.hits.update(tuple(hit) for hit in json.load(stream))
+
+    def missing(self, exceptions):
+        """Documented statuses that were never seen, but for the written exceptions."""
+        return sorted(hit for hit in self.documented() - self.hits if not any(
+            fits in (hit, ("*", hit[1])) for fits in exceptions))

@@ -1,0 +1,308 @@
+"""A private stack (PostgreSQL, PgBouncer, parleyd, HAProxy) from scripts/stack, and a parleyd of a
+test's own beside it or instead of it.
+
+PARLEY_BUILD_DIR says which build the stack runs (default build/release).
+"""
+
+import atexit
+import configparser
+import contextlib
+import os
+import shlex
+import shutil
+import signal
+import socket
+import subprocess
+import tempfile
+import time
+import urllib.error
+import urllib.request
+
+import psycopg2
+
+from harness import logs
+from harness.contract import REPOSITORY
+from harness.proxy import Proxy
+
+BUILD_DIR = os.path.join(REPOSITORY, os.environ.get("PARLEY_BUILD_DIR", "build/release"))
+PARLEYD = os.path.join(BUILD_DIR, "src", "parleyd")
+# Sanitizers make everything slower; limits on time are multiplied by this.
+SLOWNESS = 4 if any(word in BUILD_DIR for word in ("asan", "tsan", "debug")) else 1
+SANITIZER_ENVIRONMENT = {
+    "ASAN_OPTIONS": "detect_leaks=1:abort_on_error=0:exitcode=99",
+    "UBSAN_OPTIONS": "print_stacktrace=1:halt_on_error=1:exitcode=99",
+    "TSAN_OPTIONS": "second_deadlock_stack=1:exitcode=99",
+}
+
+
+def is_alive(pid):
+    try:
+        with open(f"/proc/{pid}/stat", encoding="ascii") as stream:
+            return stream.read().rsplit(")", 1)[1].split()[0] != "Z"
+    except OSError:
+        return False
+
+
+def wait_until(predicate, timeout, what):
+    deadline = time.monotonic() + timeout
+    while not predicate():
+        if time.monotonic() > deadline:
+            raise AssertionError(f"not within {timeout} s: {what}")
+        time.sleep(0.02)
+
+
+def free_port():
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return probe.getsockname()[1]
+
+
+def dsn_fields(dsn):
+    return dict(part.split("=", 1) for part in shlex.split(dsn))
+
+
+def is_ready(admin_url):
+    try:
+        with urllib.request.urlopen(admin_url + "/readyz", timeout=2) as response:
+            return response.status == 200
+    except (OSError, urllib.error.URLError):
+        return False
+
+
+class Stack:
+    def __init__(self, directory, options):
+        self.directory, self.options = directory, options
+        self.env = {}
+
+    @classmethod
+    def start(cls, edge=False, parleyd=True, shards=16, settings=()):
+        """settings: "section.key=value" for parley.ini."""
+        # The processes of other users must reach it: not under a directory of mode 700.
+        directory = tempfile.mkdtemp(prefix="parley-test-")
+        os.chmod(directory, 0o711)
+        options = ["--parleyd", PARLEYD, "--shards", str(shards)]
+        options += [] if edge else ["--no-edge"]
+        options += [] if parleyd else ["--no-parleyd"]
+        for setting in settings:
+            options += ["--set", setting]
+        for name, value in SANITIZER_ENVIRONMENT.items():
+            options += ["--env", f"{name}={value}"]
+        stack = cls(os.path.join(directory, "data"), options)
+        atexit.register(stack._remove)
+        stack.command("start", *options)
+        return stack
+
+    def command(self, action, *arguments):
+        result = subprocess.run([os.path.join(REPOSITORY, "scripts", "stack"), action, *arguments, "--dir",
+                                 self.directory], capture_output=True, text=True, timeout=180, check=False,
+                                stdin=subprocess.DEVNULL)
+        assert result.returncode == 0, f"stack {action} {arguments}: {result.stderr}{result.stdout}"
+        env_file = os.path.join(self.directory, "stack.env")
+        if os.path.exists(env_file):
+            with open(env_file, encoding="utf-8") as stream:
+                self.env = dict(word.split("=", 1) for word in shlex.split(stream.read()))
+
+    def stop(self):
+        """Stops everything in order and removes it. What a sanitizer says at the end counts too."""
+        if not os.path.exists(self.directory):
+            return
+        try:
+            reader = logs.LogReader(self.parleyd_log)
+            reader.skip()
+            self.command("stop")
+            found = logs.unexpected(reader.take())
+            assert not found, "parleyd at its end:\n" + "\n".join(found[:60])
+        finally:
+            self._remove()
+
+    def _remove(self):
+        if os.path.exists(self.directory):
+            with contextlib.suppress(AssertionError, subprocess.TimeoutExpired):
+                self.command("remove")
+        shutil.rmtree(os.path.dirname(self.directory), ignore_errors=True)
+
+    url = property(lambda self: self.env["PARLEY_URL"])
+    edge_url = property(lambda self: self.env["PARLEY_HTTPS_URL"])
+    admin_url = property(lambda self: self.env["PARLEY_ADMIN_URL"])
+    config_path = property(lambda self: self.env["PARLEY_CONFIG"])
+    parleyd_log = property(lambda self: os.path.join(self.directory, "log", "parleyd.log"))
+    databases = property(lambda self: self.env["PARLEY_DATABASES"].split())
+
+    @property
+    def jwt_key(self):
+        with open(self.env["PARLEY_JWT_KEY"], "rb") as stream:
+            return stream.read().rstrip()
+
+    @property
+    def shards(self):
+        return int(self.options[self.options.index("--shards") + 1])
+
+    def pid(self, service):
+        with open(os.path.join(self.directory, "run", f"{service}.pid"), encoding="ascii") as stream:
+            return int(stream.read())
+
+    def parleyd_pid(self):
+        pid = self.pid("parleyd")
+        return pid if is_alive(pid) else None
+
+    # Services
+
+    def start_service(self, name):
+        self.command("start", name)
+
+    def stop_service(self, name):
+        self.command("stop", name)
+
+    def kill(self, name, signal_number=signal.SIGKILL):
+        """kill -9 of PostgreSQL is of the postmaster; its children notice and end by themselves."""
+        pid = self.pid(name)
+        os.kill(pid, signal_number)
+        if signal_number in (signal.SIGKILL, signal.SIGQUIT):
+            wait_until(lambda: not is_alive(pid), 20, f"{name} dies")
+
+    # SQL, as the owner or the superuser, past the pooler
+
+    def connect(self, database, role="OWNER"):
+        connection = psycopg2.connect(self.env[f"{database.upper()}_{role}_DSN"])
+        connection.autocommit = True
+        return connection
+
+    @contextlib.contextmanager
+    def session(self, database, role="SUPERUSER", autocommit=True):
+        connection = self.connect(database, role)
+        connection.autocommit = autocommit
+        try:
+            yield connection.cursor()
+        finally:
+            connection.close()
+
+    def query(self, database, statement, parameters=(), role="SUPERUSER"):
+        with self.session(database, role) as cursor:
+            cursor.execute(statement, parameters)
+            return cursor.fetchall() if cursor.description else None
+
+    def shards_by_database(self):
+        directory = configparser.RawConfigParser(strict=False)
+        directory.read(self.config_path)
+        database = dsn_fields(directory["directory"]["owner_dsn"])["dbname"]
+        placed = {}
+        for shard, name in self.query(database, "SELECT shard, database_name FROM directory.shard ORDER BY 1"):
+            placed.setdefault(name, []).append(shard)
+        return placed
+
+    def database_of(self, user_id):
+        shard = int(user_id) >> 50
+        return next(name for name, shards in self.shards_by_database().items() if shard in shards)
+
+    def schema_of(self, user_id):
+        return f"shard_{int(user_id) >> 50:04d}"
+
+
+class Parleyd:
+    """A parleyd of a test's own on the stack's databases: with other settings, through proxies, and
+    free to be killed. `overrides`: {"section": {"key": value}}; a value None removes the key."""
+
+    def __init__(self, stack, overrides=None, proxied=False):
+        self.stack = stack
+        self.directory = tempfile.mkdtemp(prefix="parleyd-")
+        self.log_path = os.path.join(self.directory, "log")
+        self.process = None
+        self.proxies, self.direct_proxies = {}, {}
+        self.port, self.admin_port = free_port(), free_port()
+        config = configparser.RawConfigParser(strict=False)
+        config.optionxform = str
+        config.read(stack.config_path)
+        config["server"]["http_port"], config["server"]["admin_port"] = str(self.port), str(self.admin_port)
+        if proxied:
+            self._insert_proxies(config)
+        for section, values in (overrides or {}).items():
+            if section not in config:
+                config.add_section(section)
+            for key, value in values.items():
+                if value is None:
+                    config.remove_option(section, key)
+                else:
+                    config[section][key] = str(value)
+        self.config_path = os.path.join(self.directory, "parley.ini")
+        with open(self.config_path, "w", encoding="utf-8") as stream:
+            config.write(stream, space_around_delimiters=False)
+
+    def _insert_proxies(self, config):
+        pooler, server = (int(self.stack.env[f"PARLEY_{n}_PORT"]) for n in ("PGBOUNCER", "POSTGRESQL"))
+        directory = dsn_fields(config["directory"]["dsn"])["dbname"]
+        for name in self.stack.databases:
+            section = config[f"database {name}"]
+            self.proxies[name] = Proxy("127.0.0.1", pooler)
+            self.direct_proxies[name] = Proxy("127.0.0.1", server)
+            section["dsn"] = self._through(self.proxies[name], section["dsn"])
+            section["direct_dsn"] = self._through(self.direct_proxies[name], section["direct_dsn"])
+        config["directory"]["dsn"] = self._through(self.direct_proxies[directory], config["directory"]["dsn"])
+
+    @staticmethod
+    def _through(proxy, dsn):
+        fields = {**dsn_fields(dsn), "host": "127.0.0.1", "port": str(proxy.port)}
+        return " ".join(f"{k}={v}" for k, v in fields.items())
+
+    url = property(lambda self: f"http://127.0.0.1:{self.port}")
+    admin_url = property(lambda self: f"http://127.0.0.1:{self.admin_port}")
+
+    def set_proxies(self, mode, databases=None):
+        """Both the pooled and the direct way to the databases (default: all)."""
+        for name in databases or self.proxies:
+            self.proxies[name].set(mode)
+            self.direct_proxies[name].set(mode)
+
+    def spawn(self):
+        with open(self.log_path, "ab") as log:
+            self.process = subprocess.Popen(  # pylint: disable=consider-using-with
+                [PARLEYD, "-c", self.config_path], stdin=subprocess.DEVNULL, stdout=log, stderr=log,
+                env={**os.environ, **SANITIZER_ENVIRONMENT}, start_new_session=True)
+        return self
+
+    def start(self, timeout=30):
+        self.spawn()
+        wait_until(lambda: self.process.poll() is not None or is_ready(self.admin_url), timeout * SLOWNESS,
+                   "parleyd is ready")
+        assert self.process.poll() is None, f"parleyd exited {self.process.returncode}: {self.log()[-2000:]}"
+        return self
+
+    def log(self):
+        with open(self.log_path, encoding="utf-8", errors="replace") as stream:
+            return stream.read()
+
+    def kill(self):
+        self.process.kill()
+        self.process.wait(20)
+
+    def terminate(self, timeout=10):
+        """SIGTERM; returns the exit status and how long it took."""
+        start = time.monotonic()
+        self.process.send_signal(signal.SIGTERM)
+        status = self.process.wait(timeout * SLOWNESS)
+        return status, time.monotonic() - start
+
+    def close(self):
+        if self.process is not None and self.process.poll() is None:
+            self.process.terminate()
+            try:
+                self.process.wait(15 * SLOWNESS)
+            except subprocess.TimeoutExpired:
+                self.process.kill()
+                self.process.wait()
+        for proxy in (*self.proxies.values(), *self.direct_proxies.values()):
+            proxy.close()
+        shutil.rmtree(self.directory, ignore_errors=True)
+
+    def close_and_judge(self, expected_events=()):
+        """Ends it in order, so that a sanitizer can report, and then judges all that it logged."""
+        if self.process is not None and self.process.poll() is None:
+            self.terminate(15)
+        try:
+            self.check_log(expected_events)
+        finally:
+            self.close()
+
+    def check_log(self, expected_events=()):
+        lines = [line for line in self.log().splitlines() if line]
+        found = logs.unexpected(lines, expected_events)
+        assert not found, "unexpected in the log of parleyd:\n" + "\n".join(found[:40])
