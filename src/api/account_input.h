@@ -1,0 +1,34 @@
+/* The bodies of createUser and createSession. */
+#ifndef PL_API_ACCOUNT_INPUT_H
+#define PL_API_ACCOUNT_INPUT_H
+
+#include <stddef.h>
+
+#include "api/refusal.h"
+#include "base/compiler.h"
+#include "base/json_read.h"
+#include "base/text.h"
+
+#define PL_DISPLAY_NAME_MAX 100 /* code points */
+
+typedef struct pl_account_input {
+    char username[PL_USERNAME_SIZE]; /* lower case */
+    /* Texts die with `json`. NULL: absent. */
+    const char *display_name;
+    size_t display_name_len;
+    const char *password;
+    size_t password_len;
+    pl_json_t *json;
+} pl_account_input_t;
+
+/* -1: refused (invalid-json, validation-failed), and nothing is to be disposed of. */
+int pl_account_input_decode(const char *body, size_t len, pl_account_input_t *input,
+                            pl_refusal_t *refusal) PL_MUST_USE;
+
+/* The same with a password required and no display name. */
+int pl_session_input_decode(const char *body, size_t len, pl_account_input_t *input,
+                            pl_refusal_t *refusal) PL_MUST_USE;
+
+void pl_account_input_dispose(pl_account_input_t *input);
+
+#endif
