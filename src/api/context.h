@@ -18,6 +18,7 @@
 #include "db/cluster.h"
 #include "http/router.h"
 #include "loop/loop.h"
+#include "loop/timer.h"
 #include "store/outbox.h"
 
 struct pl_hub_local; /* src/push */
@@ -41,6 +42,8 @@ typedef struct pl_api {
     struct pl_page_cache *cache;
     struct pl_known_users *known_users;
     struct pl_user_checks *user_checks;
+    struct pl_updates *updates;      /* src/api/updates.h */
+    pl_timer_queue_t *copy_timeouts; /* of [lanes] copy_deadline */
 } pl_api_t;
 
 /* On the loop's thread. Never NULL. */
@@ -66,5 +69,18 @@ extern const size_t pl_api_conversations_routes_count;
 
 /* When an operation that begins now must end, for pl_op_t.deadline_ms. */
 uint64_t pl_api_deadline_ms(const pl_api_t *api);
+
+/* The caller's id, if it can be one of this system's users. Else 0, and the request was answered
+ * with a 401: tokens are minted elsewhere too, and a shard that is not there cannot be asked. */
+int64_t pl_api_caller(const pl_api_t *api, pl_request_t *request) PL_MUST_USE;
+
+/* 401: the token is good, but nobody has its user id. */
+void pl_api_reply_no_caller(pl_request_t *request);
+
+/* For an operation that a lane did not take. */
+void pl_api_reply_overloaded(pl_request_t *request);
+
+/* For an operation that ended with an error. Logs what the database refused. */
+void pl_api_reply_failure(pl_request_t *request, const pl_op_t *op);
 
 #endif

@@ -1,0 +1,93 @@
+#include "api/context.h"
+
+#include <stdlib.h>
+
+#include "api/cache.h"
+#include "api/known_users.h"
+#include "api/messages.h"
+#include "api/user_check.h"
+#include "base/clock.h"
+#include "base/log.h"
+#include "base/memory.h"
+#include "http/problem.h"
+
+/* Users who are active on one worker between two restarts; 1 MiB. One who is forgotten costs one
+ * more read of a version. */
+#define KNOWN_USERS 131072
+
+pl_api_t *pl_api_create(pl_loop_t *loop, const pl_api_deps_t *deps)
+{
+    const pl_config_t *config = deps->config;
+    pl_api_t *api = pl_calloc(1, sizeof(*api));
+
+    api->loop = loop;
+    api->deps = *deps;
+    api->cache = pl_page_cache_create((size_t)config->cache.size);
+    api->known_users = pl_known_users_create(KNOWN_USERS);
+    api->user_checks = pl_user_checks_create(deps->cluster, api->known_users,
+                                             config->lanes.request_deadline_s);
+    api->copy_timeouts = pl_timer_queue(loop, (uint64_t)config->lanes.copy_deadline_s * 1000);
+    return api;
+}
+
+void pl_api_destroy(pl_api_t **api)
+{
+    pl_user_checks_destroy(&(*api)->user_checks);
+    pl_known_users_destroy(&(*api)->known_users);
+    pl_page_cache_destroy(&(*api)->cache);
+    free(*api);
+    *api = NULL;
+}
+
+void pl_api_metrics_init(void)
+{
+    pl_page_cache_metrics_init();
+    pl_messages_metrics_init();
+}
+
+void pl_api_add_routes(pl_router_t *router)
+{
+    pl_router_add(router, pl_api_users_routes, pl_api_users_routes_count);
+    pl_router_add(router, pl_api_sessions_routes, pl_api_sessions_routes_count);
+    pl_router_add(router, pl_api_messages_routes, pl_api_messages_routes_count);
+    pl_router_add(router, pl_api_conversations_routes, pl_api_conversations_routes_count);
+}
+
+uint64_t pl_api_deadline_ms(const pl_api_t *api)
+{
+    return (uint64_t)(pl_clock_monotonic_ms() + api->deps.config->lanes.request_deadline_s * 1000);
+}
+
+int64_t pl_api_caller(const pl_api_t *api, pl_request_t *request)
+{
+    int64_t user_id = pl_request_claims(request)->user_id;
+
+    if (!pl_cluster_has(api->deps.cluster, user_id)) {
+        pl_api_reply_no_caller(request);
+        return 0;
+    }
+    return user_id;
+}
+
+void pl_api_reply_no_caller(pl_request_t *request)
+{
+    pl_problem_reply(request, PL_PROBLEM_INVALID_TOKEN, "No user has the token's id.");
+}
+
+void pl_api_reply_overloaded(pl_request_t *request)
+{
+    pl_problem_reply(request, PL_PROBLEM_OVERLOADED, "A queue is full. Nothing has changed.");
+}
+
+void pl_api_reply_failure(pl_request_t *request, const pl_op_t *op)
+{
+    pl_error_t error;
+
+    if (op->error == PL_ERROR_SQL) {
+        pl_log_error("operation-failed", PL_S("requestId", pl_request_id(request)),
+                     PL_S("operation", pl_request_operation(request)),
+                     PL_S("statement", op->kind->name), PL_S("sqlstate", op->sqlstate));
+    }
+    pl_error_set(&error, op->error, "%s", op->kind->name);
+    pl_problem_reply_error(request, &error);
+}

@@ -1,0 +1,309 @@
+/*
+ * sendMessage: the life of a send.
+ *
+ *   checking sender -> checking recipient -> first write -> answered          (one shard, or
+ * refused)
+ *                                                \-> copying -> answered "stored"
+ *                                                       \-> answered "pending" -> copy ends
+ *
+ * It does not depend on its client: once decoded it goes on to its end, and only the answer is lost
+ * if the client has left.
+ *
+ * Order (promise 4): sends of one connection reach check_sender in the order of their arrival. From
+ * there to the recipient's write lane each step either goes on at once or waits in a queue for one
+ * user that later sends of the same pair have to join behind (user_check.h). The lane keeps the
+ * order of what is submitted to it, and there is one for the recipient in the process.
+ *
+ * The recipient's copy and, in another shard, the outbox row that owes the sender's copy commit
+ * first (promise 2). What is done here for the sender's copy after that is to be quick: if it
+ * fails, the relay does the same. So it is done for a duplicate too, whose first attempt may have
+ * been cut off between the two.
+ */
+#include "api/messages.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+#include "api/context.h"
+#include "api/send_input.h"
+#include "api/user_check.h"
+#include "base/clock.h"
+#include "base/id.h"
+#include "base/json_write.h"
+#include "base/memory.h"
+#include "base/metrics.h"
+#include "http/problem.h"
+#include "store/message_write.h"
+
+static pl_counter_t pending_answers;
+
+void pl_messages_metrics_init(void)
+{
+    pending_answers = pl_counter_register(
+        "parley_sends_pending_total", "Sends answered before the sender's copy was stored.", NULL);
+}
+
+typedef struct send {
+    pl_message_write_t first;
+    pl_message_write_t copy;
+    pl_user_check_t check;
+    pl_timer_t copy_timeout;
+    pl_api_t *api;
+    pl_request_t *request; /* NULL once answered */
+    char texts[];          /* clientMessageId, content */
+} send_t;
+
+static void check_sender(send_t *send);
+static void check_recipient(send_t *send);
+static void write_first(send_t *send);
+static void write_copy(send_t *send);
+
+static send_t *send_create(pl_api_t *api, pl_request_t *request, const pl_send_input_t *input)
+{
+    send_t *send = pl_malloc(sizeof(*send) + input->client_message_id_len + input->content_len);
+    pl_message_write_t *first = &send->first;
+
+    memset(send, 0, sizeof(*send));
+    send->api = api;
+    send->request = pl_request_ref(request);
+    memcpy(send->texts, input->client_message_id, input->client_message_id_len);
+    memcpy(send->texts + input->client_message_id_len, input->content, input->content_len);
+    first->mailbox_id = input->recipient_id;
+    first->peer_id = input->sender_id;
+    first->sender_id = input->sender_id;
+    first->received_us = pl_clock_now_us();
+    first->copy_mode = pl_id_shard(input->recipient_id) == pl_id_shard(input->sender_id)
+                           ? PL_COPY_HERE
+                           : PL_COPY_OUTBOX;
+    first->client_message_id = send->texts;
+    first->client_message_id_len = input->client_message_id_len;
+    first->content = send->texts + input->client_message_id_len;
+    first->content_len = input->content_len;
+    first->op.kind = &pl_message_write_kind;
+    first->op.shard = (int)pl_id_shard(input->recipient_id);
+    first->op.deadline_ms = pl_api_deadline_ms(api);
+    return send;
+}
+
+static void send_destroy(send_t *send)
+{
+    if (send->request != NULL) {
+        pl_request_unref(&send->request);
+    }
+    free(send);
+}
+
+/* ---- answers ---- */
+
+static void encode(pl_buffer_t *out, const pl_message_write_t *first, bool is_copy_stored)
+{
+    pl_json_object_begin(out);
+    pl_json_key(out, "messageId");
+    pl_json_id(out, first->stored_id);
+    pl_json_key(out, "conversationId");
+    pl_json_conversation_id(out, first->mailbox_id, first->peer_id);
+    pl_json_key(out, "senderId");
+    pl_json_id(out, first->sender_id);
+    pl_json_key(out, "clientMessageId");
+    pl_json_string(out, first->client_message_id, first->client_message_id_len);
+    pl_json_key(out, "sentTimestamp");
+    pl_json_int64(out, pl_message_id_timestamp(first->stored_id));
+    pl_json_key(out, "senderCopy");
+    pl_json_text(out, is_copy_stored ? "stored" : "pending");
+    pl_json_key(out, "duplicate");
+    pl_json_bool(out, first->status == PL_WRITE_DUPLICATE);
+    pl_json_object_end(out);
+}
+
+static void answer(send_t *send, bool is_copy_stored)
+{
+    pl_buffer_t body = PL_BUFFER_EMPTY;
+    pl_reply_t reply = {.status = send->first.status == PL_WRITE_DUPLICATE ? 200 : 201};
+
+    if (!is_copy_stored) {
+        pl_counter_add(pending_answers, 1);
+    }
+    encode(&body, &send->first, is_copy_stored);
+    pl_request_reply(send->request, &reply, &body);
+    pl_request_unref(&send->request);
+}
+
+static void fail(send_t *send, enum pl_error_code code)
+{
+    if (code == PL_ERROR_OVERLOADED) {
+        pl_api_reply_overloaded(send->request);
+    } else {
+        pl_error_t error;
+        pl_error_set(&error, code, "sendMessage");
+        pl_problem_reply_error(send->request, &error);
+    }
+    send_destroy(send);
+}
+
+/* ---- do the two users exist? ---- */
+
+static void on_sender_checked(send_t *send)
+{
+    if (send->check.error != PL_OK) {
+        fail(send, send->check.error);
+    } else if (send->check.exists) {
+        check_recipient(send);
+    } else {
+        if (send->first.sender_id == pl_request_claims(send->request)->user_id) {
+            pl_api_reply_no_caller(send->request);
+        } else {
+            pl_problem_reply_field(send->request, "/senderId", "no user has this id");
+        }
+        send_destroy(send);
+    }
+}
+
+static void on_sender_read(pl_user_check_t *check)
+{
+    on_sender_checked(H2O_STRUCT_FROM_MEMBER(send_t, check, check));
+}
+
+/* A token may be minted for an id that nobody has; writing its copy would make a mailbox of it. */
+static void check_sender(send_t *send)
+{
+    send->check.user_id = send->first.sender_id;
+    send->check.on_done = on_sender_read;
+    if (pl_user_check_start(send->api->user_checks, &send->check)) {
+        on_sender_checked(send);
+    }
+}
+
+static void on_recipient_checked(send_t *send)
+{
+    if (send->check.error != PL_OK) {
+        fail(send, send->check.error);
+    } else if (send->check.exists) {
+        write_first(send);
+    } else {
+        pl_problem_reply(send->request, PL_PROBLEM_RECIPIENT_NOT_FOUND,
+                         "No user has the recipient's id.");
+        send_destroy(send);
+    }
+}
+
+static void on_recipient_read(pl_user_check_t *check)
+{
+    on_recipient_checked(H2O_STRUCT_FROM_MEMBER(send_t, check, check));
+}
+
+static void check_recipient(send_t *send)
+{
+    send->check.user_id = send->first.mailbox_id;
+    send->check.on_done = on_recipient_read;
+    if (pl_user_check_start(send->api->user_checks, &send->check)) {
+        on_recipient_checked(send);
+    }
+}
+
+/* ---- the recipient's copy ---- */
+
+static void on_first_done(pl_op_t *op)
+{
+    send_t *send = H2O_STRUCT_FROM_MEMBER(send_t, first.op, op);
+
+    if (op->error != PL_OK) {
+        pl_api_reply_failure(send->request, op);
+        send_destroy(send);
+    } else if (send->first.status == PL_WRITE_REUSED) {
+        pl_problem_reply(
+            send->request, PL_PROBLEM_CLIENT_MESSAGE_ID_REUSED,
+            "A message with this clientMessageId and other content is in this conversation.");
+        send_destroy(send);
+    } else if (send->first.copy_mode == PL_COPY_HERE) {
+        answer(send, true);
+        send_destroy(send);
+    } else {
+        write_copy(send);
+    }
+}
+
+static void write_first(send_t *send)
+{
+    pl_lane_t *lane = pl_cluster_write_lane(send->api->deps.cluster, send->first.mailbox_id);
+
+    send->first.op.on_done = on_first_done;
+    if (pl_lane_submit(lane, &send->first.op) != 0) {
+        fail(send, PL_ERROR_OVERLOADED);
+    }
+}
+
+/* ---- the sender's copy ---- */
+
+static void on_copy_done(pl_op_t *op)
+{
+    send_t *send = H2O_STRUCT_FROM_MEMBER(send_t, copy.op, op);
+
+    pl_timer_disarm(&send->copy_timeout);
+    if (op->error == PL_OK) {
+        pl_settler_add(send->api->deps.settler, send->first.mailbox_id, send->first.sender_id,
+                       send->first.stored_id);
+    }
+    if (send->request != NULL) {
+        answer(send, op->error == PL_OK);
+    }
+    send_destroy(send);
+}
+
+/* The lane ends what still waits at the deadline, but not what is in flight. */
+static void on_copy_timeout(pl_timer_t *timer)
+{
+    answer(H2O_STRUCT_FROM_MEMBER(send_t, copy_timeout, timer), false);
+}
+
+static void write_copy(send_t *send)
+{
+    pl_message_write_t *copy = &send->copy;
+    int64_t deadline_ms = send->api->deps.config->lanes.copy_deadline_s * 1000;
+
+    *copy = send->first;
+    memset(&copy->op, 0, sizeof(copy->op));
+    copy->mailbox_id = send->first.sender_id;
+    copy->peer_id = send->first.mailbox_id;
+    copy->message_id = send->first.stored_id;
+    copy->copy_mode = PL_COPY_NONE;
+    copy->op.kind = &pl_message_write_kind;
+    copy->op.shard = (int)pl_id_shard(copy->mailbox_id);
+    copy->op.deadline_ms = (uint64_t)(pl_clock_monotonic_ms() + deadline_ms);
+    copy->op.on_done = on_copy_done;
+    send->copy_timeout.on_fire = on_copy_timeout;
+    pl_timer_arm(send->api->copy_timeouts, &send->copy_timeout);
+    if (pl_lane_submit(pl_cluster_write_lane(send->api->deps.cluster, copy->mailbox_id),
+                       &copy->op) != 0) {
+        pl_timer_disarm(&send->copy_timeout);
+        answer(send, false);
+        send_destroy(send);
+    }
+}
+
+/* ---- the request ---- */
+
+static void on_send_message(pl_request_t *request, void *worker)
+{
+    pl_api_t *api = worker;
+    pl_slice_t body = pl_request_body(request);
+    pl_send_input_t input;
+    pl_refusal_t refusal;
+
+    if (pl_request_query(request, NULL, 0) != 0) {
+        return;
+    }
+    if (pl_send_input_decode(body.data, body.len, pl_request_claims(request), &input, &refusal) !=
+        0) {
+        pl_refusal_reply(request, &refusal);
+        return;
+    }
+    send_t *send = send_create(api, request, &input);
+    pl_send_input_dispose(&input);
+    check_sender(send);
+}
+
+const pl_route_t pl_api_messages_routes[] = {
+    {"sendMessage", "POST", "/v1/messages", on_send_message, PL_ROUTE_BODY},
+};
+const size_t pl_api_messages_routes_count = sizeof(pl_api_messages_routes) /
+                                            sizeof(pl_api_messages_routes[0]);
