@@ -121,7 +121,7 @@ static void send_problem(pl_request_t *request, pl_problem_t problem, const char
     reply->content_type = "application/problem+json";
     if ((status == 429 || status == 503) && reply->retry_after_s == 0)
         reply->retry_after_s = RETRY_AFTER_S;
-    if (problem == PL_PROBLEM_UNAUTHENTICATED)
+    if (problem == PL_PROBLEM_UNAUTHENTICATED || problem == PL_PROBLEM_INVALID_CREDENTIALS)
         reply->www_authenticate = "Bearer realm=\"parley\"";
     else if (problem == PL_PROBLEM_INVALID_TOKEN)
         reply->www_authenticate = "Bearer realm=\"parley\", error=\"invalid_token\"";
