@@ -1,8 +1,9 @@
 /*
  * streamUpdates: the mailbox's deltas as server-sent events.
  *
- * The next delta is asked for when the client's socket has taken the last one. So a stream holds one delta at the most, and a
- * client that stops reading is closed by the stall timer and finds the rest in the database when it returns.
+ * The next delta is asked for when the client's socket has taken the last one. So a stream holds
+ * one delta at the most, and a client that stops reading is closed by the stall timer and finds the
+ * rest in the database when it returns.
  */
 #include <stdlib.h>
 #include <string.h>
@@ -29,8 +30,9 @@ typedef struct event_stream {
 /* Clients that lose their server return one by one. */
 static void append_retry(pl_buffer_t *out, const pl_config_t *config)
 {
-    pl_buffer_appendf(out, "retry: %lld\n\n",
-                      (long long)pl_random_between(config->push.retry_min_ms, config->push.retry_max_ms));
+    pl_buffer_appendf(
+        out, "retry: %lld\n\n",
+        (long long)pl_random_between(config->push.retry_min_ms, config->push.retry_max_ms));
 }
 
 static void write_delta(event_stream_t *events, const char *json, size_t len, int64_t cursor)
@@ -59,8 +61,8 @@ static void on_delta(void *owner, const pl_delta_t *delta)
     write_delta(events, delta->json, delta->len, delta->cursor);
 }
 
-/* A client that came without a cursor gets one at once: what is sent to it between now and its first event would
- * else be lost with its connection. */
+/* A client that came without a cursor gets one at once: what is sent to it between now and its
+ * first event would else be lost with its connection. */
 static void on_waiting(void *owner, int64_t cursor)
 {
     event_stream_t *events = owner;
@@ -136,7 +138,8 @@ static void start(pl_updates_t *updates, pl_request_t *request, int64_t cursor)
     events->updates = updates;
     events->expires_s = claims->expires_s;
     events->has_cursor = cursor != PL_FOLLOW_FROM_NOW;
-    events->follower = pl_follower_create(&updates->follow, claims->user_id, cursor, PAGE_SIZE, &callbacks, events);
+    events->follower = pl_follower_create(&updates->follow, claims->user_id, cursor, PAGE_SIZE,
+                                          &callbacks, events);
     if (events->follower == NULL) {
         free(events);
         pl_updates_reply_too_many(request);
@@ -161,12 +164,14 @@ static int read_cursor(pl_request_t *request, int64_t *cursor_r)
     pl_slice_t last_event_id = pl_request_header(request, "last-event-id");
 
     if (pl_request_query(request, query, 1) != 0 ||
-        pl_request_query_integer(request, &query[0], 0, PL_CURSOR_MAX, PL_FOLLOW_FROM_NOW, cursor_r) != 0)
+        pl_request_query_integer(request, &query[0], 0, PL_CURSOR_MAX, PL_FOLLOW_FROM_NOW,
+                                 cursor_r) != 0)
         return -1;
     if (last_event_id.len == 0)
         return 0;
     if (pl_decimal_parse(last_event_id.data, last_event_id.len, PL_CURSOR_MAX, cursor_r) != 0) {
-        pl_problem_reply(request, PL_PROBLEM_MALFORMED_REQUEST, "Last-Event-ID is not an id of this stream.");
+        pl_problem_reply(request, PL_PROBLEM_MALFORMED_REQUEST,
+                         "Last-Event-ID is not an id of this stream.");
         return -1;
     }
     return 0;

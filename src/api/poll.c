@@ -1,7 +1,8 @@
 /*
  * fetchUpdates: answers as soon as there is something, or empty when the time is up.
  *
- * A poll ends in exactly one of these ways: a delta, the time, an error, a shutdown (all answer), or its client leaves.
+ * A poll ends in exactly one of these ways: a delta, the time, an error, a shutdown (all answer),
+ * or its client leaves.
  */
 #include <stdlib.h>
 
@@ -99,13 +100,13 @@ static void on_gone(pl_request_t *request, void *owner)
     poll_end(owner);
 }
 
-static void poll_start(pl_updates_t *updates, pl_request_t *request, int64_t cursor, int32_t page_size,
-                       int64_t timeout_s)
+static void poll_start(pl_updates_t *updates, pl_request_t *request, int64_t cursor,
+                       int32_t page_size, int64_t timeout_s)
 {
     poll_t *poll = pl_calloc(1, sizeof(*poll));
 
-    poll->follower = pl_follower_create(&updates->follow, pl_request_claims(request)->user_id, cursor, page_size,
-                                        &callbacks, poll);
+    poll->follower = pl_follower_create(&updates->follow, pl_request_claims(request)->user_id,
+                                        cursor, page_size, &callbacks, poll);
     if (poll->follower == NULL) {
         free(poll);
         pl_updates_reply_too_many(request);
@@ -125,13 +126,17 @@ static void poll_start(pl_updates_t *updates, pl_request_t *request, int64_t cur
 void pl_poll_handle(pl_request_t *request, void *worker)
 {
     pl_updates_t *updates = ((pl_api_t *)worker)->updates;
-    pl_query_parameter_t query[] = {{.name = "lastUpdatedTimestamp"}, {.name = "pageSize"}, {.name = "timeout"}};
+    pl_query_parameter_t query[] = {
+        {.name = "lastUpdatedTimestamp"}, {.name = "pageSize"}, {.name = "timeout"}};
     int64_t cursor, page_size, timeout_s;
 
     if (pl_request_query(request, query, sizeof(query) / sizeof(query[0])) != 0 ||
-        pl_request_query_integer(request, &query[0], 0, PL_CURSOR_MAX, PL_FOLLOW_FROM_NOW, &cursor) != 0 ||
-        pl_request_query_integer(request, &query[1], 1, PAGE_SIZE_MAX, PAGE_SIZE_DEFAULT, &page_size) != 0 ||
-        pl_request_query_integer(request, &query[2], 0, TIMEOUT_MAX_S, TIMEOUT_DEFAULT_S, &timeout_s) != 0)
+        pl_request_query_integer(request, &query[0], 0, PL_CURSOR_MAX, PL_FOLLOW_FROM_NOW,
+                                 &cursor) != 0 ||
+        pl_request_query_integer(request, &query[1], 1, PAGE_SIZE_MAX, PAGE_SIZE_DEFAULT,
+                                 &page_size) != 0 ||
+        pl_request_query_integer(request, &query[2], 0, TIMEOUT_MAX_S, TIMEOUT_DEFAULT_S,
+                                 &timeout_s) != 0)
         return;
     if (!pl_cluster_has(updates->api->deps.cluster, pl_request_claims(request)->user_id))
         pl_updates_reply_error(request, PL_ERROR_INVALID);

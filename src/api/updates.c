@@ -6,8 +6,8 @@
 #include "http/problem.h"
 #include "store/resource_json.h"
 
-/* A long-poll and a stream hold at most one delta in memory for their client. It is kept as small as what a stream may
- * queue, so that a reader that has stalled costs that and no more. */
+/* A long-poll and a stream hold at most one delta in memory for their client. It is kept as small
+ * as what a stream may queue, so that a reader that has stalled costs that and no more. */
 static size_t max_delta_bytes(const pl_config_t *config)
 {
     return (size_t)config->push.stream_queue;
@@ -54,12 +54,14 @@ void pl_updates_reply_error(pl_request_t *request, enum pl_error_code error)
     if (error == PL_ERROR_INVALID)
         pl_problem_reply(request, PL_PROBLEM_USER_NOT_FOUND, "The token's user does not exist.");
     else
-        pl_problem_reply(request, pl_problem_of_error(error), "The updates could not be read. Try again.");
+        pl_problem_reply(request, pl_problem_of_error(error),
+                         "The updates could not be read. Try again.");
 }
 
 void pl_updates_reply_too_many(pl_request_t *request)
 {
-    pl_problem_reply(request, PL_PROBLEM_TOO_MANY_REQUESTS, "Too many long-polls and streams are open.");
+    pl_problem_reply(request, PL_PROBLEM_TOO_MANY_REQUESTS,
+                     "Too many long-polls and streams are open.");
 }
 
 void pl_empty_delta_to_json(pl_buffer_t *out, int64_t cursor)

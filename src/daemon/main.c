@@ -37,12 +37,14 @@ static error_t parse_option(int key, char *value, struct argp_state *state)
 }
 
 static const struct argp_option options[] = {
-    {"config", 'c', "FILE", 0, "Read the configuration from FILE (default /etc/parley/parley.ini)", 0},
+    {"config", 'c', "FILE", 0, "Read the configuration from FILE (default /etc/parley/parley.ini)",
+     0},
     {"print-options", 'p', NULL, 0, "Print an annotated configuration and exit", 0},
     {0},
 };
 
-static const struct argp parser = {options, parse_option, NULL, "The Parley messaging server.", NULL, NULL, NULL};
+static const struct argp parser = {options, parse_option, NULL, "The Parley messaging server.",
+                                   NULL,    NULL,         NULL};
 
 static int fail(const pl_error_t *error)
 {
@@ -50,8 +52,8 @@ static int fail(const pl_error_t *error)
     return EXIT_FAILURE;
 }
 
-/* Blocked before any thread starts, so that all inherit it: the main loop alone hears signals. A client that leaves is seen
- * by a failed write, not by SIGPIPE. */
+/* Blocked before any thread starts, so that all inherit it: the main loop alone hears signals. A
+ * client that leaves is seen by a failed write, not by SIGPIPE. */
 static void block_signals(sigset_t *stop)
 {
     signal(SIGPIPE, SIG_IGN);
@@ -74,7 +76,8 @@ int main(int argc, char **argv)
         pl_config_print_options(stdout);
         return EXIT_SUCCESS;
     }
-    if (pl_config_load(arguments.config_path, &config, &error) != 0 || pl_config_check_server(&config, &error) != 0)
+    if (pl_config_load(arguments.config_path, &config, &error) != 0 ||
+        pl_config_check_server(&config, &error) != 0)
         return fail(&error);
     pl_log_set_level(config.log.level);
     block_signals(&stop);

@@ -99,13 +99,13 @@ static void register_gauges(void)
 
     for (size_t i = 0; i < sizeof(kinds) / sizeof(kinds[0]); i++) {
         snprintf(labels, sizeof(labels), "kind=\"%s\"", kinds[i]);
-        pl_gauge_register_read("parley_lane_operations", "Operations queued or in flight.", labels, lane_operations,
-                               kinds[i]);
-        pl_gauge_register_read("parley_lane_connections", "Lanes with a working connection.", labels,
-                               lane_connections, kinds[i]);
+        pl_gauge_register_read("parley_lane_operations", "Operations queued or in flight.", labels,
+                               lane_operations, kinds[i]);
+        pl_gauge_register_read("parley_lane_connections", "Lanes with a working connection.",
+                               labels, lane_connections, kinds[i]);
     }
-    pl_gauge_register_read("parley_password_jobs_waiting", "Passwords that wait to be hashed.", NULL,
-                           passwords_waiting, process.deps.passwords);
+    pl_gauge_register_read("parley_password_jobs_waiting", "Passwords that wait to be hashed.",
+                           NULL, passwords_waiting, process.deps.passwords);
 }
 
 /* ---- start ---- */
@@ -127,7 +127,8 @@ static int create_server(pl_error_t *error)
         .port = (uint16_t)config->server.http_port,
         .workers = (unsigned)process.workers_count,
         .max_connections = (unsigned)config->server.max_connections,
-        .max_requests_in_flight_per_connection = (unsigned)config->server.max_requests_in_flight_per_connection,
+        .max_requests_in_flight_per_connection =
+            (unsigned)config->server.max_requests_in_flight_per_connection,
         .max_request_body = (size_t)config->server.max_request_body,
         .stream_queue = (size_t)config->push.stream_queue,
         .stream_stall_s = (unsigned)config->push.stream_stall_s,
@@ -151,12 +152,14 @@ static int create_shared(pl_shard_map_t *map, pl_error_t *error)
     for (size_t i = 0; i < process.workers_count; i++)
         process.loops[i] = pl_loop_create((int)i);
     process.main_loop = pl_loop_create((int)process.workers_count);
-    process.deps.hub = pl_hub_create(process.loops, process.workers_count, (size_t)config->push.max_waiters,
+    process.deps.hub = pl_hub_create(process.loops, process.workers_count,
+                                     (size_t)config->push.max_waiters,
                                      (size_t)config->push.max_waiters_per_user);
-    if (pl_password_pool_create((size_t)config->auth.password_threads, (size_t)config->auth.password_queue,
-                                pl_password_work_post, &process.deps.passwords, error) != 0 ||
-        pl_cluster_create(config, map, process.loops, process.workers_count, pl_hub_listener(process.deps.hub),
-                          &process.deps.cluster, error) != 0)
+    if (pl_password_pool_create((size_t)config->auth.password_threads,
+                                (size_t)config->auth.password_queue, pl_password_work_post,
+                                &process.deps.passwords, error) != 0 ||
+        pl_cluster_create(config, map, process.loops, process.workers_count,
+                          pl_hub_listener(process.deps.hub), &process.deps.cluster, error) != 0)
         return -1;
     pl_db_metrics_init();
     pl_api_metrics_init();
@@ -170,8 +173,8 @@ static int create_admin(pl_error_t *error)
 {
     const pl_config_t *config = process.config;
 
-    if (pl_admin_create(process.main_loop, config->server.admin_address, (uint16_t)config->server.admin_port,
-                        &process.admin, error) != 0)
+    if (pl_admin_create(process.main_loop, config->server.admin_address,
+                        (uint16_t)config->server.admin_port, &process.admin, error) != 0)
         return -1;
     pl_admin_add_check(process.admin, "databases", databases_are_ready, process.deps.cluster);
     return 0;
@@ -189,7 +192,8 @@ static void on_drain_check(pl_timer_t *timer)
         pl_timer_arm(pl_timer_queue(process.main_loop, DRAIN_CHECK_MS), timer);
         return;
     }
-    pl_log_info("drained", PL_B("complete", !is_over), PL_I("requests", (int64_t)stats.requests_in_flight),
+    pl_log_info("drained", PL_B("complete", !is_over),
+                PL_I("requests", (int64_t)stats.requests_in_flight),
                 PL_I("streams", (int64_t)stats.streams));
     pl_loop_stop(process.main_loop);
 }
@@ -207,7 +211,8 @@ static void on_signal(h2o_socket_t *socket, const char *err)
         return;
     }
     process.draining = true;
-    process.drain_deadline_ms = pl_clock_monotonic_ms() + process.config->server.drain_timeout_s * 1000;
+    process.drain_deadline_ms = pl_clock_monotonic_ms() +
+                                process.config->server.drain_timeout_s * 1000;
     pl_admin_set_draining(process.admin);
     for (size_t i = 0; i < process.workers_count; i++)
         pl_worker_drain(process.workers[i]);
@@ -223,12 +228,14 @@ static int watch_signals(const sigset_t *stop, pl_error_t *error)
         pl_error_set(error, PL_ERROR_INTERNAL, "signals cannot be watched");
         return -1;
     }
-    process.signals = h2o_evloop_socket_create(pl_loop_h2o(process.main_loop), fd, H2O_SOCKET_FLAG_DONT_READ);
+    process.signals = h2o_evloop_socket_create(pl_loop_h2o(process.main_loop), fd,
+                                               H2O_SOCKET_FLAG_DONT_READ);
     h2o_socket_read_start(process.signals, on_signal);
     return 0;
 }
 
-int pl_process_run(const pl_config_t *config, pl_shard_map_t *map, const sigset_t *stop, pl_error_t *error)
+int pl_process_run(const pl_config_t *config, pl_shard_map_t *map, const sigset_t *stop,
+                   pl_error_t *error)
 {
     process.config = config;
     process.deps.config = config;
@@ -243,7 +250,8 @@ int pl_process_run(const pl_config_t *config, pl_shard_map_t *map, const sigset_
         return -1;
 
     pl_log_info("serving", PL_S("address", config->server.listen_address),
-                PL_I("port", pl_server_port(process.deps.server)), PL_I("admin_port", pl_admin_port(process.admin)),
+                PL_I("port", pl_server_port(process.deps.server)),
+                PL_I("admin_port", pl_admin_port(process.admin)),
                 PL_I("workers", (int64_t)process.workers_count), PL_I("shards", map->shards),
                 PL_I("databases", map->database_count));
     pl_loop_run(process.main_loop);

@@ -24,11 +24,13 @@ static int load_map(const pl_config_t *config, pl_shard_map_t **map_r, pl_error_
 
     *map_r = NULL;
     if (PQstatus(pg) != CONNECTION_OK)
-        pl_error_set(error, PL_ERROR_UNAVAILABLE, "the directory cannot be reached: %s", PQerrorMessage(pg));
+        pl_error_set(error, PL_ERROR_UNAVAILABLE, "the directory cannot be reached: %s",
+                     PQerrorMessage(pg));
     else if (pl_shard_map_load(pg, map_r, error) != 0)
         rc = error->code == PL_ERROR_UNAVAILABLE ? 1 : -1;
     else if ((*map_r)->state != PL_SYSTEM_READY)
-        pl_error_set(error, PL_ERROR_UNAVAILABLE, "the system is not initialised: run parleyctl init");
+        pl_error_set(error, PL_ERROR_UNAVAILABLE,
+                     "the system is not initialised: run parleyctl init");
     else
         rc = 0;
     if (rc != 0)
@@ -42,13 +44,15 @@ static int check_database(const pl_config_database_t *database, pl_error_t *erro
     PGconn *pg = connect_to(database->direct_dsn);
     int rc = 0;
 
-    if (PQstatus(pg) == CONNECTION_OK && pl_durability_check(pg, error) != 0 && error->code == PL_ERROR_INVALID) {
+    if (PQstatus(pg) == CONNECTION_OK && pl_durability_check(pg, error) != 0 &&
+        error->code == PL_ERROR_INVALID) {
         if (database->allow_data_loss_on_crash) {
             pl_log_warn("database-not-durable", PL_S("database", database->name), PL_E(error));
         } else {
             pl_error_t cause = *error;
             pl_error_set(error, PL_ERROR_INVALID,
-                         "database %s loses acknowledged messages in a crash: %s", database->name, cause.message);
+                         "database %s loses acknowledged messages in a crash: %s", database->name,
+                         cause.message);
             rc = -1;
         }
     }
@@ -62,7 +66,8 @@ static bool is_asked_to_stop(const sigset_t *stop)
     return sigtimedwait(stop, NULL, &pause) > 0;
 }
 
-int pl_start_wait(const pl_config_t *config, const sigset_t *stop, pl_shard_map_t **map_r, pl_error_t *error)
+int pl_start_wait(const pl_config_t *config, const sigset_t *stop, pl_shard_map_t **map_r,
+                  pl_error_t *error)
 {
     char told[sizeof(error->message)] = "";
     int rc;

@@ -38,8 +38,9 @@ static void on_start(pl_task_t *task)
 
     worker->api = pl_api_create(worker->loop, &api_deps);
     worker->updates = pl_updates_create(worker->api);
-    worker->server = pl_server_worker_create(deps->server, worker->loop, (unsigned)pl_loop_index(worker->loop),
-                                             worker->api, worker->auth);
+    worker->server = pl_server_worker_create(deps->server, worker->loop,
+                                             (unsigned)pl_loop_index(worker->loop), worker->api,
+                                             worker->auth);
     pl_cluster_start(deps->cluster, worker->loop);
     pl_server_worker_start(worker->server);
 }
@@ -74,7 +75,8 @@ static void *run(void *arg)
     return NULL;
 }
 
-int pl_worker_start(pl_loop_t *loop, const pl_worker_deps_t *deps, pl_worker_t **worker_r, pl_error_t *error)
+int pl_worker_start(pl_loop_t *loop, const pl_worker_deps_t *deps, pl_worker_t **worker_r,
+                    pl_error_t *error)
 {
     pl_worker_t *worker = pl_calloc(1, sizeof(*worker));
 

@@ -1,5 +1,6 @@
 /*
- * A worker: one thread with its loop, its part of the API server, its lanes, long-polls and streams.
+ * A worker: one thread with its loop, its part of the API server, its lanes, long-polls and
+ * streams.
  *
  *   created --start--> serving --drain--> draining --stop--> gone
  */
@@ -24,15 +25,17 @@ typedef struct pl_worker_deps {
     pl_password_pool_t *passwords;
 } pl_worker_deps_t;
 
-/* Starts the thread that runs `loop`, whose index is the worker's. -1: a key file cannot be read, or no thread can be had. */
-int pl_worker_start(pl_loop_t *loop, const pl_worker_deps_t *deps, pl_worker_t **worker_r, pl_error_t *error)
-    __attribute__((warn_unused_result));
+/* Starts the thread that runs `loop`, whose index is the worker's. -1: a key file cannot be read,
+ * or no thread can be had. */
+int pl_worker_start(pl_loop_t *loop, const pl_worker_deps_t *deps, pl_worker_t **worker_r,
+                    pl_error_t *error) __attribute__((warn_unused_result));
 
-/* Stops accepting and ends long-polls and streams; requests in flight go on. From any thread, once. */
+/* Stops accepting and ends long-polls and streams; requests in flight go on. From any thread, once.
+ */
 void pl_worker_drain(pl_worker_t *worker);
 
-/* Closes what is left, ends the thread and waits for it. The memory stays until the process ends: an operation that no lane
- * has finished may point into it. */
+/* Closes what is left, ends the thread and waits for it. The memory stays until the process ends:
+ * an operation that no lane has finished may point into it. */
 void pl_worker_stop(pl_worker_t *worker);
 
 #endif

@@ -33,11 +33,13 @@ typedef struct pl_batch {
 /* An empty batch that takes at most `limit` operations (1 to PL_BATCH_MAX). */
 void pl_batch_init(pl_batch_t *batch, size_t limit);
 
-/* Moves operations from the head of `queue` (not empty) into the empty batch and groups them: operations of one kind
- * and shard share statements and keep their order. One that must run alone is a batch of its own. */
+/* Moves operations from the head of `queue` (not empty) into the empty batch and groups them:
+ * operations of one kind and shard share statements and keep their order. One that must run alone
+ * is a batch of its own. */
 void pl_batch_fill(pl_batch_t *batch, h2o_linklist_t *queue);
 
-/* Sends all statements and the Sync, and marks the operations as attempted. -1 as for pl_conn_query. */
+/* Sends all statements and the Sync, and marks the operations as attempted. -1 as for
+ * pl_conn_query. */
 int pl_batch_send(pl_batch_t *batch, pl_conn_t *conn) __attribute__((warn_unused_result));
 
 /* Gives the next statement's result to its operations. Returns true when they have kept it. */

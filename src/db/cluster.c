@@ -22,12 +22,12 @@ struct pl_cluster {
     database_t *databases;      /* in the map's order */
 };
 
-/* The server's statement_timeout ends a statement after 5 s (see sql/README.md); a batch that is not answered then
- * hangs on the network. */
+/* The server's statement_timeout ends a statement after 5 s (see sql/README.md); a batch that is
+ * not answered then hangs on the network. */
 #define BATCH_TIMEOUT_MS 8000
 
-static pl_lane_t *create_lane(const pl_config_t *config, const pl_config_database_t *database, const char *kind,
-                              size_t index, pl_loop_t *loop, void *context)
+static pl_lane_t *create_lane(const pl_config_t *config, const pl_config_database_t *database,
+                              const char *kind, size_t index, pl_loop_t *loop, void *context)
 {
     char name[128];
     snprintf(name, sizeof(name), "%s/%s/%zu", database->name, kind, index);
@@ -43,8 +43,9 @@ static pl_lane_t *create_lane(const pl_config_t *config, const pl_config_databas
     return pl_lane_create(loop, &settings);
 }
 
-static void create_lanes(pl_cluster_t *cluster, const pl_config_t *config, const pl_config_database_t *from,
-                         database_t *to, pl_loop_t *const *loops, void *context)
+static void create_lanes(pl_cluster_t *cluster, const pl_config_t *config,
+                         const pl_config_database_t *from, database_t *to, pl_loop_t *const *loops,
+                         void *context)
 {
     size_t reads = cluster->read_lanes_per_loop * cluster->loops_count;
 
@@ -52,19 +53,23 @@ static void create_lanes(pl_cluster_t *cluster, const pl_config_t *config, const
     to->write_lanes = pl_calloc(cluster->write_lanes_count, sizeof(pl_lane_t *));
     to->read_lanes = pl_calloc(reads, sizeof(pl_lane_t *));
     for (size_t i = 0; i < cluster->write_lanes_count; i++)
-        to->write_lanes[i] = create_lane(config, from, "write", i, loops[i % cluster->loops_count], context);
+        to->write_lanes[i] = create_lane(config, from, "write", i, loops[i % cluster->loops_count],
+                                         context);
     for (size_t i = 0; i < reads; i++)
-        to->read_lanes[i] =
-            create_lane(config, from, "read", i, loops[i / cluster->read_lanes_per_loop], context);
+        to->read_lanes[i] = create_lane(config, from, "read", i,
+                                        loops[i / cluster->read_lanes_per_loop], context);
 }
 
-int pl_cluster_create(const pl_config_t *config, pl_shard_map_t *map, pl_loop_t *const *loops, size_t loops_count,
-                      void *context, pl_cluster_t **cluster_r, pl_error_t *error)
+int pl_cluster_create(const pl_config_t *config, pl_shard_map_t *map, pl_loop_t *const *loops,
+                      size_t loops_count, void *context, pl_cluster_t **cluster_r,
+                      pl_error_t *error)
 {
     for (int i = 0; i < map->database_count; i++)
         if (pl_config_find_database(config, map->database_names[i]) == NULL) {
-            pl_error_set(error, PL_ERROR_INVALID, "the directory names database \"%s\": add [database %s] to the configuration",
-                         map->database_names[i], map->database_names[i]);
+            pl_error_set(
+                error, PL_ERROR_INVALID,
+                "the directory names database \"%s\": add [database %s] to the configuration",
+                map->database_names[i], map->database_names[i]);
             return -1;
         }
 
@@ -143,7 +148,8 @@ bool pl_cluster_is_ready(const pl_cluster_t *cluster, const char **database_r)
 }
 
 void pl_cluster_visit_lanes(const pl_cluster_t *cluster,
-                            void (*visit)(void *arg, const char *database, const char *kind, const pl_lane_t *lane),
+                            void (*visit)(void *arg, const char *database, const char *kind,
+                                          const pl_lane_t *lane),
                             void *arg)
 {
     for (int i = 0; i < cluster->map->database_count; i++) {

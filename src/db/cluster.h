@@ -1,9 +1,10 @@
 /*
  * The databases of the system and this process's lanes to them.
  *
- * Every mailbox has one write lane in the process, whichever worker its requests come to: so what a server receives in
- * order is stored in order, no two batches of one process wait for the same mailbox's row, and few lanes are kept full.
- * Reads need none of this and take a lane of the worker that asks, so that they never wait for a commit.
+ * Every mailbox has one write lane in the process, whichever worker its requests come to: so what a
+ * server receives in order is stored in order, no two batches of one process wait for the same
+ * mailbox's row, and few lanes are kept full. Reads need none of this and take a lane of the worker
+ * that asks, so that they never wait for a commit.
  */
 #ifndef PL_DB_CLUSTER_H
 #define PL_DB_CLUSTER_H
@@ -20,10 +21,12 @@
 
 typedef struct pl_cluster pl_cluster_t;
 
-/* Lanes for every database of `map` on each of the `loops`, not yet started. Takes `map`; `config` must outlive it.
- * `context` goes to on_committed. -1 with `error` when a database of the map has no DSN in the configuration. */
-int pl_cluster_create(const pl_config_t *config, pl_shard_map_t *map, pl_loop_t *const *loops, size_t loops_count,
-                      void *context, pl_cluster_t **cluster_r, pl_error_t *error) __attribute__((warn_unused_result));
+/* Lanes for every database of `map` on each of the `loops`, not yet started. Takes `map`; `config`
+ * must outlive it. `context` goes to on_committed. -1 with `error` when a database of the map has
+ * no DSN in the configuration. */
+int pl_cluster_create(const pl_config_t *config, pl_shard_map_t *map, pl_loop_t *const *loops,
+                      size_t loops_count, void *context, pl_cluster_t **cluster_r,
+                      pl_error_t *error) __attribute__((warn_unused_result));
 
 /* Starts the lanes that belong to `loop`; on its thread. */
 void pl_cluster_start(pl_cluster_t *cluster, pl_loop_t *loop);
@@ -31,7 +34,8 @@ void pl_cluster_start(pl_cluster_t *cluster, pl_loop_t *loop);
 /* How many shards the system has. */
 int pl_cluster_shards(const pl_cluster_t *cluster);
 
-/* Whether the system has a shard with the id's number: false for an id that nobody was ever given. */
+/* Whether the system has a shard with the id's number: false for an id that nobody was ever given.
+ */
 bool pl_cluster_has(const pl_cluster_t *cluster, int64_t id);
 
 /* The one lane in which this process writes `mailbox_id`'s mailbox. */
@@ -40,13 +44,14 @@ pl_lane_t *pl_cluster_write_lane(const pl_cluster_t *cluster, int64_t mailbox_id
 /* A lane of the calling thread's loop for reads of a shard. */
 pl_lane_t *pl_cluster_read_lane(const pl_cluster_t *cluster, int shard);
 
-/* Whether every database has a working connection: what /readyz asks. On false `*database_r` names the first
- * that has none. From any thread. */
+/* Whether every database has a working connection: what /readyz asks. On false `*database_r` names
+ * the first that has none. From any thread. */
 bool pl_cluster_is_ready(const pl_cluster_t *cluster, const char **database_r);
 
 /* Calls `visit` for each lane: for gauges. From any thread. */
-void pl_cluster_visit_lanes(const pl_cluster_t *cluster, void (*visit)(void *arg, const char *database,
-                                                                       const char *kind, const pl_lane_t *lane),
+void pl_cluster_visit_lanes(const pl_cluster_t *cluster,
+                            void (*visit)(void *arg, const char *database, const char *kind,
+                                          const pl_lane_t *lane),
                             void *arg);
 
 #endif

@@ -11,11 +11,12 @@
 #include "base/random.h"
 #include "loop/timer.h"
 
-/* libpq's own connect_timeout is ignored by PQconnectPoll. A pooler whose server is down answers within
- * its login timeout, so five seconds mean that nobody is there. */
+/* libpq's own connect_timeout is ignored by PQconnectPoll. A pooler whose server is down answers
+ * within its login timeout, so five seconds mean that nobody is there. */
 #define CONNECT_TIMEOUT_MS 5000
-/* Reconnects wait 100 ms, then twice as long up to 2 s, each by a random half: a pooler that comes back is not
- * met by all lanes at once, and a copy that is owed to it waits at most 2 s for the connection. */
+/* Reconnects wait 100 ms, then twice as long up to 2 s, each by a random half: a pooler that comes
+ * back is not met by all lanes at once, and a copy that is owed to it waits at most 2 s for the
+ * connection. */
 #define RETRY_MIN_MS 100
 #define RETRY_MAX_MS 2000
 #define RETRY_TICK_MS 40
@@ -110,7 +111,8 @@ static void become_ready(pl_conn_t *conn)
 {
     pl_timer_disarm(&conn->timer);
     PQsetNoticeProcessor(conn->pg, ignore_notice, NULL);
-    if (PQsetnonblocking(conn->pg, 1) != 0 || PQenterPipelineMode(conn->pg) != 1 || open_socket(conn) != 0) {
+    if (PQsetnonblocking(conn->pg, 1) != 0 || PQenterPipelineMode(conn->pg) != 1 ||
+        open_socket(conn) != 0) {
         lose(conn, "cannot enter pipeline mode");
         return;
     }
@@ -121,7 +123,8 @@ static void become_ready(pl_conn_t *conn)
     conn->callbacks->on_idle(conn->owner);
 }
 
-/* The socket may differ after every poll, even with the same number, so it is taken anew each time. */
+/* The socket may differ after every poll, even with the same number, so it is taken anew each time.
+ */
 static void connect_step(pl_conn_t *conn, PostgresPollingStatusType wanted)
 {
     if (wanted == PGRES_POLLING_OK) {
@@ -153,7 +156,8 @@ static void on_timer(pl_timer_t *timer)
 
 static void connect_start(pl_conn_t *conn)
 {
-    const char *keywords[] = {"dbname", "fallback_application_name", "client_encoding", "gssencmode", NULL};
+    const char *keywords[] = {"dbname", "fallback_application_name", "client_encoding",
+                              "gssencmode", NULL};
     const char *values[] = {conn->dsn, "parleyd", "UTF8", "disable", NULL};
 
     conn->state = CONNECTING;
@@ -188,7 +192,8 @@ static int take_results(pl_conn_t *conn)
 {
     while (conn->state == BUSY && !PQisBusy(conn->pg)) {
         PGresult *result = PQgetResult(conn->pg);
-        if (result == NULL) { /* the end of one statement's results, or nothing to come: a lost connection */
+        if (result ==
+            NULL) { /* the end of one statement's results, or nothing to come: a lost connection */
             if (PQstatus(conn->pg) == CONNECTION_BAD)
                 return -1;
             continue;
@@ -236,8 +241,8 @@ static void on_write_ready(h2o_socket_t *socket, const char *err)
         lose(conn, PQerrorMessage(conn->pg));
 }
 
-pl_conn_t *pl_conn_create(pl_loop_t *loop, const char *name, const char *dsn, const pl_conn_callbacks_t *callbacks,
-                          void *owner)
+pl_conn_t *pl_conn_create(pl_loop_t *loop, const char *name, const char *dsn,
+                          const pl_conn_callbacks_t *callbacks, void *owner)
 {
     pl_conn_t *conn = pl_calloc(1, sizeof(*conn));
     conn->loop = loop;
@@ -287,8 +292,8 @@ int pl_conn_query(pl_conn_t *conn, const char *sql, const pl_params_t *params)
         values[i] = params->nulls[i] ? NULL : params->data.data + params->offsets[i];
         formats[i] = 1;
     }
-    if (conn->broken || PQsendQueryParams(conn->pg, sql, params->count, params->types, values, params->lengths, formats,
-                                          1) != 1)
+    if (conn->broken || PQsendQueryParams(conn->pg, sql, params->count, params->types, values,
+                                          params->lengths, formats, 1) != 1)
         return mark_broken(conn);
     return 0;
 }

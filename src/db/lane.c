@@ -86,11 +86,12 @@ static bool may_pass(const char *sqlstate)
         if (strcmp(sqlstate, states[i]) == 0)
             return true;
     /* insufficient resources, connection exceptions, operator intervention */
-    return strncmp(sqlstate, "53", 2) == 0 || strncmp(sqlstate, "08", 2) == 0 || strncmp(sqlstate, "57P", 3) == 0;
+    return strncmp(sqlstate, "53", 2) == 0 || strncmp(sqlstate, "08", 2) == 0 ||
+           strncmp(sqlstate, "57P", 3) == 0;
 }
 
-/* The transaction failed as a whole. With several operations in it each is tried by itself; a single one is
- * tried again or refused. */
+/* The transaction failed as a whole. With several operations in it each is tried by itself; a
+ * single one is tried again or refused. */
 static void settle_failed(pl_lane_t *lane)
 {
     pl_op_t *op = lane->batch.ops[0];
@@ -128,8 +129,9 @@ static void settle_committed(pl_lane_t *lane)
 /* A failed send is told by on_lost. */
 static void check_durability(pl_lane_t *lane)
 {
-    static const char sql[] = "SELECT current_setting('fsync') <> 'off' AND current_setting('full_page_writes') <> 'off' "
-                              "AND current_setting('synchronous_commit') <> 'off'";
+    static const char sql[] =
+        "SELECT current_setting('fsync') <> 'off' AND current_setting('full_page_writes') <> 'off' "
+        "AND current_setting('synchronous_commit') <> 'off'";
     const pl_params_t none = {.count = 0};
 
     lane->durability = CHECKING;
@@ -174,10 +176,12 @@ static void on_result(void *owner, PGresult *result)
     } else if (status != PGRES_PIPELINE_ABORTED && !lane->batch_failed) {
         const char *sqlstate = PQresultErrorField(result, PG_DIAG_SQLSTATE);
         lane->batch_failed = true;
-        snprintf(lane->batch_sqlstate, sizeof(lane->batch_sqlstate), "%s", sqlstate != NULL ? sqlstate : "XX000");
-        pl_log_warn("batch-failed", PL_S("lane", lane->name), PL_S("sqlstate", lane->batch_sqlstate),
-                       PL_S("detail", PQresultErrorField(result, PG_DIAG_MESSAGE_PRIMARY)),
-                       PL_I("operations", (int64_t)lane->batch.count));
+        snprintf(lane->batch_sqlstate, sizeof(lane->batch_sqlstate), "%s",
+                 sqlstate != NULL ? sqlstate : "XX000");
+        pl_log_warn("batch-failed", PL_S("lane", lane->name),
+                    PL_S("sqlstate", lane->batch_sqlstate),
+                    PL_S("detail", PQresultErrorField(result, PG_DIAG_MESSAGE_PRIMARY)),
+                    PL_I("operations", (int64_t)lane->batch.count));
     }
     PQclear(result);
 }
@@ -212,8 +216,9 @@ static const pl_conn_callbacks_t conn_callbacks = {
 
 static void flush_queue(pl_lane_t *lane)
 {
-    if (lane->batch.count > 0 || pl_timer_is_armed(&lane->pause) || h2o_linklist_is_empty(&lane->queue) ||
-        lane->durability != CHECKED || !pl_conn_is_idle(lane->conn))
+    if (lane->batch.count > 0 || pl_timer_is_armed(&lane->pause) ||
+        h2o_linklist_is_empty(&lane->queue) || lane->durability != CHECKED ||
+        !pl_conn_is_idle(lane->conn))
         return;
     lane->batch_failed = false;
     lane->batch_sent_ms = (uint64_t)pl_clock_monotonic_ms();
@@ -236,7 +241,8 @@ static enum pl_error_code expiry_error(const pl_lane_t *lane, const pl_op_t *op)
 {
     if (op->attempted)
         return PL_ERROR_OUTCOME_UNKNOWN;
-    return atomic_load_explicit(&lane->connected, memory_order_relaxed) ? PL_ERROR_DEADLINE : PL_ERROR_UNAVAILABLE;
+    return atomic_load_explicit(&lane->connected, memory_order_relaxed) ? PL_ERROR_DEADLINE
+                                                                        : PL_ERROR_UNAVAILABLE;
 }
 
 static void on_sweep(pl_timer_t *timer)

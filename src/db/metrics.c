@@ -13,16 +13,18 @@ static struct {
 
 void pl_db_metrics_init(void)
 {
-    metrics.size = pl_histogram_register("parley_batch_operations", "Operations in one transaction of a lane.", NULL,
-                                         size_bounds, sizeof(size_bounds) / sizeof(size_bounds[0]), 1);
-    metrics.duration =
-        pl_histogram_register("parley_batch_duration_seconds", "From sending a batch to its answer.", NULL,
-                              pl_histogram_latency_us, pl_histogram_latency_us_count, 1e-6);
-    metrics.failed = pl_counter_register("parley_batches_failed_total",
-                                         "Transactions that the database refused; their operations ran again alone.",
-                                         NULL);
-    metrics.lost = pl_counter_register("parley_connections_lost_total",
-                                       "Connections to PostgreSQL that failed or could not be made.", NULL);
+    metrics.size = pl_histogram_register(
+        "parley_batch_operations", "Operations in one transaction of a lane.", NULL, size_bounds,
+        sizeof(size_bounds) / sizeof(size_bounds[0]), 1);
+    metrics.duration = pl_histogram_register(
+        "parley_batch_duration_seconds", "From sending a batch to its answer.", NULL,
+        pl_histogram_latency_us, pl_histogram_latency_us_count, 1e-6);
+    metrics.failed = pl_counter_register(
+        "parley_batches_failed_total",
+        "Transactions that the database refused; their operations ran again alone.", NULL);
+    metrics.lost = pl_counter_register(
+        "parley_connections_lost_total",
+        "Connections to PostgreSQL that failed or could not be made.", NULL);
 }
 
 void pl_db_metrics_batch(size_t operations, uint64_t duration_ms)

@@ -1,8 +1,9 @@
 /*
  * An operation: one request's wish to the database, run with others of its kind in one statement.
  *
- * It is embedded in an object that the caller owns, and that lives until `on_done`: never in a request's pool, since a
- * request may vanish at any moment. Everything that it points to lives as long.
+ * It is embedded in an object that the caller owns, and that lives until `on_done`: never in a
+ * request's pool, since a request may vanish at any moment. Everything that it points to lives as
+ * long.
  */
 #ifndef PL_DB_OP_H
 #define PL_DB_OP_H
@@ -22,28 +23,31 @@ typedef struct pl_lane pl_lane_t;
 /* What operations of one kind have in common. */
 typedef struct pl_op_kind {
     const char *name; /* for logs and metrics */
-    /* The statement: `sql`, or for what lives in a shard's schema: `sql`, the schema's name, `sql_tail`. */
+    /* The statement: `sql`, or for what lives in a shard's schema: `sql`, the schema's name,
+     * `sql_tail`. */
     const char *sql;
     const char *sql_tail;
     /* The most operations that one statement carries; 1 for a statement with scalars. */
     size_t max_ops;
     void (*encode)(pl_params_t *params, pl_op_t *const *ops, size_t count);
-    /* Gives each operation its part of the answer, on the lane's thread. `result` is PGRES_TUPLES_OK. Returns true
-     * when it has kept `result` (then it clears it). The transaction may still fail, and this be called again. */
+    /* Gives each operation its part of the answer, on the lane's thread. `result` is
+     * PGRES_TUPLES_OK. Returns true when it has kept `result` (then it clears it). The transaction
+     * may still fail, and this be called again. */
     bool (*decode)(PGresult *result, pl_op_t *const *ops, size_t count);
-    /* Once the statement's transaction has committed, before any on_done; on the lane's thread. May be NULL. */
+    /* Once the statement's transaction has committed, before any on_done; on the lane's thread. May
+     * be NULL. */
     void (*on_committed)(void *context, pl_op_t *const *ops, size_t count);
 } pl_op_kind_t;
 
 struct pl_op {
     /* Set by the caller. */
     const pl_op_kind_t *kind;
-    int shard;            /* whose schema is meant; operations of different shards share no such statement */
+    int shard; /* whose schema is meant; operations of different shards share no such statement */
     uint64_t deadline_ms; /* on the monotonic clock: after it the operation ends with an error */
     /* Called once, on the loop that submitted it, never from inside pl_lane_submit. */
     void (*on_done)(pl_op_t *op);
-    /* Set by the owner on the submitting loop when nobody waits any more: an operation not yet sent is then ended with
-     * PL_ERROR_DEADLINE. Only for lanes of that same loop. */
+    /* Set by the owner on the submitting loop when nobody waits any more: an operation not yet sent
+     * is then ended with PL_ERROR_DEADLINE. Only for lanes of that same loop. */
     bool abandoned;
 
     /* Valid in on_done: PL_OK, or

@@ -78,7 +78,8 @@ void pl_params_text(pl_params_t *params, const char *text, size_t length)
     close_value(params);
 }
 
-/* The header of a one-dimensional array without NULLs: dimensions, flags, element type, length, lower bound. */
+/* The header of a one-dimensional array without NULLs: dimensions, flags, element type, length,
+ * lower bound. */
 static void open_array(pl_params_t *params, Oid type, Oid element, size_t count)
 {
     open_value(params, type);

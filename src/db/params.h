@@ -30,10 +30,12 @@ void pl_params_dispose(pl_params_t *params);
 
 void pl_params_int64(pl_params_t *params, int64_t value);
 void pl_params_int32(pl_params_t *params, int32_t value);
-/* `text` NULL is SQL's NULL. Valid UTF-8 without NUL bytes: the database refuses all else, and with it the batch. */
+/* `text` NULL is SQL's NULL. Valid UTF-8 without NUL bytes: the database refuses all else, and with
+ * it the batch. */
 void pl_params_text(pl_params_t *params, const char *text, size_t length);
 
-/* Opens an array of `count` elements; exactly so many element calls of the same type follow, then the end. */
+/* Opens an array of `count` elements; exactly so many element calls of the same type follow, then
+ * the end. */
 void pl_params_int64_array(pl_params_t *params, size_t count);
 void pl_params_int16_array(pl_params_t *params, size_t count);
 void pl_params_text_array(pl_params_t *params, size_t count);
@@ -42,7 +44,8 @@ void pl_params_element_int16(pl_params_t *params, int16_t value);
 void pl_params_element_text(pl_params_t *params, const char *text, size_t length);
 void pl_params_array_end(pl_params_t *params);
 
-/* Values of a binary result. The column's type must be the function's (int8, int4, int2, bool); NULL reads as 0. */
+/* Values of a binary result. The column's type must be the function's (int8, int4, int2, bool);
+ * NULL reads as 0. */
 int64_t pl_result_int64(const PGresult *result, int row, int column);
 int32_t pl_result_int32(const PGresult *result, int row, int column);
 int16_t pl_result_int16(const PGresult *result, int row, int column);

@@ -18,8 +18,8 @@ static void on_tasks(h2o_multithread_receiver_t *receiver, h2o_linklist_t *messa
 {
     (void)receiver;
     while (!h2o_linklist_is_empty(messages)) {
-        h2o_multithread_message_t *message =
-            H2O_STRUCT_FROM_MEMBER(h2o_multithread_message_t, link, messages->next);
+        h2o_multithread_message_t *message = H2O_STRUCT_FROM_MEMBER(h2o_multithread_message_t, link,
+                                                                    messages->next);
         pl_task_t *task = H2O_STRUCT_FROM_MEMBER(pl_task_t, super, message);
         h2o_linklist_unlink(&message->link);
         task->run(task);
@@ -42,8 +42,7 @@ pl_loop_t *pl_loop_create(int index)
 static void run_deferred(pl_loop_t *loop)
 {
     while (!h2o_linklist_is_empty(&loop->deferred)) {
-        pl_deferred_t *deferred =
-            H2O_STRUCT_FROM_MEMBER(pl_deferred_t, link, loop->deferred.next);
+        pl_deferred_t *deferred = H2O_STRUCT_FROM_MEMBER(pl_deferred_t, link, loop->deferred.next);
         h2o_linklist_unlink(&deferred->link);
         deferred->run(deferred);
     }

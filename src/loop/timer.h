@@ -1,6 +1,7 @@
 /*
- * Timers on the monotonic clock. All timers of one queue last equally long, so that a queue is a list in the order
- * of arming: arming, disarming and firing cost the same with ten and with ten million.
+ * Timers on the monotonic clock. All timers of one queue last equally long, so that a queue is a
+ * list in the order of arming: arming, disarming and firing cost the same with ten and with ten
+ * million.
  *
  * Resolution: PL_TIMER_TICK_MS. A timer never fires early.
  */
@@ -24,10 +25,12 @@ struct pl_timer {
     void (*on_fire)(pl_timer_t *timer);
 };
 
-/* The loop's queue for that duration (> 0), created at the first call. Lives as long as the loop. */
+/* The loop's queue for that duration (> 0), created at the first call. Lives as long as the loop.
+ */
 pl_timer_queue_t *pl_timer_queue(pl_loop_t *loop, uint64_t duration_ms);
 
-/* Fires once, `duration` from now; an armed timer starts again. It may be armed again from its own on_fire. */
+/* Fires once, `duration` from now; an armed timer starts again. It may be armed again from its own
+ * on_fire. */
 void pl_timer_arm(pl_timer_queue_t *queue, pl_timer_t *timer);
 
 /* Does nothing to a timer that is not armed. */

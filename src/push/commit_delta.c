@@ -28,7 +28,8 @@ static int compare_rows(const void *a, const void *b)
         return left->user_id < right->user_id ? -1 : 1;
     if (left->is_new != right->is_new)
         return left->is_new ? 1 : -1;
-    return (left->change->version > right->change->version) - (left->change->version < right->change->version);
+    return (left->change->version > right->change->version) -
+           (left->change->version < right->change->version);
 }
 
 static size_t collect(row_t *rows, pl_op_t *const *writes, size_t count,
@@ -40,9 +41,11 @@ static size_t collect(row_t *rows, pl_op_t *const *writes, size_t count,
         const pl_message_write_t *write = pl_message_write_of(writes[i]);
         bool is_new = write->status == PL_WRITE_STORED;
         if (is_wanted(arg, write->mailbox_id))
-            rows[rows_count++] = (row_t){write->mailbox_id, write->peer_id, write, &write->change, is_new};
+            rows[rows_count++] = (row_t){write->mailbox_id, write->peer_id, write, &write->change,
+                                         is_new};
         if (write->copy_mode == PL_COPY_HERE && is_new && is_wanted(arg, write->sender_id))
-            rows[rows_count++] = (row_t){write->sender_id, write->mailbox_id, write, &write->copy_change, is_new};
+            rows[rows_count++] = (row_t){write->sender_id, write->mailbox_id, write,
+                                         &write->copy_change, is_new};
     }
     qsort(rows, rows_count, sizeof(*rows), compare_rows);
     return rows_count;
@@ -64,8 +67,8 @@ static void message_to_json(pl_buffer_t *out, const row_t *row)
     pl_message_to_json(out, &message);
 }
 
-/* The conversation as it is after the batch: `newest` is its row with the highest message id, `last` the one with the
- * highest version. */
+/* The conversation as it is after the batch: `newest` is its row with the highest message id,
+ * `last` the one with the highest version. */
 static void conversation_to_json(pl_buffer_t *out, const row_t *newest, const row_t *last)
 {
     const pl_message_write_t *write = newest->write;
@@ -81,9 +84,9 @@ static void conversation_to_json(pl_buffer_t *out, const row_t *newest, const ro
     pl_conversation_to_json(out, &conversation);
 }
 
-/* Each conversation once, at its last row, so that they come in the order of versions. False: a conversation holds a newer
- * message that is not of this batch, so that its state has to be read. A row above the mailbox's version before the batch
- * is newer than all that the mailbox held. */
+/* Each conversation once, at its last row, so that they come in the order of versions. False: a
+ * conversation holds a newer message that is not of this batch, so that its state has to be read. A
+ * row above the mailbox's version before the batch is newer than all that the mailbox held. */
 static bool conversations_to_json(pl_buffer_t *out, const row_t *rows, size_t count)
 {
     for (size_t i = 0; i < count; i++) {
@@ -107,7 +110,8 @@ static bool conversations_to_json(pl_buffer_t *out, const row_t *rows, size_t co
 
 static bool delta_to_json(pl_buffer_t *out, const row_t *rows, size_t count)
 {
-    const pl_page_t page = {.version = rows[0].change->mailbox_version, .is_delta = true, .has_more = false};
+    const pl_page_t page = {
+        .version = rows[0].change->mailbox_version, .is_delta = true, .has_more = false};
 
     pl_json_object_begin(out);
     pl_json_key(out, "messages");

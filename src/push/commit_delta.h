@@ -23,8 +23,9 @@ typedef struct pl_commit_deltas {
     pl_buffer_t text;
 } pl_commit_deltas_t;
 
-/* For each mailbox that `writes` have touched and for which `is_wanted` is true. A retry that changed nothing is told too,
- * without a delta: the commit that it repeats may have been one whose answer was lost. */
+/* For each mailbox that `writes` have touched and for which `is_wanted` is true. A retry that
+ * changed nothing is told too, without a delta: the commit that it repeats may have been one whose
+ * answer was lost. */
 void pl_commit_deltas_build(pl_commit_deltas_t *deltas, pl_op_t *const *writes, size_t count,
                             bool (*is_wanted)(void *arg, int64_t user_id), void *arg);
 

@@ -24,7 +24,8 @@ struct pl_follower {
     struct request *request; /* the read in flight, which outlives the follower if it must */
     int32_t page_size;
     state_t state;
-    bool must_read; /* the mailbox may hold more than it was given: at the start, after a full page or a failure */
+    bool must_read; /* the mailbox may hold more than it was given: at the start, after a full page
+                       or a failure */
 };
 
 /* One read for a follower. Allocated only while in flight, so that an idle follower stays small. */
@@ -103,7 +104,8 @@ static void on_page_read(pl_op_t *op)
         settle(follower);
     } else {
         bool in_order = page.is_delta || request->page.since == 0;
-        pl_delta_to_json(&json, &request->page, &page, in_order ? follower->settings->max_delta_bytes : SIZE_MAX);
+        pl_delta_to_json(&json, &request->page, &page,
+                         in_order ? follower->settings->max_delta_bytes : SIZE_MAX);
         pl_push_metrics_delta(false);
         deliver(follower, &(pl_delta_t){json.data, json.len, page.version, page.has_more});
     }
@@ -136,7 +138,8 @@ static void start_from_now(pl_follower_t *follower, const pl_version_read_t *rea
     settle(follower);
 }
 
-/* The heartbeat's check. A wake-up may have come while it was under way, and have left the reading to it. */
+/* The heartbeat's check. A wake-up may have come while it was under way, and have left the reading
+ * to it. */
 static void check_version(pl_follower_t *follower, const pl_version_read_t *read)
 {
     bool differs = read->op.error == PL_OK && read->version != follower->cursor;
@@ -169,8 +172,9 @@ static void read_version(pl_follower_t *follower)
     request_t *request = pl_calloc(1, sizeof(*request));
 
     request->is_version = true;
-    request->version = (pl_version_read_t){.op = {.kind = &pl_version_read_kind, .on_done = on_version_read},
-                                           .user_id = follower->waiter.user_id};
+    request->version = (pl_version_read_t){
+        .op = {.kind = &pl_version_read_kind, .on_done = on_version_read},
+        .user_id = follower->waiter.user_id};
     submit(follower, request, &request->version.op);
 }
 
@@ -195,14 +199,17 @@ static void on_heartbeat(pl_timer_t *timer)
 {
     pl_follower_t *follower = H2O_STRUCT_FROM_MEMBER(pl_follower_t, heartbeat, timer);
 
-    pl_timer_arm(pl_timer_queue(pl_hub_local_loop(follower->settings->hub), follower->settings->heartbeat_ms), timer);
+    pl_timer_arm(pl_timer_queue(pl_hub_local_loop(follower->settings->hub),
+                                follower->settings->heartbeat_ms),
+                 timer);
     if (follower->state == WAITING && follower->request == NULL)
         read_version(follower);
     follower->callbacks->on_heartbeat(follower->owner);
 }
 
-pl_follower_t *pl_follower_create(const pl_follower_settings_t *settings, int64_t user_id, int64_t cursor,
-                                  int32_t page_size, const pl_follower_callbacks_t *callbacks, void *owner)
+pl_follower_t *pl_follower_create(const pl_follower_settings_t *settings, int64_t user_id,
+                                  int64_t cursor, int32_t page_size,
+                                  const pl_follower_callbacks_t *callbacks, void *owner)
 {
     pl_follower_t *follower = pl_calloc(1, sizeof(*follower));
 
@@ -218,7 +225,8 @@ pl_follower_t *pl_follower_create(const pl_follower_settings_t *settings, int64_
         free(follower);
         return NULL;
     }
-    pl_timer_arm(pl_timer_queue(pl_hub_local_loop(settings->hub), settings->heartbeat_ms), &follower->heartbeat);
+    pl_timer_arm(pl_timer_queue(pl_hub_local_loop(settings->hub), settings->heartbeat_ms),
+                 &follower->heartbeat);
     return follower;
 }
 

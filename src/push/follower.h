@@ -5,10 +5,11 @@
  *                     |  ^
  *              nothing|  |woken, or the heartbeat's check found another version
  *                     v  |
- *                   WAITING --woken with the delta that begins at the cursor--> IDLE (on_delta, nothing read)
+ *                   WAITING --woken with the delta that begins at the cursor--> IDLE (on_delta,
+ * nothing read)
  *
- * The owner asks for the next delta when it can take it (pl_follower_next), so a slow client costs no memory: changes
- * stay in the database. A wake-up while IDLE or READING is remembered.
+ * The owner asks for the next delta when it can take it (pl_follower_next), so a slow client costs
+ * no memory: changes stay in the database. A wake-up while IDLE or READING is remembered.
  */
 #ifndef PL_PUSH_FOLLOWER_H
 #define PL_PUSH_FOLLOWER_H
@@ -32,11 +33,14 @@ typedef struct pl_delta {
     bool has_more;
 } pl_delta_t;
 
-/* Called on the loop's thread, never from inside a pl_follower_ call. A callback may destroy the follower. */
+/* Called on the loop's thread, never from inside a pl_follower_ call. A callback may destroy the
+ * follower. */
 typedef struct pl_follower_callbacks {
-    /* A delta that says something: changes, or that the client must start anew. The follower is IDLE. */
+    /* A delta that says something: changes, or that the client must start anew. The follower is
+     * IDLE. */
     void (*on_delta)(void *owner, const pl_delta_t *delta);
-    /* There is nothing more up to `cursor`: the follower waits. After each pl_follower_next that had to read. */
+    /* There is nothing more up to `cursor`: the follower waits. After each pl_follower_next that
+     * had to read. */
     void (*on_waiting)(void *owner, int64_t cursor);
     /* A read failed; PL_ERROR_INVALID: there is no such user. The follower is IDLE. */
     void (*on_error)(void *owner, enum pl_error_code error);
@@ -53,9 +57,10 @@ typedef struct pl_follower_settings {
 } pl_follower_settings_t;
 
 /* NULL: too many wait already. `settings` and `callbacks` must outlive it. */
-pl_follower_t *pl_follower_create(const pl_follower_settings_t *settings, int64_t user_id, int64_t cursor,
-                                  int32_t page_size, const pl_follower_callbacks_t *callbacks,
-                                  void *owner) __attribute__((warn_unused_result));
+pl_follower_t *pl_follower_create(const pl_follower_settings_t *settings, int64_t user_id,
+                                  int64_t cursor, int32_t page_size,
+                                  const pl_follower_callbacks_t *callbacks, void *owner)
+    __attribute__((warn_unused_result));
 
 void pl_follower_destroy(pl_follower_t **follower);
 

@@ -8,7 +8,8 @@
 #include "base/memory.h"
 #include "push/commit_delta.h"
 
-/* 256 KiB of counters. With 20,000 users waiting three in four other users find their counter at zero. */
+/* 256 KiB of counters. With 20,000 users waiting three in four other users find their counter at
+ * zero. */
 #define INTEREST_SIZE 65536
 #define BUCKETS_MIN 256
 
@@ -64,7 +65,8 @@ static void wake_local(pl_hub_local_t *local, const pl_wake_t *wake)
     h2o_linklist_t *bucket = bucket_of(local, wake->user_id);
     h2o_linklist_t woken;
 
-    /* Off to a list of its own first: a waiter may remove itself or its neighbour, and may register again. */
+    /* Off to a list of its own first: a waiter may remove itself or its neighbour, and may register
+     * again. */
     h2o_linklist_init_anchor(&woken);
     for (h2o_linklist_t *node = bucket->next; node != bucket;) {
         pl_waiter_t *waiter = H2O_STRUCT_FROM_MEMBER(pl_waiter_t, link, node);
@@ -146,7 +148,8 @@ static void grow(pl_hub_local_t *local)
     free(old);
 }
 
-pl_hub_t *pl_hub_create(pl_loop_t *const *loops, size_t loops_count, size_t max_waiters, size_t max_waiters_per_user)
+pl_hub_t *pl_hub_create(pl_loop_t *const *loops, size_t loops_count, size_t max_waiters,
+                        size_t max_waiters_per_user)
 {
     pl_hub_t *hub = pl_calloc(1, sizeof(*hub));
     hub->listener.on_commit = on_commit;
@@ -155,8 +158,10 @@ pl_hub_t *pl_hub_create(pl_loop_t *const *loops, size_t loops_count, size_t max_
     hub->locals_count = loops_count;
     hub->locals = pl_calloc(loops_count, sizeof(pl_hub_local_t));
     for (size_t i = 0; i < loops_count; i++)
-        hub->locals[i] = (pl_hub_local_t){
-            .hub = hub, .loop = loops[i], .buckets = create_buckets(BUCKETS_MIN), .buckets_count = BUCKETS_MIN};
+        hub->locals[i] = (pl_hub_local_t){.hub = hub,
+                                          .loop = loops[i],
+                                          .buckets = create_buckets(BUCKETS_MIN),
+                                          .buckets_count = BUCKETS_MIN};
     return hub;
 }
 
@@ -188,7 +193,8 @@ int pl_hub_add(pl_hub_local_t *local, pl_waiter_t *waiter, int64_t user_id)
 {
     pl_hub_t *hub = local->hub;
 
-    if (atomic_load(&hub->waiters) >= hub->max_waiters || count_of_user(local, user_id) >= hub->max_waiters_per_user)
+    if (atomic_load(&hub->waiters) >= hub->max_waiters ||
+        count_of_user(local, user_id) >= hub->max_waiters_per_user)
         return -1;
     if (local->count >= local->buckets_count)
         grow(local);

@@ -1,13 +1,14 @@
 /*
  * Who waits for which mailbox, and how they learn of a commit.
  *
- * The lane that has committed a batch tells the hub, on its own thread. The hub asks a table of counters, indexed by a
- * hash of the user, whether anyone may be waiting: a send to a user whom nobody watches costs one load. Otherwise it
- * builds the mailbox's delta once, from what was just written, and posts it to the loops, each of which wakes its own
- * waiters. A waiter registers before it reads, so whatever commits after its read wakes it.
+ * The lane that has committed a batch tells the hub, on its own thread. The hub asks a table of
+ * counters, indexed by a hash of the user, whether anyone may be waiting: a send to a user whom
+ * nobody watches costs one load. Otherwise it builds the mailbox's delta once, from what was just
+ * written, and posts it to the loops, each of which wakes its own waiters. A waiter registers
+ * before it reads, so whatever commits after its read wakes it.
  *
- * A wake-up is a hint. What is lost (another server wrote, a batch whose answer was lost) is found by the
- * followers' own check of the version every heartbeat.
+ * A wake-up is a hint. What is lost (another server wrote, a batch whose answer was lost) is found
+ * by the followers' own check of the version every heartbeat.
  */
 #ifndef PL_PUSH_HUB_H
 #define PL_PUSH_HUB_H
@@ -41,9 +42,10 @@ struct pl_waiter {
     void (*on_wake)(pl_waiter_t *waiter, const pl_wake_t *wake);
 };
 
-/* One for the process, with a part for each loop. `max_waiters` bounds the process, `max_waiters_per_user` one user on
- * one loop. Lives as long as the process. */
-pl_hub_t *pl_hub_create(pl_loop_t *const *loops, size_t loops_count, size_t max_waiters, size_t max_waiters_per_user);
+/* One for the process, with a part for each loop. `max_waiters` bounds the process,
+ * `max_waiters_per_user` one user on one loop. Lives as long as the process. */
+pl_hub_t *pl_hub_create(pl_loop_t *const *loops, size_t loops_count, size_t max_waiters,
+                        size_t max_waiters_per_user);
 
 /* What the lanes report commits to. */
 pl_commit_listener_t *pl_hub_listener(pl_hub_t *hub);
@@ -52,7 +54,8 @@ pl_hub_local_t *pl_hub_local(pl_hub_t *hub, const pl_loop_t *loop);
 pl_loop_t *pl_hub_local_loop(const pl_hub_local_t *local);
 
 /* Registers a waiter for user_id. -1: too many wait. On the loop's thread, as all below. */
-int pl_hub_add(pl_hub_local_t *local, pl_waiter_t *waiter, int64_t user_id) __attribute__((warn_unused_result));
+int pl_hub_add(pl_hub_local_t *local, pl_waiter_t *waiter, int64_t user_id)
+    __attribute__((warn_unused_result));
 
 /* Does nothing to a waiter that is not registered. */
 void pl_hub_remove(pl_hub_local_t *local, pl_waiter_t *waiter);

@@ -17,11 +17,14 @@ void pl_push_metrics_init(pl_hub_t *hub)
 {
     static const char deltas_help[] = "Deltas given to waiting clients, by where they came from.";
 
-    metrics.direct = pl_counter_register("parley_push_deltas_total", deltas_help, "source=\"commit\"");
+    metrics.direct = pl_counter_register("parley_push_deltas_total", deltas_help,
+                                         "source=\"commit\"");
     metrics.read = pl_counter_register("parley_push_deltas_total", deltas_help, "source=\"read\"");
-    metrics.late = pl_counter_register("parley_push_late_total",
-                                       "Changes found by a heartbeat's check that no wake-up had told of.", NULL);
-    pl_gauge_register_read("parley_push_waiters", "Long-polls and streams that wait.", NULL, waiters, hub);
+    metrics.late = pl_counter_register(
+        "parley_push_late_total",
+        "Changes found by a heartbeat's check that no wake-up had told of.", NULL);
+    pl_gauge_register_read("parley_push_waiters", "Long-polls and streams that wait.", NULL,
+                           waiters, hub);
 }
 
 void pl_push_metrics_delta(bool direct)

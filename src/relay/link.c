@@ -29,8 +29,10 @@ static void give_up(pl_link_t *link, const char *event, const char *detail)
 
 bool pl_link_is_up(pl_link_t *link)
 {
-    /* Three seconds: the relay serves all databases in turn, and a host that drops packets must not hold up the rest. */
-    const char *keywords[] = {"dbname", "connect_timeout", "fallback_application_name", "client_encoding", NULL};
+    /* Three seconds: the relay serves all databases in turn, and a host that drops packets must not
+     * hold up the rest. */
+    const char *keywords[] = {"dbname", "connect_timeout", "fallback_application_name",
+                              "client_encoding", NULL};
     const char *values[] = {link->dsn, "3", "parleyd-relay", "UTF8", NULL};
 
     if (link->pg != NULL)
@@ -57,7 +59,8 @@ static bool await_answer(pl_link_t *link)
         int64_t left_ms = deadline_ms - pl_clock_monotonic_ms();
         if (!PQisBusy(link->pg))
             return true;
-        if (left_ms <= 0 || (poll(&ready, 1, (int)left_ms) < 0 && errno != EINTR) || !PQconsumeInput(link->pg))
+        if (left_ms <= 0 || (poll(&ready, 1, (int)left_ms) < 0 && errno != EINTR) ||
+            !PQconsumeInput(link->pg))
             return false;
     }
 }
@@ -90,7 +93,8 @@ PGresult *pl_link_run(pl_link_t *link, const char *sql, const pl_params_t *param
         values[i] = params->nulls[i] ? NULL : params->data.data + params->offsets[i];
         formats[i] = 1;
     }
-    if (!PQsendQueryParams(link->pg, sql, params->count, params->types, values, params->lengths, formats, 1)) {
+    if (!PQsendQueryParams(link->pg, sql, params->count, params->types, values, params->lengths,
+                           formats, 1)) {
         give_up(link, "relay-send-failed", PQerrorMessage(link->pg));
         return NULL;
     }

@@ -9,10 +9,13 @@ static pl_gauge_t pending;
 void pl_relay_metrics_init(void)
 {
     stored_total = pl_counter_register("parley_relay_copies_total",
-                                       "Senders' copies that the relay has stored from the outbox.", NULL);
+                                       "Senders' copies that the relay has stored from the outbox.",
+                                       NULL);
     blocked_total = pl_counter_register("parley_relay_blocked_total",
-                                        "Attempts at copies whose database could not take them.", NULL);
-    pending = pl_gauge_register("parley_outbox_pending", "Outbox rows that the relay's last sweep left behind.", NULL);
+                                        "Attempts at copies whose database could not take them.",
+                                        NULL);
+    pending = pl_gauge_register("parley_outbox_pending",
+                                "Outbox rows that the relay's last sweep left behind.", NULL);
 }
 
 void pl_relay_metrics_page(size_t stored, size_t blocked)

@@ -8,7 +8,8 @@
 /* Registers the metrics; once. */
 void pl_relay_metrics_init(void);
 
-/* One page of due rows: copies that are stored now, and copies whose database could not take them. */
+/* One page of due rows: copies that are stored now, and copies whose database could not take them.
+ */
 void pl_relay_metrics_page(size_t stored, size_t blocked);
 
 /* How the number of rows that a sweep left in an outbox differs from that of the sweep before. */

@@ -12,10 +12,11 @@
 #include "relay/metrics.h"
 #include "relay/seen.h"
 
-/* A copy that is this old is no longer on its way in a lane: above the deadline of a first attempt's copy. */
+/* A copy that is this old is no longer on its way in a lane: above the deadline of a first
+ * attempt's copy. */
 #define GRACE_US (2 * 1000000)
-/* A sweep of one database ends after so many pages and goes on from there the next time: a backlog for a database that is
- * away does not keep the relay from the others. */
+/* A sweep of one database ends after so many pages and goes on from there the next time: a backlog
+ * for a database that is away does not keep the relay from the others. */
 #define PAGES_PER_SWEEP 40
 
 enum column {
@@ -129,8 +130,8 @@ static bool write_copies(pl_relay_t *relay, pl_link_t *target, pl_op_t *const *o
     return true;
 }
 
-/* Writes what it can; moves what is written to the front of `ops` and returns how many. A batch that is refused is tried one
- * by one, so that one bad row does not hold up the others. */
+/* Writes what it can; moves what is written to the front of `ops` and returns how many. A batch
+ * that is refused is tried one by one, so that one bad row does not hold up the others. */
 static size_t write_all(pl_relay_t *relay, pl_link_t *target, pl_op_t **ops, size_t count)
 {
     size_t written = 0;
@@ -145,8 +146,10 @@ static size_t write_all(pl_relay_t *relay, pl_link_t *target, pl_op_t **ops, siz
     return written;
 }
 
-/* Stores the copies, database by database. Returns how many of them are stored; those stand first in `stored`. */
-static size_t relay_copies(pl_relay_t *relay, pl_message_write_t *copies, size_t count, pl_op_t **stored)
+/* Stores the copies, database by database. Returns how many of them are stored; those stand first
+ * in `stored`. */
+static size_t relay_copies(pl_relay_t *relay, pl_message_write_t *copies, size_t count,
+                           pl_op_t **stored)
 {
     size_t total = 0;
 
@@ -154,7 +157,8 @@ static size_t relay_copies(pl_relay_t *relay, pl_message_write_t *copies, size_t
         size_t wanted = 0;
         for (size_t i = 0; i < count; i++) {
             unsigned shard = pl_id_shard(copies[i].mailbox_id);
-            if (shard < (unsigned)relay->map->shards && relay->map->database_of_shard[shard] == database)
+            if (shard < (unsigned)relay->map->shards &&
+                relay->map->database_of_shard[shard] == database)
                 stored[total + wanted++] = &copies[i].op;
         }
         if (wanted > 0)
@@ -175,7 +179,8 @@ static bool settle(pl_relay_t *relay, place_t *place, pl_op_t *const *stored, si
         }
         pl_params_array_end(&relay->params);
     }
-    PGresult *result = pl_link_run(&place->source, "SELECT parley.settle_outbox($1, $2, $3)", &relay->params);
+    PGresult *result = pl_link_run(&place->source, "SELECT parley.settle_outbox($1, $2, $3)",
+                                   &relay->params);
     bool is_settled = result != NULL;
     PQclear(result);
     return is_settled;
@@ -247,8 +252,8 @@ static void *run(void *arg)
     return NULL;
 }
 
-int pl_relay_start(const pl_config_t *config, const pl_shard_map_t *map, pl_commit_listener_t *listener,
-                   pl_relay_t **relay_r, pl_error_t *error)
+int pl_relay_start(const pl_config_t *config, const pl_shard_map_t *map,
+                   pl_commit_listener_t *listener, pl_relay_t **relay_r, pl_error_t *error)
 {
     pl_relay_t *relay = pl_calloc(1, sizeof(*relay));
     pthread_condattr_t monotonic;
@@ -258,7 +263,8 @@ int pl_relay_start(const pl_config_t *config, const pl_shard_map_t *map, pl_comm
     relay->listener = listener;
     relay->places = pl_calloc((size_t)map->database_count, sizeof(place_t));
     for (int i = 0; i < map->database_count; i++) {
-        const pl_config_database_t *database = pl_config_find_database(config, map->database_names[i]);
+        const pl_config_database_t *database = pl_config_find_database(config,
+                                                                       map->database_names[i]);
         relay->places[i].source = (pl_link_t){.name = database->name, .dsn = database->direct_dsn};
         relay->places[i].target = relay->places[i].source;
         pl_seen_init(&relay->places[i].seen);

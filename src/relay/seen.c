@@ -34,7 +34,9 @@ static uint64_t *find(uint64_t *slots, uint64_t hash)
 
 bool pl_seen_add(pl_seen_t *seen, int64_t recipient_id, int64_t sender_id, int64_t message_id)
 {
-    uint64_t hash = pl_hash_id(recipient_id ^ (int64_t)pl_hash_id(sender_id ^ (int64_t)pl_hash_id(message_id))) | 1;
+    uint64_t hash = pl_hash_id(recipient_id ^
+                               (int64_t)pl_hash_id(sender_id ^ (int64_t)pl_hash_id(message_id))) |
+                    1;
     uint64_t *slot = find(seen->now, hash);
 
     if (*slot == 0 && seen->count < FILL_MAX) {

@@ -1,5 +1,5 @@
-/* The outbox keys of this sweep and of the one before, as hashes: a bounded memory that may forget and never invents more than
- * a hash collision does, which costs a copy that is there already. */
+/* The outbox keys of this sweep and of the one before, as hashes: a bounded memory that may forget
+ * and never invents more than a hash collision does, which costs a copy that is there already. */
 #ifndef PL_RELAY_SEEN_H
 #define PL_RELAY_SEEN_H
 

@@ -70,7 +70,8 @@ const pl_op_kind_t pl_account_create_kind = {
     .decode = decode_create,
 };
 
-#define ACCOUNT_COLUMNS "SELECT user_id, username, display_name, password_hash, created_timestamp FROM "
+#define ACCOUNT_COLUMNS \
+    "SELECT user_id, username, display_name, password_hash, created_timestamp FROM "
 
 const pl_op_kind_t pl_account_fetch_kind = {
     .name = "fetch_account",
@@ -99,8 +100,9 @@ bool pl_account_read_get(const pl_account_read_t *read, pl_account_t *account_r)
     account_r->user_id = pl_result_int64(result, 0, COLUMN_USER_ID);
     account_r->username = PQgetvalue(result, 0, COLUMN_USERNAME);
     account_r->display_name = PQgetvalue(result, 0, COLUMN_DISPLAY_NAME);
-    account_r->password_hash =
-        PQgetisnull(result, 0, COLUMN_PASSWORD_HASH) ? NULL : PQgetvalue(result, 0, COLUMN_PASSWORD_HASH);
+    account_r->password_hash = PQgetisnull(result, 0, COLUMN_PASSWORD_HASH)
+                                   ? NULL
+                                   : PQgetvalue(result, 0, COLUMN_PASSWORD_HASH);
     account_r->created_us = pl_result_int64(result, 0, COLUMN_CREATED_TIMESTAMP);
     return true;
 }

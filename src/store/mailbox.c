@@ -35,12 +35,13 @@ static bool decode(PGresult *result, pl_op_t *const *ops, size_t count)
     row_t *rows = pl_malloc(rows_count * sizeof(*rows));
 
     for (size_t i = 0; i < rows_count; i++)
-        rows[i] = (row_t){.user_id = pl_result_int64(result, (int)i, 0), .version = pl_result_int64(result, (int)i, 1)};
+        rows[i] = (row_t){.user_id = pl_result_int64(result, (int)i, 0),
+                          .version = pl_result_int64(result, (int)i, 1)};
     qsort(rows, rows_count, sizeof(*rows), compare_rows);
     for (size_t i = 0; i < count; i++) {
         pl_version_read_t *read = at(ops, i);
-        const row_t *row =
-            bsearch(&(row_t){.user_id = read->user_id}, rows, rows_count, sizeof(*rows), compare_rows);
+        const row_t *row = bsearch(&(row_t){.user_id = read->user_id}, rows, rows_count,
+                                   sizeof(*rows), compare_rows);
         read->found = row != NULL;
         read->version = row != NULL ? row->version : 0;
     }

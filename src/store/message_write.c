@@ -27,12 +27,12 @@ static const pl_message_write_t *at(pl_op_t *const *ops, size_t i)
     return pl_message_write_of(ops[i]);
 }
 
-#define INT64_ARRAY(params, ops, count, member)                   \
-    do {                                                          \
-        pl_params_int64_array((params), (count));                 \
-        for (size_t i = 0; i < (count); i++)                      \
+#define INT64_ARRAY(params, ops, count, member)                      \
+    do {                                                             \
+        pl_params_int64_array((params), (count));                    \
+        for (size_t i = 0; i < (count); i++)                         \
             pl_params_element_int64((params), at((ops), i)->member); \
-        pl_params_array_end(params);                              \
+        pl_params_array_end(params);                                 \
     } while (0)
 
 #define TEXT_ARRAY(params, ops, count, member)                                                  \
@@ -58,7 +58,8 @@ static void encode(pl_params_t *params, pl_op_t *const *ops, size_t count)
     pl_params_array_end(params);
 }
 
-static void decode_change(pl_mailbox_change_t *change, const PGresult *result, int row, int first_column)
+static void decode_change(pl_mailbox_change_t *change, const PGresult *result, int row,
+                          int first_column)
 {
     change->version = pl_result_int64(result, row, first_column);
     change->mailbox_previous = pl_result_int64(result, row, first_column + 1);

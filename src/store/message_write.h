@@ -1,9 +1,10 @@
 /*
  * Storing one copy of a message: the operation behind sendMessage and the relay.
  *
- * First-written copy (message_id 0): goes to the recipient's mailbox, which orders, dedupes and assigns the id, and owes
- * the sender's copy by `copy_mode`. Sender's copy (message_id > 0): goes to the sender's mailbox and is idempotent.
- * Many of both are one call of parley.write_messages (sql/write_messages.sql), in one transaction.
+ * First-written copy (message_id 0): goes to the recipient's mailbox, which orders, dedupes and
+ * assigns the id, and owes the sender's copy by `copy_mode`. Sender's copy (message_id > 0): goes
+ * to the sender's mailbox and is idempotent. Many of both are one call of parley.write_messages
+ * (sql/write_messages.sql), in one transaction.
  */
 #ifndef PL_STORE_MESSAGE_WRITE_H
 #define PL_STORE_MESSAGE_WRITE_H
@@ -14,7 +15,8 @@
 
 enum pl_copy_mode {
     PL_COPY_NONE = 0,
-    PL_COPY_HERE = 1,   /* the sender's mailbox is in the same shard: written in the same transaction */
+    PL_COPY_HERE =
+        1, /* the sender's mailbox is in the same shard: written in the same transaction */
     PL_COPY_OUTBOX = 2, /* an outbox row owes it */
 };
 
@@ -55,8 +57,8 @@ typedef struct pl_message_write {
 
 extern const pl_op_kind_t pl_message_write_kind;
 
-/* Who is told of committed writes: the context of the cluster's lanes. `on_commit` runs on the lane's thread before the
- * operations are done; what it needs of them it copies. */
+/* Who is told of committed writes: the context of the cluster's lanes. `on_commit` runs on the
+ * lane's thread before the operations are done; what it needs of them it copies. */
 typedef struct pl_commit_listener {
     void (*on_commit)(struct pl_commit_listener *listener, pl_op_t *const *writes, size_t count);
 } pl_commit_listener_t;

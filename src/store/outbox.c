@@ -7,8 +7,8 @@
 #include "base/memory.h"
 #include "loop/timer.h"
 
-/* One DELETE through the parent starts all partitions, so it pays to wait for many rows; a row that stays for
- * so long makes the relay look at it at most once. */
+/* One DELETE through the parent starts all partitions, so it pays to wait for many rows; a row that
+ * stays for so long makes the relay look at it at most once. */
 #define COLLECT_MS 200
 /* A settlement that finds no database in this time is left to the relay. */
 #define DEADLINE_MS 5000
@@ -77,7 +77,8 @@ static void on_timer(pl_timer_t *timer)
         settle_t *settle = H2O_STRUCT_FROM_MEMBER(settle_t, op.link, settler->waiting.next);
         h2o_linklist_unlink(&settle->op.link);
         settle->op.deadline_ms = (uint64_t)pl_clock_monotonic_ms() + DEADLINE_MS;
-        pl_lane_t *lane = pl_cluster_read_lane(settler->cluster, (int)pl_id_shard(settle->recipient_id));
+        pl_lane_t *lane = pl_cluster_read_lane(settler->cluster,
+                                               (int)pl_id_shard(settle->recipient_id));
         if (pl_lane_submit(lane, &settle->op) != 0)
             free(settle);
     }
@@ -93,7 +94,8 @@ pl_settler_t *pl_settler_create(pl_loop_t *loop, const pl_cluster_t *cluster)
     return settler;
 }
 
-void pl_settler_add(pl_settler_t *settler, int64_t recipient_id, int64_t sender_id, int64_t message_id)
+void pl_settler_add(pl_settler_t *settler, int64_t recipient_id, int64_t sender_id,
+                    int64_t message_id)
 {
     settle_t *settle = pl_calloc(1, sizeof(*settle));
     settle->op.kind = &settle_kind;

@@ -86,7 +86,8 @@ static bool decode(PGresult *result, pl_op_t *const *ops, size_t count)
 
 const pl_op_kind_t pl_conversations_read_kind = {
     .name = "fetch_conversations",
-    .sql = "SELECT peer_id, last_message_id, snippet, unread_count, version, is_delta, has_more FROM ",
+    .sql =
+        "SELECT peer_id, last_message_id, snippet, unread_count, version, is_delta, has_more FROM ",
     .sql_tail = ".fetch_conversations($1, $2, $3, $4)",
     .max_ops = 1,
     .encode = encode_conversations,
@@ -95,7 +96,8 @@ const pl_op_kind_t pl_conversations_read_kind = {
 
 const pl_op_kind_t pl_messages_read_kind = {
     .name = "fetch_messages",
-    .sql = "SELECT message_id, sender_id, client_message_id, content, version, is_delta, has_more FROM ",
+    .sql = "SELECT message_id, sender_id, client_message_id, content, version, is_delta, has_more "
+           "FROM ",
     .sql_tail = ".fetch_messages($1, $2, $3, $4, $5, $6)",
     .max_ops = 1,
     .encode = encode_messages,
@@ -104,7 +106,8 @@ const pl_op_kind_t pl_messages_read_kind = {
 
 const pl_op_kind_t pl_updates_read_kind = {
     .name = "fetch_updates",
-    .sql = "SELECT kind, peer_id, message_id, sender_id, client_message_id, content, unread_count, version, is_delta, "
+    .sql = "SELECT kind, peer_id, message_id, sender_id, client_message_id, content, unread_count, "
+           "version, is_delta, "
            "has_more FROM ",
     .sql_tail = ".fetch_updates($1, $2, $3)",
     .max_ops = 1,
@@ -154,13 +157,14 @@ void pl_page_message(const pl_page_read_t *read, size_t index, pl_message_t *mes
     message_r->message_id = pl_result_int64(result, row, MESSAGE_ID);
     message_r->sender_id = pl_result_int64(result, row, MESSAGE_SENDER_ID);
     message_r->version = pl_result_int64(result, row, MESSAGE_VERSION);
-    message_r->client_message_id =
-        text_at(result, row, MESSAGE_CLIENT_MESSAGE_ID, &message_r->client_message_id_len);
+    message_r->client_message_id = text_at(result, row, MESSAGE_CLIENT_MESSAGE_ID,
+                                           &message_r->client_message_id_len);
     message_r->content = text_at(result, row, MESSAGE_CONTENT, &message_r->content_len);
     pl_clock_observe(pl_message_id_timestamp(message_r->message_id));
 }
 
-void pl_page_conversation(const pl_page_read_t *read, size_t index, pl_conversation_t *conversation_r)
+void pl_page_conversation(const pl_page_read_t *read, size_t index,
+                          pl_conversation_t *conversation_r)
 {
     const PGresult *result = read->result;
     int row = (int)index + 1;
@@ -170,7 +174,8 @@ void pl_page_conversation(const pl_page_read_t *read, size_t index, pl_conversat
     conversation_r->last_message_id = pl_result_int64(result, row, CONVERSATION_LAST_MESSAGE_ID);
     conversation_r->version = pl_result_int64(result, row, CONVERSATION_VERSION);
     conversation_r->unread_count = pl_result_int32(result, row, CONVERSATION_UNREAD_COUNT);
-    conversation_r->snippet = text_at(result, row, CONVERSATION_SNIPPET, &conversation_r->snippet_len);
+    conversation_r->snippet = text_at(result, row, CONVERSATION_SNIPPET,
+                                      &conversation_r->snippet_len);
     pl_clock_observe(pl_message_id_timestamp(conversation_r->last_message_id));
 }
 
@@ -191,15 +196,16 @@ char pl_page_update(const pl_page_read_t *read, size_t index, pl_message_t *mess
                                     .message_id = message_id,
                                     .version = version,
                                     .sender_id = pl_result_int64(result, row, UPDATE_SENDER_ID)};
-        message_r->client_message_id =
-            text_at(result, row, UPDATE_CLIENT_MESSAGE_ID, &message_r->client_message_id_len);
+        message_r->client_message_id = text_at(result, row, UPDATE_CLIENT_MESSAGE_ID,
+                                               &message_r->client_message_id_len);
         message_r->content = text_at(result, row, UPDATE_TEXT, &message_r->content_len);
     } else {
-        *conversation_r = (pl_conversation_t){.user_id = read->user_id,
-                                              .peer_id = peer_id,
-                                              .last_message_id = message_id,
-                                              .version = version,
-                                              .unread_count = pl_result_int32(result, row, UPDATE_UNREAD_COUNT)};
+        *conversation_r = (pl_conversation_t){
+            .user_id = read->user_id,
+            .peer_id = peer_id,
+            .last_message_id = message_id,
+            .version = version,
+            .unread_count = pl_result_int32(result, row, UPDATE_UNREAD_COUNT)};
         conversation_r->snippet = text_at(result, row, UPDATE_TEXT, &conversation_r->snippet_len);
     }
     return kind;

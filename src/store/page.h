@@ -1,8 +1,9 @@
 /*
- * Reading pages and deltas of a mailbox: the operations behind fetchConversation, fetchMessages and fetchUpdates.
+ * Reading pages and deltas of a mailbox: the operations behind fetchConversation, fetchMessages and
+ * fetchUpdates.
  *
- * The rows stay in the database's result; views of them are taken row by row. The version that a page carries was read
- * in the same snapshot as its rows.
+ * The rows stay in the database's result; views of them are taken row by row. The version that a
+ * page carries was read in the same snapshot as its rows.
  */
 #ifndef PL_STORE_PAGE_H
 #define PL_STORE_PAGE_H
@@ -13,8 +14,8 @@
 
 #include "db/op.h"
 
-/* A read of one page, for a read lane of the user's shard. The kind says of what; each names the members it uses, the
- * others are not looked at. */
+/* A read of one page, for a read lane of the user's shard. The kind says of what; each names the
+ * members it uses, the others are not looked at. */
 typedef struct pl_page_read {
     pl_op_t op;
     int64_t user_id;
@@ -73,9 +74,11 @@ typedef struct pl_conversation {
 
 /* The row of a pl_messages_read_kind or pl_conversations_read_kind. */
 void pl_page_message(const pl_page_read_t *read, size_t index, pl_message_t *message_r);
-void pl_page_conversation(const pl_page_read_t *read, size_t index, pl_conversation_t *conversation_r);
+void pl_page_conversation(const pl_page_read_t *read, size_t index,
+                          pl_conversation_t *conversation_r);
 
-/* The row of a pl_updates_read_kind: returns 'm' and fills the message, or 'c' and fills the conversation. */
+/* The row of a pl_updates_read_kind: returns 'm' and fills the message, or 'c' and fills the
+ * conversation. */
 char pl_page_update(const pl_page_read_t *read, size_t index, pl_message_t *message_r,
                     pl_conversation_t *conversation_r);
 

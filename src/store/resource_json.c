@@ -62,7 +62,8 @@ void pl_page_tail_to_json(pl_buffer_t *out, const pl_page_t *page)
     pl_json_bool(out, page->has_more);
 }
 
-static void updated_messages(pl_buffer_t *out, const pl_page_read_t *read, pl_page_t *page, size_t max_bytes)
+static void updated_messages(pl_buffer_t *out, const pl_page_read_t *read, pl_page_t *page,
+                             size_t max_bytes)
 {
     size_t start = out->len;
     int64_t last_version = 0;
@@ -82,17 +83,20 @@ static void updated_messages(pl_buffer_t *out, const pl_page_read_t *read, pl_pa
     }
 }
 
-static void updated_conversations(pl_buffer_t *out, const pl_page_read_t *read, const pl_page_t *page)
+static void updated_conversations(pl_buffer_t *out, const pl_page_read_t *read,
+                                  const pl_page_t *page)
 {
     pl_message_t message;
     pl_conversation_t conversation;
 
     for (size_t i = 0; i < pl_page_length(read); i++)
-        if (pl_page_update(read, i, &message, &conversation) == 'c' && conversation.version <= page->version)
+        if (pl_page_update(read, i, &message, &conversation) == 'c' &&
+            conversation.version <= page->version)
             pl_conversation_to_json(out, &conversation);
 }
 
-void pl_delta_to_json(pl_buffer_t *out, const pl_page_read_t *read, pl_page_t *page, size_t max_bytes)
+void pl_delta_to_json(pl_buffer_t *out, const pl_page_read_t *read, pl_page_t *page,
+                      size_t max_bytes)
 {
     pl_json_object_begin(out);
     pl_json_key(out, "messages");

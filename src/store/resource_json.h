@@ -9,10 +9,12 @@
 void pl_message_to_json(pl_buffer_t *out, const pl_message_t *message);
 void pl_conversation_to_json(pl_buffer_t *out, const pl_conversation_t *conversation);
 
-/* A Delta of the contract (fetchUpdates, streamUpdates) from a pl_updates_read_kind whose rows go up from the cursor.
- * Messages beyond `max_bytes` of JSON are left out, but never the first; then `page` becomes that of the shorter delta:
- * its version is the last one given and has_more is true. SIZE_MAX: no limit. */
-void pl_delta_to_json(pl_buffer_t *out, const pl_page_read_t *read, pl_page_t *page, size_t max_bytes);
+/* A Delta of the contract (fetchUpdates, streamUpdates) from a pl_updates_read_kind whose rows go
+ * up from the cursor. Messages beyond `max_bytes` of JSON are left out, but never the first; then
+ * `page` becomes that of the shorter delta: its version is the last one given and has_more is true.
+ * SIZE_MAX: no limit. */
+void pl_delta_to_json(pl_buffer_t *out, const pl_page_read_t *read, pl_page_t *page,
+                      size_t max_bytes);
 
 /* The members that end every page: isDeltaUpdate, lastUpdatedTimestamp, hasMore. */
 void pl_page_tail_to_json(pl_buffer_t *out, const pl_page_t *page);

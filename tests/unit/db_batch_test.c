@@ -1,0 +1,109 @@
+/* Proves: a batch keeps the order of submission within a kind and shard, respects its limits, and
+ * runs an operation that failed in company by itself. */
+#include "db/batch.h"
+#include "testing.h"
+
+static const pl_op_kind_t many = {.name = "many", .max_ops = SIZE_MAX};
+static const pl_op_kind_t few = {.name = "few", .max_ops = 2};
+static const pl_op_kind_t single = {.name = "single", .max_ops = 1};
+
+static pl_op_t ops[32];
+static h2o_linklist_t queue;
+static pl_batch_t batch;
+
+static void submit(int index, const pl_op_kind_t *kind, int shard)
+{
+    ops[index] = (pl_op_t){.kind = kind, .shard = shard};
+    h2o_linklist_insert(&queue, &ops[index].link);
+}
+
+static int start(void **state)
+{
+    (void)state;
+    h2o_linklist_init_anchor(&queue);
+    pl_batch_init(&batch, 8);
+    return 0;
+}
+
+static void assert_statement(size_t index, const pl_op_kind_t *kind, int shard, const int *expected,
+                             size_t count)
+{
+    const pl_batch_statement_t *statement = &batch.statements[index];
+    assert_ptr_equal(statement->kind, kind);
+    assert_int_equal(statement->shard, shard);
+    assert_int_equal(statement->count, count);
+    for (size_t i = 0; i < count; i++)
+        assert_ptr_equal(statement->ops[i], &ops[expected[i]]);
+}
+
+static void test_groups_by_kind_and_shard(void **state)
+{
+    (void)state;
+    submit(0, &many, 1);
+    submit(1, &many, 2);
+    submit(2, &single, 1);
+    submit(3, &many, 1);
+    submit(4, &single, 1);
+    pl_batch_fill(&batch, &queue);
+    assert_int_equal(batch.count, 5);
+    assert_int_equal(batch.statements_count, 4);
+    assert_statement(0, &many, 1, (int[]){0, 3}, 2);
+    assert_statement(1, &many, 2, (int[]){1}, 1);
+    assert_statement(2, &single, 1, (int[]){2}, 1);
+    assert_statement(3, &single, 1, (int[]){4}, 1);
+    assert_true(h2o_linklist_is_empty(&queue));
+}
+
+static void test_full_statement_starts_another(void **state)
+{
+    (void)state;
+    for (int i = 0; i < 5; i++)
+        submit(i, &few, 0);
+    pl_batch_fill(&batch, &queue);
+    assert_int_equal(batch.statements_count, 3);
+    assert_statement(0, &few, 0, (int[]){0, 1}, 2);
+    assert_statement(1, &few, 0, (int[]){2, 3}, 2);
+    assert_statement(2, &few, 0, (int[]){4}, 1);
+}
+
+static void test_limit(void **state)
+{
+    (void)state;
+    for (int i = 0; i < 10; i++)
+        submit(i, &many, 0);
+    pl_batch_fill(&batch, &queue);
+    assert_int_equal(batch.count, 8);
+    assert_ptr_equal(queue.next, &ops[8].link);
+}
+
+static void test_alone(void **state)
+{
+    (void)state;
+    for (int i = 0; i < 4; i++)
+        submit(i, &many, 0);
+    ops[0].alone = true;
+    ops[2].alone = true;
+
+    pl_batch_fill(&batch, &queue);
+    assert_int_equal(batch.count, 1);
+    assert_ptr_equal(batch.ops[0], &ops[0]);
+    pl_batch_clear(&batch);
+    pl_batch_fill(&batch, &queue); /* what may have company ends before the next that may not */
+    assert_int_equal(batch.count, 1);
+    assert_ptr_equal(batch.ops[0], &ops[1]);
+    pl_batch_clear(&batch);
+    pl_batch_fill(&batch, &queue);
+    assert_int_equal(batch.count, 1);
+    assert_ptr_equal(batch.ops[0], &ops[2]);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test_setup(test_groups_by_kind_and_shard, start),
+        cmocka_unit_test_setup(test_full_statement_starts_another, start),
+        cmocka_unit_test_setup(test_limit, start),
+        cmocka_unit_test_setup(test_alone, start),
+    };
+    return RUN_TESTS(tests);
+}

@@ -1,0 +1,117 @@
+/* Proves: tasks from other threads run in order, deferred calls run once a turn and after it, timers
+ * fire in order, not early, and not when disarmed. */
+#include <pthread.h>
+
+#include "base/clock.h"
+#include "loop/loop.h"
+#include "loop/timer.h"
+#include "testing.h"
+
+#define TASKS 1000
+
+static pl_loop_t *loop;
+static int ran;
+static pl_task_t tasks[TASKS];
+
+static void on_task(pl_task_t *task)
+{
+    assert_ptr_equal(task, &tasks[ran]);
+    if (++ran == TASKS)
+        pl_loop_stop(loop);
+}
+
+static void *post_all(void *arg)
+{
+    (void)arg;
+    for (int i = 0; i < TASKS; i++) {
+        tasks[i].run = on_task;
+        pl_loop_post(loop, &tasks[i]);
+    }
+    return NULL;
+}
+
+static void test_tasks_in_order(void **state)
+{
+    pthread_t thread;
+    (void)state;
+    loop = pl_loop_create(0);
+    assert_int_equal(pthread_create(&thread, NULL, post_all, NULL), 0);
+    pl_loop_run(loop);
+    pthread_join(thread, NULL);
+    assert_int_equal(ran, TASKS);
+}
+
+static pl_deferred_t deferred;
+static pl_task_t first, second;
+static int deferred_runs;
+
+static void on_deferred(pl_deferred_t *d)
+{
+    (void)d;
+    deferred_runs++;
+    pl_loop_stop(loop);
+}
+
+static void ask(pl_task_t *task)
+{
+    (void)task;
+    pl_loop_defer(loop, &deferred);
+    pl_loop_defer(loop, &deferred);
+    assert_int_equal(deferred_runs, 0);
+}
+
+static void test_deferred_once(void **state)
+{
+    (void)state;
+    loop = pl_loop_create(0);
+    deferred.run = on_deferred;
+    first.run = second.run = ask;
+    pl_loop_post(loop, &first);
+    pl_loop_post(loop, &second);
+    pl_loop_run(loop);
+    assert_int_equal(deferred_runs, 1);
+}
+
+static pl_timer_t timers[3];
+static pl_timer_t disarmed;
+static int fired;
+static int64_t armed_ms;
+
+static void on_timer(pl_timer_t *timer)
+{
+    int64_t waited_ms = pl_clock_monotonic_ms() - armed_ms;
+    assert_ptr_not_equal(timer, &disarmed);
+    assert_ptr_equal(timer, &timers[fired]);
+    assert_true(waited_ms >= (fired == 2 ? 120 : 60));
+    if (++fired == 3)
+        pl_loop_stop(loop);
+}
+
+static void test_timers(void **state)
+{
+    (void)state;
+    loop = pl_loop_create(0);
+    armed_ms = pl_clock_monotonic_ms();
+    for (int i = 0; i < 3; i++)
+        timers[i].on_fire = on_timer;
+    disarmed.on_fire = on_timer;
+    pl_timer_arm(pl_timer_queue(loop, 120), &timers[2]);
+    pl_timer_arm(pl_timer_queue(loop, 60), &disarmed);
+    pl_timer_arm(pl_timer_queue(loop, 60), &timers[0]);
+    pl_timer_arm(pl_timer_queue(loop, 60), &timers[1]);
+    assert_true(pl_timer_is_armed(&disarmed));
+    pl_timer_disarm(&disarmed);
+    assert_false(pl_timer_is_armed(&disarmed));
+    pl_loop_run(loop);
+    assert_int_equal(fired, 3);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(test_tasks_in_order),
+        cmocka_unit_test(test_deferred_once),
+        cmocka_unit_test(test_timers),
+    };
+    return RUN_TESTS(tests);
+}
