@@ -52,7 +52,7 @@ void pl_updates_drain(pl_updates_t *updates)
 void pl_updates_reply_error(pl_request_t *request, enum pl_error_code error)
 {
     if (error == PL_ERROR_INVALID)
-        pl_problem_reply(request, PL_PROBLEM_USER_NOT_FOUND, "The token's user does not exist.");
+        pl_api_reply_no_caller(request);
     else
         pl_problem_reply(request, pl_problem_of_error(error),
                          "The updates could not be read. Try again.");

@@ -45,8 +45,8 @@ static void on_docs(pl_request_t *request, void *worker)
 void pl_static_add_routes(pl_router_t *router)
 {
     static const pl_route_t routes[] = {
-        {"openapi", "GET", "/openapi.json", on_openapi, PL_ROUTE_PUBLIC},
-        {"docs", "GET", "/docs", on_docs, PL_ROUTE_PUBLIC},
+        {"fetchOpenapi", "GET", "/openapi.json", on_openapi, PL_ROUTE_PUBLIC},
+        {"fetchDocs", "GET", "/docs", on_docs, PL_ROUTE_PUBLIC},
     };
     pl_router_add(router, routes, sizeof(routes) / sizeof(routes[0]));
 }
