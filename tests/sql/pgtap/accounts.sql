@@ -1,0 +1,31 @@
+-- create_account, find_account, fetch_account, mailbox_versions.
+SET search_path = tap;
+BEGIN;
+SELECT plan(17);
+
+SELECT is(shard_0001.create_account(test.id(1, 1), 'ann', 'Ann', 'hash', 7000), 'created', 'an account is created');
+SELECT is((SELECT (user_id, username, display_name, password_hash, created_timestamp)::text FROM shard_0001.fetch_account(test.id(1, 1))),
+          (test.id(1, 1), 'ann', 'Ann', 'hash', 7000)::text, 'and found by id');
+SELECT is((SELECT (user_id, username, display_name, password_hash, created_timestamp)::text FROM shard_0001.find_account('ann')),
+          (test.id(1, 1), 'ann', 'Ann', 'hash', 7000)::text, 'and by name');
+SELECT is((SELECT version FROM shard_0001.mailbox_versions(ARRAY[test.id(1, 1)])), 7000::bigint,
+          'its mailbox''s first version is its time');
+SELECT is(shard_0001.create_account(test.id(1, 1), 'ann', 'Ann', 'hash', 7000), 'created', 'the same call again is the same account');
+SELECT is(shard_0001.create_account(test.id(1, 1), 'ann', 'Ann', 'salt', 7000), 'id-taken', 'not so with another hash');
+SELECT is(shard_0001.create_account(test.id(1, 1), 'bob', 'Bob', 'hash', 7000), 'id-taken', 'an id is given once');
+SELECT is(shard_0001.create_account(test.id(1, 2), 'ann', 'Ann', 'hash', 7000), 'username-taken', 'a name is given once');
+SELECT is((SELECT count(*) FROM parley.account), 1::bigint, 'refusals leave no account');
+SELECT is((SELECT count(*) FROM parley.mailbox), 1::bigint, 'and no mailbox');
+SELECT is(shard_0001.create_account(test.id(1, 3), 'bob', 'Bob', NULL, 7001), 'created', 'an account needs no password');
+SELECT is(shard_0001.create_account(test.id(1, 3), 'bob', 'Bob', NULL, 7001), 'created', 'and is itself without one too');
+DELETE FROM shard_0001.account WHERE user_id = test.id(1, 3);
+SELECT is(shard_0001.create_account(test.id(1, 3), 'carl', 'Carl', NULL, 7002), 'id-taken', 'the mailbox that is left keeps an id taken');
+SELECT is_empty($$SELECT FROM shard_0001.find_account('carl')$$, 'and then there is no account');
+SELECT throws_ok($$SELECT shard_0001.create_account(test.id(2, 1), 'dan', 'Dan', NULL, 7000)$$, '23514', NULL,
+                 'a shard takes no id of another''s');
+SELECT is_empty($$SELECT FROM shard_0001.fetch_account(test.id(1, 99))$$, 'no such id, no row');
+SELECT is((SELECT array_agg(user_id - test.id(1, 0) ORDER BY user_id)
+           FROM shard_0001.mailbox_versions(ARRAY[test.id(1, 3), test.id(1, 99), test.id(1, 1)])), '{1,3}',
+          'mailbox_versions passes over what is not there');
+SELECT * FROM finish();
+ROLLBACK;

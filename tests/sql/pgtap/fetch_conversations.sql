@@ -1,0 +1,50 @@
+-- fetch_conversations: pages, deltas, and when a delta cannot be given.
+SET search_path = tap;
+BEGIN;
+SELECT plan(20);
+SELECT test.user(0, n) FROM generate_series(1, 9) n \g /dev/null
+\set me 'test.id(0, 1)'
+
+SELECT is((SELECT (peer_id, version, is_delta, has_more)::text FROM shard_0000.fetch_conversations(:me, 20, 0, 0)), '(,1000,f,f)',
+          'an empty mailbox: a header alone');
+SELECT is_empty('SELECT FROM shard_0000.fetch_conversations(test.id(0, 99), 20, 0, 0)', 'no such mailbox: nothing');
+
+-- Users 2 to 7 write in this order; so 7 is the newest.
+SELECT test.write(test.deliver(:me, test.id(0, n), 'k', 'from ' || n, 5000 + n)) FROM generate_series(2, 7) n \g /dev/null
+
+CREATE FUNCTION pg_temp.page(size int, skip bigint, since bigint) RETURNS text LANGUAGE sql AS $$
+    SELECT format('%s%s %s', CASE WHEN bool_or(is_delta) THEN 'delta' ELSE 'page' END,
+                  CASE WHEN bool_or(has_more) THEN '+' END,
+                  string_agg((peer_id - test.id(0, 0))::text, ' ' ORDER BY ordinality) FILTER (WHERE peer_id IS NOT NULL))
+    FROM shard_0000.fetch_conversations(test.id(0, 1), size, skip, since) WITH ORDINALITY
+$$;
+CREATE FUNCTION pg_temp.version_of(n int) RETURNS bigint LANGUAGE sql AS $$
+    SELECT version FROM parley.conversation WHERE user_id = test.id(0, 1) AND peer_id = test.id(0, n)
+$$;
+SELECT is(pg_temp.page(20, 0, 0), 'page 7 6 5 4 3 2', 'newest first');
+SELECT is((SELECT (snippet, unread_count, read_up_to, delivered_up_to, last_message_id, version)::text
+           FROM shard_0000.fetch_conversations(:me, 1, 0, 0) WHERE peer_id IS NOT NULL),
+          (SELECT (snippet, unread_count, read_up_to, delivered_up_to, last_message_id, version)::text
+           FROM parley.conversation WHERE user_id = :me AND peer_id = test.id(0, 7)), 'with all that a conversation has');
+SELECT is((SELECT version FROM shard_0000.fetch_conversations(:me, 1, 0, 0) WHERE peer_id IS NULL), pg_temp.version_of(7),
+          'the header has the mailbox''s version');
+SELECT is(pg_temp.page(2, 0, 0), 'page+ 7 6', 'a page, and there is more');
+SELECT is(pg_temp.page(2, 2, 0), 'page+ 5 4', 'the next');
+SELECT is(pg_temp.page(2, 4, 0), 'page 3 2', 'the last, full');
+SELECT is(pg_temp.page(6, 0, 0), 'page 7 6 5 4 3 2', 'all in one, and no more');
+SELECT is(pg_temp.page(2, 100, 0), 'page ', 'beyond the end');
+
+SELECT is(pg_temp.page(20, 0, pg_temp.version_of(7)), 'delta ', 'nothing since now');
+SELECT is(pg_temp.page(20, 0, pg_temp.version_of(5)), 'delta 7 6', 'what changed since');
+SELECT is(pg_temp.page(2, 0, pg_temp.version_of(5)), 'delta 7 6', 'as many as fit');
+SELECT is(pg_temp.page(2, 0, pg_temp.version_of(4)), 'page+ 7 6', 'one more than fits: the newest page');
+SELECT is(pg_temp.page(2, 4, pg_temp.version_of(4)), 'page+ 7 6', 'which is the first, whatever is to be left out');
+SELECT is(pg_temp.page(20, 0, pg_temp.version_of(7) + 1), 'page 7 6 5 4 3 2', 'a cursor from the future: the newest page');
+SELECT test.write(test.deliver(:me, test.id(0, 3), 'again', 'again', 6000)) \g /dev/null
+SELECT is(pg_temp.page(20, 0, pg_temp.version_of(5)), 'delta 3 7 6', 'a new message takes its conversation up');
+UPDATE shard_0000.mailbox SET tombstone_horizon = pg_temp.version_of(6) WHERE user_id = :me;
+SELECT is(pg_temp.page(20, 0, pg_temp.version_of(5)), 'page 3 7 6 5 4 2', 'a cursor before the horizon: the newest page');
+SELECT is(pg_temp.page(20, 0, pg_temp.version_of(6)), 'delta 3 7', 'at the horizon a delta is whole');
+SELECT is(pg_temp.page(20, 0, 9223372036854775807), 'page 3 7 6 5 4 2', 'the highest cursor overflows nothing');
+SELECT * FROM finish();
+ROLLBACK;

@@ -1,0 +1,63 @@
+-- fetch_messages: pages, `before`, deltas, and when a delta cannot be given.
+SET search_path = tap;
+BEGIN;
+SELECT plan(22);
+SELECT test.user(0, n) FROM generate_series(1, 3) n \g /dev/null
+\set me 'test.id(0, 1)'
+
+SELECT is_empty('SELECT FROM shard_0000.fetch_messages(test.id(0, 99), 1, 20, 0, 0, 0)', 'no such mailbox: nothing');
+SELECT is((SELECT (message_id, version, is_delta, has_more)::text FROM shard_0000.fetch_messages(:me, test.id(0, 2), 20, 0, 0, 0)),
+          '(,1000,f,f)', 'no messages: a header alone');
+
+-- Messages 1 to 6 from user 2, another conversation's in between.
+SELECT test.write(test.deliver(:me, test.id(0, 2), n::text, 'text ' || n), test.deliver(:me, test.id(0, 3), n::text, 'noise'))
+FROM generate_series(1, 6) n \g /dev/null
+
+CREATE FUNCTION pg_temp.page(size int, skip bigint, before bigint, since bigint) RETURNS text LANGUAGE sql AS $$
+    SELECT format('%s%s %s', CASE WHEN bool_or(is_delta) THEN 'delta' ELSE 'page' END,
+                  CASE WHEN bool_or(has_more) THEN '+' END,
+                  string_agg(client_message_id, ' ' ORDER BY ordinality) FILTER (WHERE message_id IS NOT NULL))
+    FROM shard_0000.fetch_messages(test.id(0, 1), test.id(0, 2), size, skip, before, since) WITH ORDINALITY
+$$;
+CREATE FUNCTION pg_temp.version_of(n int) RETURNS bigint LANGUAGE sql AS $$
+    SELECT version FROM parley.message WHERE user_id = test.id(0, 1) AND peer_id = test.id(0, 2) AND client_message_id = n::text
+$$;
+CREATE FUNCTION pg_temp.id_of(n int) RETURNS bigint LANGUAGE sql AS $$
+    SELECT message_id FROM parley.message WHERE user_id = test.id(0, 1) AND peer_id = test.id(0, 2) AND client_message_id = n::text
+$$;
+SELECT is(pg_temp.page(20, 0, 0, 0), 'page 6 5 4 3 2 1', 'newest first, of this conversation');
+SELECT is((SELECT ARRAY[sender_id::text, client_message_id, content, version::text] FROM shard_0000.fetch_messages(:me, test.id(0, 2), 1, 0, 0, 0)
+           WHERE message_id = pg_temp.id_of(6)), ARRAY[test.id(0, 2)::text, '6', 'text 6', pg_temp.version_of(6)::text],
+          'with all that a message has');
+SELECT is((SELECT version FROM shard_0000.fetch_messages(:me, test.id(0, 2), 1, 0, 0, 0) WHERE message_id IS NULL),
+          (SELECT version FROM parley.mailbox WHERE user_id = :me), 'the header has the mailbox''s version');
+SELECT is(pg_temp.page(4, 0, 0, 0), 'page+ 6 5 4 3', 'a page, and there is more');
+SELECT is(pg_temp.page(4, 4, 0, 0), 'page 2 1', 'the next by its number');
+SELECT is(pg_temp.page(4, 0, pg_temp.id_of(3), 0), 'page 2 1', 'the next by the oldest one''s id');
+SELECT is(pg_temp.page(1, 1, pg_temp.id_of(5), 0), 'page+ 3', 'both together');
+SELECT is(pg_temp.page(6, 0, 0, 0), 'page 6 5 4 3 2 1', 'all in one, and no more');
+SELECT is(pg_temp.page(4, 0, 1, 0), 'page ', 'before the beginning');
+
+SELECT is(pg_temp.page(20, 0, 0, (SELECT version FROM parley.mailbox WHERE user_id = :me)), 'delta ', 'nothing since now');
+SELECT is(pg_temp.page(20, 0, 0, pg_temp.version_of(4)), 'delta 6 5', 'what came since');
+SELECT is(pg_temp.page(2, 0, 0, pg_temp.version_of(4)), 'delta 6 5', 'as many as fit');
+SELECT is(pg_temp.page(2, 2, 1, pg_temp.version_of(3)), 'page+ 6 5', 'one more than fits: the newest page, and skip and before are not for it');
+SELECT is(pg_temp.page(20, 0, 0, 9223372036854775807), 'page 6 5 4 3 2 1', 'a cursor from the future: the newest page');
+
+-- Message 2 changes long after its time, message 5 soon after (as an edit does); message 0 comes late, as from an outbox.
+CREATE TEMP TABLE cursor AS SELECT version FROM parley.mailbox WHERE user_id = :me;
+UPDATE shard_0000.mailbox SET version = version + 60000000 WHERE user_id = :me;
+UPDATE shard_0000.message m SET version = b.version - 2 FROM shard_0000.mailbox b
+WHERE b.user_id = :me AND m.user_id = :me AND m.message_id = pg_temp.id_of(2);
+UPDATE shard_0000.message m SET version = (SELECT version + 9000000 FROM cursor)
+WHERE m.user_id = :me AND m.message_id = pg_temp.id_of(5);
+SELECT test.write(test.copy(:me, test.id(0, 2), 4000, '0', 'late')) \g /dev/null
+SELECT is(pg_temp.page(20, 0, 0, (SELECT version FROM cursor)), 'delta 5 2 0', 'a delta has old messages that changed, soon or late');
+SELECT is(pg_temp.page(3, 0, 0, (SELECT version FROM cursor)), 'delta 5 2 0', 'they count');
+SELECT is(pg_temp.page(2, 0, 0, (SELECT version FROM cursor)), 'page+ 6 5', 'so they may be too many');
+SELECT is(pg_temp.page(20, 0, 0, pg_temp.version_of(4)), 'delta 6 5 2 0', 'with what is new, none twice');
+UPDATE shard_0000.mailbox SET tombstone_horizon = pg_temp.version_of(4) + 1 WHERE user_id = :me;
+SELECT is(pg_temp.page(20, 0, 0, pg_temp.version_of(4)), 'page 6 5 4 3 2 1 0', 'a cursor before the horizon: the newest page');
+SELECT is(pg_temp.page(20, 0, 0, pg_temp.version_of(4) + 1), 'delta 6 5 2 0', 'at the horizon a delta is whole');
+SELECT * FROM finish();
+ROLLBACK;

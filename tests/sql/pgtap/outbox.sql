@@ -1,0 +1,31 @@
+-- pending_outbox and settle_outbox.
+SET search_path = tap;
+BEGIN;
+SELECT plan(12);
+SELECT test.user(0, n) FROM generate_series(1, 3) n \g /dev/null
+SELECT test.user(2, n) FROM generate_series(1, 3) n \g /dev/null
+\set a 'test.id(0, 1)'
+\set z 'test.id(2, 1)'
+
+SELECT is_empty('SELECT FROM parley.pending_outbox(0, 0, 0, 10)', 'nothing is owed');
+SELECT test.write(test.deliver(:a, :z, 'k' || n, 'text ' || n, 5000, 2), test.deliver(:z, :a, 'k' || n, 'text ' || n, 5000, 2))
+FROM generate_series(1, 3) n \g /dev/null
+CREATE TEMP TABLE pending AS SELECT row_number() OVER () AS number, p.* FROM parley.pending_outbox(0, 0, 0, 10) p;
+SELECT is((SELECT count(*) FROM pending), 6::bigint, 'all that is owed, over all shards');
+SELECT is((SELECT array_agg(number ORDER BY recipient_id, sender_id, message_id) FROM pending), '{1,2,3,4,5,6}', 'in the order of the key');
+SELECT is((SELECT (recipient_id, sender_id, client_message_id, content)::text FROM pending WHERE number = 1),
+          (:a, :z, 'k1', 'text 1')::text, 'with what the copy needs');
+SELECT results_eq('SELECT message_id FROM parley.pending_outbox(0, 0, 0, 2)', 'SELECT message_id FROM pending WHERE number <= 2', 'a page');
+SELECT results_eq('SELECT p.message_id FROM pending k, parley.pending_outbox(k.recipient_id, k.sender_id, k.message_id, 2) p WHERE k.number = 2',
+                  'SELECT message_id FROM pending WHERE number IN (3, 4)', 'and the next, over the border of shards');
+SELECT is_empty('SELECT FROM pending k, parley.pending_outbox(k.recipient_id, k.sender_id, k.message_id, 2) p WHERE k.number = 6', 'and the end');
+
+SELECT is((SELECT parley.settle_outbox(array_agg(recipient_id), array_agg(sender_id), array_agg(message_id)) FROM pending WHERE number IN (2, 5)), 2,
+          'two are settled');
+SELECT is(current_setting('synchronous_commit'), 'off', 'the transaction need not wait for the disk');
+SELECT results_eq('SELECT message_id FROM parley.pending_outbox(0, 0, 0, 10)', 'SELECT message_id FROM pending WHERE number NOT IN (2, 5)', 'those two');
+SELECT is((SELECT parley.settle_outbox(array_agg(recipient_id), array_agg(sender_id), array_agg(message_id)) FROM pending), 4,
+          'what is gone already is passed over');
+SELECT is_empty('SELECT FROM parley.outbox', 'nothing is owed any more');
+SELECT * FROM finish();
+ROLLBACK;

@@ -1,0 +1,316 @@
+"""Races between sessions, spelt out in steps: what the promises of exactly-once, order and cursors rest on."""
+
+import concurrent.futures
+import random
+import threading
+
+import psycopg2
+import psycopg2.errors
+import pytest
+
+from sessions import (Session, copy, deliver, finish, start_write, user_id, wait_until_blocked, write, write_one,
+                      written)
+
+ANN = user_id(0, 1)
+BOB = user_id(0, 2)
+CID = user_id(0, 3)
+ZOE = user_id(3, 1)
+
+
+@pytest.fixture
+def sessions(database):
+    """Makes sessions; a session with role postgres sees everything."""
+    opened = []
+
+    def open_session(role="parley_server"):
+        opened.append(Session(database, role))
+        return opened[-1]
+
+    admin = open_session("postgres")
+    admin.run("SELECT test.user(0, n) FROM generate_series(1, 40) n")
+    admin.run("SELECT test.user(3, n) FROM generate_series(1, 40) n")
+    yield open_session
+    for session in opened:
+        session.close()
+
+
+@pytest.fixture
+def admin(sessions):
+    return sessions("postgres")
+
+
+def version_of(session, mailbox):
+    return session.value("SELECT version FROM shard_0000.mailbox_versions(ARRAY[%s])", mailbox)
+
+
+def updates(session, mailbox, since=0, page_size=100):
+    """Header and message ids of fetch_updates."""
+    rows = session.run("SELECT kind, version, is_delta, has_more, message_id FROM shard_0000.fetch_updates(%s, %s, %s)",
+                       mailbox, page_size, since)
+    return rows[0][1:4], [row[4] for row in rows if row[0] == "m"]
+
+
+@pytest.mark.parametrize("content, end, status", [
+    ("text", "COMMIT", 1),
+    ("other", "COMMIT", 2),
+    ("text", "ROLLBACK", 0),
+    ("other", "ROLLBACK", 0),
+])
+def test_same_key_at_the_same_time(sessions, admin, content, end, status):
+    """The second send of a key waits for the first one's transaction and is what that makes of it."""
+    one, two = sessions(), sessions()
+    one.run("BEGIN")
+    first = write_one(one, deliver(ANN, ZOE, "k", copy_mode=2))
+    assert first.status == 0
+    waiting = start_write(two, deliver(ANN, ZOE, "k", content, copy_mode=2))
+    wait_until_blocked(admin, two, by=one)
+    one.run(end)
+    second, = written(waiting)
+    assert second.status == status
+    assert admin.value("SELECT count(*) FROM parley.message") == 1
+    assert admin.value("SELECT count(*) FROM parley.outbox") == 1
+    if end == "COMMIT":
+        assert (second.message_id, second.version) == (first.message_id, first.version)
+        assert version_of(two, ANN) == first.mailbox_version
+    assert admin.run("SELECT test.broken_rules()") == []
+
+
+def test_same_copy_at_the_same_time(sessions, admin):
+    """A lane and the relay store one copy, whoever comes first."""
+    lane, relay = sessions(), sessions()
+    lane.run("BEGIN")
+    assert write_one(lane, copy(ANN, ZOE, 20000, "k")).status == 0
+    waiting = start_write(relay, copy(ANN, ZOE, 20000, "k"))
+    wait_until_blocked(admin, relay, by=lane)
+    lane.run("COMMIT")
+    assert written(waiting)[0].status == 1
+    assert admin.value("SELECT count(*) FROM parley.message") == 1
+
+
+def test_fifty_at_once(sessions, admin):
+    """Fifty sends of one key: one is stored, the others are duplicates with its id."""
+    lanes = [sessions() for _ in range(10)]
+    started = [start_write(lane, deliver(ANN, BOB, "k", received=5000 + i, copy_mode=1))
+               for i in range(5) for lane in lanes]
+    answers = [written(one)[0] for one in started]
+    assert sorted(answer.status for answer in answers) == [0] + [1] * 49
+    assert len({answer.message_id for answer in answers}) == 1
+    assert admin.value("SELECT count(*) FROM parley.message") == 2
+    assert admin.value("SELECT sum(unread_count) FROM parley.conversation") == 1
+
+
+def test_versions_are_in_the_order_of_commits(sessions, admin):
+    """Nobody sees a version whose rows are not committed, and the next writer's is above it."""
+    one, two, reader = sessions(), sessions(), sessions()
+    start = version_of(reader, ANN)
+    one.run("BEGIN")
+    first = write_one(one, deliver(ANN, BOB, "1"))
+    waiting = start_write(two, deliver(ANN, CID, "2"))
+    wait_until_blocked(admin, two, by=one)
+    assert updates(reader, ANN, since=start) == ((start, True, False), [])
+    one.run("COMMIT")
+    second, = written(waiting)
+    assert second.mailbox_previous == first.mailbox_version < second.version
+    assert second.message_id >> 1 > first.message_id >> 1
+    assert updates(reader, ANN, since=first.version) == ((second.version, True, False), [second.message_id])
+
+
+def test_later_send_of_a_clock_behind_sorts_after(sessions):
+    """What is sent after an acknowledgement sorts after it, by another server whose clock is behind too."""
+    one, two = sessions(), sessions()
+    first = write_one(one, deliver(ANN, BOB, "1", received=10**15))
+    second = write_one(two, deliver(ANN, BOB, "2", received=10**15 - 10**9))
+    assert second.message_id > first.message_id
+
+
+def test_retry_beside_a_writer(sessions, admin):
+    """A retry gives the version back before it commits: the writer that waited for it goes on from the old one."""
+    one, two = sessions(), sessions()
+    first = write_one(one, deliver(ANN, BOB, "1"))
+    one.run("BEGIN")
+    assert write_one(one, deliver(ANN, BOB, "1")).status == 1
+    waiting = start_write(two, deliver(ANN, CID, "2"))
+    wait_until_blocked(admin, two, by=one)
+    one.run("COMMIT")
+    assert written(waiting)[0].mailbox_previous == first.version
+
+
+def test_reader_keeps_its_snapshot(sessions, admin):
+    """A commit between a reader's steps: version and rows are still of one moment."""
+    lock, writer, reader = sessions("postgres"), sessions(), sessions()
+    start = version_of(reader, ANN)
+    lock.run("SELECT pg_advisory_lock(1)")
+    started = reader.start(
+        "SELECT (SELECT version FROM shard_0000.mailbox_versions(ARRAY[%s])), pg_advisory_xact_lock_shared(1),"
+        " (SELECT array_agg(version) FROM shard_0000.fetch_updates(%s, 10, 0)),"
+        " (SELECT array_agg(version) FROM shard_0000.fetch_messages(%s, %s, 10, 0, 0, 0)),"
+        " (SELECT array_agg(version) FROM shard_0000.fetch_conversations(%s, 10, 0, 0))", ANN, ANN, ANN, BOB, ANN)
+    wait_until_blocked(admin, reader, by=lock)
+    write_one(writer, deliver(ANN, BOB, "1"))
+    lock.run("SELECT pg_advisory_unlock(1)")
+    (version, _, *lists), = finish(started)
+    assert version == start
+    assert lists == [[start], [start], [start]]
+    assert version_of(reader, ANN) > start
+
+
+def test_opposite_orders_do_not_deadlock(sessions, admin):
+    """Batches over the same mailboxes, each in an order of its own, with copies in both directions."""
+    users = [user_id(0, n) for n in range(1, 13)]
+    lanes = [sessions() for _ in range(4)]
+
+    def send(number):
+        chance = random.Random(number)
+        for batch in range(40):
+            pairs = [chance.sample(users, 2) for _ in range(16)]
+            answers = write(lanes[number], *[deliver(recipient, sender, f"{number}.{batch}.{i}", copy_mode=1)
+                                             for i, (recipient, sender) in enumerate(pairs)])
+            assert {answer.status for answer in answers} == {0}
+
+    with concurrent.futures.ThreadPoolExecutor(len(lanes)) as threads:
+        for done in [threads.submit(send, number) for number in range(len(lanes))]:
+            done.result(60)
+    assert admin.value("SELECT count(*) FROM parley.message") == 4 * 40 * 16 * 2
+    assert admin.run("SELECT test.broken_rules()") == []
+
+
+def test_first_lock_in_the_order_of_ids(sessions, admin):
+    """The step that a deadlock would need: a batch waits for the lowest mailbox before it has any other."""
+    holder, batch, other = sessions(), sessions(), sessions()
+    holder.run("BEGIN")
+    write_one(holder, deliver(ANN, ZOE, "h"))
+    waiting = start_write(batch, deliver(CID, ZOE, "b"), deliver(BOB, ZOE, "b"), deliver(ANN, ZOE, "b"))
+    wait_until_blocked(admin, batch, by=holder)
+    assert [answer.status for answer in write(other, deliver(BOB, ZOE, "o"), deliver(CID, ZOE, "o"))] == [0, 0]
+    holder.run("COMMIT")
+    assert [answer.status for answer in written(waiting)] == [0, 0, 0]
+
+
+def test_sends_do_not_wait_for_a_claim(sessions):
+    """A relay that holds outbox rows holds up no send, no settling lane and no other relay."""
+    claim = "SELECT client_message_id FROM parley.pending_outbox(0, 0, 0, 10)"
+    lane, relay, other = sessions(), sessions(), sessions()
+    for session in (lane, other):
+        session.run("SET statement_timeout = '3s'")
+    first = write_one(lane, deliver(ANN, ZOE, "1", copy_mode=2))
+    relay.run("BEGIN")
+    assert relay.run(claim) == [("1",)]
+    write_one(lane, deliver(ANN, ZOE, "2", copy_mode=2))
+    assert write_one(lane, deliver(ANN, ZOE, "1", copy_mode=2)).status == 1
+    assert other.run(claim) == [("2",)]
+    settle = "SELECT parley.settle_outbox(ARRAY[%s], ARRAY[%s], ARRAY[%s])"
+    assert lane.value(settle, ANN, ZOE, first.message_id) == 0
+    relay.run("ROLLBACK")
+    assert other.run(claim) == [("1",), ("2",)]
+    assert lane.value(settle, ANN, ZOE, first.message_id) == 1
+    assert other.run(claim) == [("2",)]
+
+
+def test_two_settle_the_same(sessions, admin):
+    """Rows are settled once, and one who settles does not wait for the other."""
+    one, two = sessions(), sessions()
+    two.run("SET statement_timeout = '3s'")
+    ids = [write_one(one, deliver(ANN, ZOE, str(n), copy_mode=2)).message_id for n in range(4)]
+    settle = "SELECT parley.settle_outbox(%s, %s, %s)"
+    one.run("BEGIN")
+    assert one.value(settle, [ANN] * 3, [ZOE] * 3, ids[:3]) == 3
+    assert two.value(settle, [ANN] * 4, [ZOE] * 4, ids) == 1
+    one.run("COMMIT")
+    assert admin.value("SELECT count(*) FROM parley.outbox") == 0
+
+
+def test_writer_that_dies(sessions, admin):
+    """A session killed in its transaction leaves nothing, and the retry stores."""
+    one, two = sessions(), sessions()
+    before = admin.value("SELECT test.everything()")
+    one.run("BEGIN")
+    write_one(one, deliver(ANN, ZOE, "k", copy_mode=2))
+    waiting = start_write(two, deliver(ANN, ZOE, "k", copy_mode=2))
+    wait_until_blocked(admin, two, by=one)
+    admin.run("SELECT pg_terminate_backend(%s), pg_terminate_backend(%s)", two.pid, one.pid)
+    with pytest.raises(psycopg2.OperationalError):
+        finish(waiting)
+    assert admin.value("SELECT test.everything()") == before
+    assert write_one(sessions(), deliver(ANN, ZOE, "k", copy_mode=2)).status == 0
+
+
+@pytest.mark.parametrize("end, result", [("COMMIT", "username-taken"), ("ROLLBACK", "created")])
+def test_same_name_at_the_same_time(sessions, admin, end, result):
+    """A name is given once."""
+    create = "SELECT shard_0000.create_account(%s, 'eve', 'Eve', NULL, 7000)"
+    one, two = sessions(), sessions()
+    one.run("BEGIN")
+    assert one.value(create, user_id(0, 101)) == "created"
+    waiting = two.start(create, user_id(0, 102))
+    wait_until_blocked(admin, two, by=one)
+    one.run(end)
+    assert finish(waiting) == [(result,)]
+    assert admin.value("SELECT count(*) FROM parley.account WHERE username = 'eve'") == 1
+
+
+def test_server_writes_by_functions_alone(sessions):
+    """The role that the server has can touch no table."""
+    server = sessions()
+    for statement in ("SELECT FROM shard_0000.message", "DELETE FROM parley.outbox", "UPDATE shard_0000.mailbox SET version = 0",
+                      "CREATE TABLE shard_0000.t ()", "UPDATE directory.system SET shards = 1"):
+        with pytest.raises(psycopg2.errors.InsufficientPrivilege):
+            server.run(statement)
+
+
+def test_readers_miss_nothing(sessions, admin):
+    """Writers beside readers that page by cursor: each reader ends with the mailbox, nothing missed, nothing twice.
+
+    Readers fetch pages of any size and begin again at any cursor that they had, as after a lost connection."""
+    mailboxes = [ANN, BOB, CID]
+    writers = [sessions() for _ in range(4)]
+    readers = [sessions() for _ in mailboxes]
+    finished = threading.Event()
+
+    def send(number):
+        chance = random.Random(number)
+        for batch in range(60):
+            operations = []
+            for i in range(chance.choice((1, 1, 5, 20))):
+                recipient, sender = chance.sample(mailboxes, 2)
+                if chance.random() < 0.2:
+                    sender = user_id(3, chance.randint(1, 5))
+                received = chance.choice((0, 0, 3 * 10**15)) if chance.random() < 0.02 else 10**15 + batch
+                key = f"{number}.{chance.randint(0, batch)}.{i}"
+                operations.append(deliver(recipient, sender, key, key, received, 1 if sender < user_id(1, 0) else 2))
+            writers[number].run("BEGIN")
+            write(writers[number], *operations)
+            writers[number].run("ROLLBACK" if chance.random() < 0.1 else "COMMIT")
+
+    def read(number):
+        chance = random.Random(100 + number)
+        cursor, seen, versions, last_round = 0, [], [], False
+        while True:
+            last_round = finished.is_set()
+            rows = readers[number].run(
+                "SELECT kind, version, has_more, peer_id, message_id FROM shard_0000.fetch_updates(%s, %s, %s)",
+                mailboxes[number], chance.choice((1, 3, 50)), cursor)
+            page = [row for row in rows if row[0] == "m"]
+            assert all(cursor < row[1] <= rows[0][1] for row in rows[1:])
+            if chance.random() < 0.1:
+                continue  # the answer is lost
+            seen += [(row[3], row[4]) for row in page]
+            versions += [row[1] for row in page]
+            assert rows[0][1] >= cursor
+            cursor = rows[0][1]
+            if last_round and not rows[0][2]:
+                return seen, versions
+
+    with concurrent.futures.ThreadPoolExecutor(len(writers) + len(readers)) as threads:
+        reading = [threads.submit(read, number) for number in range(len(readers))]
+        try:
+            for done in [threads.submit(send, number) for number in range(len(writers))]:
+                done.result(60)
+        finally:
+            finished.set()
+        for mailbox, done in zip(mailboxes, reading):
+            seen, versions = done.result(60)
+            stored = admin.run("SELECT peer_id, message_id FROM parley.message WHERE user_id = %s", mailbox)
+            assert len(seen) == len(set(seen))
+            assert set(seen) == set(stored) and len(stored) > 100
+            assert versions == sorted(versions)
+    assert admin.run("SELECT test.broken_rules()") == []
