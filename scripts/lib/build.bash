@@ -18,3 +18,12 @@ run_logged() {
     grep -E 'error|Error|FAILED' "$log" | head -n 5 >&2
     die "the build failed: see $log"
 }
+
+# build_everything PRESET: with the unit tests or fuzz harnesses that the preset has.
+build_everything() {
+    local dir=$root/build/$1 log=$root/build/$1.log options=(-DPARLEY_TESTS=ON)
+    [ "$1" = fuzz ] && options=()
+    mkdir -p "$dir" && : >"$log" || die "cannot write to $dir: give it to $(id -un) (chown), or remove it as its owner"
+    run_logged "$log" cmake -S "$root" --preset "$1" "${options[@]}"
+    run_logged "$log" cmake --build "$dir"
+}

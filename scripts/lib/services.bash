@@ -93,7 +93,7 @@ is_running() {
     local pid
     pid=$(pid_of "$1") && [ -n "$pid" ] && [ -e "/proc/$pid" ] || return 1
     ! grep -q '^State:[[:space:]]*Z' "/proc/$pid/status" 2>/dev/null || return 1
-    tr '\0' ' ' <"/proc/$pid/cmdline" 2>/dev/null | grep -qF -- "$(service_mark "$1")"
+    { tr "\0" " " <"/proc/$pid/cmdline" | grep -qF -- "$(service_mark "$1")"; } 2>/dev/null
 }
 
 # What a service's command line has and another's does not.
@@ -138,6 +138,7 @@ spawn() {
         exec_as "$(service_user "$1")" setsid "${command[@]}"
     ) &
     spawned_pid=$!
+    disown # its end is for the supervisor to tell, not for bash
     printf '%s\n' "$spawned_pid" >"$data/run/$1.pid"
 }
 
@@ -353,14 +354,14 @@ parleyd_answers() { curl -fs -o /dev/null --max-time 2 "http://127.0.0.1:$admin_
 
 # The schemas: made at the first start, brought up to this checkout's at the later ones.
 initialise_schemas() {
-    local log=$data/log/parleyctl.log action=(migrate up)
+    local log=$data/log/parleyctl.log subcommand=(migrate up)
     if ! [ -e "$data/run/initialised" ]; then
         local IFS=,
-        action=(init --shards "$shards" --databases "${databases[*]}")
+        subcommand=(init --shards "$shards" --databases "${databases[*]}")
         unset IFS
     fi
-    "$parleyctl" -c "$data/parley.ini" "${action[@]}" >>"$log" 2>&1 ||
-        die "parleyctl ${action[*]} failed: $(tail -n 1 "$log") (all of it: $log)"
+    "$parleyctl" -c "$data/parley.ini" "${subcommand[@]}" >>"$log" 2>&1 ||
+        die "parleyctl ${subcommand[*]} failed: $(tail -n 1 "$log") (all of it: $log)"
     touch "$data/run/initialised"
 }
 
