@@ -29,7 +29,7 @@ static pl_problem_t problem_of_status(int status)
     case 417:
         return PL_PROBLEM_EXPECTATION_FAILED;
     case 503:
-        return PL_PROBLEM_UNAVAILABLE;
+        return PL_PROBLEM_SHUTTING_DOWN; /* pl_request_drop */
     default:
         return status < 500 ? PL_PROBLEM_MALFORMED_REQUEST : PL_PROBLEM_INTERNAL_ERROR;
     }

@@ -49,6 +49,7 @@ struct pl_server_worker {
     pl_timer_t drain_sweep;
     h2o_linklist_t connections;
     h2o_linklist_t requests;       /* those that libh2o has */
+    unsigned handles;              /* with those that only their owners have */
     atomic_uint connections_count; /* with those handed over and not yet taken */
     atomic_uint handed_over;
     bool draining; /* also while it is being destroyed: drain_sweep serves both */
@@ -121,7 +122,10 @@ pl_request_t *pl_request_create(h2o_req_t *req);
 /* The client's X-Request-Id if it is usable, else a new one. */
 void pl_request_choose_id(const h2o_req_t *req, char id_r[PL_REQUEST_ID_SIZE]);
 
-/* LIVE -> ANSWERED: reply.c and stream.c. Arms the stall timer. */
+/* LIVE -> GONE, though the client may still be there: it gets a 503. */
+void pl_request_drop(pl_request_t *request);
+
+/* LIVE -> ANSWERED: reply.c and stream.c. */
 void pl_request_set_answered(pl_request_t *request, int status);
 
 /* Cuts the response off: the stream of an HTTP/2 connection alone, the whole of an HTTP/1 one. */

@@ -36,6 +36,7 @@ void pl_request_unref(pl_request_t **request_p)
         return;
     assert(request->req == NULL);
     atomic_fetch_sub_explicit(&request->worker->server->requests, 1, memory_order_relaxed);
+    request->worker->handles--;
     pl_measure_request_freed();
     pl_connection_settle(request->connection);
     free(request);
@@ -83,24 +84,28 @@ static void on_dispose(void *cell)
     pl_request_unref(&request);
 }
 
-/* The connection of a held request was closed by the client. There is nobody to answer, but
- * libh2o lets go of a request only when it has been. */
-static void on_hangup(pl_watch_t *watch)
+/* Ends a request that nobody will answer. libh2o lets go of a request only when it has been
+ * answered, even if nobody is there to read it. */
+void pl_request_drop(pl_request_t *request)
 {
-    pl_request_t *request = H2O_STRUCT_FROM_MEMBER(pl_request_t, watch, watch);
-    pl_watcher_remove(request->worker->watcher, watch);
-    if (request->stream != NULL) {
-        pl_stream_on_hangup(request->stream);
-        return;
-    }
     if (request->state != PL_REQUEST_LIVE)
         return;
     pl_request_ref(request);
     set_gone(request);
-    h2o_req_t *req = request->req;
-    req->http1_is_persistent = 0;
-    h2o_send_error_400(req, "Bad Request", "the client left", 0);
+    request->req->http1_is_persistent = 0;
+    h2o_send_error_503(request->req, "Service Unavailable", "dropped", 0);
     pl_request_unref(&request);
+}
+
+/* The connection of a held request was closed by the client. */
+static void on_hangup(pl_watch_t *watch)
+{
+    pl_request_t *request = H2O_STRUCT_FROM_MEMBER(pl_request_t, watch, watch);
+    pl_watcher_remove(request->worker->watcher, watch);
+    if (request->stream != NULL)
+        pl_stream_on_hangup(request->stream);
+    else
+        pl_request_drop(request);
 }
 
 /* 1 where bytes went out since the last look. HTTP/2 counts frames per stream; on HTTP/1 libh2o
@@ -167,6 +172,7 @@ pl_request_t *pl_request_create(h2o_req_t *req)
     pl_request_choose_id(req, request->id);
     h2o_linklist_insert(&worker->requests, &request->link);
     atomic_fetch_add_explicit(&worker->server->requests, 1, memory_order_relaxed);
+    worker->handles++;
     pl_measure_request_start(req->entity.len);
     pl_request_t **cell = h2o_mem_alloc_shared(&req->pool, sizeof(request), on_dispose);
     *cell = request;

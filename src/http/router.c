@@ -241,10 +241,13 @@ void pl_router_dispatch(const pl_router_t *router, pl_request_t *request)
     if (pl_authenticate(request, entry->route->flags) != 0 ||
         check_body(request, entry->route->flags) != 0)
         return;
+    pl_request_ref(request);
     entry->route->handler(request, request->worker->context);
-    if (pl_request_is_live(request) && request->refs == 1) {
-        /* A programmer's error, but a client should not wait for ever because of it. */
+    if (pl_request_is_live(request) && request->refs == 2) {
+        /* Nobody but libh2o's side and this function knows it any more. A programmer's error, but
+         * a client should not wait for ever because of it. */
         pl_log_error("handler-did-not-answer", PL_S("operation", entry->route->operation));
         pl_problem_reply(request, PL_PROBLEM_INTERNAL_ERROR, "The operation gave no answer");
     }
+    pl_request_unref(&request);
 }

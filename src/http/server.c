@@ -1,6 +1,7 @@
 #include "http/server.h"
 
 #include <assert.h>
+#include <signal.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
@@ -26,9 +27,7 @@ struct handler {
 
 static int on_request(h2o_handler_t *super, h2o_req_t *req)
 {
-    pl_request_t *request = pl_request_ref(pl_request_create(req));
-    pl_router_dispatch(((struct handler *)super)->router, request);
-    pl_request_unref(&request);
+    pl_router_dispatch(((struct handler *)super)->router, pl_request_create(req));
     return 0;
 }
 
@@ -80,6 +79,7 @@ int pl_server_create(const pl_server_options_t *options, const pl_router_t *rout
     server->connections_counter = pl_counter_register("parley_http_connections_accepted_total",
                                                       "Connections that were accepted.", labels);
     pl_measure_init();
+    signal(SIGPIPE, SIG_IGN);
     configure(server);
     *server_r = server;
     return 0;
@@ -153,7 +153,7 @@ void pl_server_worker_drain(pl_server_worker_t *worker)
     on_drain_sweep(&worker->drain_sweep);
 }
 
-/* Held requests are answered and streams cut: of those libh2o has no event by which it would end
+/* Held requests are dropped and streams cut: of those libh2o has no event by which it would end
  * them. */
 static void end_requests(pl_server_worker_t *worker)
 {
@@ -164,7 +164,7 @@ static void end_requests(pl_server_worker_t *worker)
         if (request->stream != NULL)
             pl_stream_abort(request->stream);
         else
-            pl_problem_reply(request, PL_PROBLEM_SHUTTING_DOWN, "The server is going away");
+            pl_request_drop(request);
     }
 }
 
@@ -174,11 +174,12 @@ static void free_worker(pl_server_worker_t *worker)
     void *owner = worker->owner;
     pl_timer_disarm(&worker->drain_sweep);
     pl_watcher_destroy(&worker->watcher);
-    /* h2o_context_dispose leaves this one in the loop. */
+    /* The drain's last step; h2o_context_dispose asserts that no timer is armed. */
     if (h2o_timeout_is_linked(&worker->h2o.http2._graceful_shutdown_timeout))
         h2o_timeout_unlink(&worker->h2o.http2._graceful_shutdown_timeout);
-    h2o_timeout_dispose(worker->h2o.loop, &worker->h2o.http2.graceful_shutdown_timeout);
+    h2o_multithread_queue_t *queue = worker->h2o.queue;
     h2o_context_dispose(&worker->h2o);
+    free(queue); /* h2o_context_dispose takes it apart and forgets to */
     free(worker);
     if (on_destroyed != NULL)
         on_destroyed(owner);
@@ -190,7 +191,7 @@ static void on_destroy_sweep(pl_timer_t *timer)
     pl_server_worker_t *worker = H2O_STRUCT_FROM_MEMBER(pl_server_worker_t, drain_sweep, timer);
     end_requests(worker);
     pl_connection_close_all(worker);
-    bool is_busy = !h2o_linklist_is_empty(&worker->connections) ||
+    bool is_busy = !h2o_linklist_is_empty(&worker->connections) || worker->handles > 0 ||
                    atomic_load_explicit(&worker->handed_over, memory_order_relaxed) > 0;
     if (is_busy)
         pl_timer_arm(pl_timer_queue(worker->loop, DRAIN_SWEEP_MS), timer);

@@ -46,7 +46,8 @@ typedef struct pl_server_options {
 } pl_server_options_t;
 
 /* Binds the port, so that a port in use is known before anything starts. -1 with an error that
- * names address and port. The router must outlive the server. */
+ * names address and port. The router must outlive the server. The process ignores
+ * SIGPIPE from then on: libh2o writes to connections that are gone. */
 int pl_server_create(const pl_server_options_t *options, const pl_router_t *router,
                      pl_server_t **server_r, pl_error_t *error) PL_MUST_USE;
 
@@ -71,8 +72,9 @@ void pl_server_worker_start(pl_server_worker_t *worker);
  */
 void pl_server_worker_drain(pl_server_worker_t *worker);
 
-/* Closes what is left at once, and frees the worker in a later turn of the loop, when libh2o has
- * let go of the connections: then `on_destroyed` runs. */
+/* Closes what is left at once (on_gone runs for held requests, on_closed for streams), and frees
+ * the worker in a later turn of the loop, when libh2o has let go of the connections and all handles
+ * are freed: then `on_destroyed` runs. */
 void pl_server_worker_destroy(pl_server_worker_t **worker, void (*on_destroyed)(void *),
                               void *owner);
 
