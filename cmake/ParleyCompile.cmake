@@ -48,6 +48,10 @@ if(CMAKE_C_COMPILER_ID STREQUAL "GNU")
   target_compile_options(parley-options INTERFACE
     -Wbidi-chars=any -Wtrampolines -Wduplicated-cond -Wlogical-op
     -fstack-clash-protection -fcf-protection=full -ftrivial-auto-var-init=zero)
+else()
+  # Where clang's groups are wider than gcc's of the same name.
+  target_compile_options(parley-options INTERFACE
+    -Wno-sign-conversion -Wno-format-nonliteral -Wno-string-concatenation)
 endif()
 
 # The executables are position independent; gcc and clang need to be told when linking, too.
@@ -62,6 +66,11 @@ elseif(PARLEY_SANITIZE STREQUAL "")
   set(parley_sanitize)
 else()
   message(FATAL_ERROR "PARLEY_SANITIZE is '${PARLEY_SANITIZE}': use address, thread or nothing")
+endif()
+
+if(PARLEY_FUZZ AND CMAKE_C_COMPILER_ID STREQUAL "Clang")
+  # Coverage for libFuzzer in every layer; its main() comes with the harnesses alone.
+  target_compile_options(parley-options INTERFACE -fsanitize=fuzzer-no-link)
 endif()
 
 if(parley_sanitize)

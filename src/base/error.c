@@ -5,6 +5,9 @@
 #include <string.h>
 
 static void set(pl_error_t *err, enum pl_error_code code, const char *sqlstate, const char *format,
+                va_list args) PL_PRINTF(4, 0);
+
+static void set(pl_error_t *err, enum pl_error_code code, const char *sqlstate, const char *format,
                 va_list args)
 {
     if (err == NULL) {
