@@ -47,6 +47,7 @@ struct pl_server_worker {
     pl_timer_queue_t *stall_queue;
     pl_timer_t accept_again; /* armed while the listener rests */
     pl_timer_t drain_sweep;
+    pl_deferred_t disposal;
     h2o_linklist_t connections;
     h2o_linklist_t requests;       /* those that libh2o has */
     unsigned handles;              /* with those that only their owners have */

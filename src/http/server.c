@@ -168,8 +168,11 @@ static void end_requests(pl_server_worker_t *worker)
     }
 }
 
-static void free_worker(pl_server_worker_t *worker)
+/* Deferred to the end of the turn: libh2o walks its timeouts while it runs callbacks, and the context
+ * takes its own out of that list. */
+static void free_worker(pl_deferred_t *deferred)
 {
+    pl_server_worker_t *worker = H2O_STRUCT_FROM_MEMBER(pl_server_worker_t, disposal, deferred);
     void (*on_destroyed)(void *) = worker->on_destroyed;
     void *owner = worker->owner;
     pl_timer_disarm(&worker->drain_sweep);
@@ -196,7 +199,7 @@ static void on_destroy_sweep(pl_timer_t *timer)
     if (is_busy)
         pl_timer_arm(pl_timer_queue(worker->loop, DRAIN_SWEEP_MS), timer);
     else
-        free_worker(worker);
+        pl_loop_defer(worker->loop, &worker->disposal);
 }
 
 void pl_server_worker_destroy(pl_server_worker_t **worker_p, void (*on_destroyed)(void *),
@@ -210,6 +213,7 @@ void pl_server_worker_destroy(pl_server_worker_t **worker_p, void (*on_destroyed
     pl_listener_stop(worker);
     pl_timer_disarm(&worker->drain_sweep);
     worker->drain_sweep.on_fire = on_destroy_sweep;
+    worker->disposal.run = free_worker;
     end_requests(worker);
     pl_connection_close_all(worker);
     pl_timer_arm(pl_timer_queue(worker->loop, PL_TIMER_TICK_MS), &worker->drain_sweep);

@@ -1,0 +1,55 @@
+-- The baseline: what a competent engineer would write by hand for the same task in one PostgreSQL database. The tables have
+-- the columns and indexes of Parley's leaves, without partitions, outbox, versions of mailboxes or batches.
+
+CREATE TABLE conversation (
+    user_id         bigint  NOT NULL,
+    peer_id         bigint  NOT NULL,
+    last_message_id bigint  NOT NULL,
+    read_up_to      bigint  NOT NULL DEFAULT 0,
+    delivered_up_to bigint  NOT NULL DEFAULT 0,
+    version         bigint  NOT NULL,
+    unread_count    integer NOT NULL DEFAULT 0,
+    snippet         text    NOT NULL,
+    PRIMARY KEY (user_id, peer_id)
+) WITH (autovacuum_vacuum_scale_factor = 0.05);
+CREATE INDEX conversation_newest ON conversation (user_id, last_message_id);
+CREATE INDEX conversation_version ON conversation (user_id, version);
+
+CREATE TABLE message (
+    user_id           bigint NOT NULL,
+    peer_id           bigint NOT NULL,
+    message_id        bigint NOT NULL,
+    version           bigint NOT NULL,
+    sender_id         bigint NOT NULL,
+    client_message_id text   NOT NULL,
+    content           text   COMPRESSION lz4 NOT NULL,
+    PRIMARY KEY (user_id, peer_id, message_id)
+);
+CREATE UNIQUE INDEX message_dedupe ON message (user_id, peer_id, client_message_id) WHERE sender_id = peer_id;
+CREATE INDEX message_version ON message (user_id, version);
+CREATE INDEX message_changed ON message (user_id, peer_id, version) WHERE version - (message_id >> 1) > 10000000;
+
+-- One message: both inserts and both conversation upserts, in the transaction of the statement that calls it.
+CREATE FUNCTION send_message(sender bigint, recipient bigint, client_id text, body text) RETURNS bigint
+    LANGUAGE plpgsql
+AS $$
+DECLARE
+    now_us bigint := extract(epoch FROM clock_timestamp()) * 1000000;
+    id bigint := now_us * 2 + (sender > recipient)::integer;
+BEGIN
+    INSERT INTO message (user_id, peer_id, message_id, version, sender_id, client_message_id, content)
+    VALUES (recipient, sender, id, now_us, sender, client_id, body);
+    INSERT INTO conversation AS c (user_id, peer_id, last_message_id, version, unread_count, snippet)
+    VALUES (recipient, sender, id, now_us, 1, left(body, 100))
+    ON CONFLICT (user_id, peer_id) DO UPDATE
+    SET last_message_id = excluded.last_message_id, version = excluded.version,
+        unread_count = c.unread_count + 1, snippet = excluded.snippet;
+    INSERT INTO message (user_id, peer_id, message_id, version, sender_id, client_message_id, content)
+    VALUES (sender, recipient, id, now_us, sender, client_id, body);
+    INSERT INTO conversation AS c (user_id, peer_id, last_message_id, version, unread_count, snippet)
+    VALUES (sender, recipient, id, now_us, 0, left(body, 100))
+    ON CONFLICT (user_id, peer_id) DO UPDATE
+    SET last_message_id = excluded.last_message_id, version = excluded.version, snippet = excluded.snippet;
+    RETURN id;
+END
+$$;

@@ -1,0 +1,56 @@
+"""CPU time by part of the system, from /proc: what a run used, and what that is per request."""
+
+import os
+
+TICK_S = 1 / os.sysconf("SC_CLK_TCK")
+
+
+def _stat(pid):
+    with open(f"/proc/{pid}/stat", encoding="ascii", errors="replace") as file:
+        text = file.read()
+    name = text[text.index("(") + 1 : text.rindex(")")]
+    fields = text[text.rindex(")") + 2 :].split()
+    # ppid; user, system, and those of children that have ended
+    return name, int(fields[1]), sum(map(int, fields[11:15]))
+
+
+def _tree(root):
+    """Ticks of a process, its children and theirs, the ended ones included."""
+    stats = {}
+    for entry in os.listdir("/proc"):
+        if entry.isdigit():
+            try:
+                stats[int(entry)] = _stat(entry)
+            except (FileNotFoundError, ProcessLookupError):
+                continue
+    wanted, total = {root}, 0
+    changed = True
+    while changed:
+        changed = False
+        for pid, (_, parent, _) in stats.items():
+            if parent in wanted and pid not in wanted:
+                wanted.add(pid)
+                changed = True
+    for pid in wanted & stats.keys():
+        total += stats[pid][2]
+    return total
+
+
+class Meter:
+    """with Meter({"parleyd": pid, ...}) as meter: ...; meter.seconds["parleyd"]"""
+
+    def __init__(self, pids):
+        self.pids, self.seconds = pids, {}
+
+    def __enter__(self):
+        self.before = {name: _tree(pid) for name, pid in self.pids.items()}
+        self.children = os.times()
+        return self
+
+    def __exit__(self, *_):
+        for name, pid in self.pids.items():
+            self.seconds[name] = (_tree(pid) - self.before[name]) * TICK_S
+        after = os.times()
+        self.seconds["load generator"] = (
+            after.children_user + after.children_system - self.children.children_user - self.children.children_system
+        )
