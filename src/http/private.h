@@ -54,6 +54,7 @@ struct pl_server_worker {
     atomic_uint connections_count; /* with those handed over and not yet taken */
     atomic_uint handed_over;
     bool draining; /* also while it is being destroyed: drain_sweep serves both */
+    unsigned destroy_sweeps;
     void (*on_destroyed)(void *owner);
     void *owner;
 };

@@ -6,6 +6,7 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "base/log.h"
 #include "base/memory.h"
 #include "http/private.h"
 
@@ -17,8 +18,10 @@
 /* libh2o's own limit on bodies lies above ours: on HTTP/2 it resets the stream with
  * REFUSED_STREAM, which clients take for leave to try again, where ours answers 413. */
 #define BODY_HEADROOM 2
-/* Between two looks for idle connections in the drain. */
+/* Between two looks for idle connections in the drain, and two for the end of everything. */
 #define DRAIN_SWEEP_MS 200
+/* So many looks later work that still holds a request will not end: the process must. */
+#define DESTROY_SWEEPS 10
 
 struct handler {
     h2o_handler_t super;
@@ -168,8 +171,8 @@ static void end_requests(pl_server_worker_t *worker)
     }
 }
 
-/* Deferred to the end of the turn: libh2o walks its timeouts while it runs callbacks, and the context
- * takes its own out of that list. */
+/* Deferred to the end of the turn: libh2o walks its timeouts while it runs callbacks, and the
+ * context takes its own out of that list. */
 static void free_worker(pl_deferred_t *deferred)
 {
     pl_server_worker_t *worker = H2O_STRUCT_FROM_MEMBER(pl_server_worker_t, disposal, deferred);

@@ -74,7 +74,8 @@ void pl_server_worker_drain(pl_server_worker_t *worker);
 
 /* Closes what is left at once (on_gone runs for held requests, on_closed for streams), and frees
  * the worker in a later turn of the loop, when libh2o has let go of the connections and all handles
- * are freed: then `on_destroyed` runs. */
+ * are freed: then `on_destroyed` runs. It runs after 2 s in any case; then handles are still held,
+ * and the worker and the server must not be freed. */
 void pl_server_worker_destroy(pl_server_worker_t **worker, void (*on_destroyed)(void *),
                               void *owner);
 

@@ -35,12 +35,15 @@
 #define BIG_BYTES (8 * 1024 * 1024)
 #define LATER_MS 60
 #define MAX_HELD 256
+#define MAX_WORKERS 2
 
 static struct fixture {
-    pl_loop_t *loop;
+    pl_loop_t *loop; /* of the first worker */
     pl_router_t *router;
     pl_server_t *server;
-    pl_server_worker_t *worker;
+    pl_auth_t *auth;
+    pl_server_worker_t *workers[MAX_WORKERS];
+    unsigned workers_count;
     uint16_t port;
     char *big;
     atomic_int handled;
@@ -265,6 +268,7 @@ static const pl_route_t fixture_routes[] = {
  * ---- */
 
 struct fixture_settings {
+    unsigned workers; /* default 1 */
     unsigned max_connections;
     unsigned max_in_flight;
     const char *cookie_name;
@@ -273,15 +277,15 @@ struct fixture_settings {
     pl_auth_t *auth;
 };
 
-static pl_loop_t *fixture_loop;
+static pl_loop_t *fixture_loops[MAX_WORKERS];
 static sem_t fixture_done;
 
 static inline void *run_fixture_loop(void *argument)
 {
-    (void)argument;
-    fixture_loop = pl_loop_create(0);
+    pl_loop_t **loop = argument;
+    *loop = pl_loop_create((int)(loop - fixture_loops));
     sem_post(&fixture_done);
-    pl_loop_run(fixture_loop);
+    pl_loop_run(*loop);
     return NULL;
 }
 
@@ -298,64 +302,75 @@ static inline void on_fixture_task(pl_task_t *task)
     free(self);
 }
 
-/* Runs it on the server's thread, some time. */
-static inline void fixture_post(void (*run)(void *argument), void *argument)
+/* Runs it on the worker's thread, some time. */
+static inline void fixture_post(unsigned worker, void (*run)(void *argument), void *argument)
 {
     struct fixture_task *task = pl_calloc(1, sizeof(*task));
     task->task.run = on_fixture_task;
     task->run = run;
     task->argument = argument;
-    pl_loop_post(fixture_loop, &task->task);
+    pl_loop_post(fixture_loops[worker], &task->task);
 }
 
-static inline void create_server(void *argument)
+static inline void start_worker(void *argument)
 {
-    const struct fixture_settings *settings = argument;
-    pl_error_t error;
-    pl_server_options_t options = {
-        .name = "test",
-        .address = "127.0.0.1",
-        .workers = 1,
-        .max_connections = settings->max_connections,
-        .max_requests_in_flight_per_connection = settings->max_in_flight,
-        .max_request_body = MAX_BODY,
-        .stream_queue = STREAM_QUEUE,
-        .stream_stall_s = STALL_S,
-        .drain_timeout_s = 1,
-        .cookie_name = settings->cookie_name,
-    };
-    fixture.router = pl_router_create();
-    if (settings->routes != NULL)
-        pl_router_add(fixture.router, settings->routes, settings->routes_count);
-    else
-        pl_router_add(fixture.router, fixture_routes,
-                      sizeof(fixture_routes) / sizeof(fixture_routes[0]));
-    if (pl_server_create(&options, fixture.router, &fixture.server, &error) != 0) {
-        fprintf(stderr, "%s\n", error.message);
-        abort();
-    }
-    fixture.port = pl_server_port(fixture.server);
-    fixture.worker = pl_server_worker_create(fixture.server, fixture.loop, 0, &fixture,
-                                             settings->auth);
-    pl_server_worker_start(fixture.worker);
+    unsigned index = (unsigned)(uintptr_t)argument;
+    fixture.workers[index] = pl_server_worker_create(fixture.server, fixture_loops[index], index,
+                                                     &fixture, fixture.auth);
+    pl_server_worker_start(fixture.workers[index]);
     sem_post(&fixture_done);
+}
+
+static inline void start_threads(void)
+{
+    static bool is_done;
+    if (is_done)
+        return;
+    is_done = true;
+    sem_init(&fixture_done, 0, 0);
+    for (size_t i = 0; i < MAX_WORKERS; i++) {
+        pthread_t thread;
+        assert_int_equal(pthread_create(&thread, NULL, run_fixture_loop, &fixture_loops[i]), 0);
+        sem_wait(&fixture_done);
+    }
 }
 
 static inline void fixture_start(struct fixture_settings settings)
 {
+    pl_error_t error;
     pl_log_set_level(PL_LOG_ERROR);
-    if (fixture_loop == NULL) {
-        pthread_t thread;
-        sem_init(&fixture_done, 0, 0);
-        assert_int_equal(pthread_create(&thread, NULL, run_fixture_loop, NULL), 0);
-        sem_wait(&fixture_done);
-    }
+    start_threads();
     memset(&fixture, 0, sizeof(fixture));
-    fixture.loop = fixture_loop;
+    fixture.loop = fixture_loops[0];
+    fixture.auth = settings.auth;
+    fixture.workers_count = settings.workers > 0 ? settings.workers : 1;
     fixture.big = pl_malloc(BIG_BYTES);
     memset(fixture.big, 'b', BIG_BYTES);
-    fixture_post(create_server, &settings);
-    sem_wait(&fixture_done);
+    fixture.router = pl_router_create();
+    if (settings.routes != NULL)
+        pl_router_add(fixture.router, settings.routes, settings.routes_count);
+    else
+        pl_router_add(fixture.router, fixture_routes,
+                      sizeof(fixture_routes) / sizeof(fixture_routes[0]));
+    pl_server_options_t options = {
+        .name = "test",
+        .address = "127.0.0.1",
+        .workers = fixture.workers_count,
+        .max_connections = settings.max_connections,
+        .max_requests_in_flight_per_connection = settings.max_in_flight,
+        .max_request_body = MAX_BODY,
+        .stream_queue = STREAM_QUEUE,
+        .stream_stall_s = STALL_S,
+        .drain_timeout_s = 1,
+        .cookie_name = settings.cookie_name,
+    };
+    if (pl_server_create(&options, fixture.router, &fixture.server, &error) != 0)
+        fail_msg("%s", error.message);
+    fixture.port = pl_server_port(fixture.server);
+    for (unsigned i = 0; i < fixture.workers_count; i++) {
+        fixture_post(i, start_worker, (void *)(uintptr_t)i);
+        sem_wait(&fixture_done);
+    }
 }
 
 static inline void on_worker_destroyed(void *owner)
@@ -366,15 +381,17 @@ static inline void on_worker_destroyed(void *owner)
 
 static inline void destroy_worker(void *argument)
 {
-    (void)argument;
-    pl_server_worker_destroy(&fixture.worker, on_worker_destroyed, NULL);
+    unsigned index = (unsigned)(uintptr_t)argument;
+    pl_server_worker_destroy(&fixture.workers[index], on_worker_destroyed, NULL);
 }
 
 /* Ends when the server has given everything back. */
 static inline void fixture_stop(void)
 {
-    fixture_post(destroy_worker, NULL);
-    sem_wait(&fixture_done);
+    for (unsigned i = 0; i < fixture.workers_count; i++) {
+        fixture_post(i, destroy_worker, (void *)(uintptr_t)i);
+        sem_wait(&fixture_done);
+    }
     pl_server_stats_t stats;
     pl_server_read_stats(fixture.server, &stats);
     assert_int_equal(stats.connections, 0);
