@@ -40,7 +40,11 @@ apt_install() {
             chmod 755 $policy
             trap "rm -f $policy" EXIT
         fi
-        DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends \
-            -o DPkg::Lock::Timeout=300 -o Dpkg::Use-Pty=0 "$@" >/dev/null'
+        DEBIAN_FRONTEND=noninteractive
+        export DEBIAN_FRONTEND
+        said=$(apt-get install -y -qq --no-install-recommends \
+            -o DPkg::Lock::Timeout=300 -o Dpkg::Use-Pty=0 "$@" 2>&1) && exit
+        printf "%s\n" "$said" | grep -E "^(E|W|dpkg):" | tail -n 5 >&2
+        exit 1'
     as_root "install packages" bash -c "$quiet_services" apt_install "$@"
 }

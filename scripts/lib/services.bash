@@ -43,9 +43,11 @@ run_as() { (exec_as "$@"); }
 # with a symbolic link to it. A socket's path is at most 107 bytes, so sockets of a deep directory are in /tmp.
 choose_base() {
     base=$data
+    # Before the packages are there nothing of a stack can run, and there is nobody to own its files.
+    id postgres >/dev/null 2>&1 || return 0
     local hash
     hash=$(printf '%s' "$data" | sha256sum | cut -c1-12)
-    if [ "$(id -u)" = 0 ] && ! run_as postgres test -x "$data" 2>/dev/null; then
+    if [ "$(id -u)" = 0 ] && ! run_as postgres test -x "$data"; then
         base=/var/lib/parley/$hash
         mkdir -p "$base"
         chmod 711 /var/lib/parley "$base"
