@@ -144,9 +144,9 @@ static void fail(send_t *send, enum pl_error_code code)
 
 static void on_sender_checked(send_t *send)
 {
-    if (send->check.error != PL_OK) {
+    if (send->check.error == PL_ERROR_OVERLOADED || send->check.error == PL_ERROR_SQL) {
         fail(send, send->check.error);
-    } else if (send->check.exists) {
+    } else if (send->check.exists || send->check.error != PL_OK) {
         check_recipient(send);
     } else {
         if (send->first.sender_id == pl_request_claims(send->request)->user_id) {
@@ -163,11 +163,13 @@ static void on_sender_read(pl_user_check_t *check)
     on_sender_checked(H2O_STRUCT_FROM_MEMBER(send_t, check, check));
 }
 
-/* A token may be minted for an id that nobody has; writing its copy would make a mailbox of it. */
+/* A token may be minted for an id that nobody has; writing its copy would make a mailbox of it. But
+ * when the sender's database is away the token is believed: a send needs the recipient's alone. */
 static void check_sender(send_t *send)
 {
     send->check.user_id = send->first.sender_id;
     send->check.on_done = on_sender_read;
+    send->check.must_not_wait = true;
     if (pl_user_check_start(send->api->user_checks, &send->check)) {
         on_sender_checked(send);
     }
@@ -195,6 +197,7 @@ static void check_recipient(send_t *send)
 {
     send->check.user_id = send->first.mailbox_id;
     send->check.on_done = on_recipient_read;
+    send->check.must_not_wait = false;
     if (pl_user_check_start(send->api->user_checks, &send->check)) {
         on_recipient_checked(send);
     }

@@ -128,6 +128,11 @@ bool pl_user_check_start(pl_user_checks_t *checks, pl_user_check_t *check)
             check->exists = true;
             return true;
         }
+        if (check->must_not_wait && !pl_lane_is_connected(pl_cluster_read_lane(
+                                        checks->cluster, (int)pl_id_shard(check->user_id)))) {
+            check->error = PL_ERROR_UNAVAILABLE;
+            return true;
+        }
         lookup = start_lookup(checks, check->user_id);
         if (lookup == NULL) {
             check->error = PL_ERROR_OVERLOADED;

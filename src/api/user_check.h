@@ -26,6 +26,9 @@ struct pl_user_check {
     /* Set by the caller. on_done may free the object and may start other checks. */
     int64_t user_id;
     void (*on_done)(pl_user_check_t *check);
+    /* Rather no answer than a late one: PL_ERROR_UNAVAILABLE at once where the user is not known and
+     * the database cannot be asked now. */
+    bool must_not_wait;
     /* The answer: PL_OK and whether the user exists, or why that cannot be told. */
     enum pl_error_code error;
     bool exists;

@@ -22,6 +22,7 @@ static struct {
     pl_op_t *reads[CHECKS_MAX];
     size_t reads_count;
     bool is_full;
+    bool is_away;
     /* Ids of checks in the order of their answers. */
     int told[CHECKS_MAX];
     size_t told_count;
@@ -50,6 +51,12 @@ int pl_lane_submit(pl_lane_t *lane, pl_op_t *op)
     assert_true(op->deadline_ms > 0);
     world.reads[world.reads_count++] = op;
     return 0;
+}
+
+bool pl_lane_is_connected(const pl_lane_t *lane)
+{
+    (void)lane;
+    return !world.is_away;
 }
 
 static void answer_read(size_t index, enum pl_error_code error, bool found)
@@ -230,6 +237,30 @@ static void test_nor_while_the_answer_is_told(void **state)
     assert_int_equal(world.reads_count, 1);
 }
 
+/* Who must not wait is told at once, unless others wait already: those are not overtaken. */
+static void test_must_not_wait(void **state)
+{
+    fixture_t *fixture = *state;
+    asker_t patient = {0}, hasty = {0}, later = {0};
+
+    world.is_away = true;
+    hasty.check.user_id = user(1);
+    hasty.check.must_not_wait = true;
+    assert_true(pl_user_check_start(fixture->checks, &hasty.check));
+    assert_int_equal(hasty.check.error, PL_ERROR_UNAVAILABLE);
+    assert_int_equal(world.reads_count, 0);
+
+    ask(fixture->checks, &patient, 1, user(1));
+    later.check.user_id = user(1);
+    later.check.must_not_wait = true;
+    later.check.on_done = on_done;
+    later.number = 2;
+    assert_false(pl_user_check_start(fixture->checks, &later.check));
+    answer_read(0, PL_OK, true);
+    assert_told(2, (int[]){1, 2});
+    assert_true(later.check.exists);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -239,6 +270,7 @@ int main(void)
         cmocka_unit_test_setup_teardown(test_errors_are_told_to_all, set_up, tear_down),
         cmocka_unit_test_setup_teardown(test_nobody_overtakes_those_who_wait, set_up, tear_down),
         cmocka_unit_test_setup_teardown(test_nor_while_the_answer_is_told, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(test_must_not_wait, set_up, tear_down),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
