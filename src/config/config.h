@@ -55,7 +55,7 @@ typedef struct pl_config {
         int64_t clock_leeway_s;
     } auth;
     struct {
-        int64_t write_lanes_per_worker;
+        int64_t write_lanes; /* per database */
         int64_t read_lanes_per_worker;
         int64_t batch_size;
         int64_t queue_size;

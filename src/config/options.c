@@ -11,18 +11,19 @@
 #include "base/memory.h"
 #include "config/config.h"
 
-#define TEXT(field, name, value, words)                                                      \
-    {                                                                                        \
-        .key = name, .type = PL_OPTION_TEXT, .default_value = value, .documentation = words, \
-        .offset = offsetof(pl_config_t, field)                                               \
+#define TEXT(field, name, value, words)                                                            \
+    {                                                                                              \
+        .key = (name), .type = PL_OPTION_TEXT, .default_value = (value), .documentation = (words), \
+        .offset = offsetof(pl_config_t, field)                                                     \
     }
-#define INTEGER(field, name, value, low, high, units, words)                                     \
-    {                                                                                            \
-        .key = name, .type = PL_OPTION_INTEGER, .default_value = value, .min = low, .max = high, \
-        .unit = units, .documentation = words, .offset = offsetof(pl_config_t, field)            \
+#define INTEGER(field, name, value, low, high, units, words)                              \
+    {                                                                                     \
+        .key = (name), .type = PL_OPTION_INTEGER, .default_value = (value), .min = (low), \
+        .max = (high), .unit = (units), .documentation = (words),                         \
+        .offset = offsetof(pl_config_t, field)                                            \
     }
-#define SECTION(table, title, words)                         \
-    .name = title, .documentation = words, .options = table, \
+#define SECTION(table, title, words)                               \
+    .name = (title), .documentation = (words), .options = (table), \
     .option_count = sizeof(table) / sizeof((table)[0])
 
 static const pl_option_t server_options[] = {
@@ -137,11 +138,12 @@ static const pl_option_t issuer_options[] = {
 };
 
 static const pl_option_t lanes_options[] = {
-    INTEGER(lanes.write_lanes_per_worker, "write_lanes_per_worker", "1", 1, 64, NULL,
-            "Connections for sends, per worker and database. Few lanes make large batches."),
+    INTEGER(lanes.write_lanes, "write_lanes", "1", 1, 256, NULL,
+            "Connections for sends, per database; the workers share them out. Few lanes make large\n"
+            "batches, which cost less per message; more use more of a database's cores."),
     INTEGER(lanes.read_lanes_per_worker, "read_lanes_per_worker", "1", 1, 64, NULL,
             "Connections for reads, per worker and database."),
-    INTEGER(lanes.batch_size, "batch_size", "128", 1, 1000, "operations",
+    INTEGER(lanes.batch_size, "batch_size", "128", 1, 512, "operations",
             "Most operations in one transaction."),
     INTEGER(lanes.queue_size, "queue_size", "8192", 1, 1000000, "operations",
             "Operations that may wait in one lane; what is over it gets 503."),

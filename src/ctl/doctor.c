@@ -120,6 +120,5 @@ int pl_doctor_lanes(const pl_doctor_t *doctor)
     if (workers == 0) {
         workers = sysconf(_SC_NPROCESSORS_ONLN);
     }
-    return (int)(workers *
-                 (config->lanes.write_lanes_per_worker + config->lanes.read_lanes_per_worker));
+    return (int)(config->lanes.write_lanes + workers * config->lanes.read_lanes_per_worker);
 }

@@ -40,7 +40,7 @@ static void take(pl_batch_t *batch, pl_op_t *op, size_t *statement_of)
 
 static void group(pl_batch_t *batch, const size_t *statement_of)
 {
-    size_t next[PL_BATCH_MAX];
+    size_t next[PL_BATCH_MAX] = {0};
     size_t offset = 0;
 
     for (size_t i = 0; i < batch->statements_count; i++) {

@@ -10,7 +10,7 @@
 
 typedef struct database {
     const char *name;
-    pl_lane_t **write_lanes; /* lane i runs on loop i % loops */
+    pl_lane_t **write_lanes; /* those of all databases go to the loops in turn */
     pl_lane_t **read_lanes;  /* the lanes of loop i begin at i * read_lanes_per_loop */
 } database_t;
 
@@ -43,18 +43,21 @@ static pl_lane_t *create_lane(const pl_config_t *config, const pl_config_databas
     return pl_lane_create(loop, &settings);
 }
 
-static void create_lanes(pl_cluster_t *cluster, const pl_config_t *config,
-                         const pl_config_database_t *from, database_t *to, pl_loop_t *const *loops,
-                         void *context)
+static void create_lanes(pl_cluster_t *cluster, const pl_config_t *config, int index,
+                         pl_loop_t *const *loops, void *context)
 {
+    const pl_config_database_t *from = pl_config_find_database(config,
+                                                               cluster->map->database_names[index]);
+    database_t *to = &cluster->databases[index];
+    size_t first = (size_t)index * cluster->write_lanes_count;
     size_t reads = cluster->read_lanes_per_loop * cluster->loops_count;
 
     to->name = from->name;
     to->write_lanes = pl_calloc(cluster->write_lanes_count, sizeof(pl_lane_t *));
     to->read_lanes = pl_calloc(reads, sizeof(pl_lane_t *));
     for (size_t i = 0; i < cluster->write_lanes_count; i++)
-        to->write_lanes[i] = create_lane(config, from, "write", i, loops[i % cluster->loops_count],
-                                         context);
+        to->write_lanes[i] = create_lane(config, from, "write", i,
+                                         loops[(first + i) % cluster->loops_count], context);
     for (size_t i = 0; i < reads; i++)
         to->read_lanes[i] = create_lane(config, from, "read", i,
                                         loops[i / cluster->read_lanes_per_loop], context);
@@ -76,12 +79,11 @@ int pl_cluster_create(const pl_config_t *config, pl_shard_map_t *map, pl_loop_t 
     pl_cluster_t *cluster = pl_calloc(1, sizeof(*cluster));
     cluster->map = map;
     cluster->loops_count = loops_count;
-    cluster->write_lanes_count = (size_t)config->lanes.write_lanes_per_worker * loops_count;
+    cluster->write_lanes_count = (size_t)config->lanes.write_lanes;
     cluster->read_lanes_per_loop = (size_t)config->lanes.read_lanes_per_worker;
     cluster->databases = pl_calloc((size_t)map->database_count, sizeof(database_t));
     for (int i = 0; i < map->database_count; i++)
-        create_lanes(cluster, config, pl_config_find_database(config, map->database_names[i]),
-                     &cluster->databases[i], loops, context);
+        create_lanes(cluster, config, i, loops, context);
     *cluster_r = cluster;
     return 0;
 }

@@ -34,7 +34,7 @@ static void test_defaults(void **state)
     assert_int_equal(config.auth.password_threads, 1);
     assert_int_equal(config.auth.password_queue, 64);
     assert_int_equal(config.auth.clock_leeway_s, 30);
-    assert_int_equal(config.lanes.write_lanes_per_worker, 1);
+    assert_int_equal(config.lanes.write_lanes, 1);
     assert_int_equal(config.lanes.read_lanes_per_worker, 1);
     assert_int_equal(config.lanes.batch_size, 128);
     assert_int_equal(config.lanes.queue_size, 8192);
