@@ -12,13 +12,20 @@ void pl_batch_init(pl_batch_t *batch, size_t limit)
     batch->limit = limit;
 }
 
-/* The statement that `op` joins: the last of its kind and shard, if there is room in it. */
+/* A statement that names no shard's schema serves all shards of the database. */
+static bool share_statement(const pl_batch_statement_t *statement, const pl_op_t *op)
+{
+    return statement->kind == op->kind &&
+           (op->kind->sql_tail == NULL || statement->shard == op->shard);
+}
+
+/* The statement that `op` joins: the last that it can share, if there is room in it. */
 static size_t find_statement(const pl_batch_t *batch, const pl_op_t *op)
 {
     if (op->kind->max_ops > 1)
         for (size_t i = batch->statements_count; i-- > 0;) {
             const pl_batch_statement_t *statement = &batch->statements[i];
-            if (statement->kind == op->kind && statement->shard == op->shard)
+            if (share_statement(statement, op))
                 return statement->count < op->kind->max_ops ? i : batch->statements_count;
         }
     return batch->statements_count;

@@ -3,7 +3,8 @@
 #include "db/batch.h"
 #include "testing.h"
 
-static const pl_op_kind_t many = {.name = "many", .max_ops = SIZE_MAX};
+static const pl_op_kind_t many = {.name = "many", .sql_tail = "()", .max_ops = SIZE_MAX};
+static const pl_op_kind_t global = {.name = "global", .max_ops = SIZE_MAX};
 static const pl_op_kind_t few = {.name = "few", .max_ops = 2};
 static const pl_op_kind_t single = {.name = "single", .max_ops = 1};
 
@@ -54,6 +55,18 @@ static void test_groups_by_kind_and_shard(void **state)
     assert_true(h2o_linklist_is_empty(&queue));
 }
 
+/* One statement for all shards of the database: it takes their locks in one order. */
+static void test_statement_without_schema_serves_all_shards(void **state)
+{
+    (void)state;
+    submit(0, &global, 1);
+    submit(1, &global, 2);
+    submit(2, &global, 1);
+    pl_batch_fill(&batch, &queue);
+    assert_int_equal(batch.statements_count, 1);
+    assert_statement(0, &global, 1, (int[]){0, 1, 2}, 3);
+}
+
 static void test_full_statement_starts_another(void **state)
 {
     (void)state;
@@ -101,6 +114,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test_setup(test_groups_by_kind_and_shard, start),
+        cmocka_unit_test_setup(test_statement_without_schema_serves_all_shards, start),
         cmocka_unit_test_setup(test_full_statement_starts_another, start),
         cmocka_unit_test_setup(test_limit, start),
         cmocka_unit_test_setup(test_alone, start),
