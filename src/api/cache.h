@@ -53,7 +53,7 @@ void pl_page_cache_metrics_init(void);
 pl_cached_page_t *pl_cached_page_create(const pl_page_key_t *key, int64_t version,
                                         pl_buffer_t *body) PL_MUST_USE;
 /* Takes a void pointer to fit pl_request_reply_shared. */
-void pl_cached_page_unref(void *page);
+void pl_cached_page_unref(void *object);
 
 /* Keeps the page, with a reference of its own, in place of the one with that key. One that is
  * larger than an eighth of the cache is not kept. */

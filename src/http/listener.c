@@ -33,9 +33,12 @@ static uint16_t port_of(int fd)
 {
     struct sockaddr_storage address = {0};
     socklen_t len = sizeof(address);
-    getsockname(fd, (struct sockaddr *)&address, &len);
-    return ntohs(address.ss_family == AF_INET6 ? ((struct sockaddr_in6 *)&address)->sin6_port
-                                               : ((struct sockaddr_in *)&address)->sin_port);
+    if (getsockname(fd, (struct sockaddr *)&address, &len) != 0)
+        return 0;
+    if (address.ss_family == AF_INET6)
+        return ntohs(((struct sockaddr_in6 *)&address)->sin6_port);
+    /* NOLINTNEXTLINE(clang-analyzer-core.CallAndMessage): getsockname() has filled it */
+    return ntohs(((struct sockaddr_in *)&address)->sin_port);
 }
 
 static int parse_address(const char *text, struct sockaddr_storage *address_r, socklen_t *len_r,

@@ -43,14 +43,9 @@ pl_stream_t *pl_stream_start(pl_request_t *request, const char *first, size_t le
 
 /* `on_drained` runs each time that the client's socket has taken all that was written, the first
  * bytes included, and never inside a pl_stream_ call: the owner that writes the next piece only
- * then never queues more than one. NULL takes it back. */
+ * then never queues more than one. It may write, end or abort. NULL takes it back. */
 typedef void (*pl_stream_drained_fn)(pl_stream_t *stream, void *owner);
 void pl_stream_on_drained(pl_stream_t *stream, pl_stream_drained_fn on_drained);
-
-/* `on_drained` runs each time that the client's socket has taken everything that was written: a
- * good time to write what is not urgent. It may write, end or abort. NULL takes it back. */
-void pl_stream_on_drained(pl_stream_t *stream,
-                          void (*on_drained)(pl_stream_t *stream, void *owner));
 
 /* Queues bytes (copied; len > 0), all or nothing. One piece of any size is taken while nothing is
  * queued: the limit is for what piles up. -1: the queue would pass its limit, and the stream is
