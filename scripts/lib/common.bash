@@ -12,16 +12,17 @@ die() {
     exit 1
 }
 
-# Runs a command as root: directly, or by sudo. `purpose` completes "root is needed to ...".
+# as_root PURPOSE BY_HAND COMMAND...: runs a command as root, directly or by sudo. Where neither is possible it says what
+# root is needed for, and what to run by hand instead.
 as_root() {
-    local purpose=$1
-    shift
+    local purpose=$1 by_hand=$2
+    shift 2
     if [ "$(id -u)" = 0 ]; then
         "$@"
     elif ! command -v sudo >/dev/null; then
-        die "root is needed to $purpose, and there is no sudo: run as root: $*"
+        die "root is needed to $purpose, and there is no sudo: run as root: $by_hand"
     elif ! sudo -n true 2>/dev/null && ! [ -t 0 ]; then
-        die "root is needed to $purpose, and sudo asks for a password: run first in a terminal: sudo $*"
+        die "root is needed to $purpose, and sudo asks for a password: run in a terminal: sudo $by_hand"
     else
         sudo "$@"
     fi

@@ -21,14 +21,16 @@ install_packages() {
     [ ${#missing[@]} -gt 0 ] || return 0
     say "installing ${#missing[@]} Debian packages: ${missing[*]}"
     if ! apt-cache policy "${missing[@]}" 2>/dev/null | grep -q 'Candidate: [^(]'; then
-        as_root "read the package lists" apt-get -qq update
+        update_lists
     fi
     apt_install "${missing[@]}" && return 0
     # Lists that are out of date name versions that the mirror no longer has.
-    as_root "read the package lists" apt-get -qq update
+    update_lists
     apt_install "${missing[@]}" ||
-        die "apt-get could not install ${missing[*]}: its messages above say why; mend that and run this again"
+        die "apt-get could not install the packages, and says why above: mend that and run this again"
 }
+
+update_lists() { as_root "read the package lists" "apt-get update" apt-get -qq update; }
 
 # The packages' own services stay down: a private PostgreSQL, PgBouncer and HAProxy are started
 # instead. Debian's way to say so is policy-rc.d, put there for as long as apt-get runs.
@@ -46,5 +48,5 @@ apt_install() {
             -o DPkg::Lock::Timeout=300 -o Dpkg::Use-Pty=0 "$@" 2>&1) && exit
         printf "%s\n" "$said" | grep -E "^(E|W|dpkg):" | tail -n 5 >&2
         exit 1'
-    as_root "install packages" bash -c "$quiet_services" apt_install "$@"
+    as_root "install packages" "apt-get install -y $*" bash -c "$quiet_services" apt_install "$@"
 }

@@ -39,23 +39,27 @@ exec_as() {
 run_as() { (exec_as "$@"); }
 
 # Sets base: where PostgreSQL, PgBouncer and HAProxy keep their files. That is the data directory, but for
-# root when a directory above it is closed to those users (/root is): then a directory in /var/lib/parley,
-# with a symbolic link to it. A socket's path is at most 107 bytes, so sockets of a deep directory are in /tmp.
+# root when a directory above it is closed to those users (/root is): then a directory in /var/lib/parley that
+# the link `base` in the data directory leads to. A socket's path has at most 107 bytes, so those of a deep
+# directory are in /tmp.
 choose_base() {
     base=$data
     # Before the packages are there nothing of a stack can run, and there is nobody to own its files.
     id postgres >/dev/null 2>&1 || return 0
-    local hash
-    hash=$(printf '%s' "$data" | sha256sum | cut -c1-12)
-    if [ "$(id -u)" = 0 ] && ! run_as postgres test -x "$data"; then
-        base=/var/lib/parley/$hash
-        mkdir -p "$base"
-        chmod 711 /var/lib/parley "$base"
-        ln -sfn "$base" "$data/base"
+    if [ -L "$data/base" ]; then
+        base=$(readlink "$data/base")
+        [ -d "$base" ] || die "$base, which $data/base leads to, is gone: put it back from a copy, or move $data away to start afresh"
+    elif [ "$(id -u)" = 0 ] && ! run_as postgres test -x "$data"; then
+        [ -d "$data/postgresql" ] && die "a directory above $data is closed to the user postgres: open it (chmod o+x)"
+        mkdir -p /var/lib/parley
+        chmod 711 /var/lib/parley
+        base=$(mktemp -d /var/lib/parley/XXXXXXXX)
+        chmod 711 "$base"
+        ln -s "$base" "$data/base"
     fi
     sockets=$base/sockets
     if [ ${#sockets} -gt 70 ]; then
-        sockets=/tmp/parley-sockets-$hash
+        sockets=/tmp/parley-sockets-$(printf '%s' "$base" | sha256sum | cut -c1-12)
     fi
     [ -d "$sockets" ] || mkdir -m 700 "$sockets" || die "cannot make $sockets: remove what is there"
     own "$sockets" postgres
