@@ -138,9 +138,10 @@ static const pl_option_t issuer_options[] = {
 };
 
 static const pl_option_t lanes_options[] = {
-    INTEGER(lanes.write_lanes, "write_lanes", "1", 1, 256, NULL,
-            "Connections for sends, per database; the workers share them out. Few lanes make large\n"
-            "batches, which cost less per message; more use more of a database's cores."),
+    INTEGER(
+        lanes.write_lanes, "write_lanes", "1", 1, 256, NULL,
+        "Connections for sends, per database; the workers share them out. Few lanes make large\n"
+        "batches, which cost less per message; more use more of a database's cores."),
     INTEGER(lanes.read_lanes_per_worker, "read_lanes_per_worker", "1", 1, 64, NULL,
             "Connections for reads, per worker and database."),
     INTEGER(lanes.batch_size, "batch_size", "128", 1, 512, "operations",

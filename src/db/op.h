@@ -42,7 +42,7 @@ typedef struct pl_op_kind {
 struct pl_op {
     /* Set by the caller. */
     const pl_op_kind_t *kind;
-    int shard; /* whose schema is meant, where the statement names one */
+    int shard;            /* whose schema is meant, where the statement names one */
     uint64_t deadline_ms; /* on the monotonic clock: after it the operation ends with an error */
     /* Called once, on the loop that submitted it, never from inside pl_lane_submit. */
     void (*on_done)(pl_op_t *op);

@@ -1,5 +1,5 @@
-/* Proves: tasks from other threads run in order, deferred calls run once a turn and after it, timers
- * fire in order, not early, and not when disarmed. */
+/* Proves: tasks from other threads run in order, deferred calls run once a turn and after it,
+ * timers fire in order, not early, and not when disarmed. */
 #include <pthread.h>
 
 #include "base/clock.h"

@@ -52,7 +52,8 @@ static void test_one_message(void **state)
     assert_int_equal(wake.previous, 990);
     assert_int_equal(wake.version, 1001);
     static const char expected[] =
-        "{\"messages\":[{\"messageId\":\"2000\",\"conversationId\":\"100-200\",\"senderId\":\"100\","
+        "{\"messages\":[{\"messageId\":\"2000\",\"conversationId\":\"100-200\",\"senderId\":"
+        "\"100\","
         "\"participants\":[\"100\",\"200\"],\"messageContent\":\"hi \\\"you\\\"\","
         "\"sentTimestamp\":1000,\"clientMessageId\":\"c1\",\"lastUpdatedTimestamp\":1001}],"
         "\"conversations\":[{\"conversationId\":\"100-200\",\"participants\":[\"100\",\"200\"],"
@@ -88,7 +89,8 @@ static void test_batch_is_grouped_by_mailbox(void **state)
     pl_commit_deltas_get(&deltas, 1, &wake);
     assert_int_equal(wake.user_id, BOB);
     assert_int_equal(wake.messages_count, 3);
-    /* Carol's conversation changed at 1002, Alice's at 1003: once each, in the order of versions. */
+    /* Carol's conversation changed at 1002, Alice's at 1003: once each, in the order of versions.
+     */
     char *text = strndup(wake.delta, wake.delta_len);
     char *conversations = strstr(text, "\"conversations\"");
     assert_non_null(conversations);
