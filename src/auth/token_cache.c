@@ -74,8 +74,10 @@ const pl_token_facts_t *pl_token_cache_find(pl_token_cache_t *cache, const char 
     set_t *set = &cache->sets[hash & (SETS - 1)];
     for (size_t w = 0; w < WAYS; w++) {
         const entry_t *entry = &set->entries[w];
+        /* memcmp() tells by its time how far two tokens agree, but only to who has met the keyed
+         * hash. */
         if (entry->token != NULL && entry->hash == hash && entry->len == len &&
-            sodium_memcmp(entry->token, token, len) == 0) {
+            memcmp(entry->token, token, len) == 0) {
             return &entry->facts;
         }
     }
