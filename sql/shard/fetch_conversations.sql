@@ -25,51 +25,52 @@ CREATE OR REPLACE FUNCTION {shard}.fetch_conversations(mailbox_id bigint, page_s
 AS $$
 #variable_conflict use_column
 DECLARE
-    now_at bigint;
     horizon bigint;
+    changed bigint;
 BEGIN
-    SELECT m.version, m.tombstone_horizon INTO now_at, horizon FROM {shard}.mailbox m WHERE m.user_id = mailbox_id;
+    SELECT m.version, m.tombstone_horizon INTO version, horizon FROM {shard}.mailbox m WHERE m.user_id = mailbox_id;
     IF NOT FOUND THEN
         RETURN;
     END IF;
 
-    IF since > 0 AND since BETWEEN horizon AND now_at THEN
-        RETURN QUERY
-        WITH changed AS MATERIALIZED (
-            SELECT c.peer_id, c.last_message_id, c.snippet, c.unread_count, c.read_up_to, c.delivered_up_to, c.version
-            FROM {shard}.conversation c
-            WHERE c.user_id = mailbox_id AND c.version > since
-            ORDER BY c.version
-            LIMIT page_size + 1
-        ), fits AS MATERIALIZED (
-            SELECT count(*) <= page_size AS yes FROM changed
-        )
-        SELECT NULL::bigint, NULL::bigint, NULL::text, NULL::integer, NULL::bigint, NULL::bigint, now_at, true, false
-        FROM fits WHERE yes
-        UNION ALL
-        SELECT changed.*, NULL::boolean, NULL::boolean FROM changed, fits WHERE yes
-        ORDER BY 2 DESC NULLS FIRST;
-        IF FOUND THEN
-            RETURN;
-        END IF;
+    IF since > 0 THEN
         skip := 0;
     END IF;
+    IF since > 0 AND since BETWEEN horizon AND version THEN
+        SELECT count(*) INTO changed
+        FROM (SELECT FROM {shard}.conversation c
+              WHERE c.user_id = mailbox_id AND c.version > since
+              ORDER BY c.version LIMIT page_size + 1) changes;
+        is_delta := changed <= page_size;
+    ELSE
+        is_delta := false;
+    END IF;
 
+    IF is_delta THEN
+        has_more := false;
+        RETURN NEXT;
+        IF changed > 0 THEN
+            RETURN QUERY
+            SELECT c.peer_id, c.last_message_id, c.snippet, c.unread_count, c.read_up_to, c.delivered_up_to,
+                   c.version, NULL::boolean, NULL::boolean
+            FROM (SELECT * FROM {shard}.conversation c
+                  WHERE c.user_id = mailbox_id AND c.version > since
+                  ORDER BY c.version LIMIT page_size) c
+            ORDER BY c.last_message_id DESC;
+        END IF;
+        RETURN;
+    END IF;
+
+    has_more := EXISTS (SELECT FROM {shard}.conversation c
+                        WHERE c.user_id = mailbox_id
+                        ORDER BY c.last_message_id DESC OFFSET skip + page_size LIMIT 1);
+    RETURN NEXT;
     RETURN QUERY
-    WITH page AS MATERIALIZED (
-        SELECT c.peer_id, c.last_message_id, c.snippet, c.unread_count, c.read_up_to, c.delivered_up_to, c.version
-        FROM {shard}.conversation c
-        WHERE c.user_id = mailbox_id
-        ORDER BY c.last_message_id DESC
-        OFFSET skip LIMIT page_size + 1
-    )
-    (SELECT NULL::bigint, NULL::bigint, NULL::text, NULL::integer, NULL::bigint, NULL::bigint, now_at, false,
-            count(*) > page_size
-     FROM page
-     UNION ALL
-     SELECT page.*, NULL::boolean, NULL::boolean FROM page
-     ORDER BY 2 DESC NULLS FIRST)
-    LIMIT page_size + 1;
+    SELECT c.peer_id, c.last_message_id, c.snippet, c.unread_count, c.read_up_to, c.delivered_up_to,
+           c.version, NULL::boolean, NULL::boolean
+    FROM {shard}.conversation c
+    WHERE c.user_id = mailbox_id
+    ORDER BY c.last_message_id DESC OFFSET skip LIMIT page_size;
 END
 $$;
 REVOKE ALL ON FUNCTION {shard}.fetch_conversations(bigint, integer, bigint, bigint) FROM PUBLIC;

@@ -29,58 +29,68 @@ CREATE OR REPLACE FUNCTION {shard}.fetch_messages(
 AS $$
 #variable_conflict use_column
 DECLARE
-    now_at bigint;
     horizon bigint;
+    changed bigint;
 BEGIN
-    SELECT m.version, m.tombstone_horizon INTO now_at, horizon FROM {shard}.mailbox m WHERE m.user_id = mailbox_id;
+    SELECT m.version, m.tombstone_horizon INTO version, horizon FROM {shard}.mailbox m WHERE m.user_id = mailbox_id;
     IF NOT FOUND THEN
         RETURN;
     END IF;
 
-    IF since > 0 AND since BETWEEN horizon AND now_at THEN
-        RETURN QUERY
-        WITH changed AS MATERIALIZED (
-            (SELECT m.message_id, m.sender_id, m.client_message_id, m.content, m.version
-             FROM {shard}.message m
-             WHERE m.user_id = mailbox_id AND m.peer_id = peer AND m.message_id >= (since - 10000000) << 1
-               AND m.version > since AND m.version - (m.message_id >> 1) <= 10000000
-             ORDER BY m.message_id
-             LIMIT page_size + 1)
-            UNION ALL
-            (SELECT m.message_id, m.sender_id, m.client_message_id, m.content, m.version
-             FROM {shard}.message m
-             WHERE m.user_id = mailbox_id AND m.peer_id = peer
-               AND m.version > since AND m.version - (m.message_id >> 1) > 10000000
-             ORDER BY m.version
-             LIMIT page_size + 1)
-        ), fits AS MATERIALIZED (
-            SELECT count(*) <= page_size AS yes FROM changed
-        )
-        SELECT NULL::bigint, NULL::bigint, NULL::text, NULL::text, now_at, true, false FROM fits WHERE yes
-        UNION ALL
-        SELECT changed.*, NULL::boolean, NULL::boolean FROM changed, fits WHERE yes
-        ORDER BY 1 DESC NULLS FIRST;
-        IF FOUND THEN
-            RETURN;
-        END IF;
+    IF since > 0 THEN
         skip := 0;
         before := 0;
     END IF;
+    IF since > 0 AND since BETWEEN horizon AND version THEN
+        SELECT count(*) INTO changed
+        FROM ((SELECT FROM {shard}.message m
+               WHERE m.user_id = mailbox_id AND m.peer_id = peer
+                 AND m.message_id >= (since - 10000000) << 1
+                 AND m.version > since AND m.version - (m.message_id >> 1) <= 10000000
+               ORDER BY m.message_id LIMIT page_size + 1)
+              UNION ALL
+              (SELECT FROM {shard}.message m
+               WHERE m.user_id = mailbox_id AND m.peer_id = peer
+                 AND m.version > since AND m.version - (m.message_id >> 1) > 10000000
+               ORDER BY m.version LIMIT page_size + 1)) changes;
+        is_delta := changed <= page_size;
+    ELSE
+        is_delta := false;
+    END IF;
 
+    IF is_delta THEN
+        has_more := false;
+        RETURN NEXT;
+        IF changed > 0 THEN
+            RETURN QUERY
+            SELECT m.message_id, m.sender_id, m.client_message_id, m.content, m.version, NULL::boolean, NULL::boolean
+            FROM ((SELECT m.* FROM {shard}.message m
+                   WHERE m.user_id = mailbox_id AND m.peer_id = peer
+                     AND m.message_id >= (since - 10000000) << 1
+                     AND m.version > since AND m.version - (m.message_id >> 1) <= 10000000
+                   ORDER BY m.message_id LIMIT page_size + 1)
+                  UNION ALL
+                  (SELECT m.* FROM {shard}.message m
+                   WHERE m.user_id = mailbox_id AND m.peer_id = peer
+                     AND m.version > since AND m.version - (m.message_id >> 1) > 10000000
+                   ORDER BY m.version LIMIT page_size + 1)) m
+            ORDER BY m.message_id DESC;
+        END IF;
+        RETURN;
+    END IF;
+
+    IF before = 0 THEN
+        before := 9223372036854775807;
+    END IF;
+    has_more := EXISTS (SELECT FROM {shard}.message m
+                        WHERE m.user_id = mailbox_id AND m.peer_id = peer AND m.message_id < before
+                        ORDER BY m.message_id DESC OFFSET skip + page_size LIMIT 1);
+    RETURN NEXT;
     RETURN QUERY
-    WITH page AS MATERIALIZED (
-        SELECT m.message_id, m.sender_id, m.client_message_id, m.content, m.version
-        FROM {shard}.message m
-        WHERE m.user_id = mailbox_id AND m.peer_id = peer
-          AND m.message_id < CASE WHEN before = 0 THEN 9223372036854775807 ELSE before END
-        ORDER BY m.message_id DESC
-        OFFSET skip LIMIT page_size + 1
-    )
-    (SELECT NULL::bigint, NULL::bigint, NULL::text, NULL::text, now_at, false, count(*) > page_size FROM page
-     UNION ALL
-     SELECT page.*, NULL::boolean, NULL::boolean FROM page
-     ORDER BY 1 DESC NULLS FIRST)
-    LIMIT page_size + 1;
+    SELECT m.message_id, m.sender_id, m.client_message_id, m.content, m.version, NULL::boolean, NULL::boolean
+    FROM {shard}.message m
+    WHERE m.user_id = mailbox_id AND m.peer_id = peer AND m.message_id < before
+    ORDER BY m.message_id DESC OFFSET skip LIMIT page_size;
 END
 $$;
 REVOKE ALL ON FUNCTION {shard}.fetch_messages(bigint, bigint, integer, bigint, bigint, bigint) FROM PUBLIC;

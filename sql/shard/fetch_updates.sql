@@ -29,18 +29,22 @@ CREATE OR REPLACE FUNCTION {shard}.fetch_updates(mailbox_id bigint, page_size in
 AS $$
 #variable_conflict use_column
 DECLARE
-    now_at bigint;
     horizon bigint;
+    full_at bigint;
+    rows_there bigint;
+    cut bigint;
 BEGIN
-    SELECT m.version, m.tombstone_horizon INTO now_at, horizon FROM {shard}.mailbox m WHERE m.user_id = mailbox_id;
+    SELECT m.version, m.version, m.tombstone_horizon INTO version, mailbox_version, horizon
+    FROM {shard}.mailbox m WHERE m.user_id = mailbox_id;
     IF NOT FOUND THEN
         RETURN;
     END IF;
+    kind := 'h';
+    has_more := false;
 
-    IF since > now_at OR (since > 0 AND since < horizon) THEN
-        RETURN QUERY
-        SELECT 'h'::"char", NULL::bigint, NULL::bigint, NULL::bigint, NULL::text, NULL::text, NULL::integer,
-               NULL::bigint, NULL::bigint, now_at, now_at, false, false;
+    IF since > version OR (since > 0 AND since < horizon) THEN
+        is_delta := false;
+        RETURN NEXT;
         RETURN QUERY
         SELECT * FROM (
             SELECT 'm'::"char", m.peer_id, m.message_id, m.sender_id, m.client_message_id, m.content, NULL::integer,
@@ -58,36 +62,41 @@ BEGIN
         RETURN;
     END IF;
 
-    RETURN QUERY
-    WITH message AS MATERIALIZED (
-        SELECT m.peer_id, m.message_id, m.sender_id, m.client_message_id, m.content, m.version,
-               row_number() OVER (ORDER BY m.version) AS number
+    is_delta := since > 0;
+    IF since < version THEN
+        -- Row number page_size, and whether there is another.
+        SELECT min(full_page.version), count(*) INTO full_at, rows_there
+        FROM (SELECT m.version FROM {shard}.message m WHERE m.user_id = mailbox_id AND m.version > since
+              ORDER BY m.version OFFSET page_size - 1 LIMIT 2) full_page;
+        IF rows_there = 2 THEN
+            version := full_at;
+            has_more := true;
+        END IF;
+        SELECT min(full_page.version), count(*) INTO full_at, rows_there
+        FROM (SELECT c.version FROM {shard}.conversation c WHERE c.user_id = mailbox_id AND c.version > since
+              ORDER BY c.version OFFSET page_size - 1 LIMIT 2) full_page;
+        IF rows_there = 2 THEN
+            version := least(version, full_at);
+            has_more := true;
+        END IF;
+    END IF;
+    cut := version;
+    RETURN NEXT;
+
+    IF since < cut THEN
+        RETURN QUERY
+        SELECT 'm'::"char", m.peer_id, m.message_id, m.sender_id, m.client_message_id, m.content, NULL::integer,
+               NULL::bigint, NULL::bigint, m.version, NULL::bigint, NULL::boolean, NULL::boolean
         FROM {shard}.message m
-        WHERE m.user_id = mailbox_id AND m.version > since
-        ORDER BY m.version LIMIT page_size + 1
-    ), conversation AS MATERIALIZED (
-        SELECT c.peer_id, c.last_message_id, c.snippet, c.unread_count, c.read_up_to, c.delivered_up_to, c.version,
-               row_number() OVER (ORDER BY c.version) AS number
+        WHERE m.user_id = mailbox_id AND m.version > since AND m.version <= cut
+        ORDER BY m.version;
+        RETURN QUERY
+        SELECT 'c'::"char", c.peer_id, c.last_message_id, NULL::bigint, NULL::text, c.snippet, c.unread_count,
+               c.read_up_to, c.delivered_up_to, c.version, NULL::bigint, NULL::boolean, NULL::boolean
         FROM {shard}.conversation c
-        WHERE c.user_id = mailbox_id AND c.version > since
-        ORDER BY c.version LIMIT page_size + 1
-    ), full_at AS MATERIALIZED (
-        SELECT least((SELECT max(version) FROM message WHERE number = page_size
-                          AND EXISTS (SELECT FROM message WHERE number > page_size)),
-                     (SELECT max(version) FROM conversation WHERE number = page_size
-                          AND EXISTS (SELECT FROM conversation WHERE number > page_size))) AS cut
-    )
-    SELECT 'h'::"char", NULL::bigint, NULL::bigint, NULL::bigint, NULL::text, NULL::text, NULL::integer,
-           NULL::bigint, NULL::bigint, coalesce(cut, now_at), now_at, since > 0, cut IS NOT NULL
-    FROM full_at
-    UNION ALL
-    SELECT 'm'::"char", m.peer_id, m.message_id, m.sender_id, m.client_message_id, m.content, NULL,
-           NULL, NULL, m.version, NULL, NULL, NULL
-    FROM message m, full_at WHERE m.version <= coalesce(cut, now_at)
-    UNION ALL
-    SELECT 'c'::"char", c.peer_id, c.last_message_id, NULL, NULL, c.snippet, c.unread_count,
-           c.read_up_to, c.delivered_up_to, c.version, NULL, NULL, NULL
-    FROM conversation c, full_at WHERE c.version <= coalesce(cut, now_at);
+        WHERE c.user_id = mailbox_id AND c.version > since AND c.version <= cut
+        ORDER BY c.version;
+    END IF;
 END
 $$;
 REVOKE ALL ON FUNCTION {shard}.fetch_updates(bigint, integer, bigint) FROM PUBLIC;
