@@ -67,7 +67,8 @@ static void report_checks(pl_report_t *report, const pl_doctor_t *doctor, pl_out
         pl_json_object_end(&report->out);
     }
     if (counts[PL_CHECK_FAIL] > 0) {
-        pl_fail(outcome, doctor->exit, "%d checks failed", counts[PL_CHECK_FAIL]);
+        pl_fail(outcome, doctor->exit, "%d of %d checks failed", counts[PL_CHECK_FAIL],
+                doctor->count);
     }
 }
 

@@ -23,7 +23,9 @@
 /* Below this, the time between asking and answering explains a difference. */
 #define CLOCK_SKEW_MAX_US 1000000
 
-#define OUR_SCHEMAS "(n.nspname = 'parley' OR n.nspname ~ '^shard_[0-9]{4}$')"
+/* A schema that a move has left behind, detached, is no longer the server's business. */
+#define LIVE_SCHEMAS \
+    "(n.nspname = 'parley' OR n.oid IN (SELECT relnamespace FROM pg_class WHERE relispartition))"
 
 static void check_version(pl_doctor_t *doctor, const char *subject, PGconn *conn)
 {
@@ -150,7 +152,7 @@ static const char excessive_rights[] =
     " UNION ALL SELECT 'has rights on the tables of schema ' ||"
     " string_agg(DISTINCT quote_ident(n.nspname), ', ')"
     " FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace"
-    " WHERE " OUR_SCHEMAS " AND c.relkind IN ('r', 'p')"
+    " WHERE " LIVE_SCHEMAS " AND c.relkind IN ('r', 'p')"
     " AND has_table_privilege(c.oid, 'SELECT, INSERT, UPDATE, DELETE, TRUNCATE')"
     " HAVING count(*) > 0"
     " UNION ALL SELECT 'may write in schema directory' FROM pg_class c"
@@ -159,10 +161,10 @@ static const char excessive_rights[] =
 
 static const char missing_rights[] =
     "SELECT 'no USAGE on schema ' || string_agg(quote_ident(n.nspname), ', ') FROM pg_namespace n"
-    " WHERE " OUR_SCHEMAS " AND NOT has_schema_privilege(n.oid, 'USAGE') HAVING count(*) > 0"
+    " WHERE " LIVE_SCHEMAS " AND NOT has_schema_privilege(n.oid, 'USAGE') HAVING count(*) > 0"
     " UNION ALL SELECT 'no EXECUTE on ' || count(*) || ' functions, such as ' ||"
     " min(quote_ident(n.nspname) || '.' || quote_ident(p.proname))"
-    " FROM pg_proc p JOIN pg_namespace n ON n.oid = p.pronamespace WHERE " OUR_SCHEMAS
+    " FROM pg_proc p JOIN pg_namespace n ON n.oid = p.pronamespace WHERE " LIVE_SCHEMAS
     " AND NOT has_function_privilege(p.oid, 'EXECUTE') HAVING count(*) > 0";
 
 static void check_rights(pl_doctor_t *doctor, const char *subject, PGconn *conn)

@@ -1,0 +1,307 @@
+"""doctor says ok on a good system, and each thing that breaks a promise turns its own check."""
+
+import contextlib
+
+import pytest
+
+from conftest import DRIFT, FAILED, OK, PENDING, UNREACHABLE, USAGE
+
+
+@pytest.fixture
+def pooled(ready):
+    """A system as it should be: PgBouncer with transaction pooling in front."""
+    pooler = ready.cluster.pooler("transaction")
+    for name in ("a", "b"):
+        ready.sections[f"database {name}"]["dsn"] = ready.dsn(name, "parley_server", pooler, 6432)
+    return ready
+
+
+def checks(report, status):
+    return {(item["subject"], item["check"]) for item in report["checks"] if item["status"] == status}
+
+
+def find(report, subject, check):
+    return next(item for item in report["checks"] if (item["subject"], item["check"]) == (subject, check))
+
+
+@contextlib.contextmanager
+def setting(system, name, value):
+    system.cluster.sql("postgres", f"ALTER SYSTEM SET {name} = {value}")
+    system.cluster.sql("postgres", "SELECT pg_reload_conf(), pg_sleep(0.2)")
+    try:
+        yield
+    finally:
+        system.cluster.sql("postgres", f"ALTER SYSTEM RESET {name}")
+        system.cluster.sql("postgres", "SELECT pg_reload_conf(), pg_sleep(0.2)")
+
+
+@contextlib.contextmanager
+def role(system, text, undo):
+    system.cluster.sql("postgres", text)
+    try:
+        yield
+    finally:
+        system.cluster.sql("postgres", undo)
+
+
+def fails(system, check, subject="database a", expected=FAILED):
+    """The one check that fails, on each database or on the subject alone."""
+    report = system.ctl("doctor", expected=expected)
+    failed = checks(report, "fail")
+    assert (subject, check) in failed and {name for _, name in failed} == {check}
+    item = find(report, subject, check)
+    assert item["advice"]
+    return item["detail"]
+
+
+def lanes(system, count):
+    system.sections["server"] = {"workers": "1"}
+    system.sections["lanes"] = {"write_lanes": str(count - 1), "read_lanes_per_worker": "1"}
+
+
+def test_all_is_well(pooled):
+    report = pooled.ctl("doctor", expected=OK)
+    assert report["summary"]["fail"] == report["summary"]["warn"] == 0
+    names = {item["check"] for item in report["checks"]}
+    assert names == {"owner-dsn", "owner-role", "server-dsn", "map", "migrations", "identity", "functions",
+                     "shards", "indexes", "direct-dsn", "version", "durability", "wal-level", "replication",
+                     "connections", "role-excess", "role-rights", "role-timeouts", "autovacuum", "clock",
+                     "pooled-dsn", "pool-mode", "pool-target", "pool-size"}
+    text = pooled.text("doctor")
+    assert "0 warn, 0 fail" in text and "two clients met one server process" in text
+
+
+def test_doctor_changes_nothing(pooled):
+    before = pooled.scalar("a", "SELECT txid_current()")
+    pooled.ctl("doctor")
+    assert pooled.scalar("a", "SELECT txid_current()") == before + 1
+
+
+@pytest.mark.parametrize("name", ["fsync", "full_page_writes", "synchronous_commit"])
+def test_durability(pooled, name):
+    with setting(pooled, name, "off"):
+        assert f"off: {name};" in fails(pooled, "durability")
+        for database in ("a", "b"):
+            pooled.sections[f"database {database}"]["allow_data_loss_on_crash"] = "true"
+        report = pooled.ctl("doctor", expected=OK)
+        assert ("database a", "durability") in checks(report, "warn")
+
+
+def test_synchronous_commit_of_the_role(pooled):
+    """Off for the server's role alone: the owner would not see it."""
+    with role(pooled, "ALTER ROLE parley_server SET synchronous_commit = off",
+              "ALTER ROLE parley_server RESET synchronous_commit"):
+        assert "synchronous_commit" in fails(pooled, "durability")
+
+
+def test_synchronous_standbys(pooled):
+    with role(pooled, "ALTER ROLE parley_server SET synchronous_commit = local",
+              "ALTER ROLE parley_server RESET synchronous_commit"):
+        assert ("database a", "replication") in checks(pooled.ctl("doctor"), "ok")
+        pooled.cluster.sql("postgres", "SET synchronous_commit = local;"
+                                       "ALTER ROLE parley_owner SET synchronous_commit = local")
+        with setting(pooled, "synchronous_standby_names", "'standby'"):
+            report = pooled.ctl("doctor", expected=OK)
+            assert ("database a", "replication") in checks(report, "warn")
+        pooled.cluster.sql("postgres", "ALTER ROLE parley_owner RESET synchronous_commit")
+
+
+def test_wal_level_and_connections(pooled):
+    cluster = pooled.cluster
+    with_postgres_restarted = {"wal_level": "replica", "max_connections": "12", "max_wal_senders": "0"}
+    cluster.restart(**with_postgres_restarted)
+    try:
+        lanes(pooled, 8)
+        report = pooled.ctl("doctor", expected=FAILED)
+        assert checks(report, "fail") == {("database a", "wal-level"), ("database b", "wal-level"),
+                                          ("database a", "connections"), ("database b", "connections")}
+        assert "needs 10 on this server, and 9" in find(report, "database a", "connections")["detail"]
+        assert "needs 20 on this server, and 9" in find(report, "database b", "connections")["detail"]
+    finally:
+        for name in with_postgres_restarted:
+            del cluster.settings[name]
+        cluster.restart(wal_level="logical", max_connections="100")
+
+
+@pytest.mark.parametrize("text, undo, part", [
+    ("ALTER ROLE parley_server SUPERUSER", "ALTER ROLE parley_server NOSUPERUSER", "superuser"),
+    ("ALTER ROLE parley_server CREATEDB", "ALTER ROLE parley_server NOCREATEDB", "may create roles"),
+])
+def test_a_server_role_with_too_much_power(pooled, text, undo, part):
+    with role(pooled, text, undo):
+        report = pooled.ctl("doctor", expected=FAILED)
+        details = [item["detail"] for item in report["checks"] if item["check"] == "role-excess"]
+        assert any(part in detail for detail in details)
+
+
+@pytest.mark.parametrize("text, part", [
+    ("GRANT CREATE ON SCHEMA parley TO parley_server", "may create in schema parley"),
+    ("GRANT SELECT ON parley.account TO parley_server", "has rights on the tables of schema parley"),
+    ("GRANT INSERT ON shard_0002.message TO parley_server", "has rights on the tables of schema shard_0002"),
+    ("GRANT UPDATE ON directory.system TO parley_server", "may write in schema directory"),
+])
+def test_excess_rights(pooled, text, part):
+    pooled.sql("a", text)
+    assert part in fails(pooled, "role-excess")
+
+
+def test_anybody_may_create_in_public(pooled):
+    pooled.sql("a", "GRANT CREATE ON SCHEMA public TO PUBLIC")
+    try:
+        assert "may create in schema public" in fails(pooled, "role-excess")
+    finally:
+        pooled.sql("a", "REVOKE CREATE ON SCHEMA public FROM PUBLIC")
+
+
+@pytest.mark.parametrize("text, part", [
+    ("REVOKE USAGE ON SCHEMA shard_0002 FROM parley_server", "no USAGE on schema shard_0002"),
+    ("REVOKE EXECUTE ON FUNCTION shard_0000.find_account FROM parley_server", "shard_0000.find_account"),
+])
+def test_missing_rights(pooled, text, part):
+    pooled.sql("a", text)
+    assert part in fails(pooled, "role-rights")
+
+
+def test_the_map_is_not_readable(pooled):
+    pooled.sql("a", "REVOKE SELECT ON directory.shard FROM parley_server")
+    fails(pooled, "server-dsn", "directory")
+
+
+def test_a_role_without_timeouts(pooled):
+    with role(pooled, "ALTER ROLE parley_server SET statement_timeout = 0",
+              "ALTER ROLE parley_server SET statement_timeout = '5s'"):
+        report = pooled.ctl("doctor", expected=OK)
+        assert checks(report, "warn") == {("database a", "role-timeouts"), ("database b", "role-timeouts")}
+        assert find(report, "database a", "role-timeouts")["detail"].endswith(": statement_timeout")
+
+
+def test_autovacuum(pooled):
+    with setting(pooled, "autovacuum", "off"):
+        assert ("database a", "autovacuum") in checks(pooled.ctl("doctor", expected=OK), "warn")
+
+
+@pytest.mark.parametrize("mode, part", [("session", "as with session pooling"),
+                                        ("statement", "refuses transactions")])
+def test_pool_mode(pooled, mode, part):
+    pooler = pooled.cluster.pooler(mode)
+    pooled.sections["database a"]["dsn"] = pooled.dsn("a", "parley_server", pooler, 6432)
+    assert part in fails(pooled, "pool-mode")
+
+
+def test_pool_size(pooled):
+    lanes(pooled, 4)
+    pooler = pooled.cluster.pooler("transaction", default_pool_size="3")
+    pooled.sections["database a"]["dsn"] = pooled.dsn("a", "parley_server", pooler, 6432)
+    report = pooled.ctl("doctor", expected=OK)
+    assert "3 server connections for 4 lanes" in find(report, "database a", "pool-size")["detail"]
+    closed = pooled.cluster.pooler("transaction", stats_users="parley_owner")
+    pooled.sections["database a"]["dsn"] = pooled.dsn("a", "parley_server", closed, 6432)
+    report = pooled.ctl("doctor", expected=OK)
+    assert checks(report, "warn") == {("database a", "pool-size")}
+    assert "console is closed" in find(report, "database a", "pool-size")["detail"]
+
+
+def test_a_pool_that_leads_elsewhere(pooled):
+    pooled.sections["database a"]["dsn"] = pooled.sections["database b"]["dsn"]
+    fails(pooled, "pool-target")
+
+
+def test_no_pooler(ready):
+    report = ready.ctl("doctor", expected=OK)
+    assert checks(report, "warn") == {("database a", "pooled-dsn"), ("database b", "pooled-dsn")}
+
+
+def test_a_pooler_where_none_may_be(pooled):
+    pooled.sections["database a"]["direct_dsn"] = pooled.sections["database a"]["dsn"]
+    assert "LISTEN" in fails(pooled, "direct-dsn")
+    pooled.sections["database a"]["direct_dsn"] = pooled.dsn("a", "parley_server")
+    pooled.sections["directory"]["dsn"] = pooled.sections["database a"]["dsn"]
+    fails(pooled, "server-dsn", "directory")
+
+
+@pytest.mark.parametrize("section, key, check", [
+    ("directory", "owner_dsn", "owner-dsn"), ("directory", "dsn", "server-dsn"),
+    ("database b", "owner_dsn", "owner-dsn"), ("database b", "direct_dsn", "direct-dsn"),
+    ("database b", "dsn", "pooled-dsn"),
+])
+def test_unreachable(pooled, section, key, check):
+    pooled.sections[section][key] = "host=/nonexistent user=parley_server password=secret"
+    report = pooled.ctl("doctor", expected=UNREACHABLE)
+    assert (section, check) in checks(report, "fail")
+    assert "secret" not in str(report)
+
+
+def test_a_dsn_that_is_not_set(pooled):
+    del pooled.sections["database b"]["dsn"]
+    assert "not set" in fails(pooled, "pooled-dsn", "database b", expected=USAGE)
+
+
+def test_an_owner_who_is_superuser(pooled):
+    pooled.sections["database a"]["owner_dsn"] = pooled.dsn("a", "postgres")
+    assert "superuser" in fails(pooled, "owner-role", expected=5)
+
+
+def test_drift_and_pending(pooled):
+    pooled.tree.next_migration("SELECT 1;")
+    report = pooled.ctl("doctor", expected=PENDING)
+    assert {name for _, name in checks(report, "fail")} == {"migrations", "functions"}
+    name = "migrations/database/0001_messaging.sql"
+    pooled.tree.write(name, pooled.tree.read(name) + "-- touched\n")
+    report = pooled.ctl("doctor", expected=DRIFT)
+    assert ("database b", "migrations") in checks(report, "fail")
+
+
+def test_functions_that_are_not_current(pooled):
+    pooled.tree.write("sql/shard/find_account.sql", pooled.tree.read("sql/shard/find_account.sql") + "\n")
+    assert "2 of 2 shards" in fails(pooled, "functions", expected=PENDING)
+
+
+def test_before_init(system):
+    report = system.ctl("doctor", expected=PENDING)
+    assert "parleyctl init" in find(report, "directory", "map")["advice"]
+
+
+def test_a_leaf_that_is_gone(pooled):
+    pooled.sql("a", "ALTER TABLE parley.message DETACH PARTITION shard_0002.message")
+    assert fails(pooled, "shards") == "shard_0002 is not attached with its range: message"
+
+
+def test_a_shard_that_is_gone(pooled):
+    pooled.sql("a", "DROP SCHEMA shard_0002 CASCADE")
+    report = pooled.ctl("doctor", expected=FAILED)
+    assert "shard_0002 is not attached with its range: account, conversation, mailbox, message, outbox" in \
+        find(report, "database a", "shards")["detail"]
+
+
+def test_a_wrong_range(pooled):
+    upper = (3 << 50) - 5
+    pooled.sql("a", f"""ALTER TABLE parley.outbox DETACH PARTITION shard_0002.outbox;
+        ALTER TABLE parley.outbox ATTACH PARTITION shard_0002.outbox FOR VALUES FROM ({2 << 50}) TO ({upper})""")
+    assert "shard_0002 is not attached with its range: outbox" in fails(pooled, "shards")
+
+
+def test_shards_of_another_database(pooled):
+    pooled.sql("a", """CREATE SCHEMA shard_0001;
+        CREATE TABLE shard_0001.account (LIKE parley.account INCLUDING ALL)""")
+    report = pooled.ctl("doctor", expected=OK)
+    assert checks(report, "warn") == {("database a", "shards")}
+    pooled.sql("a", f"""ALTER TABLE parley.account ATTACH PARTITION shard_0001.account
+        FOR VALUES FROM ({1 << 50}) TO ({2 << 50})""")
+    report = pooled.ctl("doctor", expected=FAILED)
+    assert "is attached, and the map has it in another" in find(report, "database a", "shards")["detail"]
+
+
+def test_an_invalid_index(pooled):
+    pooled.sql("a", "UPDATE pg_index SET indisvalid = false"
+                    " WHERE indexrelid = 'shard_0002.account_username'::regclass")
+    assert fails(pooled, "indexes") == "not valid: shard_0002.account_username"
+
+
+def test_names_that_do_not_match(pooled):
+    section = pooled.sections.pop("database b")
+    report = pooled.ctl("doctor", expected=FAILED)
+    assert "[database b]" in find(report, "directory", "listed")["detail"]
+    pooled.sections["database b"] = section
+    pooled.sections["database old"] = dict(section)
+    report = pooled.ctl("doctor", expected=OK)
+    assert find(report, "database old", "listed")["status"] == "warn"
