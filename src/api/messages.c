@@ -47,7 +47,7 @@ typedef struct send {
     pl_message_write_t first;
     pl_message_write_t copy;
     pl_user_check_t check;
-    pl_timer_t copy_timeout;
+    pl_timer_t timeout; /* for the sender's database: of the check, then of the copy */
     pl_api_t *api;
     pl_request_t *request; /* NULL once answered */
     char texts[];          /* clientMessageId, content */
@@ -160,11 +160,22 @@ static void on_sender_checked(send_t *send)
 
 static void on_sender_read(pl_user_check_t *check)
 {
-    on_sender_checked(H2O_STRUCT_FROM_MEMBER(send_t, check, check));
+    send_t *send = H2O_STRUCT_FROM_MEMBER(send_t, check, check);
+    pl_timer_disarm(&send->timeout);
+    on_sender_checked(send);
+}
+
+static void on_check_timeout(pl_timer_t *timer)
+{
+    send_t *send = H2O_STRUCT_FROM_MEMBER(send_t, timeout, timer);
+    pl_user_check_cancel(&send->check);
+    check_recipient(send);
 }
 
 /* A token may be minted for an id that nobody has; writing its copy would make a mailbox of it. But
- * when the sender's database is away the token is believed: a send needs the recipient's alone. */
+ * when the sender's database is away or does not answer, the token is believed: a send needs the
+ * recipient's alone. Sends that wait for one sender have the same time and are armed in their
+ * order, so they go on in it. */
 static void check_sender(send_t *send)
 {
     send->check.user_id = send->first.sender_id;
@@ -172,7 +183,10 @@ static void check_sender(send_t *send)
     send->check.must_not_wait = true;
     if (pl_user_check_start(send->api->user_checks, &send->check)) {
         on_sender_checked(send);
+        return;
     }
+    send->timeout.on_fire = on_check_timeout;
+    pl_timer_arm(send->api->copy_timeouts, &send->timeout);
 }
 
 static void on_recipient_checked(send_t *send)
@@ -241,7 +255,7 @@ static void on_copy_done(pl_op_t *op)
 {
     send_t *send = H2O_STRUCT_FROM_MEMBER(send_t, copy.op, op);
 
-    pl_timer_disarm(&send->copy_timeout);
+    pl_timer_disarm(&send->timeout);
     if (op->error == PL_OK) {
         pl_settler_add(send->api->deps.settler, send->first.mailbox_id, send->first.sender_id,
                        send->first.stored_id);
@@ -255,7 +269,7 @@ static void on_copy_done(pl_op_t *op)
 /* The lane ends what still waits at the deadline, but not what is in flight. */
 static void on_copy_timeout(pl_timer_t *timer)
 {
-    answer(H2O_STRUCT_FROM_MEMBER(send_t, copy_timeout, timer), false);
+    answer(H2O_STRUCT_FROM_MEMBER(send_t, timeout, timer), false);
 }
 
 static void write_copy(send_t *send)
@@ -273,11 +287,11 @@ static void write_copy(send_t *send)
     copy->op.shard = (int)pl_id_shard(copy->mailbox_id);
     copy->op.deadline_ms = (uint64_t)(pl_clock_monotonic_ms() + deadline_ms);
     copy->op.on_done = on_copy_done;
-    send->copy_timeout.on_fire = on_copy_timeout;
-    pl_timer_arm(send->api->copy_timeouts, &send->copy_timeout);
+    send->timeout.on_fire = on_copy_timeout;
+    pl_timer_arm(send->api->copy_timeouts, &send->timeout);
     if (pl_lane_submit(pl_cluster_write_lane(send->api->deps.cluster, copy->mailbox_id),
                        &copy->op) != 0) {
-        pl_timer_disarm(&send->copy_timeout);
+        pl_timer_disarm(&send->timeout);
         answer(send, false);
         send_destroy(send);
     }

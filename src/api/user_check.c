@@ -143,3 +143,8 @@ bool pl_user_check_start(pl_user_checks_t *checks, pl_user_check_t *check)
     h2o_linklist_insert(&lookup->waiting, &check->link);
     return false;
 }
+
+void pl_user_check_cancel(pl_user_check_t *check)
+{
+    h2o_linklist_unlink(&check->link);
+}

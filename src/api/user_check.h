@@ -26,8 +26,8 @@ struct pl_user_check {
     /* Set by the caller. on_done may free the object and may start other checks. */
     int64_t user_id;
     void (*on_done)(pl_user_check_t *check);
-    /* Rather no answer than a late one: PL_ERROR_UNAVAILABLE at once where the user is not known and
-     * the database cannot be asked now. */
+    /* Rather no answer than a late one: PL_ERROR_UNAVAILABLE at once where the user is not known
+     * and the database cannot be asked now. */
     bool must_not_wait;
     /* The answer: PL_OK and whether the user exists, or why that cannot be told. */
     enum pl_error_code error;
@@ -44,5 +44,8 @@ void pl_user_checks_destroy(pl_user_checks_t **checks);
 
 /* True: the answer is there already and on_done will not run. False: on_done will. */
 bool pl_user_check_start(pl_user_checks_t *checks, pl_user_check_t *check) PL_MUST_USE;
+
+/* Takes back one whose answer is awaited: on_done will not run. */
+void pl_user_check_cancel(pl_user_check_t *check);
 
 #endif

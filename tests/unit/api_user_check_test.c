@@ -261,6 +261,19 @@ static void test_must_not_wait(void **state)
     assert_true(later.check.exists);
 }
 
+static void test_cancelled_ones_are_not_told(void **state)
+{
+    fixture_t *fixture = *state;
+    asker_t askers[3] = {0};
+
+    for (int i = 0; i < 3; i++) {
+        ask(fixture->checks, &askers[i], i + 1, user(1));
+    }
+    pl_user_check_cancel(&askers[1].check);
+    answer_read(0, PL_OK, true);
+    assert_told(2, (const int[]){1, 3});
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -271,6 +284,7 @@ int main(void)
         cmocka_unit_test_setup_teardown(test_nobody_overtakes_those_who_wait, set_up, tear_down),
         cmocka_unit_test_setup_teardown(test_nor_while_the_answer_is_told, set_up, tear_down),
         cmocka_unit_test_setup_teardown(test_must_not_wait, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(test_cancelled_ones_are_not_told, set_up, tear_down),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
