@@ -55,6 +55,9 @@ static struct fixture {
     pl_request_t *held[MAX_HELD];
 } fixture;
 
+/* Guards fixture.held: the workers' threads share it. */
+static pthread_mutex_t held_lock = PTHREAD_MUTEX_INITIALIZER;
+
 /* ---- handlers ---- */
 
 static inline void reply_text(pl_request_t *request, const char *text)
@@ -141,7 +144,9 @@ static inline void on_held_gone(pl_request_t *request, void *owner)
     pl_request_t **slot = owner;
     assert_ptr_equal(*slot, request);
     assert_false(pl_request_is_live(request));
+    pthread_mutex_lock(&held_lock);
     pl_request_unref(slot);
+    pthread_mutex_unlock(&held_lock);
     atomic_fetch_add(&fixture.gone, 1);
     atomic_fetch_sub(&fixture.held_count, 1);
 }
@@ -150,17 +155,21 @@ static inline void on_held_gone(pl_request_t *request, void *owner)
 static inline void on_held(pl_request_t *request, void *worker)
 {
     (void)worker;
-    for (size_t i = 0; i < MAX_HELD; i++) {
-        if (fixture.held[i] != NULL)
-            continue;
+    size_t i = 0;
+    pthread_mutex_lock(&held_lock);
+    while (i < MAX_HELD && fixture.held[i] != NULL)
+        i++;
+    if (i < MAX_HELD)
         fixture.held[i] = pl_request_ref(request);
-        pl_request_on_gone(request, on_held_gone, &fixture.held[i]);
-        pl_request_hold(request);
-        atomic_fetch_add(&fixture.handled, 1);
-        atomic_fetch_add(&fixture.held_count, 1);
+    pthread_mutex_unlock(&held_lock);
+    if (i == MAX_HELD) {
+        pl_problem_reply(request, PL_PROBLEM_TOO_MANY_REQUESTS, "All places are taken");
         return;
     }
-    pl_problem_reply(request, PL_PROBLEM_TOO_MANY_REQUESTS, "All places are taken");
+    pl_request_on_gone(request, on_held_gone, &fixture.held[i]);
+    pl_request_hold(request);
+    atomic_fetch_add(&fixture.handled, 1);
+    atomic_fetch_add(&fixture.held_count, 1);
 }
 
 struct later {
