@@ -1,11 +1,14 @@
-"""Makes the package `harness` importable from every suite, and raises the limit of open files:
-the suites hold thousands of sockets."""
+"""Makes the package `harness` importable from every suite, raises the limit of open files (the suites
+hold thousands of sockets), and makes SIGTERM an exit like any, so that what was started is stopped."""
 
 import os
 import resource
+import signal
 import sys
 
 sys.path.insert(0, os.path.dirname(os.path.abspath(__file__)))
 
 _soft, _hard = resource.getrlimit(resource.RLIMIT_NOFILE)
 resource.setrlimit(resource.RLIMIT_NOFILE, (_hard, _hard))
+
+signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))

@@ -20,8 +20,6 @@ HITS = "PARLEY_CONTRACT_HITS"
 # Documented statuses that this suite need not see, each with its reason.
 EXCEPTIONS = {
     ("*", "500"): "an internal error is a bug; no test knows one to provoke",
-    ("fetchOpenapi", "429"): "it is answered at once; only other requests of its connection could be in flight",
-    ("fetchDocs", "429"): "the same",
 }
 
 

@@ -234,4 +234,4 @@ def test_updates_start_afresh(api, stack, talk, case):
                                               ("lastUpdatedTimestamp", 2**53), ("lastUpdatedTimestamp", 2**63)])
 def test_updates_parameters_out_of_range(api, alice, parameter, value):
     problem = api.as_user(alice).fetch_updates(**{"timeout": 0, parameter: value}).expect(422)
-    assert problem["errors"][0]["pointer"] == f"/{parameter}"
+    assert problem["errors"][0]["pointer"] == f"?{parameter}"

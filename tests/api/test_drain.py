@@ -134,7 +134,7 @@ def test_what_does_not_end_is_cut(server, stack, pair):
 
 
 @pytest.mark.own_server
-def test_readiness_goes_and_new_connections_are_refused(server, stack, pair):
+def test_readiness_goes_and_new_work_is_refused(server, stack, contract, pair):
     sender, recipient = pair
     lock = lock_mailbox(stack, recipient)
 
@@ -144,12 +144,20 @@ def test_readiness_goes_and_new_connections_are_refused(server, stack, pair):
         await asyncio.sleep(0.3)
         ending = threading.Thread(target=server.terminate)
         ending.start()
-        await asyncio.sleep(0.7)
+        await asyncio.sleep(0.3)
         if is_alive(server.process.pid):
             with pytest.raises((urllib.error.URLError, OSError)) as refused:
                 urllib.request.urlopen(server.admin_url + "/readyz", timeout=5)
             if isinstance(refused.value, urllib.error.HTTPError):
                 assert refused.value.code == 503
+            # On the connection that is still open for its request, nothing new is begun.
+            for target in ("/v1/updates/stream", "/v1/updates?timeout=1"):
+                try:
+                    response = await h2.request("GET", target, [("authorization", f"Bearer {sender.token}")], timeout=2)
+                    contract.check("GET", target, response.status, response.headers, response.body)
+                    assert response.status == 503, response.body
+                except (StreamReset, ConnectionEnded, asyncio.TimeoutError):
+                    pass
             with pytest.raises((OSError, ConnectionEnded, asyncio.TimeoutError)):
                 late = await asyncio.wait_for(H2Connection.open(server.url), 2)
                 try:

@@ -113,7 +113,7 @@ def test_ids_that_are_none(api, talk, shape):
 def test_parameters_out_of_range(api, talk, parameter, value):
     one, other, _ = talk
     problem = api.as_user(one).fetch_messages(other, **{parameter: value}).expect(422)
-    assert problem["errors"][0]["pointer"] == f"/{parameter}"
+    assert problem["errors"][0]["pointer"] == f"?{parameter}"
 
 
 @pytest.mark.parametrize("parameter, value", [("pageSize", 0), ("pageSize", 101), ("pageNumber", 0),

@@ -43,6 +43,22 @@ def test_cookie_works_and_is_guarded(api, account):
     api.request("GET", f"/v1/users/{account.id}", headers={"cookie": pair + "x"}).expect(401)
 
 
+def test_cookie_is_not_taken_from_other_sites(api, account, bob):
+    """A browser sends the cookie wherever a form points; so a change by cookie must come from here."""
+    pair = api.create_session(account.username, PASSWORD).headers["set-cookie"].split(";")[0]
+    here = api.base_url.split("://")[1]
+
+    def send(**headers):
+        body = {"recipientId": bob.id, "messageContent": "x", "clientMessageId": unique("m")}
+        return api.post("/v1/messages", body, headers={"cookie": pair, **headers})
+
+    for headers in ({"origin": "https://evil.example"}, {"sec-fetch-site": "cross-site"}, {"origin": "null"},
+                    {"sec-fetch-site": "same-site"}):
+        send(**headers).expect(403, code="cross-site-request")
+    for headers in ({"origin": f"http://{here}"}, {"sec-fetch-site": "same-origin"}):
+        send(**headers).expect(201)
+
+
 def test_bearer_wins_over_cookie(api, account):
     pair = api.create_session(account.username, PASSWORD).headers["set-cookie"].split(";")[0]
     api.request("GET", f"/v1/users/{account.id}",

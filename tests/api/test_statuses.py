@@ -5,10 +5,12 @@ that is away (503). Also that nothing is served that is not documented."""
 
 import asyncio
 import json
+import time
 
 import pytest
 
 from harness.client import Api
+from harness.h1conn import H1Connection
 from harness.h2conn import H2Connection
 from harness.stack import SLOWNESS, Parleyd
 from operations import IDS, POSTS, PUBLIC, STATIC, request_of
@@ -54,12 +56,11 @@ def test_query_that_cannot_be_decoded(call, operation, suffix):
 
 
 @pytest.mark.parametrize("operation", [i for i in IDS if i not in PUBLIC])
-@pytest.mark.parametrize("header", [None, "", "Bearer", "Bearer ", "Basic YTpi", "Bearer a.b", "bearer x y"])
+@pytest.mark.parametrize("header", [None, "", "Bearer", "Basic YTpi", "Bearer a.b", "bearer x y"])
 def test_no_token(call, operation, header):
-    answer = call(operation, user=None, headers={"authorization": header, "cookie": "parley_token="})
-    if operation == "createUser" and header is None:
-        return  # An account with a password needs no token; an empty cookie is none.
-    answer.expect(401)
+    answer = call(operation, user=None, headers={"authorization": header})
+    # An account with a password needs no token; but one that is given must be good.
+    answer.expect(201 if operation == "createUser" and header is None else 401)
 
 
 @pytest.mark.parametrize("operation", IDS)
@@ -103,7 +104,7 @@ def test_header_section_over_the_cap(call, operation):
     call(operation, headers={f"x-filler-{i}": "x" * 1000 for i in range(40)}).expect(431)
 
 
-@pytest.mark.parametrize("operation", IDS)
+@pytest.mark.parametrize("operation", POSTS)
 def test_expectation(call, operation):
     call(operation, headers={"expect": "200-ok"}).expect(417)
 
@@ -145,7 +146,7 @@ def test_documents_are_revalidated(call, operation):
 @pytest.mark.parametrize("operation", [i for i in IDS if i != "streamUpdates"])
 def test_head_is_get_without_body_or_refused(call, operation):
     answer = call(operation, method="HEAD")
-    assert answer.body == b"" and answer.status in (200, 405)
+    assert answer.body == b"" and answer.status in (200, 400, 405)
 
 
 # One server of its own, behind proxies that can be stalled or closed.
@@ -169,7 +170,7 @@ def restored(request):
 
 
 @pytest.mark.own_server
-@pytest.mark.parametrize("operation", [i for i in IDS if i not in STATIC])
+@pytest.mark.parametrize("operation", [i for i in IDS if i not in STATIC and i != "streamUpdates"])
 def test_database_away(cut_off, contract, stack, me, peer, operation):
     """Every operation says 503 with Retry-After while the databases refuse, and works again after."""
     api = Api(cut_off.url, contract, stack.jwt_key)
@@ -179,8 +180,6 @@ def test_database_away(cut_off, contract, stack, me, peer, operation):
     answer.expect(503)
     cut_off.set_proxies("pass")
     for _ in range(100 * SLOWNESS):
-        if operation == "streamUpdates":
-            method, target = "GET", "/v1/updates?timeout=0"
         answer = api.as_user(me).request(method, target, json_body=body)
         if answer.status != 503:
             break
@@ -189,17 +188,42 @@ def test_database_away(cut_off, contract, stack, me, peer, operation):
 
 
 @pytest.mark.own_server
-@pytest.mark.parametrize("operation", [i for i in IDS if i not in STATIC])
+def test_stream_outlives_an_outage(cut_off, contract, stack, peer):
+    """A stream is opened and kept while the databases are away, since a browser's EventSource gives up
+    for good when it is refused; what is sent afterwards arrives."""
+    api = Api(cut_off.url, contract, stack.jwt_key)
+    me = api.make_user()
+    cut_off.set_proxies("refuse")
+    with H1Connection(cut_off.url, timeout=40 * SLOWNESS) as connection:
+        connection.send(connection.encode("GET", "/v1/updates/stream?lastUpdatedTimestamp=0",
+                                          [("Authorization", f"Bearer {me.token}")]))
+        status, headers = connection.read_head()
+        contract.check("GET", "/v1/updates/stream", status, headers, b"")
+        assert status == 200
+        cut_off.set_proxies("pass")
+        for _ in range(100 * SLOWNESS):
+            if api.as_user(peer).send(me, "after the outage", "c").status in (200, 201):
+                break
+            time.sleep(0.1)
+        data = b""
+        while b"after the outage" not in data:
+            data += connection.read_chunk()
+    api.close()
+
+
+@pytest.mark.own_server
+@pytest.mark.parametrize("operation", IDS)
 def test_too_much_at_once_on_one_connection(cut_off, contract, stack, me, peer, operation):
-    """With the databases stalled, requests stay in flight; over the cap of 4 they get 429 at once."""
+    """With the databases stalled, sends stay in flight; over the cap of 4 all else gets 429 at once."""
     cut_off.set_proxies("stall")
 
     async def flood():
         connection = await H2Connection.open(cut_off.url)
         headers = [("authorization", f"Bearer {me.token}"), ("content-type", "application/json")]
         streams = []
-        for _ in range(12):
-            method, target, body = request_of(operation, me, peer)
+        # A document is answered at once: other requests have to be in the way.
+        for name in ["sendMessage"] * 4 + [operation] * 8:
+            method, target, body = request_of(name, me, peer)
             streams.append((method, target, connection.start(
                 method, target, headers, json.dumps(body).encode() if body else None)))
         answers = []
