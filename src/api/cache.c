@@ -31,7 +31,7 @@ void pl_page_cache_metrics_init(void)
                                "Pages answered from the cache after their version was read.", NULL);
     misses = pl_counter_register(
         "parley_cache_misses_total",
-        "Pages that the cache did not have, or had of another version only.", NULL);
+        "Pages that were read from the database, since the cache had none of that version.", NULL);
     evictions = pl_counter_register("parley_cache_evictions_total",
                                     "Pages pushed out of the cache to make room.", NULL);
     bytes = pl_gauge_register("parley_cache_bytes", "Memory that the cached pages take.", NULL);
@@ -136,6 +136,7 @@ void pl_page_cache_put(pl_page_cache_t *cache, pl_cached_page_t *page)
 {
     pl_cached_page_t **place = find(cache, &page->key);
 
+    pl_counter_add(misses, 1);
     if (*place != NULL) {
         drop(cache, place);
     }
@@ -166,7 +167,6 @@ pl_cached_page_t *pl_page_cache_get(pl_page_cache_t *cache, const pl_page_key_t 
     pl_cached_page_t *page = *find(cache, key);
 
     if (page == NULL || page->version != version) {
-        pl_counter_add(misses, 1);
         return NULL;
     }
     pl_counter_add(hits, 1);

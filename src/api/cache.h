@@ -56,14 +56,14 @@ pl_cached_page_t *pl_cached_page_create(const pl_page_key_t *key, int64_t versio
 void pl_cached_page_unref(void *object);
 
 /* Keeps the page, with a reference of its own, in place of the one with that key. One that is
- * larger than an eighth of the cache is not kept. */
+ * larger than an eighth of the cache is not kept. Counted as a miss: it had to be read. */
 void pl_page_cache_put(pl_page_cache_t *cache, pl_cached_page_t *page);
 
 /* Whether there is a page for the key, of whichever version: then it pays to read the version. */
 bool pl_page_cache_has(const pl_page_cache_t *cache, const pl_page_key_t *key);
 
 /* The page if it has exactly that version, with a reference for the caller; else NULL. Counted as a
- * hit or a miss. */
+ * hit if it has. */
 pl_cached_page_t *pl_page_cache_get(pl_page_cache_t *cache, const pl_page_key_t *key,
                                     int64_t version) PL_MUST_USE;
 
