@@ -4,13 +4,11 @@
 missing_packages() {
     local groups=" $* " group package wanted=()
     while read -r group package; do
+        # npm of another source (NodeSource) comes inside nodejs, and then Debian's must not be asked for.
+        [ "$package" = npm ] && command -v npm >/dev/null && continue
         [[ $groups == *" $group "* ]] && wanted+=("$package")
     done < <(grep -v '^#' "$root/scripts/lib/packages")
-    # npm of another source (NodeSource) comes inside nodejs, and then the package must not be asked for.
-    if command -v npm >/dev/null; then
-        wanted=("${wanted[@]/#%npm/}")
-    fi
-    comm -23 <(printf '%s\n' "${wanted[@]}" | sed '/^$/d' | sort -u) \
+    comm -23 <(printf '%s\n' "${wanted[@]}" | sort -u) \
         <(dpkg-query -W -f '${db:Status-Status} ${Package}\n' | sed -n 's/^installed //p' | sort -u)
 }
 
