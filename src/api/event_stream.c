@@ -75,10 +75,12 @@ static void on_waiting(void *owner, int64_t cursor)
     pl_buffer_dispose(&json);
 }
 
+/* The follower goes first: a stream that ends takes no more deltas. */
 static void end(event_stream_t *events)
 {
     pl_buffer_t last = PL_BUFFER_EMPTY;
 
+    pl_follower_destroy(&events->follower);
     append_retry(&last, events->updates->api->deps.config);
     pl_stream_end(events->stream, last.data, last.len);
     pl_buffer_dispose(&last);
