@@ -102,9 +102,10 @@ static void on_heartbeat(void *owner)
         end(events);
         return;
     }
+    if (pl_stream_queued(events->stream) > 0)
+        return; /* it reads slowly: what comes next is asked for when it has taken the last */
     pl_follower_next(events->follower);
-    if (pl_stream_queued(events->stream) == 0)
-        (void)!pl_stream_write(events->stream, ":\n\n", 3);
+    (void)!pl_stream_write(events->stream, ":\n\n", 3);
 }
 
 static const pl_follower_callbacks_t callbacks = {

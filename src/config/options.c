@@ -173,9 +173,9 @@ static const pl_option_t push_options[] = {
             "Streams are told to reconnect after a random time from retry_min ..."),
     INTEGER(push.retry_max_ms, "retry_max", "3000", 0, 600000, "milliseconds", "... to retry_max."),
     INTEGER(push.max_waiters, "max_waiters", "50000", 1, 10000000, NULL,
-            "Long-polls and streams of the process; what is over it gets 503."),
+            "Long-polls and streams of the process; what is over it gets 429."),
     INTEGER(push.max_waiters_per_user, "max_waiters_per_user", "50", 1, 100000, NULL,
-            "Long-polls and streams of one user; what is over it gets 429."),
+            "Long-polls and streams of one user on one worker; what is over it gets 429."),
 };
 
 static const pl_option_t relay_options[] = {
