@@ -44,14 +44,10 @@ static process_t process;
 
 /* ---- readiness and gauges ---- */
 
-static bool databases_are_ready(void *owner, char *detail, size_t detail_size)
+static bool has_database(void *owner, char *detail, size_t detail_size)
 {
-    const char *database;
-
-    if (pl_cluster_is_ready(owner, &database))
-        return true;
-    snprintf(detail, detail_size, "no connection to database %s", database);
-    return false;
+    snprintf(detail, detail_size, "no connection to any database");
+    return pl_cluster_is_ready(owner);
 }
 
 typedef struct lanes_sum {
@@ -176,7 +172,7 @@ static int create_admin(pl_error_t *error)
     if (pl_admin_create(process.main_loop, config->server.admin_address,
                         (uint16_t)config->server.admin_port, &process.admin, error) != 0)
         return -1;
-    pl_admin_add_check(process.admin, "databases", databases_are_ready, process.deps.cluster);
+    pl_admin_add_check(process.admin, "databases", has_database, process.deps.cluster);
     return 0;
 }
 

@@ -134,19 +134,13 @@ pl_lane_t *pl_cluster_read_lane(const pl_cluster_t *cluster, int shard)
     return database->read_lanes[best];
 }
 
-bool pl_cluster_is_ready(const pl_cluster_t *cluster, const char **database_r)
+bool pl_cluster_is_ready(const pl_cluster_t *cluster)
 {
-    for (int i = 0; i < cluster->map->database_count; i++) {
-        const database_t *database = &cluster->databases[i];
-        bool connected = false;
-        for (size_t j = 0; j < cluster->write_lanes_count && !connected; j++)
-            connected = pl_lane_is_connected(database->write_lanes[j]);
-        if (!connected) {
-            *database_r = database->name;
-            return false;
-        }
-    }
-    return true;
+    for (int i = 0; i < cluster->map->database_count; i++)
+        for (size_t j = 0; j < cluster->write_lanes_count; j++)
+            if (pl_lane_is_connected(cluster->databases[i].write_lanes[j]))
+                return true;
+    return false;
 }
 
 void pl_cluster_visit_lanes(const pl_cluster_t *cluster,

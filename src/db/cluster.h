@@ -44,9 +44,9 @@ pl_lane_t *pl_cluster_write_lane(const pl_cluster_t *cluster, int64_t mailbox_id
 /* A lane of the calling thread's loop for reads of a shard. */
 pl_lane_t *pl_cluster_read_lane(const pl_cluster_t *cluster, int shard);
 
-/* Whether every database has a working connection: what /readyz asks. On false `*database_r` names
- * the first that has none. From any thread. */
-bool pl_cluster_is_ready(const pl_cluster_t *cluster, const char **database_r);
+/* Whether some database has a working connection: what /readyz asks. One that is away must not take
+ * the server from those whose mailboxes are in the others. From any thread. */
+bool pl_cluster_is_ready(const pl_cluster_t *cluster);
 
 /* Calls `visit` for each lane: for gauges. From any thread. */
 void pl_cluster_visit_lanes(const pl_cluster_t *cluster,
