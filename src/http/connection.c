@@ -106,10 +106,9 @@ bool pl_connection_enter(pl_connection_t *connection, const h2o_req_t *req)
     connection->active++;
     connection->in_flight++;
     connection->is_http2 = req->version >= 0x200;
-    if (connection->in_flight >
-        connection->worker->server->options.max_requests_in_flight_per_connection)
-        doom(connection, "requests-in-flight");
-    return !connection->is_doomed;
+    return !connection->is_doomed &&
+           connection->in_flight <=
+               connection->worker->server->options.max_requests_in_flight_per_connection;
 }
 
 static void count_reset(pl_connection_t *connection)

@@ -77,7 +77,7 @@ void pl_listener_stop(pl_server_worker_t *worker);
 void pl_connection_accept(pl_server_worker_t *worker, int fd);
 pl_connection_t *pl_connection_of(const h2o_req_t *req);
 
-/* A request begins; false if the connection has used up what it may do, and is being closed. */
+/* A request begins; false if the connection has as many in flight as it may, or is being closed. */
 bool pl_connection_enter(pl_connection_t *connection, const h2o_req_t *req);
 /* libh2o has let go of it; `reset`: the client cancelled it at once. */
 void pl_connection_leave(pl_connection_t *connection, bool reset);

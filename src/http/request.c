@@ -166,6 +166,7 @@ pl_request_t *pl_request_create(h2o_req_t *req)
     request->worker = worker;
     request->connection = pl_connection_of(req);
     request->refs = 1;
+    request->is_head = h2o_memis(req->method.base, req->method.len, H2O_STRLIT("HEAD"));
     request->started_us = pl_clock_monotonic_us();
     request->watch.on_hangup = on_hangup;
     request->stall.on_fire = on_stall;

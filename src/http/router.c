@@ -131,13 +131,12 @@ static bool path_matches(const pl_router_entry_t *entry, const pl_slice_t *segme
     return true;
 }
 
-static bool method_matches(const pl_route_t *route, const h2o_req_t *req, bool *is_head_r)
+static bool method_matches(const pl_route_t *route, const pl_request_t *request)
 {
-    *is_head_r = false;
-    if (h2o_memis(req->method.base, req->method.len, route->method, strlen(route->method)))
-        return true;
-    *is_head_r = h2o_memis(req->method.base, req->method.len, H2O_STRLIT("HEAD"));
-    return *is_head_r && strcmp(route->method, "GET") == 0 && !(route->flags & PL_ROUTE_NO_HEAD);
+    const h2o_req_t *req = request->req;
+    if (request->is_head)
+        return strcmp(route->method, "GET") == 0 && !(route->flags & PL_ROUTE_NO_HEAD);
+    return h2o_memis(req->method.base, req->method.len, route->method, strlen(route->method));
 }
 
 static void add_allowed(char *allow, size_t size, const pl_route_t *route)
@@ -162,7 +161,7 @@ static const pl_router_entry_t *find_route(const pl_router_t *router, pl_request
         const pl_router_entry_t *entry = &router->entries[i];
         if (!path_matches(entry, segments, count))
             continue;
-        if (!method_matches(entry->route, request->req, &request->is_head)) {
+        if (!method_matches(entry->route, request)) {
             add_allowed(allow, sizeof(allow), entry->route);
             continue;
         }
@@ -229,7 +228,7 @@ void pl_router_dispatch(const pl_router_t *router, pl_request_t *request)
     request->route = &router->none;
     if (!pl_connection_enter(request->connection, request->req)) {
         pl_problem_reply(request, PL_PROBLEM_TOO_MANY_REQUESTS,
-                         "This connection went over a limit and is being closed");
+                         "Too many requests of this connection are in flight");
         return;
     }
     if (check_headers(request) != 0)
