@@ -80,6 +80,12 @@ static void test_methods_and_bodies(void **state)
     assert_has(answer, "\r\nallow: GET\r\n");
     free(answer);
 
+    /* An error, too, has no body then, or it would be taken for the next answer. */
+    answer = ask("HEAD /missing", "", NULL);
+    assert_has(answer, "HTTP/1.1 404 ");
+    assert_string_equal(strstr(answer, "\r\n\r\n"), "\r\n\r\n");
+    free(answer);
+
     answer = ask("DELETE /quick", "", NULL);
     assert_has(answer, "HTTP/1.1 204 No Content\r\n");
     assert_null(strcasestr(answer, "content-length"));
