@@ -57,32 +57,27 @@ AS $$
 #variable_conflict use_column
 DECLARE
     clock bigint := extract(epoch FROM clock_timestamp()) * 1000000;
+    mailbox_id bigint;
     fix_ids bigint[];
     fix_versions bigint[];
-    result_op integer[];
-    result_status smallint[];
-    result_message_id bigint[];
-    result_version bigint[];
-    result_mailbox_previous bigint[];
-    result_mailbox_version bigint[];
-    result_unread_count integer[];
-    result_copy_version bigint[];
-    result_copy_mailbox_previous bigint[];
-    result_copy_mailbox_version bigint[];
-    result_copy_unread_count integer[];
 BEGIN
+    FOR op, mailbox_id, status, message_id, version, mailbox_previous, mailbox_version, unread_count,
+        copy_version, copy_mailbox_previous, copy_mailbox_version, copy_unread_count IN
     WITH operation AS MATERIALIZED (
-        SELECT o.op, o.mailbox_id, o.peer_id, o.sender_id, o.message_id, o.client_message_id, o.content, o.copy_mode,
-               CASE WHEN o.message_id > 0 THEN o.message_id >> 1 ELSE o.received END AS time
+        SELECT op, mailbox_id, peer_id, sender_id, message_id, client_message_id, content, copy_mode,
+               CASE WHEN message_id > 0 THEN message_id >> 1 ELSE received END AS time
         FROM unnest(mailbox_ids, peer_ids, sender_ids, message_ids, client_message_ids, contents,
                     received_timestamps, copy_modes) WITH ORDINALITY
              AS o (mailbox_id, peer_id, sender_id, message_id, client_message_id, content, received, copy_mode, op)
     ),
-    -- A row that may be stored; `part` 1 is the sender's copy of copy mode 1.
+    -- A row that may be stored, in the mailbox of user_id; `part` 1 is the sender's copy of copy mode 1.
     slot AS MATERIALIZED (
-        SELECT mailbox_id AS user_id, op, 0 AS part, time FROM operation
+        SELECT mailbox_id AS user_id, op, 0 AS part, peer_id, sender_id, message_id, client_message_id, content,
+               copy_mode, time
+        FROM operation
         UNION ALL
-        SELECT sender_id, op, 1, time FROM operation WHERE copy_mode = 1 AND message_id = 0
+        SELECT sender_id, op, 1, mailbox_id, sender_id, NULL, client_message_id, NULL, NULL, time
+        FROM operation WHERE copy_mode = 1 AND message_id = 0
     ),
     bump AS MATERIALIZED (
         -- previous_version carries n into the update.
@@ -97,9 +92,10 @@ BEGIN
         RETURNING m.user_id, m.version, m.previous_version
     ),
     numbered AS MATERIALIZED (
-        SELECT op, part, user_id, mailbox_version - n + number AS version,
+        SELECT op, part, user_id, peer_id, sender_id, message_id, client_message_id, content, copy_mode,
+               mailbox_version - n + number AS version,
                number + max(greatest(time - number, previous_version)) OVER in_mailbox AS time
-        FROM (SELECT op, part, user_id, time, b.version AS mailbox_version, b.previous_version,
+        FROM (SELECT slot.*, b.version AS mailbox_version, b.previous_version,
                      row_number() OVER in_mailbox AS number, count(*) OVER (PARTITION BY user_id) AS n
               FROM slot JOIN bump b USING (user_id)
               WINDOW in_mailbox AS (PARTITION BY user_id ORDER BY op, part)) s
@@ -107,54 +103,50 @@ BEGIN
     ),
     -- The first of the batch with its key, which stands for the others.
     first_written AS MATERIALIZED (
-        SELECT DISTINCT ON (o.mailbox_id, o.peer_id, o.client_message_id)
-               o.op, o.mailbox_id, o.peer_id, o.sender_id, o.client_message_id, o.content, o.copy_mode,
-               n.version, n.time * 2 + (o.sender_id > o.mailbox_id)::integer AS message_id
-        FROM operation o JOIN numbered n ON n.op = o.op AND n.part = 0
-        WHERE o.message_id = 0
-        ORDER BY o.mailbox_id, o.peer_id, o.client_message_id, o.op
+        SELECT DISTINCT ON (user_id, peer_id, client_message_id)
+               op, user_id, peer_id, sender_id, client_message_id, content, copy_mode, version,
+               time * 2 + (sender_id > user_id)::integer AS message_id
+        FROM numbered
+        WHERE message_id = 0
+        ORDER BY user_id, peer_id, client_message_id, op
     ),
     first_stored AS MATERIALIZED (
         INSERT INTO parley.message AS m
             (user_id, peer_id, message_id, version, sender_id, client_message_id, content)
-        SELECT mailbox_id, peer_id, message_id, version, sender_id, client_message_id, content
+        SELECT user_id, peer_id, message_id, version, sender_id, client_message_id, content
         FROM first_written
         ON CONFLICT (user_id, peer_id, client_message_id) WHERE sender_id = peer_id
         DO UPDATE SET version = m.version
         RETURNING m.user_id, m.peer_id, m.client_message_id, m.message_id, m.version, m.content
     ),
     settled AS MATERIALIZED (
-        SELECT f.op, f.mailbox_id, f.peer_id, f.sender_id, f.client_message_id, f.copy_mode,
+        SELECT f.op, f.user_id, f.peer_id, f.sender_id, f.client_message_id, f.copy_mode,
                s.message_id, s.version, s.content, s.version = f.version AS is_new
-        FROM first_written f
-             JOIN first_stored s ON s.user_id = f.mailbox_id AND s.peer_id = f.peer_id
-                                AND s.client_message_id = f.client_message_id
+        FROM first_written f JOIN first_stored s USING (user_id, peer_id, client_message_id)
     ),
     copy_written AS MATERIALIZED (
-        SELECT n.op, n.part, n.version, o.mailbox_id, o.peer_id, o.sender_id, o.message_id, o.client_message_id,
-               o.content
-        FROM operation o JOIN numbered n ON n.op = o.op AND n.part = 0
-        WHERE o.message_id > 0
+        SELECT op, part, user_id, peer_id, sender_id, message_id, version, client_message_id, content
+        FROM numbered WHERE message_id > 0
         UNION ALL
-        SELECT n.op, n.part, n.version, s.sender_id, s.mailbox_id, s.sender_id, s.message_id, s.client_message_id,
-               s.content
-        FROM settled s JOIN numbered n ON n.op = s.op AND n.part = 1
-        WHERE s.is_new
+        SELECT n.op, n.part, n.user_id, n.peer_id, n.sender_id, s.message_id, n.version, n.client_message_id, s.content
+        FROM numbered n JOIN settled s USING (op)
+        WHERE n.part = 1 AND s.is_new
     ),
     copy_stored AS MATERIALIZED (
         INSERT INTO parley.message AS m
             (user_id, peer_id, message_id, version, sender_id, client_message_id, content)
-        SELECT mailbox_id, peer_id, message_id, version, sender_id, client_message_id, content
+        SELECT user_id, peer_id, message_id, version, sender_id, client_message_id, content
         FROM copy_written
-        ON CONFLICT (user_id, peer_id, message_id) DO NOTHING
+        -- The primary key; to name it would cost a look-up of each index of each leaf.
+        ON CONFLICT DO NOTHING
         RETURNING m.user_id, m.version
     ),
     stored AS MATERIALIZED (
-        SELECT op, 0 AS part, mailbox_id AS user_id, peer_id, sender_id, message_id, version, content
+        SELECT op, 0 AS part, user_id, peer_id, sender_id, message_id, version, content
         FROM settled WHERE is_new
         UNION ALL
-        SELECT w.op, w.part, w.mailbox_id, w.peer_id, w.sender_id, w.message_id, w.version, w.content
-        FROM copy_written w JOIN copy_stored s ON s.user_id = w.mailbox_id AND s.version = w.version
+        SELECT op, part, user_id, peer_id, sender_id, message_id, version, content
+        FROM copy_written JOIN copy_stored USING (user_id, version)
     ),
     conversed AS MATERIALIZED (
         INSERT INTO parley.conversation AS c (user_id, peer_id, last_message_id, snippet, unread_count, version)
@@ -172,58 +164,48 @@ BEGIN
     ),
     owed AS (
         INSERT INTO parley.outbox (recipient_id, sender_id, message_id)
-        SELECT mailbox_id, sender_id, message_id FROM settled WHERE is_new AND copy_mode = 2
+        SELECT user_id, sender_id, message_id FROM settled WHERE is_new AND copy_mode = 2
     ),
     mailbox_after AS MATERIALIZED (
         SELECT b.user_id, b.previous_version, b.version AS bumped_version,
                CASE WHEN s.user_id IS NULL THEN b.previous_version ELSE greatest(b.version, s.time) END AS version
         FROM bump b
              LEFT JOIN (SELECT user_id, max(message_id >> 1) AS time FROM stored GROUP BY user_id) s USING (user_id)
-    ),
-    result AS (
-        SELECT o.op::integer,
-               CASE WHEN here.op IS NOT NULL THEN 0 WHEN o.message_id > 0 OR s.content = o.content THEN 1
-                    ELSE 2 END::smallint AS status,
-               coalesce(s.message_id, o.message_id) AS message_id,
-               coalesce(here.version, s.version) AS version,
-               box.previous_version AS mailbox_previous, box.version AS mailbox_version, c.unread_count,
-               there.version AS copy_version, there_box.previous_version AS copy_mailbox_previous,
-               there_box.version AS copy_mailbox_version, there_c.unread_count AS copy_unread_count
-        FROM operation o
-             JOIN mailbox_after box ON box.user_id = o.mailbox_id
-             LEFT JOIN settled s ON s.mailbox_id = o.mailbox_id AND s.peer_id = o.peer_id
-                                AND s.client_message_id = o.client_message_id AND o.message_id = 0
-             LEFT JOIN stored here ON here.op = o.op AND here.part = 0
-             LEFT JOIN conversed c ON c.user_id = o.mailbox_id AND c.peer_id = o.peer_id
-             LEFT JOIN stored there ON there.op = o.op AND there.part = 1
-             LEFT JOIN mailbox_after there_box ON there_box.user_id = there.user_id
-             LEFT JOIN conversed there_c ON there_c.user_id = there.user_id AND there_c.peer_id = there.peer_id
-        ORDER BY o.op
     )
-    SELECT array_agg(r.op), array_agg(r.status), array_agg(r.message_id), array_agg(r.version),
-           array_agg(r.mailbox_previous), array_agg(r.mailbox_version), array_agg(r.unread_count),
-           array_agg(r.copy_version), array_agg(r.copy_mailbox_previous), array_agg(r.copy_mailbox_version),
-           array_agg(r.copy_unread_count),
-           (SELECT array_agg(user_id) FROM mailbox_after WHERE version <> bumped_version),
-           (SELECT array_agg(version) FROM mailbox_after WHERE version <> bumped_version)
-    INTO result_op, result_status, result_message_id, result_version,
-         result_mailbox_previous, result_mailbox_version, result_unread_count,
-         result_copy_version, result_copy_mailbox_previous, result_copy_mailbox_version,
-         result_copy_unread_count,
-         fix_ids, fix_versions
-    FROM result r;
+    SELECT o.op::integer, o.mailbox_id,
+           CASE WHEN here.op IS NOT NULL THEN 0 WHEN o.message_id > 0 OR s.content = o.content THEN 1
+                ELSE 2 END::smallint,
+           coalesce(s.message_id, o.message_id), coalesce(here.version, s.version),
+           box.previous_version, box.version, c.unread_count,
+           there.version, there_box.previous_version, there_box.version, there_c.unread_count
+    FROM operation o
+         JOIN mailbox_after box ON box.user_id = o.mailbox_id
+         LEFT JOIN settled s ON s.user_id = o.mailbox_id AND s.peer_id = o.peer_id
+                            AND s.client_message_id = o.client_message_id AND o.message_id = 0
+         LEFT JOIN stored here ON here.op = o.op AND here.part = 0
+         LEFT JOIN conversed c ON c.user_id = o.mailbox_id AND c.peer_id = o.peer_id
+         LEFT JOIN stored there ON there.op = o.op AND there.part = 1
+         LEFT JOIN mailbox_after there_box ON there_box.user_id = there.user_id
+         LEFT JOIN conversed there_c ON there_c.user_id = there.user_id AND there_c.peer_id = there.peer_id
+    UNION ALL
+    SELECT NULL, user_id, NULL, NULL, NULL, NULL, version, NULL, NULL, NULL, NULL, NULL
+    FROM mailbox_after
+    WHERE version <> bumped_version
+    ORDER BY 1
+    LOOP
+        IF op IS NULL THEN
+            fix_ids := fix_ids || mailbox_id;
+            fix_versions := fix_versions || mailbox_version;
+        ELSE
+            RETURN NEXT;
+        END IF;
+    END LOOP;
 
     IF fix_ids IS NOT NULL THEN
         INSERT INTO parley.mailbox AS m (user_id, version)
         SELECT f.user_id, f.version FROM unnest(fix_ids, fix_versions) AS f (user_id, version)
         ON CONFLICT (user_id) DO UPDATE SET version = excluded.version;
     END IF;
-
-    RETURN QUERY
-    SELECT * FROM unnest(result_op, result_status, result_message_id, result_version,
-                         result_mailbox_previous, result_mailbox_version, result_unread_count,
-                         result_copy_version, result_copy_mailbox_previous, result_copy_mailbox_version,
-                         result_copy_unread_count);
 END
 $$;
 REVOKE ALL ON FUNCTION parley.write_messages(
