@@ -34,7 +34,7 @@ int pl_worker_start(pl_loop_t *loop, const pl_worker_deps_t *deps, pl_worker_t *
  */
 void pl_worker_drain(pl_worker_t *worker);
 
-/* Closes what is left, ends the thread and waits for it. The memory stays until the process ends:
+/* Closes what is left, ends the loop and waits for that. The memory stays until the process ends:
  * an operation that no lane has finished may point into it. */
 void pl_worker_stop(pl_worker_t *worker);
 
