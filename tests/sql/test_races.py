@@ -191,7 +191,7 @@ def test_sends_do_not_wait_for_a_claim(sessions):
     claim = "SELECT client_message_id FROM parley.pending_outbox(0, 0, 0, 10)"
     lane, relay, other = sessions(), sessions(), sessions()
     for session in (lane, other):
-        session.run("SET statement_timeout = '3s'")
+        session.run("SET statement_timeout = '8s'")
     first = write_one(lane, deliver(ANN, ZOE, "1", copy_mode=2))
     relay.run("BEGIN")
     assert relay.run(claim) == [("1",)]
@@ -209,7 +209,7 @@ def test_sends_do_not_wait_for_a_claim(sessions):
 def test_two_settle_the_same(sessions, admin):
     """Rows are settled once, and one who settles does not wait for the other."""
     one, two = sessions(), sessions()
-    two.run("SET statement_timeout = '3s'")
+    two.run("SET statement_timeout = '8s'")
     ids = [write_one(one, deliver(ANN, ZOE, str(n), copy_mode=2)).message_id for n in range(4)]
     settle = "SELECT parley.settle_outbox(%s, %s, %s)"
     one.run("BEGIN")
