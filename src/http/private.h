@@ -15,6 +15,10 @@
 
 #define PL_REQUEST_ID_SIZE 65
 
+/* A response without progress is looked at so many times until it counts as stalled: it is closed
+ * at the latest a part of the time limit after it. */
+#define PL_STALL_CHECKS 4
+
 typedef struct pl_connection pl_connection_t;
 typedef struct pl_router_entry pl_router_entry_t;
 
@@ -111,6 +115,7 @@ struct pl_request {
     pl_watch_t watch;
     pl_timer_t stall; /* armed while a response is on its way */
     uint64_t progress;
+    unsigned idle_checks;         /* in a row that found none */
     size_t reply_len;             /* of the response's body, if it is not a stream */
     void (*release)(void *owner); /* of the response's body */
     void *release_owner;

@@ -121,17 +121,17 @@ static bool has_progressed(pl_request_t *request)
 void pl_request_await_progress(pl_request_t *request)
 {
     has_progressed(request);
+    request->idle_checks = 0;
     pl_timer_arm(request->worker->stall_queue, &request->stall);
 }
 
-static void on_stall(pl_timer_t *timer)
+static void on_stall_check(pl_timer_t *timer)
 {
     pl_request_t *request = H2O_STRUCT_FROM_MEMBER(pl_request_t, stall, timer);
-    if (has_progressed(request)) {
+    request->idle_checks = has_progressed(request) ? 0 : request->idle_checks + 1;
+    if (request->idle_checks < PL_STALL_CHECKS)
         pl_timer_arm(request->worker->stall_queue, timer);
-        return;
-    }
-    if (request->stream != NULL)
+    else if (request->stream != NULL)
         pl_stream_on_stalled(request->stream);
     else
         pl_request_cut(request);
@@ -169,7 +169,7 @@ pl_request_t *pl_request_create(h2o_req_t *req)
     request->is_head = h2o_memis(req->method.base, req->method.len, H2O_STRLIT("HEAD"));
     request->started_us = pl_clock_monotonic_us();
     request->watch.on_hangup = on_hangup;
-    request->stall.on_fire = on_stall;
+    request->stall.on_fire = on_stall_check;
     pl_request_choose_id(req, request->id);
     h2o_linklist_insert(&worker->requests, &request->link);
     atomic_fetch_add_explicit(&worker->server->requests, 1, memory_order_relaxed);

@@ -126,7 +126,8 @@ pl_server_worker_t *pl_server_worker_create(pl_server_t *server, pl_loop_t *loop
     worker->accept.ctx = &worker->h2o;
     worker->accept.hosts = server->h2o.hosts;
     worker->watcher = pl_watcher_create(loop);
-    worker->stall_queue = pl_timer_queue(loop, (uint64_t)server->options.stream_stall_s * 1000);
+    worker->stall_queue = pl_timer_queue(loop, (uint64_t)server->options.stream_stall_s * 1000 /
+                                                   PL_STALL_CHECKS);
     h2o_linklist_init_anchor(&worker->connections);
     h2o_linklist_init_anchor(&worker->requests);
     return worker;
