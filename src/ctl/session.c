@@ -26,12 +26,14 @@
 #define CONNECT_TIMEOUT_S "10"
 
 /*
- * DDL that waits for a lock makes every later query on the table wait behind it. The worst case
- * that parleyd's users see is this long, once per attempt.
+ * DDL that waits for a lock makes every later query on the table wait behind it: the worst case
+ * that parleyd's users see is 3 s, once per attempt. The other timeouts would end a long migration,
+ * or the directory's session, which does nothing but hold the lock meanwhile. Functions are checked
+ * when they run, so that the order of their files does not matter.
  */
-#define SESSION_SETTINGS                                                          \
-    "SET lock_timeout = '3s'; SET statement_timeout = 0;"                         \
-    " SET idle_in_transaction_session_timeout = 0; SET search_path = pg_catalog;" \
+#define SESSION_SETTINGS                                                                \
+    "SET lock_timeout = '3s'; SET statement_timeout = 0; SET idle_session_timeout = 0;" \
+    " SET idle_in_transaction_session_timeout = 0; SET search_path = pg_catalog;"       \
     " SET client_min_messages = warning; SET check_function_bodies = off"
 
 /* The two-integer form of advisory locks: "PLY" and which. */
