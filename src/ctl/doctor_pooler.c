@@ -1,10 +1,11 @@
 /*
  * Checks of the pooled DSN, by what the pooler does rather than by what its file says.
  *
- * Transaction pooling is shown by two clients that meet one server process while both are
- * connected: with session pooling, a client that has asked anything keeps its server to itself.
- * Statement pooling is shown by a refused BEGIN. The pooler's console adds its sizes, where it lets
- * the server's role in.
+ * Transaction pooling is shown by server processes that change hands while their clients are
+ * connected: two clients meet one process (the pool is idle), or one client meets two (it is busy).
+ * With session pooling a client that has asked anything keeps its process to itself. Statement
+ * pooling is shown by a refused BEGIN. The pooler's console adds its sizes, where it lets the
+ * server's role in.
  */
 #include <stdio.h>
 #include <stdlib.h>
@@ -13,11 +14,7 @@
 #include "base/memory.h"
 #include "ctl/doctor.h"
 
-/*
- * PgBouncer hands out the server that came back last, so one round is enough on an idle pool. On a
- * busy one others take it first now and then; all of these rounds missing is a matter of minutes of
- * bad luck only if the pool is exhausted anyway.
- */
+/* One round is enough on an idle pool and on a busy one; the others are for what lies between. */
 #define SHARING_ROUNDS 40
 
 static int backend_pid(PGconn *conn)
@@ -29,11 +26,13 @@ static int backend_pid(PGconn *conn)
     return pid;
 }
 
-static bool do_share(PGconn *a, PGconn *b)
+static bool do_change_hands(PGconn *a, PGconn *b)
 {
-    for (int round = 0; round < SHARING_ROUNDS; round++) {
-        int first = backend_pid(a);
-        if (first >= 0 && first == backend_pid(b)) {
+    int before = backend_pid(a);
+
+    for (int round = 0; round < SHARING_ROUNDS && before >= 0; round++) {
+        int of_b = backend_pid(b), of_a = backend_pid(a);
+        if (of_b == before || (of_a >= 0 && of_a != before)) {
             return true;
         }
     }
@@ -59,17 +58,16 @@ static void check_mode(pl_doctor_t *doctor, const char *subject, const char *dsn
     if (other == NULL) {
         return;
     }
-    bool are_sharing = do_share(conn, other);
+    bool is_shared = do_change_hands(conn, other);
     /* Last: a statement pooler closes the connection that asks for a transaction. */
     if (!keeps_transaction(other)) {
         pl_check_fail(doctor, subject, "pool-mode", PL_EXIT_FAILED, advice,
                       "refuses transactions, as statement pooling does");
-    } else if (are_sharing) {
-        pl_check_ok(doctor, subject, "pool-mode",
-                    "transaction: two clients met one server process");
+    } else if (is_shared) {
+        pl_check_ok(doctor, subject, "pool-mode", "transaction: server processes change hands");
     } else {
         pl_check_fail(doctor, subject, "pool-mode", PL_EXIT_FAILED, advice,
-                      "two clients never met one server process, as with session pooling");
+                      "each client keeps its server process, as with session pooling");
     }
     PQfinish(other);
 }
