@@ -15,12 +15,6 @@ static pl_slice_t slice_of(h2o_iovec_t vector)
     return (pl_slice_t){vector.base, vector.len};
 }
 
-pl_slice_t pl_request_method(const pl_request_t *request)
-{
-    assert(request->state == PL_REQUEST_LIVE);
-    return slice_of(request->req->method);
-}
-
 pl_slice_t pl_request_path_parameter(const pl_request_t *request, size_t n)
 {
     assert(request->state == PL_REQUEST_LIVE && n < PL_ROUTE_MAX_PARAMETERS);

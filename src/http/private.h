@@ -110,7 +110,6 @@ struct pl_request {
     pl_slice_t parameters[PL_ROUTE_MAX_PARAMETERS];
     pl_request_gone_fn on_gone;
     void *owner;
-    void *data;
     int64_t started_us;
     pl_watch_t watch;
     pl_timer_t stall; /* armed while a response is on its way */

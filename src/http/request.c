@@ -239,27 +239,7 @@ const pl_token_claims_t *pl_request_claims(const pl_request_t *request)
     return request->has_claims ? &request->claims : NULL;
 }
 
-void *pl_request_worker(const pl_request_t *request)
-{
-    return request->worker->context;
-}
-
 pl_loop_t *pl_request_loop(const pl_request_t *request)
 {
     return request->worker->loop;
-}
-
-int64_t pl_request_started_us(const pl_request_t *request)
-{
-    return request->started_us;
-}
-
-void pl_request_set_data(pl_request_t *request, void *data)
-{
-    request->data = data;
-}
-
-void *pl_request_data(const pl_request_t *request)
-{
-    return request->data;
 }

@@ -67,19 +67,9 @@ const char *pl_request_id(const pl_request_t *request);
 const char *pl_request_operation(const pl_request_t *request);
 /* The caller; NULL when the route is public or the optional token is absent. */
 const pl_token_claims_t *pl_request_claims(const pl_request_t *request);
-/* What `pl_server_worker_create` was given as the handlers' context. */
-void *pl_request_worker(const pl_request_t *request);
 pl_loop_t *pl_request_loop(const pl_request_t *request);
-/* When the handler was called, pl_clock_monotonic_us. */
-int64_t pl_request_started_us(const pl_request_t *request);
-
-/* One pointer for the owner's use; src/http never looks at it. */
-void pl_request_set_data(pl_request_t *request, void *data);
-void *pl_request_data(const pl_request_t *request);
-
 /* ---- what the client sent ---- */
 
-pl_slice_t pl_request_method(const pl_request_t *request);
 /* The n-th {parameter} of the route's pattern, percent-decoded; without NUL and never empty. */
 pl_slice_t pl_request_path_parameter(const pl_request_t *request, size_t n);
 /* `name` in lower case. The first one of several. */

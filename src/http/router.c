@@ -97,7 +97,7 @@ const char *pl_router_entry_operation(const pl_router_entry_t *entry)
 
 const pl_measure_route_t *pl_router_entry_measure(const pl_router_entry_t *entry)
 {
-    return &entry->measure;
+    return entry != NULL ? &entry->measure : NULL;
 }
 
 /* Splits first and decodes then, so that %2F is a character of its segment. -1 for a bad escape. */

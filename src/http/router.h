@@ -16,7 +16,7 @@
 
 typedef struct pl_router pl_router_t;
 
-/* `worker` is the context of the loop that the request arrived on (pl_request_worker). */
+/* `worker` is the context of the loop that the request arrived on. */
 typedef void (*pl_handler_fn)(pl_request_t *request, void *worker);
 
 enum {

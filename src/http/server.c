@@ -200,10 +200,12 @@ static void on_destroy_sweep(pl_timer_t *timer)
     pl_connection_close_all(worker);
     bool is_busy = !h2o_linklist_is_empty(&worker->connections) || worker->handles > 0 ||
                    atomic_load_explicit(&worker->handed_over, memory_order_relaxed) > 0;
-    if (is_busy)
-        pl_timer_arm(pl_timer_queue(worker->loop, DRAIN_SWEEP_MS), timer);
-    else
+    if (!is_busy)
         pl_loop_defer(worker->loop, &worker->disposal);
+    else if (++worker->destroy_sweeps < DESTROY_SWEEPS)
+        pl_timer_arm(pl_timer_queue(worker->loop, DRAIN_SWEEP_MS), timer);
+    else if (worker->on_destroyed != NULL)
+        worker->on_destroyed(worker->owner);
 }
 
 void pl_server_worker_destroy(pl_server_worker_t **worker_p, void (*on_destroyed)(void *),

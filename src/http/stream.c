@@ -163,11 +163,6 @@ void pl_stream_abort(pl_stream_t *stream)
     close_stream(stream, PL_STREAM_ABORTED);
 }
 
-pl_request_t *pl_stream_request(const pl_stream_t *stream)
-{
-    return stream->request;
-}
-
 size_t pl_stream_queued(const pl_stream_t *stream)
 {
     return stream->sending.len + stream->waiting.len;

@@ -59,7 +59,6 @@ void pl_stream_end(pl_stream_t *stream, const char *last, size_t len);
 /* Drops what is queued and cuts the response off. on_closed runs before this returns. */
 void pl_stream_abort(pl_stream_t *stream);
 
-pl_request_t *pl_stream_request(const pl_stream_t *stream);
 /* Bytes that wait or are in flight. 0: the client's socket has taken everything. */
 size_t pl_stream_queued(const pl_stream_t *stream);
 

@@ -35,8 +35,8 @@ struct pl_deferred {
     void (*run)(pl_deferred_t *deferred);
 };
 
-/* A loop for the calling process; `index` names it in logs and metrics. Never NULL. It must be
- * created on the thread that will run it. */
+/* A loop; `index` names it in logs and metrics. Never NULL. From any thread, before the one that
+ * runs it starts. */
 pl_loop_t *pl_loop_create(int index);
 
 /* Runs until `pl_loop_stop`. */

@@ -7,8 +7,8 @@
 #include "loop/loop.h"
 #include "loop/timer.h"
 
-/* One queue per duration; a process uses a handful. */
-#define PL_LOOP_MAX_DURATIONS 32
+/* One queue per duration: a long-poll may ask for 1 to 60 s, the code has a dozen more. */
+#define PL_LOOP_MAX_DURATIONS 128
 
 struct pl_loop {
     int index;

@@ -61,8 +61,7 @@ pl_timer_queue_t *pl_timer_queue(pl_loop_t *loop, uint64_t duration_ms)
         if (loop->timers[i]->duration_ms == duration_ms)
             return loop->timers[i];
     if (loop->timers_count == PL_LOOP_MAX_DURATIONS)
-        abort(); /* a programmer's error: durations come from code and configuration, not from
-                    clients */
+        abort(); /* a programmer's error: what a client may choose is bounded */
 
     pl_timer_queue_t *queue = pl_calloc(1, sizeof(*queue));
     queue->duration_ms = duration_ms;
