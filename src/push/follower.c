@@ -26,6 +26,7 @@ struct pl_follower {
     state_t state;
     bool must_read; /* the mailbox may hold more than it was given: at the start, after a full page
                        or a failure */
+    bool is_confirmed; /* the cursor was read from the mailbox, or compared with it */
 };
 
 /* One read for a follower. Allocated only while in flight, so that an idle follower stays small. */
@@ -49,6 +50,7 @@ static bool is_behind(const pl_follower_t *follower)
 static void settle(pl_follower_t *follower)
 {
     follower->must_read = false;
+    follower->is_confirmed = true;
     if (is_behind(follower)) {
         read_page(follower);
         return;
@@ -64,12 +66,30 @@ static void fail(pl_follower_t *follower, enum pl_error_code error)
     follower->callbacks->on_error(follower->owner, error);
 }
 
+/* Lets go of a read that is still in flight: its answer is no longer wanted. */
+static void forget_request(pl_follower_t *follower)
+{
+    request_t *request = follower->request;
+
+    if (request == NULL)
+        return;
+    follower->request = NULL;
+    request->follower = NULL;
+    if (request->is_version)
+        request->version.op.abandoned = true;
+    else
+        request->page.op.abandoned = true;
+}
+
+/* One read at a time: a delta from a commit may have come while a heartbeat's check was under way.
+ */
 static void submit(pl_follower_t *follower, request_t *request, pl_op_t *op)
 {
     int shard = (int)pl_id_shard(follower->waiter.user_id);
 
     op->shard = shard;
     op->deadline_ms = (uint64_t)pl_clock_monotonic_ms() + follower->settings->deadline_ms;
+    forget_request(follower);
     request->follower = follower;
     follower->request = request;
     if (pl_lane_submit(pl_cluster_read_lane(follower->settings->cluster, shard), op) == 0)
@@ -81,6 +101,7 @@ static void deliver(pl_follower_t *follower, const pl_delta_t *delta)
 {
     follower->state = IDLE;
     follower->cursor = delta->cursor;
+    follower->is_confirmed = true;
     follower->must_read = delta->has_more;
     follower->callbacks->on_delta(follower->owner, delta);
 }
@@ -103,9 +124,7 @@ static void on_page_read(pl_op_t *op)
         follower->cursor = page.version;
         settle(follower);
     } else {
-        bool in_order = page.is_delta || request->page.since == 0;
-        pl_delta_to_json(&json, &request->page, &page,
-                         in_order ? follower->settings->max_delta_bytes : SIZE_MAX);
+        pl_delta_to_json(&json, &request->page, &page, follower->settings->max_delta_bytes);
         pl_push_metrics_delta(false);
         deliver(follower, &(pl_delta_t){json.data, json.len, page.version, page.has_more});
     }
@@ -187,7 +206,8 @@ static void on_wake(pl_waiter_t *waiter, const pl_wake_t *wake)
     if (follower->state != WAITING || wake->version <= follower->cursor)
         return;
     if (wake->delta != NULL && wake->previous == follower->cursor &&
-        wake->messages_count <= (size_t)follower->page_size) {
+        wake->messages_count <= (size_t)follower->page_size &&
+        wake->delta_len <= follower->settings->max_delta_bytes) {
         pl_push_metrics_delta(true);
         deliver(follower, &(pl_delta_t){wake->delta, wake->delta_len, wake->version, false});
     } else if (follower->request == NULL) {
@@ -237,14 +257,7 @@ void pl_follower_destroy(pl_follower_t **follower_p)
     *follower_p = NULL;
     if (follower == NULL)
         return;
-    if (follower->request != NULL) {
-        request_t *request = follower->request;
-        request->follower = NULL;
-        if (request->is_version)
-            request->version.op.abandoned = true;
-        else
-            request->page.op.abandoned = true;
-    }
+    forget_request(follower);
     pl_timer_disarm(&follower->heartbeat);
     pl_hub_remove(follower->settings->hub, &follower->waiter);
     free(follower);
@@ -266,5 +279,5 @@ void pl_follower_next(pl_follower_t *follower)
 
 int64_t pl_follower_cursor(const pl_follower_t *follower)
 {
-    return follower->cursor;
+    return follower->is_confirmed ? follower->cursor : PL_FOLLOW_FROM_NOW;
 }

@@ -62,6 +62,31 @@ void pl_page_tail_to_json(pl_buffer_t *out, const pl_page_t *page)
     pl_json_bool(out, page->has_more);
 }
 
+static bool starts_at_cursor(const pl_page_read_t *read, const pl_page_t *page)
+{
+    return page->is_delta || read->since == 0;
+}
+
+/* Which row to begin with. A delta begins at the cursor and may end early; a page that replaces
+ * what the client has must reach to the newest, and leaves out the oldest. */
+static size_t first_row(const pl_page_read_t *read, const pl_page_t *page, size_t max_bytes)
+{
+    size_t bytes = 0;
+    pl_message_t message;
+    pl_conversation_t conversation;
+
+    if (starts_at_cursor(read, page))
+        return 0;
+    for (size_t i = pl_page_length(read); i-- > 0;) {
+        if (pl_page_update(read, i, &message, &conversation) != 'm')
+            continue;
+        if (bytes > 0 && bytes + message.content_len > max_bytes)
+            return i + 1;
+        bytes += message.content_len;
+    }
+    return 0;
+}
+
 static void updated_messages(pl_buffer_t *out, const pl_page_read_t *read, pl_page_t *page,
                              size_t max_bytes)
 {
@@ -70,10 +95,11 @@ static void updated_messages(pl_buffer_t *out, const pl_page_read_t *read, pl_pa
     pl_message_t message;
     pl_conversation_t conversation;
 
-    for (size_t i = 0; i < pl_page_length(read); i++) {
+    for (size_t i = first_row(read, page, max_bytes); i < pl_page_length(read); i++) {
         if (pl_page_update(read, i, &message, &conversation) != 'm')
             continue;
-        if (last_version != 0 && out->len - start + message.content_len > max_bytes) {
+        if (last_version != 0 && starts_at_cursor(read, page) &&
+            out->len - start + message.content_len > max_bytes) {
             page->version = last_version;
             page->has_more = true;
             return;

@@ -9,10 +9,10 @@
 void pl_message_to_json(pl_buffer_t *out, const pl_message_t *message);
 void pl_conversation_to_json(pl_buffer_t *out, const pl_conversation_t *conversation);
 
-/* A Delta of the contract (fetchUpdates, streamUpdates) from a pl_updates_read_kind whose rows go
- * up from the cursor. Messages beyond `max_bytes` of JSON are left out, but never the first; then
- * `page` becomes that of the shorter delta: its version is the last one given and has_more is true.
- * SIZE_MAX: no limit. */
+/* A Delta of the contract (fetchUpdates, streamUpdates) from a pl_updates_read_kind. Messages
+ * beyond `max_bytes` are left out, but never all. Of a delta those are the last ones: `page`
+ * becomes that of the shorter delta, its version is the last one given and has_more is true. Of a
+ * page that replaces what the client has those are the oldest, which the client pages back to. */
 void pl_delta_to_json(pl_buffer_t *out, const pl_page_read_t *read, pl_page_t *page,
                       size_t max_bytes);
 
