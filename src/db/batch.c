@@ -100,8 +100,6 @@ int pl_batch_send(pl_batch_t *batch, pl_conn_t *conn)
         if (pl_conn_query(conn, statement_sql(batch, statement), &batch->params) != 0)
             return -1;
     }
-    for (size_t i = 0; i < batch->count; i++)
-        batch->ops[i]->attempted = true;
     return pl_conn_sync(conn);
 }
 

@@ -38,8 +38,7 @@ void pl_batch_init(pl_batch_t *batch, size_t limit);
  * is a batch of its own. */
 void pl_batch_fill(pl_batch_t *batch, h2o_linklist_t *queue);
 
-/* Sends all statements and the Sync, and marks the operations as attempted. -1 as for
- * pl_conn_query. */
+/* Sends all statements and the Sync. -1 as for pl_conn_query. */
 int pl_batch_send(pl_batch_t *batch, pl_conn_t *conn) __attribute__((warn_unused_result));
 
 /* Gives the next statement's result to its operations. Returns true when they have kept it. */

@@ -2,9 +2,9 @@
  * The databases of the system and this process's lanes to them.
  *
  * Every mailbox has one write lane in the process, whichever worker its requests come to: so what a
- * server receives in order is stored in order, no two batches of one process wait for the same
- * mailbox's row, and few lanes are kept full. Reads need none of this and take a lane of the worker
- * that asks, so that they never wait for a commit.
+ * server receives in order is stored in order, and few lanes are kept full. (Two of them may still
+ * meet at a mailbox: a send within one shard writes the sender's in the recipient's lane.) Reads
+ * need none of this and take a lane of the worker that asks, so that they never wait for a commit.
  */
 #ifndef PL_DB_CLUSTER_H
 #define PL_DB_CLUSTER_H

@@ -258,29 +258,9 @@ pl_conn_t *pl_conn_create(pl_loop_t *loop, const char *name, const char *dsn,
     return conn;
 }
 
-void pl_conn_destroy(pl_conn_t **conn_p)
-{
-    pl_conn_t *conn = *conn_p;
-    *conn_p = NULL;
-    if (conn == NULL)
-        return;
-    pl_timer_disarm(&conn->timer);
-    pl_deferred_cancel(&conn->told);
-    close_socket(conn);
-    PQfinish(conn->pg);
-    free(conn->name);
-    free(conn->dsn);
-    free(conn);
-}
-
 bool pl_conn_is_idle(const pl_conn_t *conn)
 {
     return conn->state == IDLE && !conn->broken;
-}
-
-bool pl_conn_is_connected(const pl_conn_t *conn)
-{
-    return (conn->state == IDLE || conn->state == BUSY) && !conn->broken;
 }
 
 int pl_conn_query(pl_conn_t *conn, const char *sql, const pl_params_t *params)

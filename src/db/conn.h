@@ -39,11 +39,7 @@ typedef struct pl_conn_callbacks {
 pl_conn_t *pl_conn_create(pl_loop_t *loop, const char *name, const char *dsn,
                           const pl_conn_callbacks_t *callbacks, void *owner);
 
-/* Closes it without a callback. */
-void pl_conn_destroy(pl_conn_t **conn);
-
 bool pl_conn_is_idle(const pl_conn_t *conn);
-bool pl_conn_is_connected(const pl_conn_t *conn);
 
 /* Adds a statement to the batch; results come in binary. Only while idle. -1: the connection is
  * broken (`on_lost` follows from the loop), nothing of the batch is committed unless pl_conn_sync

@@ -11,12 +11,15 @@
 #include "db/batch.h"
 #include "db/conn.h"
 #include "db/metrics.h"
+#include "directory/durability.h"
 #include "loop/timer.h"
 
 /* How often the queue is searched for operations past their deadline. */
 #define SWEEP_MS 100
 /* The pause after a failure that may pass: the database is not asked in a tight loop. */
 #define PAUSE_MS 60
+/* SQLSTATE of a statement that took longer than statement_timeout. */
+#define QUERY_CANCELED "57014"
 
 struct pl_lane {
     pl_loop_t *loop;
@@ -32,6 +35,7 @@ struct pl_lane {
     h2o_linklist_t queue;
     pl_batch_t batch;
     uint64_t batch_sent_ms;
+    uint64_t progress_ms; /* when the last was sent or answered */
     bool batch_failed;
     char batch_sqlstate[6];
     pl_deferred_t flush;
@@ -76,11 +80,10 @@ static void requeue(pl_lane_t *lane, bool alone)
 static bool may_pass(const char *sqlstate)
 {
     static const char *const states[] = {
-        "40001", /* serialization_failure */
-        "40P01", /* deadlock_detected */
-        "55P03", /* lock_not_available */
-        "57014", /* query_canceled: statement_timeout */
-        "25006", /* read_only_sql_transaction: a server that is being failed over */
+        "40001",                 /* serialization_failure */
+        "40P01",                 /* deadlock_detected */
+        "55P03",                 /* lock_not_available */
+        QUERY_CANCELED, "25006", /* read_only_sql_transaction: a server that is being failed over */
     };
     for (size_t i = 0; i < sizeof(states) / sizeof(states[0]); i++)
         if (strcmp(sqlstate, states[i]) == 0)
@@ -98,6 +101,13 @@ static void settle_failed(pl_lane_t *lane)
     bool passing = may_pass(lane->batch_sqlstate);
 
     pl_db_metrics_batch_failed();
+    if (lane->batch.count == 1 && strcmp(lane->batch_sqlstate, QUERY_CANCELED) == 0) {
+        /* It alone used up the time that a statement has. Again it would, and hold up the others.
+         */
+        pl_batch_clear(&lane->batch);
+        finish(lane, op, PL_ERROR_DEADLINE);
+        return;
+    }
     if (passing)
         pl_timer_arm(pl_timer_queue(lane->loop, PAUSE_MS), &lane->pause);
     if (lane->batch.count > 1 || passing) {
@@ -129,14 +139,12 @@ static void settle_committed(pl_lane_t *lane)
 /* A failed send is told by on_lost. */
 static void check_durability(pl_lane_t *lane)
 {
-    static const char sql[] =
-        "SELECT current_setting('fsync') <> 'off' AND current_setting('full_page_writes') <> 'off' "
-        "AND current_setting('synchronous_commit') <> 'off'";
     const pl_params_t none = {.count = 0};
 
     lane->durability = CHECKING;
     lane->is_durable = false;
-    if (pl_conn_query(lane->conn, sql, &none) == 0)
+    lane->progress_ms = (uint64_t)pl_clock_monotonic_ms();
+    if (pl_conn_query(lane->conn, pl_durability_query, &none) == 0)
         (void)!pl_conn_sync(lane->conn);
 }
 
@@ -148,9 +156,7 @@ static void on_idle(void *owner)
         check_durability(lane);
         return;
     }
-    if (lane->durability == CHECKING && !lane->is_durable && !lane->allow_data_loss_on_crash) {
-        pl_log_error("database-not-durable", PL_S("lane", lane->name),
-                     PL_S("detail", "fsync, full_page_writes or synchronous_commit is off"));
+    if (lane->durability == CHECKING && !lane->is_durable) {
         pl_conn_drop(lane->conn, "commits are not durable");
         return;
     }
@@ -159,13 +165,25 @@ static void on_idle(void *owner)
     flush_queue(lane);
 }
 
+static void judge_durability(pl_lane_t *lane, const PGresult *result)
+{
+    pl_error_t error;
+
+    if (PQresultStatus(result) != PGRES_TUPLES_OK)
+        return;
+    lane->is_durable = lane->allow_data_loss_on_crash || pl_durability_judge(result, &error) == 0;
+    if (!lane->is_durable)
+        pl_log_error("database-not-durable", PL_S("lane", lane->name), PL_E(&error));
+}
+
 static void on_result(void *owner, PGresult *result)
 {
     pl_lane_t *lane = owner;
     ExecStatusType status = PQresultStatus(result);
 
+    lane->progress_ms = (uint64_t)pl_clock_monotonic_ms();
     if (lane->durability == CHECKING) {
-        lane->is_durable = status == PGRES_TUPLES_OK && pl_result_bool(result, 0, 0);
+        judge_durability(lane, result);
         PQclear(result);
         return;
     }
@@ -204,6 +222,8 @@ static void on_lost(void *owner)
     atomic_store_explicit(&lane->connected, false, memory_order_relaxed);
     lane->durability = UNCHECKED;
     pl_db_metrics_connection_lost();
+    for (size_t i = 0; i < lane->batch.count; i++)
+        lane->batch.ops[i]->is_outcome_unknown = true;
     requeue(lane, false);
 }
 
@@ -221,7 +241,7 @@ static void flush_queue(pl_lane_t *lane)
         !pl_conn_is_idle(lane->conn))
         return;
     lane->batch_failed = false;
-    lane->batch_sent_ms = (uint64_t)pl_clock_monotonic_ms();
+    lane->batch_sent_ms = lane->progress_ms = (uint64_t)pl_clock_monotonic_ms();
     pl_batch_fill(&lane->batch, &lane->queue);
     /* A failed send is told by on_lost, which queues the batch again. */
     (void)!pl_batch_send(&lane->batch, lane->conn);
@@ -239,7 +259,7 @@ static void on_pause_over(pl_timer_t *timer)
 
 static enum pl_error_code expiry_error(const pl_lane_t *lane, const pl_op_t *op)
 {
-    if (op->attempted)
+    if (op->is_outcome_unknown)
         return PL_ERROR_OUTCOME_UNKNOWN;
     return atomic_load_explicit(&lane->connected, memory_order_relaxed) ? PL_ERROR_DEADLINE
                                                                         : PL_ERROR_UNAVAILABLE;
@@ -251,8 +271,9 @@ static void on_sweep(pl_timer_t *timer)
     uint64_t now_ms = (uint64_t)pl_clock_monotonic_ms();
 
     pl_timer_arm(pl_timer_queue(lane->loop, SWEEP_MS), timer);
-    if (lane->batch.count > 0 && now_ms - lane->batch_sent_ms > lane->batch_timeout_ms)
-        pl_conn_drop(lane->conn, "a batch took too long");
+    bool is_waiting = lane->batch.count > 0 || lane->durability == CHECKING;
+    if (is_waiting && now_ms - lane->progress_ms > lane->batch_timeout_ms)
+        pl_conn_drop(lane->conn, "no answer in time");
 
     h2o_linklist_t expired;
     h2o_linklist_init_anchor(&expired);
@@ -319,7 +340,7 @@ int pl_lane_submit(pl_lane_t *lane, pl_op_t *op)
     op->home = pl_loop_current();
     op->error = PL_OK;
     op->alone = false;
-    op->attempted = false;
+    op->is_outcome_unknown = false;
     memset(op->sqlstate, 0, sizeof(op->sqlstate));
     memset(&op->link, 0, sizeof(op->link));
     if (op->home == lane->loop) {

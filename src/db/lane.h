@@ -29,7 +29,7 @@ typedef struct pl_lane_settings {
     const char *dsn;
     size_t batch_size;         /* operations */
     size_t queue_size;         /* operations */
-    uint64_t batch_timeout_ms; /* a batch unanswered for so long is given up with its connection */
+    uint64_t batch_timeout_ms; /* without an answer for so long the connection is given up */
     bool allow_data_loss_on_crash;
     void *context; /* for on_committed */
 } pl_lane_settings_t;

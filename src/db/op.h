@@ -63,8 +63,8 @@ struct pl_op {
     h2o_linklist_t link;
     pl_lane_t *lane;
     pl_loop_t *home;
-    bool alone;     /* its batch failed: it is run again by itself */
-    bool attempted; /* a batch with it was sent and not answered */
+    bool alone;              /* its batch failed: it is run again by itself */
+    bool is_outcome_unknown; /* the connection was lost with it in flight */
 };
 
 #endif

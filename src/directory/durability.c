@@ -6,8 +6,9 @@
 #include <stdio.h>
 #include <string.h>
 
-static const char query[] = "SELECT current_setting('fsync'), current_setting('full_page_writes'),"
-                            " current_setting('synchronous_commit')";
+const char pl_durability_query[] =
+    "SELECT current_setting('fsync'), current_setting('full_page_writes'),"
+    " current_setting('synchronous_commit')";
 
 static const char *const settings[] = {"fsync", "full_page_writes", "synchronous_commit"};
 
@@ -29,11 +30,23 @@ static void list_what_is_off(const PGresult *result, char *list, size_t size)
     }
 }
 
-int pl_durability_check(PGconn *conn, pl_error_t *error)
+int pl_durability_judge(const PGresult *answer, pl_error_t *error)
 {
     char off[80];
+
+    list_what_is_off(answer, off, sizeof off);
+    if (off[0] == '\0') {
+        return 0;
+    }
+    pl_error_set(error, PL_ERROR_INVALID, "off: %s; what is acknowledged could be lost in a crash",
+                 off);
+    return -1;
+}
+
+int pl_durability_check(PGconn *conn, pl_error_t *error)
+{
     int rc = -1;
-    PGresult *result = PQexec(conn, query);
+    PGresult *result = PQexec(conn, pl_durability_query);
 
     if (PQstatus(conn) == CONNECTION_BAD) {
         pl_error_set(error, PL_ERROR_UNAVAILABLE, "connection lost: %.150s", PQerrorMessage(conn));
@@ -44,13 +57,7 @@ int pl_durability_check(PGconn *conn, pl_error_t *error)
                          "durability check: %.150s", PQresultErrorMessage(result));
         goto out;
     }
-    list_what_is_off(result, off, sizeof off);
-    if (off[0] != '\0') {
-        pl_error_set(error, PL_ERROR_INVALID,
-                     "off: %s; what is acknowledged could be lost in a crash", off);
-        goto out;
-    }
-    rc = 0;
+    rc = pl_durability_judge(result, error);
 out:
     PQclear(result);
     return rc;

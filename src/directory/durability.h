@@ -21,4 +21,11 @@
  */
 int pl_durability_check(PGconn *conn, pl_error_t *error) PL_MUST_USE;
 
+/* The question itself, for those who ask it without blocking; it has no parameters. */
+extern const char pl_durability_query[];
+
+/* What a PGRES_TUPLES_OK of that question says: 0 durable, -1 with PL_ERROR_INVALID as above. */
+int pl_durability_judge(const PGresult *answer, pl_error_t *error)
+    __attribute__((warn_unused_result));
+
 #endif
