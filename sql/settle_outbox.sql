@@ -10,7 +10,7 @@
 CREATE OR REPLACE FUNCTION parley.settle_outbox(recipient_ids bigint[], sender_ids bigint[], message_ids bigint[])
     RETURNS integer
     LANGUAGE plpgsql VOLATILE SECURITY DEFINER
-    SET search_path = pg_catalog
+    SET search_path = pg_catalog, pg_temp
     -- Plans are made once per connection, maybe when the outbox was empty and to read all of it was cheap. What is left
     -- here is a look-up of each key: alone of all scans, a bitmap scan cannot be of a whole table.
     SET plan_cache_mode = force_generic_plan

@@ -47,7 +47,7 @@ CREATE OR REPLACE FUNCTION parley.write_messages(
                    copy_version bigint, copy_mailbox_previous bigint, copy_mailbox_version bigint,
                    copy_unread_count integer)
     LANGUAGE plpgsql VOLATILE SECURITY DEFINER
-    SET search_path = pg_catalog
+    SET search_path = pg_catalog, pg_temp
     -- Planning this costs more than running it, and no plan depends on a value.
     SET plan_cache_mode = force_generic_plan
     -- The planner takes an unnest of unknown length for 10 rows, for which it likes to compare each with each.

@@ -11,7 +11,7 @@ CREATE OR REPLACE FUNCTION {shard}.create_account(
     user_id bigint, username text, display_name text, password_hash text, created_timestamp bigint)
     RETURNS text
     LANGUAGE plpgsql VOLATILE SECURITY DEFINER
-    SET search_path = pg_catalog
+    SET search_path = pg_catalog, pg_temp
     SET enable_seqscan = off
 AS $$
 #variable_conflict use_column

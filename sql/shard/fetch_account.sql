@@ -5,7 +5,7 @@
 CREATE OR REPLACE FUNCTION {shard}.fetch_account(id bigint)
     RETURNS TABLE (user_id bigint, username text, display_name text, password_hash text, created_timestamp bigint)
     LANGUAGE plpgsql STABLE SECURITY DEFINER
-    SET search_path = pg_catalog
+    SET search_path = pg_catalog, pg_temp
     SET enable_seqscan = off
 AS $$
 #variable_conflict use_column

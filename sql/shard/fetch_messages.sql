@@ -17,7 +17,7 @@ CREATE OR REPLACE FUNCTION {shard}.fetch_messages(
     RETURNS TABLE (message_id bigint, sender_id bigint, client_message_id text, content text, version bigint,
                    is_delta boolean, has_more boolean)
     LANGUAGE plpgsql STABLE SECURITY DEFINER
-    SET search_path = pg_catalog
+    SET search_path = pg_catalog, pg_temp
     -- Plans are made once per connection, maybe when the table was empty. No plan here depends on a value: each LIMIT
     -- is to be filled in the order of an index, be the table of 10 rows or of 10 million.
     SET plan_cache_mode = force_generic_plan

@@ -5,7 +5,7 @@
 CREATE OR REPLACE FUNCTION {shard}.mailbox_versions(user_ids bigint[])
     RETURNS TABLE (user_id bigint, version bigint)
     LANGUAGE plpgsql STABLE SECURITY DEFINER
-    SET search_path = pg_catalog
+    SET search_path = pg_catalog, pg_temp
     SET enable_seqscan = off
     SET enable_bitmapscan = off
     SET plan_cache_mode = force_generic_plan

@@ -5,6 +5,7 @@
 
 #include "base/clock.h"
 #include "base/log.h"
+#include "directory/durability.h"
 
 #define RETRY_MIN_MS 500
 #define RETRY_MAX_MS 2000
@@ -27,6 +28,21 @@ static void give_up(pl_link_t *link, const char *event, const char *detail)
     link->retry_ms = pl_clock_monotonic_ms() + link->retry_pause_ms;
 }
 
+/* Gives the link up where not: a copy that a crash can take away must not settle what is owed. */
+static bool is_durable(pl_link_t *link)
+{
+    pl_error_t error;
+    PGresult *answer = pl_link_run(link, pl_durability_query, NULL);
+    bool is_durable = answer != NULL && pl_durability_judge(answer, &error) == 0;
+
+    if (answer != NULL && !is_durable)
+        give_up(link, "relay-database-not-durable", error.message);
+    else if (!is_durable)
+        pl_link_close(link);
+    PQclear(answer);
+    return is_durable;
+}
+
 bool pl_link_is_up(pl_link_t *link)
 {
     /* Three seconds: the relay serves all databases in turn, and a host that drops packets must not
@@ -45,6 +61,8 @@ bool pl_link_is_up(pl_link_t *link)
         return false;
     }
     PQsetNoticeProcessor(link->pg, ignore_notice, NULL);
+    if (!link->allow_data_loss_on_crash && !is_durable(link))
+        return false;
     link->retry_pause_ms = 0;
     return true;
 }

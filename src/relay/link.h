@@ -11,13 +11,14 @@
 typedef struct pl_link {
     const char *name; /* of the database */
     const char *dsn;
+    bool allow_data_loss_on_crash;
     PGconn *pg;       /* NULL: not connected */
     int64_t retry_ms; /* not before */
     int64_t retry_pause_ms;
 } pl_link_t;
 
-/* True when there is a connection; tries to make one, but not more often than a growing pause
- * allows. */
+/* True when there is a connection, to a server whose commits are durable unless the configuration
+ * does without; tries to make one, but not more often than a growing pause allows. */
 bool pl_link_is_up(pl_link_t *link);
 
 /* Runs one statement; binary results; the caller clears the result. `params` may be NULL. NULL: it

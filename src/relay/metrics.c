@@ -18,10 +18,14 @@ void pl_relay_metrics_init(void)
                                 "Outbox rows that the relay's last sweep left behind.", NULL);
 }
 
-void pl_relay_metrics_page(size_t stored, size_t blocked)
+void pl_relay_metrics_stored(size_t copies)
 {
-    pl_counter_add(stored_total, stored);
-    pl_counter_add(blocked_total, blocked);
+    pl_counter_add(stored_total, copies);
+}
+
+void pl_relay_metrics_blocked(size_t rows)
+{
+    pl_counter_add(blocked_total, rows);
 }
 
 void pl_relay_metrics_pending(int64_t difference)

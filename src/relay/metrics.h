@@ -8,9 +8,11 @@
 /* Registers the metrics; once. */
 void pl_relay_metrics_init(void);
 
-/* One page of due rows: copies that are stored now, and copies whose database could not take them.
- */
-void pl_relay_metrics_page(size_t stored, size_t blocked);
+/* Copies that are stored now. */
+void pl_relay_metrics_stored(size_t copies);
+
+/* Due rows whose database cannot take the copy now. */
+void pl_relay_metrics_blocked(size_t rows);
 
 /* How the number of rows that a sweep left in an outbox differs from that of the sweep before. */
 void pl_relay_metrics_pending(int64_t difference);

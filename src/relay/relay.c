@@ -19,6 +19,10 @@
  * for a database that is away does not keep the relay from the others. */
 #define PAGES_PER_SWEEP 40
 
+/* Of an outbox row's key: recipient, sender, message. */
+#define KEY_COLUMNS 3
+
+/* Columns of claim_outbox. */
 enum column {
     COLUMN_RECIPIENT_ID,
     COLUMN_SENDER_ID,
@@ -31,9 +35,9 @@ enum column {
 typedef struct place {
     pl_link_t source; /* its transaction holds the rows' locks */
     pl_link_t target;
-    int64_t after[3]; /* the key where the sweep goes on */
-    size_t swept;     /* rows that this sweep has left behind */
-    size_t pending;   /* rows that the last whole sweep left behind */
+    int64_t after[KEY_COLUMNS]; /* where the sweep goes on */
+    size_t swept;               /* rows that this sweep has left behind */
+    size_t pending;             /* rows that the last whole sweep left behind */
     pl_seen_t seen;
 } place_t;
 
@@ -71,23 +75,90 @@ static void pause_between_sweeps(pl_relay_t *relay)
 
 /* ---- one page of outbox rows ---- */
 
-static PGresult *claim_page(pl_relay_t *relay, place_t *place)
+/* Keys of outbox rows, side by side as the functions take them. */
+typedef struct keys {
+    size_t count;
+    int64_t *columns[KEY_COLUMNS]; /* recipient, sender, message */
+} keys_t;
+
+static void keys_init(keys_t *keys, size_t capacity)
 {
-    PGresult *begun = pl_link_run(&place->source, "BEGIN", NULL);
-    if (begun == NULL)
-        return NULL;
-    PQclear(begun);
+    keys->count = 0;
+    for (int i = 0; i < KEY_COLUMNS; i++)
+        keys->columns[i] = pl_calloc(capacity, sizeof(int64_t));
+}
+
+static void keys_dispose(keys_t *keys)
+{
+    for (int i = 0; i < KEY_COLUMNS; i++)
+        free(keys->columns[i]);
+}
+
+static void keys_add(keys_t *keys, int64_t recipient_id, int64_t sender_id, int64_t message_id)
+{
+    keys->columns[0][keys->count] = recipient_id;
+    keys->columns[1][keys->count] = sender_id;
+    keys->columns[2][keys->count] = message_id;
+    keys->count++;
+}
+
+static PGresult *run_with_keys(pl_relay_t *relay, pl_link_t *link, const char *sql,
+                               const keys_t *keys)
+{
     pl_params_reset(&relay->params);
-    for (int i = 0; i < 3; i++)
+    for (int column = 0; column < KEY_COLUMNS; column++) {
+        pl_params_int64_array(&relay->params, keys->count);
+        for (size_t i = 0; i < keys->count; i++)
+            pl_params_element_int64(&relay->params, keys->columns[column][i]);
+        pl_params_array_end(&relay->params);
+    }
+    return pl_link_run(link, sql, &relay->params);
+}
+
+static PGresult *read_page(pl_relay_t *relay, place_t *place)
+{
+    pl_params_reset(&relay->params);
+    for (int i = 0; i < KEY_COLUMNS; i++)
         pl_params_int64(&relay->params, place->after[i]);
     pl_params_int32(&relay->params, (int32_t)relay->config->relay.batch_size);
     return pl_link_run(&place->source,
-                       "SELECT recipient_id, sender_id, message_id, client_message_id, content "
+                       "SELECT recipient_id, sender_id, message_id "
                        "FROM parley.pending_outbox($1, $2, $3, $4)",
                        &relay->params);
 }
 
-static void read_row(const PGresult *rows, int row, pl_message_write_t *copy)
+/* Where the sender's mailbox is; NULL for an id of no shard. */
+static place_t *place_of(pl_relay_t *relay, int64_t sender_id)
+{
+    unsigned shard = pl_id_shard(sender_id);
+    if (shard >= (unsigned)relay->map->shards)
+        return NULL;
+    return &relay->places[relay->map->database_of_shard[shard]];
+}
+
+/* The page's rows whose turn has come and whose copies can be stored now. */
+static void take_due(pl_relay_t *relay, place_t *place, const PGresult *rows, keys_t *due)
+{
+    int64_t old_us = pl_clock_now_us() - GRACE_US;
+    size_t blocked = 0;
+
+    for (int row = 0; row < PQntuples(rows); row++) {
+        int64_t recipient_id = pl_result_int64(rows, row, 0);
+        int64_t sender_id = pl_result_int64(rows, row, 1);
+        int64_t message_id = pl_result_int64(rows, row, 2);
+        bool was_seen = pl_seen_add(&place->seen, recipient_id, sender_id, message_id);
+        if (!was_seen && pl_message_id_timestamp(message_id) >= old_us)
+            continue;
+        place_t *target = place_of(relay, sender_id);
+        if (target != NULL && pl_link_is_up(&target->target))
+            keys_add(due, recipient_id, sender_id, message_id);
+        else
+            blocked++;
+    }
+    pl_relay_metrics_blocked(blocked);
+}
+
+static void read_claimed(const PGresult *rows, int row, pl_message_write_t *copy)
 {
     *copy = (pl_message_write_t){
         .mailbox_id = pl_result_int64(rows, row, COLUMN_SENDER_ID),
@@ -99,22 +170,6 @@ static void read_row(const PGresult *rows, int row, pl_message_write_t *copy)
         .content = PQgetvalue(rows, row, COLUMN_CONTENT),
         .content_len = (size_t)PQgetlength(rows, row, COLUMN_CONTENT),
     };
-}
-
-/* Takes the page's rows whose turn has come. */
-static size_t take_due(place_t *place, const PGresult *rows, pl_message_write_t *copies)
-{
-    int64_t old_us = pl_clock_now_us() - GRACE_US;
-    size_t count = 0;
-
-    for (int row = 0; row < PQntuples(rows); row++) {
-        pl_message_write_t copy;
-        read_row(rows, row, &copy);
-        bool was_seen = pl_seen_add(&place->seen, copy.peer_id, copy.sender_id, copy.message_id);
-        if (was_seen || pl_message_id_timestamp(copy.message_id) < old_us)
-            copies[count++] = copy;
-    }
-    return count;
 }
 
 static bool write_copies(pl_relay_t *relay, pl_link_t *target, pl_op_t *const *ops, size_t count)
@@ -146,81 +201,102 @@ static size_t write_all(pl_relay_t *relay, pl_link_t *target, pl_op_t **ops, siz
     return written;
 }
 
-/* Stores the copies, database by database. Returns how many of them are stored; those stand first
- * in `stored`. */
-static size_t relay_copies(pl_relay_t *relay, pl_message_write_t *copies, size_t count,
-                           pl_op_t **stored)
+/* Stores the claimed rows' copies, database by database, and notes in `settled` which rows owe
+ * nothing any more: those, and those whose message is gone. */
+static void relay_copies(pl_relay_t *relay, const PGresult *claimed, keys_t *settled)
 {
-    size_t total = 0;
+    size_t count = (size_t)PQntuples(claimed);
+    pl_message_write_t *copies = pl_calloc(count, sizeof(*copies));
+    pl_op_t **ops = pl_calloc(count, sizeof(pl_op_t *));
 
-    for (int database = 0; database < relay->map->database_count; database++) {
-        size_t wanted = 0;
-        for (size_t i = 0; i < count; i++) {
-            unsigned shard = pl_id_shard(copies[i].mailbox_id);
-            if (shard < (unsigned)relay->map->shards &&
-                relay->map->database_of_shard[shard] == database)
-                stored[total + wanted++] = &copies[i].op;
-        }
-        if (wanted > 0)
-            total += write_all(relay, &relay->places[database].target, stored + total, wanted);
+    for (size_t i = 0; i < count; i++) {
+        read_claimed(claimed, (int)i, &copies[i]);
+        if (PQgetisnull(claimed, (int)i, COLUMN_CONTENT))
+            keys_add(settled, copies[i].peer_id, copies[i].sender_id, copies[i].message_id);
     }
-    return total;
+    for (int database = 0; database < relay->map->database_count; database++) {
+        place_t *target = &relay->places[database];
+        size_t wanted = 0;
+        for (size_t i = 0; i < count; i++)
+            if (!PQgetisnull(claimed, (int)i, COLUMN_CONTENT) &&
+                place_of(relay, copies[i].sender_id) == target)
+                ops[wanted++] = &copies[i].op;
+        size_t written = wanted > 0 ? write_all(relay, &target->target, ops, wanted) : 0;
+        for (size_t i = 0; i < written; i++) {
+            const pl_message_write_t *copy = pl_message_write_of(ops[i]);
+            keys_add(settled, copy->peer_id, copy->sender_id, copy->message_id);
+        }
+        pl_relay_metrics_stored(written);
+    }
+    free(copies);
+    free(ops);
 }
 
-static bool settle(pl_relay_t *relay, place_t *place, pl_op_t *const *stored, size_t count)
+static bool run_command(pl_link_t *link, const char *sql)
 {
-    pl_params_reset(&relay->params);
-    for (int column = 0; column < 3; column++) {
-        pl_params_int64_array(&relay->params, count);
-        for (size_t i = 0; i < count; i++) {
-            const pl_message_write_t *copy = pl_message_write_of(stored[i]);
-            const int64_t key[] = {copy->peer_id, copy->sender_id, copy->message_id};
-            pl_params_element_int64(&relay->params, key[column]);
-        }
-        pl_params_array_end(&relay->params);
-    }
-    PGresult *result = pl_link_run(&place->source, "SELECT parley.settle_outbox($1, $2, $3)",
-                                   &relay->params);
-    bool is_settled = result != NULL;
+    PGresult *result = pl_link_run(link, sql, NULL);
+    bool is_done = result != NULL;
     PQclear(result);
-    return is_settled;
+    return is_done;
+}
+
+/* Claims, copies and settles in one transaction of the source. False: it failed, and the claim with
+ * it. */
+static bool relay_due(pl_relay_t *relay, place_t *place, const keys_t *due, size_t *settled_r)
+{
+    static const char claim[] =
+        "SELECT recipient_id, sender_id, message_id, client_message_id, content "
+        "FROM parley.claim_outbox($1, $2, $3)";
+    PGresult *claimed = NULL, *done = NULL;
+    keys_t settled;
+    bool ok = false;
+
+    keys_init(&settled, due->count);
+    if (!run_command(&place->source, "BEGIN"))
+        goto out;
+    claimed = run_with_keys(relay, &place->source, claim, due);
+    if (claimed == NULL)
+        goto out;
+    relay_copies(relay, claimed, &settled);
+    if (settled.count > 0) {
+        done = run_with_keys(relay, &place->source, "SELECT parley.settle_outbox($1, $2, $3)",
+                             &settled);
+        if (done == NULL)
+            goto out;
+    }
+    ok = run_command(&place->source, "COMMIT");
+    *settled_r = settled.count;
+out:
+    PQclear(claimed);
+    PQclear(done);
+    keys_dispose(&settled);
+    return ok;
 }
 
 /* True when there may be another page. */
 static bool sweep_page(pl_relay_t *relay, place_t *place)
 {
-    bool more = false;
-    PGresult *rows = claim_page(relay, place);
-    pl_message_write_t *copies = NULL;
-    pl_op_t **stored = NULL;
+    PGresult *rows = read_page(relay, place);
+    size_t settled = 0;
+    keys_t due;
 
-    if (rows == NULL)
-        goto failed;
+    if (rows == NULL) {
+        pl_link_close(&place->source);
+        return false;
+    }
     size_t length = (size_t)PQntuples(rows);
-    copies = pl_calloc(length, sizeof(*copies));
-    stored = pl_calloc(length, sizeof(pl_op_t *));
-    size_t due = take_due(place, rows, copies);
-    size_t settled = due > 0 ? relay_copies(relay, copies, due, stored) : 0;
-    if (settled > 0 && !settle(relay, place, stored, settled))
-        goto failed;
-    PGresult *committed = pl_link_run(&place->source, "COMMIT", NULL);
-    if (committed == NULL)
-        goto failed;
-    PQclear(committed);
-    pl_relay_metrics_page(settled, due - settled);
+    keys_init(&due, length);
+    take_due(relay, place, rows, &due);
+    /* What fails is tried again by the next sweep; the transaction and its locks go with the link.
+     */
+    if (due.count > 0 && !relay_due(relay, place, &due, &settled))
+        pl_link_close(&place->source);
+    bool more = length == (size_t)relay->config->relay.batch_size && place->source.pg != NULL;
     place->swept += length - settled;
-    more = length == (size_t)relay->config->relay.batch_size;
-    for (int i = 0; i < 3; i++)
+    for (int i = 0; i < KEY_COLUMNS; i++)
         place->after[i] = more ? pl_result_int64(rows, (int)length - 1, i) : 0;
-    goto out;
-
-failed: /* the transaction and its locks go with the connection */
-    pl_link_close(&place->source);
-    place->swept = place->pending;
-out:
+    keys_dispose(&due);
     PQclear(rows);
-    free(copies);
-    free(stored);
     return more;
 }
 
@@ -265,7 +341,10 @@ int pl_relay_start(const pl_config_t *config, const pl_shard_map_t *map,
     for (int i = 0; i < map->database_count; i++) {
         const pl_config_database_t *database = pl_config_find_database(config,
                                                                        map->database_names[i]);
-        relay->places[i].source = (pl_link_t){.name = database->name, .dsn = database->direct_dsn};
+        relay->places[i].source = (pl_link_t){
+            .name = database->name,
+            .dsn = database->direct_dsn,
+            .allow_data_loss_on_crash = database->allow_data_loss_on_crash};
         relay->places[i].target = relay->places[i].source;
         pl_seen_init(&relay->places[i].seen);
     }
@@ -281,26 +360,19 @@ int pl_relay_start(const pl_config_t *config, const pl_shard_map_t *map,
     return 0;
 }
 
-void pl_relay_stop(pl_relay_t **relay_p)
+void pl_relay_stop(pl_relay_t *relay)
 {
-    pl_relay_t *relay = *relay_p;
-
-    *relay_p = NULL;
-    if (relay == NULL)
-        return;
     pthread_mutex_lock(&relay->lock);
     relay->stopping = true;
     pthread_cond_signal(&relay->wake);
     pthread_mutex_unlock(&relay->lock);
-    pthread_join(relay->thread, NULL);
-    for (int i = 0; i < relay->map->database_count; i++) {
-        pl_link_close(&relay->places[i].source);
-        pl_link_close(&relay->places[i].target);
-        pl_seen_dispose(&relay->places[i].seen);
-    }
-    pl_params_dispose(&relay->params);
-    pthread_cond_destroy(&relay->wake);
-    pthread_mutex_destroy(&relay->lock);
-    free(relay->places);
-    free(relay);
+}
+
+bool pl_relay_await(pl_relay_t *relay)
+{
+    struct timespec until;
+
+    clock_gettime(CLOCK_MONOTONIC, &until);
+    until.tv_sec += 1;
+    return pthread_clockjoin_np(relay->thread, NULL, CLOCK_MONOTONIC, &until) == 0;
 }

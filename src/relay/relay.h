@@ -2,17 +2,18 @@
  * The relay: writes the senders' copies that the first attempt did not, for any server that is
  * alive.
  *
- * One thread with blocking connections of its own, by the direct DSNs. Every interval it sweeps
- * each database's outbox: in one transaction it takes rows that no other relay works on (FOR UPDATE
- * SKIP LOCKED), stores their copies in the senders' databases, and deletes the rows. It may be
+ * One thread with blocking connections of its own, by the direct DSNs. Every interval it looks
+ * through each database's outbox, without locks, for rows that are due: older than a first attempt
+ * takes, or seen in the sweep before (so that a clock that has stepped back delays none). Those
+ * whose target can be reached it claims in one transaction (FOR UPDATE SKIP LOCKED: no two relays
+ * work on one row), stores their copies in the senders' databases, and deletes them. It may be
  * killed between any two steps: the locks go with its connection, and a copy that is stored twice
  * is stored once.
- *
- * A row is touched only when it was there in the sweep before, too: a younger one is most likely on
- * its way in a lane. No clock is compared, so a clock step neither delays nor hastens it.
  */
 #ifndef PL_RELAY_RELAY_H
 #define PL_RELAY_RELAY_H
+
+#include <stdbool.h>
 
 #include "base/error.h"
 #include "config/config.h"
@@ -27,7 +28,11 @@ int pl_relay_start(const pl_config_t *config, const pl_shard_map_t *map,
                    pl_commit_listener_t *listener, pl_relay_t **relay_r, pl_error_t *error)
     __attribute__((warn_unused_result));
 
-/* Ends the thread after its current step and waits for it. */
-void pl_relay_stop(pl_relay_t **relay);
+/* Asks the thread to end after its current step. */
+void pl_relay_stop(pl_relay_t *relay);
+
+/* Waits for the end of a relay that was stopped, for a second at most. False: it waits for a
+ * database still, so the process must end without clearing up behind it (_exit). */
+bool pl_relay_await(pl_relay_t *relay) __attribute__((warn_unused_result));
 
 #endif

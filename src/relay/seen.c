@@ -1,6 +1,5 @@
 #include "relay/seen.h"
 
-#include <stdlib.h>
 #include <string.h>
 
 #include "base/hash.h"
@@ -15,12 +14,6 @@ void pl_seen_init(pl_seen_t *seen)
     seen->before = pl_calloc(SLOTS, sizeof(uint64_t));
     seen->now = pl_calloc(SLOTS, sizeof(uint64_t));
     seen->count = 0;
-}
-
-void pl_seen_dispose(pl_seen_t *seen)
-{
-    free(seen->before);
-    free(seen->now);
 }
 
 /* The slot that holds the hash, or the empty one where it belongs. Tables are never full. */

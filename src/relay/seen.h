@@ -14,7 +14,6 @@ typedef struct pl_seen {
 } pl_seen_t;
 
 void pl_seen_init(pl_seen_t *seen);
-void pl_seen_dispose(pl_seen_t *seen);
 
 /* Notes the key and tells whether the sweep before had it. */
 bool pl_seen_add(pl_seen_t *seen, int64_t recipient_id, int64_t sender_id, int64_t message_id);

@@ -24,7 +24,7 @@ SELECT throws_ok($$SELECT test.write(test.deliver(test.id(2, 1), test.id(0, 1), 
 SELECT is_empty($$
     SELECT p.oid::regprocedure FROM pg_proc p
     WHERE (p.pronamespace = 'parley'::regnamespace OR p.pronamespace::regnamespace::text LIKE 'shard\_%')
-      AND NOT (p.prosecdef AND p.proconfig @> '{search_path=pg_catalog}' AND has_function_privilege('parley_server', p.oid, 'EXECUTE')
+      AND NOT (p.prosecdef AND p.proconfig @> ARRAY['search_path=pg_catalog, pg_temp'] AND has_function_privilege('parley_server', p.oid, 'EXECUTE')
                AND pg_get_userbyid(p.proowner) = 'parley_owner')$$,
     'every function is the owner''s, with a fixed search_path, and the server may call it');
 SELECT is_empty($$
