@@ -25,18 +25,10 @@ pl_api_t *pl_api_create(pl_loop_t *loop, const pl_api_deps_t *deps)
     api->cache = pl_page_cache_create((size_t)config->cache.size);
     api->known_users = pl_known_users_create(KNOWN_USERS);
     api->user_checks = pl_user_checks_create(deps->cluster, api->known_users,
-                                             config->lanes.request_deadline_s);
+                                             config->lanes.request_deadline_s,
+                                             (size_t)config->lanes.queue_size);
     api->copy_timeouts = pl_timer_queue(loop, (uint64_t)config->lanes.copy_deadline_s * 1000);
     return api;
-}
-
-void pl_api_destroy(pl_api_t **api)
-{
-    pl_user_checks_destroy(&(*api)->user_checks);
-    pl_known_users_destroy(&(*api)->known_users);
-    pl_page_cache_destroy(&(*api)->cache);
-    free(*api);
-    *api = NULL;
 }
 
 void pl_api_metrics_init(void)

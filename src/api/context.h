@@ -49,9 +49,6 @@ typedef struct pl_api {
 /* On the loop's thread. Never NULL. */
 pl_api_t *pl_api_create(pl_loop_t *loop, const pl_api_deps_t *deps);
 
-/* When no request and no operation of the loop is left. Frees and sets *api to NULL. */
-void pl_api_destroy(pl_api_t **api);
-
 /* Registers what the API counts; once, before any context is created. */
 void pl_api_metrics_init(void);
 

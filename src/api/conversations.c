@@ -241,6 +241,13 @@ static void read_page(fetch_t *fetch)
            on_page_read);
 }
 
+/* Whether the resource exists, as far as can be told without a read. */
+static bool is_known(const fetch_t *fetch)
+{
+    return fetch->key.peer_id == 0 ||
+           pl_known_users_has(fetch->api->known_users, fetch->key.peer_id);
+}
+
 static void on_version_read(pl_op_t *op)
 {
     fetch_t *fetch = H2O_STRUCT_FROM_MEMBER(fetch_t, version_read.op, op);
@@ -252,7 +259,8 @@ static void on_version_read(pl_op_t *op)
         pl_api_reply_failure(fetch->request, op);
     } else if (!fetch->version_read.found) {
         pl_api_reply_no_caller(fetch->request);
-    } else if (pl_request_is_live(fetch->request) && !reply_not_modified(fetch->request, version)) {
+    } else if (pl_request_is_live(fetch->request) &&
+               !(is_known(fetch) && reply_not_modified(fetch->request, version))) {
         page = pl_page_cache_get(fetch->api->cache, &fetch->key, version);
         if (page == NULL) {
             read_page(fetch);

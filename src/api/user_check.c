@@ -24,17 +24,20 @@ struct pl_user_checks {
     const pl_cluster_t *cluster;
     pl_known_users_t *known;
     int64_t deadline_ms;
+    size_t waiting;
+    size_t max_waiting;
     h2o_linklist_t buckets[BUCKETS];
 };
 
 pl_user_checks_t *pl_user_checks_create(const pl_cluster_t *cluster, pl_known_users_t *known,
-                                        int64_t deadline_s)
+                                        int64_t deadline_s, size_t max_waiting)
 {
     pl_user_checks_t *checks = pl_calloc(1, sizeof(*checks));
 
     checks->cluster = cluster;
     checks->known = known;
     checks->deadline_ms = deadline_s * 1000;
+    checks->max_waiting = max_waiting;
     for (size_t i = 0; i < BUCKETS; i++) {
         h2o_linklist_init_anchor(&checks->buckets[i]);
     }
@@ -85,6 +88,7 @@ static void on_read(pl_op_t *op)
         pl_user_check_t *check = H2O_STRUCT_FROM_MEMBER(pl_user_check_t, link,
                                                         lookup->waiting.next);
         h2o_linklist_unlink(&check->link);
+        lookup->checks->waiting--;
         check->error = op->error;
         check->exists = exists;
         check->on_done(check);
@@ -120,6 +124,10 @@ bool pl_user_check_start(pl_user_checks_t *checks, pl_user_check_t *check)
 
     check->error = PL_OK;
     check->exists = false;
+    if (lookup != NULL && checks->waiting >= checks->max_waiting) {
+        check->error = PL_ERROR_OVERLOADED;
+        return true;
+    }
     if (lookup == NULL) {
         if (!pl_cluster_has(checks->cluster, check->user_id)) {
             return true;
@@ -141,6 +149,7 @@ bool pl_user_check_start(pl_user_checks_t *checks, pl_user_check_t *check)
     }
     check->link = (h2o_linklist_t){0};
     h2o_linklist_insert(&lookup->waiting, &check->link);
+    checks->waiting++;
     return false;
 }
 

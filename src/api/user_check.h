@@ -36,9 +36,10 @@ struct pl_user_check {
     h2o_linklist_t link;
 };
 
-/* For one loop. `known` outlives it. Never NULL. */
+/* For one loop. `known` outlives it. More than `max_waiting` who wait are refused:
+ * PL_ERROR_OVERLOADED. Never NULL. */
 pl_user_checks_t *pl_user_checks_create(const pl_cluster_t *cluster, pl_known_users_t *known,
-                                        int64_t deadline_s);
+                                        int64_t deadline_s, size_t max_waiting);
 /* When nobody waits. */
 void pl_user_checks_destroy(pl_user_checks_t **checks);
 

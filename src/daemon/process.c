@@ -1,6 +1,7 @@
 #include "daemon/process.h"
 
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include <sys/signalfd.h>
 #include <unistd.h>
@@ -210,6 +211,7 @@ static void on_signal(h2o_socket_t *socket, const char *err)
     process.drain_deadline_ms = pl_clock_monotonic_ms() +
                                 process.config->server.drain_timeout_s * 1000;
     pl_admin_set_draining(process.admin);
+    pl_relay_stop(process.relay);
     for (size_t i = 0; i < process.workers_count; i++)
         pl_worker_drain(process.workers[i]);
     process.drain_timer.on_fire = on_drain_check;
@@ -252,9 +254,12 @@ int pl_process_run(const pl_config_t *config, pl_shard_map_t *map, const sigset_
                 PL_I("databases", map->database_count));
     pl_loop_run(process.main_loop);
 
-    pl_relay_stop(&process.relay);
     for (size_t i = 0; i < process.workers_count; i++)
         pl_worker_stop(process.workers[i]);
+    for (size_t i = 0; i < process.workers_count; i++)
+        pl_worker_await(process.workers[i]);
     pl_log_info("stopped");
+    if (!pl_relay_await(process.relay))
+        _exit(EXIT_SUCCESS);
     return 0;
 }

@@ -115,6 +115,10 @@ void pl_worker_drain(pl_worker_t *worker)
 void pl_worker_stop(pl_worker_t *worker)
 {
     pl_loop_post(worker->loop, &worker->stop);
+}
+
+void pl_worker_await(pl_worker_t *worker)
+{
     while (sem_wait(&worker->ended) != 0)
         continue;
 }

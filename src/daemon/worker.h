@@ -34,8 +34,11 @@ int pl_worker_start(pl_loop_t *loop, const pl_worker_deps_t *deps, pl_worker_t *
  */
 void pl_worker_drain(pl_worker_t *worker);
 
-/* Closes what is left, ends the loop and waits for that. The memory stays until the process ends:
- * an operation that no lane has finished may point into it. */
+/* Closes what is left and ends the loop, which pl_worker_await waits for. From any thread, once. */
 void pl_worker_stop(pl_worker_t *worker);
+
+/* Returns when the loop has ended, a few seconds after pl_worker_stop at the latest. The memory
+ * stays until the process ends: an operation that no lane has finished may point into it. */
+void pl_worker_await(pl_worker_t *worker);
 
 #endif

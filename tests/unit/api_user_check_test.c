@@ -120,7 +120,7 @@ static int set_up(void **state)
 
     memset(&world, 0, sizeof(world));
     fixture.known = pl_known_users_create(64);
-    fixture.checks = pl_user_checks_create(NULL, fixture.known, 10);
+    fixture.checks = pl_user_checks_create(NULL, fixture.known, 10, CHECKS_MAX);
     *state = &fixture;
     return 0;
 }
