@@ -46,7 +46,7 @@ static const pl_option_t server_options[] = {
             "Largest request body; a larger one gets 413. The default holds a message of the "
             "greatest length\n"
             "with every byte escaped as \\uXXXX."),
-    INTEGER(server.drain_timeout_s, "drain_timeout", "8", 0, 600, "seconds",
+    INTEGER(server.drain_timeout_s, "drain_timeout", "7", 0, 600, "seconds",
             "After SIGTERM, how long requests in flight may take to end."),
 };
 

@@ -146,8 +146,11 @@ static int create_shared(pl_shard_map_t *map, pl_error_t *error)
 
     process.loops = pl_calloc(process.workers_count, sizeof(pl_loop_t *));
     process.workers = pl_calloc(process.workers_count, sizeof(pl_worker_t *));
-    for (size_t i = 0; i < process.workers_count; i++)
-        process.loops[i] = pl_loop_create((int)i);
+    for (size_t i = 0; i < process.workers_count; i++) {
+        if (pl_worker_create((int)i, &process.workers[i], error) != 0)
+            return -1;
+        process.loops[i] = pl_worker_loop(process.workers[i]);
+    }
     process.main_loop = pl_loop_create((int)process.workers_count);
     process.deps.hub = pl_hub_create(process.loops, process.workers_count,
                                      (size_t)config->push.max_waiters,
@@ -242,7 +245,7 @@ int pl_process_run(const pl_config_t *config, pl_shard_map_t *map, const sigset_
         watch_signals(stop, error) != 0)
         return -1;
     for (size_t i = 0; i < process.workers_count; i++)
-        if (pl_worker_start(process.loops[i], &process.deps, &process.workers[i], error) != 0)
+        if (pl_worker_start(process.workers[i], &process.deps, error) != 0)
             return -1;
     if (pl_relay_start(config, map, pl_hub_listener(process.deps.hub), &process.relay, error) != 0)
         return -1;

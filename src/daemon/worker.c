@@ -13,13 +13,14 @@
 #include "store/outbox.h"
 
 struct pl_worker {
+    int index;
     pl_loop_t *loop;
     const pl_worker_deps_t *deps;
     pl_auth_t *auth;
     pl_api_t *api;
     pl_updates_t *updates;
     pl_server_worker_t *server;
-    sem_t ended;
+    sem_t passed; /* the loop is there; and later, the loop has ended */
     pl_task_t start;
     pl_task_t drain;
     pl_task_t stop;
@@ -71,39 +72,56 @@ static PL_NORETURN void *run(void *arg)
     pl_worker_t *worker = arg;
     char name[16];
 
-    snprintf(name, sizeof(name), "worker-%d", pl_loop_index(worker->loop));
+    snprintf(name, sizeof(name), "worker-%d", worker->index);
     pthread_setname_np(pthread_self(), name);
+    worker->loop = pl_loop_create(worker->index);
+    sem_post(&worker->passed);
     pl_loop_run(worker->loop);
-    sem_post(&worker->ended);
+    sem_post(&worker->passed);
     /* libh2o keeps free memory per thread and would lose it with the thread: parked, it stays
      * reachable, and what a leak check finds at the exit are leaks. */
     for (;;)
         pause();
 }
 
-int pl_worker_start(pl_loop_t *loop, const pl_worker_deps_t *deps, pl_worker_t **worker_r,
-                    pl_error_t *error)
+static void await(pl_worker_t *worker)
+{
+    while (sem_wait(&worker->passed) != 0)
+        continue;
+}
+
+int pl_worker_create(int index, pl_worker_t **worker_r, pl_error_t *error)
 {
     pl_worker_t *worker = pl_calloc(1, sizeof(*worker));
     pthread_t thread;
 
-    worker->loop = loop;
-    worker->deps = deps;
+    worker->index = index;
     worker->start.run = on_start;
     worker->drain.run = on_drain;
     worker->stop.run = on_stop;
-    sem_init(&worker->ended, 0, 0);
-    if (pl_auth_create(deps->config, &worker->auth, error) != 0) {
+    sem_init(&worker->passed, 0, 0);
+    if (pthread_create(&thread, NULL, run, worker) != 0) {
+        pl_error_set(error, PL_ERROR_INTERNAL, "a worker's thread cannot be started");
         free(worker);
         return -1;
     }
-    pl_loop_post(loop, &worker->start);
-    if (pthread_create(&thread, NULL, run, worker) != 0) {
-        pl_error_set(error, PL_ERROR_INTERNAL, "a worker's thread cannot be started");
-        return -1;
-    }
     pthread_detach(thread);
+    await(worker);
     *worker_r = worker;
+    return 0;
+}
+
+pl_loop_t *pl_worker_loop(const pl_worker_t *worker)
+{
+    return worker->loop;
+}
+
+int pl_worker_start(pl_worker_t *worker, const pl_worker_deps_t *deps, pl_error_t *error)
+{
+    worker->deps = deps;
+    if (pl_auth_create(deps->config, &worker->auth, error) != 0)
+        return -1;
+    pl_loop_post(worker->loop, &worker->start);
     return 0;
 }
 
@@ -119,6 +137,5 @@ void pl_worker_stop(pl_worker_t *worker)
 
 void pl_worker_await(pl_worker_t *worker)
 {
-    while (sem_wait(&worker->ended) != 0)
-        continue;
+    await(worker);
 }

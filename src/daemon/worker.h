@@ -25,10 +25,16 @@ typedef struct pl_worker_deps {
     pl_password_pool_t *passwords;
 } pl_worker_deps_t;
 
-/* Starts the thread that runs `loop`, whose index is the worker's. -1: a key file cannot be read,
- * or no thread can be had. */
-int pl_worker_start(pl_loop_t *loop, const pl_worker_deps_t *deps, pl_worker_t **worker_r,
-                    pl_error_t *error) __attribute__((warn_unused_result));
+/* Starts a thread with a loop of that index, and returns when the loop is there. -1: no thread can
+ * be had. */
+int pl_worker_create(int index, pl_worker_t **worker_r, pl_error_t *error)
+    __attribute__((warn_unused_result));
+
+pl_loop_t *pl_worker_loop(const pl_worker_t *worker);
+
+/* Begins to serve. -1: a key file cannot be read. */
+int pl_worker_start(pl_worker_t *worker, const pl_worker_deps_t *deps, pl_error_t *error)
+    __attribute__((warn_unused_result));
 
 /* Stops accepting and ends long-polls and streams; requests in flight go on. From any thread, once.
  */

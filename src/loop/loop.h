@@ -35,8 +35,8 @@ struct pl_deferred {
     void (*run)(pl_deferred_t *deferred);
 };
 
-/* A loop; `index` names it in logs and metrics. Never NULL. From any thread, before the one that
- * runs it starts. */
+/* A loop; `index` names it in logs and metrics. Never NULL. On the thread that will run it: the
+ * buffers of a libh2o socket belong to the thread that created it. */
 pl_loop_t *pl_loop_create(int index);
 
 /* Runs until `pl_loop_stop`. */

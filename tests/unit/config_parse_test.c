@@ -26,7 +26,7 @@ static void test_defaults(void **state)
     assert_int_equal(config.server.max_connections, 50000);
     assert_int_equal(config.server.max_requests_in_flight_per_connection, 1000);
     assert_int_equal(config.server.max_request_body, 524288);
-    assert_int_equal(config.server.drain_timeout_s, 8);
+    assert_int_equal(config.server.drain_timeout_s, 7);
     assert_string_equal(config.directory.dsn, "");
     assert_string_equal(config.auth.jwt_key_file, "");
     assert_int_equal(config.auth.token_lifetime_s, 3600);
