@@ -69,5 +69,7 @@ def pair(request, api, stack):
 
 
 @pytest.fixture
-def far_pair(api, stack):
-    return users_at(api, stack, "other-database")
+def far_pair(request, api, stack):
+    """The first one's database has the directory too; not so with the parameter "swapped"."""
+    pair = users_at(api, stack, "other-database")
+    return pair[::-1] if getattr(request, "param", None) == "swapped" else pair

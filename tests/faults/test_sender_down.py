@@ -91,8 +91,10 @@ def test_parleyd_killed_meanwhile(api, stack, server, outage, far_pair):
     wait_for_empty_outbox(stack)
 
 
+@pytest.mark.parametrize("far_pair", ["swapped"], indirect=True)
 def test_started_while_a_database_is_away(api, stack, server, outage, far_pair):
-    """A server that starts during the outage serves the users whose database is there."""
+    """A server that starts during the outage serves the users whose database is there. (Without the
+    directory it waits: it cannot know where anybody lives.)"""
     sender, recipient = far_pair
     third = api.make_user()
     while stack.database_of(third.id) != stack.database_of(recipient.id):

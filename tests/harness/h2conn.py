@@ -27,6 +27,16 @@ class Response:
         self.status, self.headers, self.body = status, headers, body
 
 
+class Connection(h2.connection.H2Connection):
+    """python-h2 takes GOAWAY for the end of everything; but a server that drains sends it first and
+    finishes its streams afterwards."""
+
+    def _receive_goaway_frame(self, frame):
+        event = h2.events.ConnectionTerminated()
+        event.error_code, event.last_stream_id = frame.error_code, frame.last_stream_id
+        return [], [event]
+
+
 class Stream:
     """Chunks arrive in a queue: bytes; None for the end; an exception for a reset or a lost connection."""
 
@@ -92,7 +102,7 @@ class H2Connection:
         config = h2.config.H2Configuration(client_side=True, header_encoding="utf-8",
                                            validate_outbound_headers=False,
                                            normalize_outbound_headers=False)
-        self.h2 = h2.connection.H2Connection(config)
+        self.h2 = Connection(config)
         if initial_window is not None:
             self.h2.local_settings = h2.settings.Settings(
                 client=True, initial_values={h2.settings.SettingCodes.INITIAL_WINDOW_SIZE: initial_window})
