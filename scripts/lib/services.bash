@@ -61,6 +61,9 @@ choose_base() {
     if [ ${#sockets} -gt 70 ]; then
         sockets=/tmp/parley-sockets-$(printf '%s' "$base" | sha256sum | cut -c1-12)
     fi
+}
+
+make_sockets() {
     [ -d "$sockets" ] || mkdir -m 700 "$sockets" || die "cannot make $sockets: remove what is there"
     own "$sockets" postgres
 }
@@ -194,6 +197,7 @@ prepare_postgresql() {
     if ! [ -d "$pgdata" ]; then
         create_cluster "$pgdata"
     fi
+    make_sockets
     wait_for_orphans "$pgdata"
     cp "$root/conf/postgresql.conf" "$pgdata/parley.conf"
     cat >"$pgdata/instance.conf" <<END
@@ -287,6 +291,7 @@ END
 
 prepare_pgbouncer() {
     local dir=$base/pgbouncer name
+    make_sockets
     mkdir -p "$dir"
     {
         cat "$root/conf/pgbouncer.ini"

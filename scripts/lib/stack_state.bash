@@ -26,6 +26,9 @@ load_state() {
 
 # Makes the data directory where it is missing, and says what is wrong with one that cannot be used.
 open_data_directory() {
+    # The path stands in connection strings and in the settings of four programs, each with its own way to quote.
+    [[ $data =~ ^[A-Za-z0-9_./+,@-]+$ ]] ||
+        die "the data directory's path '$data' has characters other than letters, digits and _./+,@-: set PARLEY_DATA_DIR to another place"
     if [ -e "$data" ] && ! [ -d "$data" ]; then
         die "$data is not a directory: move it away, or set PARLEY_DATA_DIR to another place"
     fi
@@ -116,6 +119,10 @@ stop_all() {
     for service in parleyd haproxy pgbouncer postgresql; do
         stop_service "$service"
     done
+    # Before the first start there may be no name for it (choose_base).
+    if [ -n "${sockets-}" ] && [ "$sockets" != "$base/sockets" ]; then
+        rm -rf "$sockets"
+    fi
 }
 
 remove_data() {

@@ -98,6 +98,18 @@ def test_a_data_directory_that_cannot_be_made(quickstart):
     assert "cannot make the data directory" in quickstart.refuse(PARLEY_DATA_DIR="/proc/none")
 
 
+def test_a_path_that_connection_strings_cannot_have(quickstart):
+    assert "set PARLEY_DATA_DIR to another place" in quickstart.refuse(PARLEY_DATA_DIR=quickstart.parent + "/my data")
+    assert not os.path.exists(quickstart.parent + "/my data")
+
+
+def test_a_path_too_long_for_a_socket(quickstart):
+    quickstart.data = os.path.join(quickstart.parent, "d" * 90)
+    quickstart.start()
+    assert "Hello Grace" in paste(quickstart)
+    assert quickstart.stop(signal.SIGTERM) == 0
+
+
 def test_a_cluster_that_is_broken(quickstart):
     os.makedirs(os.path.join(quickstart.data, "postgresql"))
     assert "is not a PostgreSQL cluster (no PG_VERSION)" in quickstart.refuse()
