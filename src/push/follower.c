@@ -157,15 +157,15 @@ static void start_from_now(pl_follower_t *follower, const pl_version_read_t *rea
     settle(follower);
 }
 
-/* The heartbeat's check. A wake-up may have come while it was under way, and have left the reading
- * to it. */
+/* The heartbeat's check. A wake-up may have come while it was under way: without a delta, and has
+ * left the reading to it; or with one, which the check's answer may be older than. */
 static void check_version(pl_follower_t *follower, const pl_version_read_t *read)
 {
     bool differs = read->op.error == PL_OK && read->version != follower->cursor;
 
     if (follower->state != WAITING)
         return;
-    if (differs && follower->seen <= follower->cursor)
+    if (differs && read->version > follower->cursor && follower->seen <= follower->cursor)
         pl_push_metrics_late();
     if (differs || follower->seen > follower->cursor)
         read_page(follower);
