@@ -46,10 +46,10 @@ struct pl_relay {
     const pl_shard_map_t *map;
     pl_commit_listener_t *listener;
     place_t *places; /* in the map's order of databases */
-    pthread_t thread;
     pthread_mutex_t lock;
     pthread_cond_t wake;
     bool stopping;
+    bool ended;
     pl_params_t params;
 };
 
@@ -325,6 +325,10 @@ static void *run(void *arg)
             sweep(relay, &relay->places[i]);
         pause_between_sweeps(relay);
     }
+    pthread_mutex_lock(&relay->lock);
+    relay->ended = true;
+    pthread_cond_signal(&relay->wake);
+    pthread_mutex_unlock(&relay->lock);
     return NULL;
 }
 
@@ -333,6 +337,7 @@ int pl_relay_start(const pl_config_t *config, const pl_shard_map_t *map,
 {
     pl_relay_t *relay = pl_calloc(1, sizeof(*relay));
     pthread_condattr_t monotonic;
+    pthread_t thread;
 
     relay->config = config;
     relay->map = map;
@@ -352,10 +357,11 @@ int pl_relay_start(const pl_config_t *config, const pl_shard_map_t *map,
     pthread_condattr_init(&monotonic);
     pthread_condattr_setclock(&monotonic, CLOCK_MONOTONIC);
     pthread_cond_init(&relay->wake, &monotonic);
-    if (pthread_create(&relay->thread, NULL, run, relay) != 0) {
+    if (pthread_create(&thread, NULL, run, relay) != 0) {
         pl_error_set(error, PL_ERROR_INTERNAL, "the relay's thread cannot be started");
         return -1;
     }
+    pthread_detach(thread);
     *relay_r = relay;
     return 0;
 }
@@ -374,5 +380,10 @@ bool pl_relay_await(pl_relay_t *relay)
 
     clock_gettime(CLOCK_MONOTONIC, &until);
     until.tv_sec += 1;
-    return pthread_clockjoin_np(relay->thread, NULL, CLOCK_MONOTONIC, &until) == 0;
+    pthread_mutex_lock(&relay->lock);
+    while (!relay->ended && pthread_cond_timedwait(&relay->wake, &relay->lock, &until) == 0)
+        continue;
+    bool ended = relay->ended;
+    pthread_mutex_unlock(&relay->lock);
+    return ended;
 }
