@@ -187,11 +187,7 @@ void pl_event_stream_handle(pl_request_t *request, void *worker)
 
     if (read_cursor(request, &cursor) != 0)
         return;
-    if (!pl_cluster_has(updates->api->deps.cluster, pl_request_claims(request)->user_id))
-        pl_updates_reply_error(request, PL_ERROR_INVALID);
-    else if (updates->draining)
-        pl_problem_reply(request, PL_PROBLEM_SHUTTING_DOWN, "The server is shutting down.");
-    else
+    if (pl_updates_admit(updates, request))
         start(updates, request, cursor);
 }
 

@@ -138,11 +138,7 @@ void pl_poll_handle(pl_request_t *request, void *worker)
         pl_request_query_integer(request, &query[2], 0, TIMEOUT_MAX_S, TIMEOUT_DEFAULT_S,
                                  &timeout_s) != 0)
         return;
-    if (!pl_cluster_has(updates->api->deps.cluster, pl_request_claims(request)->user_id))
-        pl_updates_reply_error(request, PL_ERROR_INVALID);
-    else if (updates->draining)
-        pl_problem_reply(request, PL_PROBLEM_SHUTTING_DOWN, "The server is shutting down.");
-    else
+    if (pl_updates_admit(updates, request))
         poll_start(updates, request, cursor, (int32_t)page_size, timeout_s);
 }
 

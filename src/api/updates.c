@@ -49,6 +49,15 @@ void pl_updates_drain(pl_updates_t *updates)
     pl_event_stream_drain(updates);
 }
 
+bool pl_updates_admit(const pl_updates_t *updates, pl_request_t *request)
+{
+    if (pl_api_caller(updates->api, request) == 0)
+        return false;
+    if (updates->draining)
+        pl_problem_reply(request, PL_PROBLEM_SHUTTING_DOWN, "The server is shutting down.");
+    return !updates->draining;
+}
+
 void pl_updates_reply_error(pl_request_t *request, enum pl_error_code error)
 {
     if (error == PL_ERROR_INVALID)

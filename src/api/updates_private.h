@@ -22,6 +22,9 @@ void pl_poll_drain(pl_updates_t *updates);
 void pl_event_stream_handle(pl_request_t *request, void *worker);
 void pl_event_stream_drain(pl_updates_t *updates);
 
+/* Whether the caller may begin to wait. False: the request is answered. */
+bool pl_updates_admit(const pl_updates_t *updates, pl_request_t *request);
+
 /* Answers for a follower that could not be created or has failed. */
 void pl_updates_reply_error(pl_request_t *request, enum pl_error_code error);
 void pl_updates_reply_too_many(pl_request_t *request);

@@ -108,7 +108,7 @@ int pl_cluster_shards(const pl_cluster_t *cluster)
 
 bool pl_cluster_has(const pl_cluster_t *cluster, int64_t id)
 {
-    return pl_id_shard(id) < (unsigned)cluster->map->shards;
+    return id > 0 && pl_id_shard(id) < (unsigned)cluster->map->shards;
 }
 
 static database_t *database_of(const pl_cluster_t *cluster, unsigned shard)

@@ -34,8 +34,7 @@ void pl_cluster_start(pl_cluster_t *cluster, pl_loop_t *loop);
 /* How many shards the system has. */
 int pl_cluster_shards(const pl_cluster_t *cluster);
 
-/* Whether the system has a shard with the id's number: false for an id that nobody was ever given.
- */
+/* Whether the system may have given out that id: not 0, and of a shard that there is. */
 bool pl_cluster_has(const pl_cluster_t *cluster, int64_t id);
 
 /* The one lane in which this process writes `mailbox_id`'s mailbox. */
