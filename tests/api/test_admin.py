@@ -35,7 +35,8 @@ def test_metrics_are_well_formed(stack):
 
 def test_metrics_have_the_figures_that_are_promised(stack):
     names = " ".join(name for name, _ in metrics.scrape(stack.admin_url))
-    for subject in ("request", "batch", "queue|lane_operations", "pool|lane|connection", "push|waiter|stream", "outbox|relay"):
+    for subject in ("request", "batch", "queue|lane_operations", "pool|lane|connection", "push|waiter|stream",
+                    "outbox|relay"):
         assert re.search(subject, names), f"no metric about {subject}"
 
 

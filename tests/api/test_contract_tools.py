@@ -23,7 +23,7 @@ def fetch(status, headers, body):
     if not isinstance(body, bytes):
         body = json.dumps(body).encode()
     transport = httpx.MockTransport(lambda request: httpx.Response(status, headers=headers, content=body))
-    api = Api("http://test", contract, b"k" * 32, User("1", "a", "t"), transport=transport)
+    api = Api("http://test", contract, b"k" * 32, User("1", "a", "t"), mock=transport)
     return api.fetch_user("13557505570205184"), contract
 
 

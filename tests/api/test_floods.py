@@ -26,7 +26,16 @@ def resident_kib(pid):
 @pytest.fixture
 def bystander(stack, contract, alice, bob):
     """Another client, who sends and reads all the while: none of it may fail or take long."""
-    api = Api(stack.url, contract, stack.jwt_key).as_user(alice)
+    yield from live_beside(stack, Api(stack.url, contract, stack.jwt_key).as_user(alice), bob)
+
+
+@pytest.fixture
+def edge_bystander(stack, contract, alice, bob):
+    """The same through the edge, where one connection to the server carries many clients."""
+    yield from live_beside(stack, Api(stack.edge_url, contract, stack.jwt_key, http2=True).as_user(alice), bob)
+
+
+def live_beside(stack, api, bob):
     stop, slowest, failures = threading.Event(), [0.0], []
 
     def live():
@@ -97,10 +106,10 @@ def test_many_half_requests(stack, bystander):
         connection.close()
 
 
-def run_h2(stack, attack, **options):
+def run_h2(stack, attack, url=None, **options):
     """Runs the attack on a connection of its own; a connection that the server ends is fine."""
     async def main():
-        connection = await H2Connection.open(stack.url, **options)
+        connection = await H2Connection.open(url or stack.url, **options)
         try:
             return await attack(connection)
         except LOST:
@@ -111,11 +120,10 @@ def run_h2(stack, attack, **options):
     return asyncio.run(main())
 
 
-def test_rapid_reset(stack, bystander, alice):
-    """20,000 requests, each cancelled at once: the server ends the connection long before the last."""
+def rapid_reset(alice, count=20000):
     async def attack(connection):
         sent = 0
-        for sent in range(20000):
+        for sent in range(count):
             stream = connection.start("GET", "/v1/conversations", [("authorization", f"Bearer {alice.token}")],
                                       flush=False)
             connection.h2.reset_stream(stream.id, 8)
@@ -127,10 +135,42 @@ def test_rapid_reset(stack, bystander, alice):
                 if connection.closed or connection.goaway is not None:
                     return sent
         await asyncio.sleep(1)
-        return 20000 if not connection.closed else sent
+        return count if not connection.closed else sent
 
-    sent = run_h2(stack, attack)
+    return attack
+
+
+def test_rapid_reset(stack, bystander, alice):
+    """20,000 requests, each cancelled at once: the server ends the connection long before the last."""
+    sent = run_h2(stack, rapid_reset(alice))
     assert sent is None or sent < 10000, f"{sent} resets were taken"
+
+
+def test_rapid_reset_at_the_edge(stack, edge_bystander, alice):
+    """The edge carries the attacker and the others on the same connections to the server: the others
+    must not pay."""
+    run_h2(stack, rapid_reset(alice, 5000), url=stack.edge_url)
+
+
+def test_windows_that_fit_exactly_at_the_edge(stack, edge_bystander):
+    """A window of exactly the body's length, and an update for it while the body is under way: what
+    aborts a bare libh2o 2.2.5 (its assertion is wrong) ends at the edge."""
+    async def length(connection):
+        return len((await connection.request("GET", "/openapi.json")).body)
+
+    exact = run_h2(stack, length, url=stack.edge_url)
+
+    async def attack(connection):
+        for _ in range(20):
+            stream = connection.start("GET", "/openapi.json")
+            await stream.wait_headers()
+            update = (1).to_bytes(4, "big")
+            for _ in range(5):
+                connection._writer.write(b"\x00\x00\x04\x08\x00" + stream.id.to_bytes(4, "big") + update)
+                await asyncio.sleep(0.002)
+            connection._writer.write(b"\x00\x00\x04\x08\x00\x00\x00\x00\x00" + (exact + 5).to_bytes(4, "big"))
+
+    run_h2(stack, attack, url=stack.edge_url, windows=False, initial_window=exact)
 
 
 @pytest.mark.parametrize("flood", ["settings", "ping", "window", "priority"])

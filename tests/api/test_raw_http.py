@@ -42,7 +42,7 @@ MALFORMED = {
     "negative length": b"POST /v1/messages HTTP/1.1\r\nHost: x\r\nContent-Length: -1\r\n\r\n",
     "length of letters": b"POST /v1/messages HTTP/1.1\r\nHost: x\r\nContent-Length: abc\r\n\r\n",
     "length over 64 bits": b"POST /v1/messages HTTP/1.1\r\nHost: x\r\nContent-Length: 99999999999999999999999\r\n\r\n",
-    "chunk of letters": b"POST /v1/messages HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: chunked\r\n\r\nzz\r\nx\r\n0\r\n\r\n",
+    "chunk of letters": b"POST /v1/messages HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: chunked\r\n\r\nzz\r\nx\r\n",
     "huge chunk": b"POST /v1/messages HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: chunked\r\n\r\nffffffffffffffff\r\nx",
     "preface cut short": b"PRI * HTTP/2.0\r\n\r\nSM\r\nxx",
 }
@@ -59,8 +59,8 @@ def test_malformed(stack, contract, connection, alice, data):
     assert is_served(stack, contract, alice)
 
 
-@pytest.mark.parametrize("target", ["//", "/v1//users", "/v1/users/../../docs/x", "/%2e%2e/etc/passwd", "/../../etc/passwd",
-                                    "/v1/users/%00", "/v1/users/%", "/v1/users/%zz", "/v1/users/%2e%2e/x", "*",
+@pytest.mark.parametrize("target", ["//", "/v1//users", "/v1/users/../../docs/x", "/%2e%2e/etc/passwd",
+                                    "/../../etc/passwd", "/v1/users/%00", "/v1/users/%", "/v1/users/%zz", "/v1/users/%2e%2e/x", "*",
                                     "/" + "a" * 20000, "http://other.example/v1/x", "/v1/users/\xff".encode("latin-1")
                                     .decode("latin-1"), "/v1/users/1#x", "/?" + "a=1&" * 3000])
 def test_strange_targets(stack, contract, connection, alice, target):

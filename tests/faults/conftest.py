@@ -7,6 +7,7 @@ from harness.client import Api, unique
 from harness.contract import Contract
 from harness.ids import username_shard
 from harness.stack import Parleyd, Stack
+from steps import PLACES
 
 @pytest.fixture(scope="session")
 def contract():
@@ -43,9 +44,6 @@ def api(server, stack, contract):
     api = Api(server.url, contract, stack.jwt_key)
     yield api
     api.close()
-
-
-PLACES = ("same-shard", "same-database", "other-database")
 
 
 def users_at(api, stack, place):

@@ -14,6 +14,9 @@ from harness.h1conn import Closed, H1Connection
 from harness.stack import SLOWNESS, wait_until
 
 
+PLACES = ("same-shard", "same-database", "other-database")
+
+
 class Lock:
     """A row lock in a transaction of its own. Released by `release`, or by the death of PostgreSQL."""
 

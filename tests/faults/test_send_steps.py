@@ -10,12 +10,15 @@ import signal
 import pytest
 
 from harness import checkers
-from steps import (PendingSend, is_waiting_for_a_lock, lock_mailbox, lock_outbox, outbox_rows, stored, wait_for_copy,
-                   wait_for_empty_outbox)
-
 from harness.stack import SLOWNESS, wait_until
+from steps import (PLACES, PendingSend, is_waiting_for_a_lock, lock_mailbox, lock_outbox, outbox_rows, stored,
+                   wait_for_copy, wait_for_empty_outbox)
 
 VICTIMS = ("parleyd", "postgresql-immediate", "postgresql-kill")
+# Every placement with every kill -9; an immediate stop where the two databases differ.
+FAULTS = [(place, victim) for place in PLACES for victim in VICTIMS
+          if place == "other-database" or victim != "postgresql-immediate"]
+with_faults = pytest.mark.parametrize("pair, victim", FAULTS, indirect=["pair"])
 
 
 def kill(stack, server, victim):
@@ -88,7 +91,7 @@ def warm(stack, server, contract, sender, recipient):
     wait_for_empty_outbox(stack)
 
 
-@pytest.mark.parametrize("victim", VICTIMS)
+@with_faults
 def test_before_the_first_commit(api, stack, server, contract, pair, victim):
     sender, recipient = pair
     lock = lock_mailbox(stack, recipient)
@@ -102,7 +105,7 @@ def test_before_the_first_commit(api, stack, server, contract, pair, victim):
     check_settled(api, stack, sender, recipient, "key", "hello", [answer])
 
 
-@pytest.mark.parametrize("victim", VICTIMS)
+@with_faults
 def test_between_the_commits(api, stack, server, contract, pair, victim):
     """The recipient has it, the sender does not yet. Across shards nothing but the relay is needed
     for the rest: the copy comes without a retry."""
@@ -149,7 +152,7 @@ def test_before_the_outbox_row_goes(api, stack, server, contract, far_pair, vict
     check_settled(api, stack, sender, recipient, "key", "hello", [answer])
 
 
-@pytest.mark.parametrize("victim", VICTIMS)
+@with_faults
 def test_before_the_answer(api, stack, server, contract, pair, victim):
     """The commit happens and its result never reaches the server, which dies, or whose database does."""
     sender, recipient = pair
@@ -193,7 +196,7 @@ def test_lost_result_is_learnt(api, stack, server, contract, pair):
     wait_for_empty_outbox(stack)
 
 
-@pytest.mark.parametrize("victim", VICTIMS)
+@with_faults
 def test_acknowledged_is_durable(api, stack, server, pair, victim):
     """Killed right after the acknowledgement: it is there, on both sides, as acknowledged."""
     sender, recipient = pair
@@ -207,7 +210,7 @@ def test_acknowledged_is_durable(api, stack, server, pair, victim):
     wait_for_empty_outbox(stack)
 
 
-@pytest.mark.parametrize("victim", VICTIMS)
+@with_faults
 def test_no_stale_read_after_a_kill(api, stack, server, pair, victim):
     """Promise 6: lists that were cached before the fault are not answered after it."""
     sender, recipient = pair
