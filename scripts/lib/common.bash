@@ -24,6 +24,7 @@ as_root() {
     elif ! sudo -n true 2>/dev/null && ! [ -t 0 ]; then
         die "root is needed to $purpose, and sudo asks for a password: run in a terminal: sudo $by_hand"
     else
+        sudo -v || die "root is needed to $purpose, and sudo refuses: run as root: $by_hand"
         sudo "$@"
     fi
 }

@@ -17,15 +17,16 @@ install_packages() {
     local missing
     mapfile -t missing < <(missing_packages "$@")
     [ ${#missing[@]} -gt 0 ] || return 0
-    say "installing ${#missing[@]} Debian packages: ${missing[*]}"
+    say "installing ${#missing[@]} Debian packages (a minute or two): ${missing[*]}"
+    # An apt-get that was interrupted ends like one that failed, and bash would go on.
+    trap 'exit 130' INT TERM HUP
     if ! apt-cache policy "${missing[@]}" 2>/dev/null | grep -q 'Candidate: [^(]'; then
         update_lists
     fi
-    apt_install "${missing[@]}" && return 0
     # Lists that are out of date name versions that the mirror no longer has.
-    update_lists
-    apt_install "${missing[@]}" ||
+    apt_install "${missing[@]}" || { update_lists && apt_install "${missing[@]}"; } ||
         die "apt-get could not install the packages, and says why above: mend that and run this again"
+    trap - INT TERM HUP
 }
 
 update_lists() { as_root "read the package lists" "apt-get update" apt-get -qq update; }

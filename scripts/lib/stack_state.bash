@@ -35,8 +35,8 @@ open_data_directory() {
     if ! [ -d "$data" ] && ! mkdir -p "$data" 2>/dev/null; then
         die "cannot make the data directory $data: make it and give it to $(id -un), or set PARLEY_DATA_DIR to another place"
     fi
-    [ -O "$data" ] && [ -w "$data" ] ||
-        die "the data directory $data belongs to $(stat -c %U "$data") and this runs as $(id -un): run as $(stat -c %U "$data"), or set PARLEY_DATA_DIR to another place"
+    [ -O "$data" ] ||
+        die "the data directory $data belongs to $(stat -c %U "$data") and this runs as $(id -un): set PARLEY_DATA_DIR to another place, run as $(stat -c %U "$data"), or remove it if nothing in it is needed"
     chmod u=rwx,go+x "$data"
     mkdir -p "$data/log" "$data/run" "$data/secrets" "$data/tls" ||
         die "cannot write in the data directory $data: see whether its disk is full or read-only"
@@ -76,6 +76,9 @@ claim_port() {
     local -n claimed_r=$1
     is_port "$2" || die "$3 is '$2': set it to a number from 1 to 65535"
     claimed_r=$2
+    if [ "$(id -u)" != 0 ] && [ "$2" -lt "$(cat /proc/sys/net/ipv4/ip_unprivileged_port_start)" ]; then
+        die "port $2 is for root alone: set $3 to a port from $(cat /proc/sys/net/ipv4/ip_unprivileged_port_start) on"
+    fi
     if ! is_running "$4" && port_is_used "$2"; then
         die "port $2 is in use: stop what listens there, or set $3 to another port"
     fi
