@@ -8,6 +8,7 @@ import atexit
 import configparser
 import contextlib
 import os
+import random
 import shlex
 import shutil
 import signal
@@ -52,10 +53,17 @@ def wait_until(predicate, timeout, what):
         time.sleep(0.02)
 
 
+_given_ports = set()
+
+
 def free_port():
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return probe.getsockname()[1]
+    """Below the range of outgoing connections, where no client's port gets in the way, and not twice."""
+    while True:
+        port = random.SystemRandom().randrange(10240, 32000)
+        with socket.socket() as probe:
+            if port not in _given_ports and probe.connect_ex(("127.0.0.1", port)) != 0:
+                _given_ports.add(port)
+                return port
 
 
 def dsn_fields(dsn):

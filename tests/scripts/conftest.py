@@ -1,29 +1,16 @@
 """What a person at a terminal sees of scripts/quickstart, and what a client sees of the edge."""
 
 import os
-import random
 import shutil
-import socket
 import subprocess
 import tempfile
 
 import pytest
 
 from harness.contract import REPOSITORY
-from harness.stack import Stack, wait_until
+from harness.stack import Stack, free_port, wait_until
 
 QUICKSTART = os.path.join(REPOSITORY, "scripts", "quickstart")
-
-
-def free_ports(count):
-    """Below the range of outgoing connections, where no client's port gets in the way."""
-    found = []
-    while len(found) < count:
-        port = random.randrange(10240, 32000)
-        with socket.socket() as probe:
-            if probe.connect_ex(("127.0.0.1", port)) != 0 and port not in found:
-                found.append(port)
-    return found
 
 
 class Quickstart:
@@ -33,7 +20,7 @@ class Quickstart:
         self.parent = tempfile.mkdtemp(prefix="quickstart-")
         os.chmod(self.parent, 0o711)
         self.data = os.path.join(self.parent, "data")
-        self.http_port, self.https_port, self.admin_port = free_ports(3)
+        self.http_port, self.https_port, self.admin_port = free_port(), free_port(), free_port()
         self.log_path = os.path.join(self.parent, "said")
         self.process = None
 
