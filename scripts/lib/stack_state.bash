@@ -79,6 +79,7 @@ claim_port() {
     if [ "$(id -u)" != 0 ] && [ "$2" -lt "$(cat /proc/sys/net/ipv4/ip_unprivileged_port_start)" ]; then
         die "port $2 is for root alone: set $3 to a port from $(cat /proc/sys/net/ipv4/ip_unprivileged_port_start) on"
     fi
+    picked_ports+=" $2"
     if ! is_running "$4" && port_is_used "$2"; then
         die "port $2 is in use: stop what listens there, or set $3 to another port"
     fi
