@@ -77,14 +77,16 @@ def test_a_body_over_the_servers_cap_and_over_the_edges(stack, edge, caller):
     b"GET / HTTP/1.1\r\nHost: a\r\nLong: " + b"a" * 40_000 + b"\r\n\r\n",
     b"POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 3\r\nContent-Length: 4\r\n\r\nabcd",
     b"POST / HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked, identity\r\n\r\n",
-])
+], ids=["garbage", "header-name", "long-header", "two-lengths", "encoding"])
 def test_what_cannot_be_parsed_is_closed_without_an_answer(stack, request_bytes):
     with tls_socket(stack, ["http/1.1"]) as connection:
-        connection.sendall(request_bytes)
+        answer = b""
         try:
-            assert connection.recv(4096) == b""
-        except ConnectionResetError:
-            pass
+            connection.sendall(request_bytes)
+            answer = connection.recv(4096)
+        except (ConnectionError, ssl.SSLEOFError):
+            pass  # closed before all was sent
+        assert answer == b""
 
 
 @pytest.mark.parametrize("protocol", ["h2c", "websocket"])
