@@ -20,6 +20,6 @@ def test_random_faults(stack, contract):
     try:
         violations = run.execute(SECONDS)
         assert not violations, f"seed {seed}: " + "\n".join(violations[:20])
-        assert run.summary["acknowledged"] > 100 and run.summary["faults"] >= 5, run.summary
+        assert run.summary["acknowledged"] > 100, run.summary
     finally:
         run.close()

@@ -95,7 +95,9 @@ class Sender:
 
 
 class Nemesis:
-    """One fault after the other, each healed before the next."""
+    """One fault after the other, each healed before the next; a busy machine gets its share too."""
+
+    AT_LEAST = 5
 
     FAULTS = ("kill parleyd", "kill parleyd", "stop parleyd", "kill postgresql", "immediate postgresql",
               "kill pgbouncer", "stop pgbouncer", "cut", "mute", "stall", "refuse one")
@@ -105,7 +107,7 @@ class Nemesis:
         self.log = []
 
     async def work(self, stop):
-        while not stop.is_set():
+        while not stop.is_set() or len(self.log) < self.AT_LEAST:
             await asyncio.sleep(0.3 + self.random.random() * 1.7)
             fault = self.random.choice(self.FAULTS)
             server = self.random.choice(self.run.servers)

@@ -128,7 +128,13 @@ class H2Connection:
             assert writer.get_extra_info("ssl_object").selected_alpn_protocol() == "h2"
         connection = cls(reader, writer, f"{parts.hostname}:{parts.port}", parts.scheme, **options)
         await asyncio.wait_for(connection._settings_arrived.wait(), 30)
+        connection._refuse_if_closed()
         return connection
+
+    def _refuse_if_closed(self):
+        """A stream that began after the end would wait for ever: nobody is left to tell it."""
+        if self.closed:
+            raise ConnectionEnded(f"connection ended, GOAWAY {self.goaway}")
 
     def flush(self):
         data = self.h2.data_to_send()
@@ -144,6 +150,7 @@ class H2Connection:
 
     def start(self, method, path, headers=(), body=None, end=True, flush=True):
         """Sends a request whose body fits the windows; returns its Stream. Order of calls = order sent."""
+        self._refuse_if_closed()
         stream_id = self.h2.get_next_available_stream_id()
         stream = Stream(self, stream_id)
         self.streams[stream_id] = stream
