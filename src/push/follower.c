@@ -32,6 +32,7 @@ struct pl_follower {
 /* One read for a follower. Allocated only while in flight, so that an idle follower stays small. */
 typedef struct request {
     pl_follower_t *follower; /* NULL: destroyed meanwhile */
+    int64_t seen;            /* the follower's, when it was sent */
     bool is_version;
     union {
         pl_page_read_t page;
@@ -81,6 +82,14 @@ static void forget_request(pl_follower_t *follower)
         request->page.op.abandoned = true;
 }
 
+/* A wake-up is a hint. A read that began after it and did not reach what it told has the last word,
+ * so that a mailbox that lost its end (a replica that took over) is not read again and again. */
+static void believe(pl_follower_t *follower, const request_t *request, const pl_page_t *page)
+{
+    if (follower->seen == request->seen && !page->has_more)
+        follower->seen = page->version;
+}
+
 /* One read at a time: a delta from a commit may have come while a heartbeat's check was under way.
  */
 static void submit(pl_follower_t *follower, request_t *request, pl_op_t *op)
@@ -91,6 +100,7 @@ static void submit(pl_follower_t *follower, request_t *request, pl_op_t *op)
     op->deadline_ms = (uint64_t)pl_clock_monotonic_ms() + follower->settings->deadline_ms;
     forget_request(follower);
     request->follower = follower;
+    request->seen = follower->seen;
     follower->request = request;
     if (pl_lane_submit(pl_cluster_read_lane(follower->settings->cluster, shard), op) == 0)
         return;
@@ -121,9 +131,11 @@ static void on_page_read(pl_op_t *op)
     } else if (!pl_page_head(&request->page, &page)) {
         fail(follower, PL_ERROR_INVALID);
     } else if (pl_page_length(&request->page) == 0 && page.is_delta) {
+        believe(follower, request, &page);
         follower->cursor = page.version;
         settle(follower);
     } else {
+        believe(follower, request, &page);
         pl_delta_to_json(&json, &request->page, &page, follower->settings->max_delta_bytes);
         pl_push_metrics_delta(false);
         deliver(follower, &(pl_delta_t){json.data, json.len, page.version, page.has_more});

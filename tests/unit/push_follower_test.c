@@ -179,6 +179,23 @@ static void test_woken_while_reading(void **state)
     assert_reads_since(3, 120);
 }
 
+/* Once more, for what it was told of while it read; then the mailbox is right. */
+static void test_told_of_what_the_mailbox_has_not(void **state)
+{
+    (void)state;
+    create_waiting(100);
+    wake(105, 110, NULL, 0);
+    assert_reads_since(1, 100);
+    wake(110, 120, NULL, 0);
+    answer_nothing(1, 100);
+    assert_reads_since(2, 100);
+    answer_nothing(2, 100);
+    assert_int_equal(world.reads_count, 3);
+    assert_told(0, 2, 0);
+    wake(100, 130, "{direct}", 1);
+    assert_told(1, 2, 0);
+}
+
 static void test_woken_while_idle(void **state)
 {
     (void)state;
@@ -517,6 +534,7 @@ int main(void)
         TEST(test_what_is_not_a_direct_delta),
         TEST(test_late_wake_says_nothing),
         TEST(test_woken_while_reading),
+        TEST(test_told_of_what_the_mailbox_has_not),
         TEST(test_woken_while_idle),
         TEST(test_heartbeat_finds_nothing),
         TEST(test_heartbeat_finds_a_change),
