@@ -21,6 +21,7 @@
 #include <time.h>
 
 #include "base/clock.h"
+#include "directory/connect.h"
 
 /* Long enough for a loaded server's fork and TLS, short enough for a person; a DSN may override. */
 #define CONNECT_TIMEOUT_S "10"
@@ -43,25 +44,9 @@
  * CREATE INDEX CONCURRENTLY and the like deadlock. */
 #define LOCK_POLL_MS 100
 
-static void ignore_notice(void *arg, const PGresult *result)
-{
-    (void)arg;
-    (void)result;
-}
-
 PGconn *pl_session_connect(const char *dsn)
 {
-    /* A DSN is expanded in the place of "dbname", so what comes before it is a default. */
-    const char *const keywords[] = {"connect_timeout", "fallback_application_name", "gssencmode",
-                                    "dbname", NULL};
-    const char *const values[] = {CONNECT_TIMEOUT_S, "parleyctl", "disable", dsn, NULL};
-    PGconn *conn = PQconnectdbParams(keywords, values, 1);
-
-    if (conn == NULL) {
-        abort();
-    }
-    PQsetNoticeReceiver(conn, ignore_notice, NULL);
-    return conn;
+    return pl_connect(dsn, "parleyctl", CONNECT_TIMEOUT_S);
 }
 
 int pl_session_is_pooled(PGconn *conn)

@@ -1,25 +1,19 @@
 #include "daemon/start.h"
 
-#include <libpq-fe.h>
 #include <string.h>
 #include <time.h>
 
 #include "base/log.h"
+#include "directory/connect.h"
 #include "directory/durability.h"
 
+#define CONNECT_TIMEOUT_S "3"
 #define RETRY_S 1
-
-static PGconn *connect_to(const char *dsn)
-{
-    const char *keywords[] = {"dbname", "connect_timeout", "fallback_application_name", NULL};
-    const char *values[] = {dsn, "3", "parleyd", NULL};
-    return PQconnectdbParams(keywords, values, 1);
-}
 
 /* 0 and a map that can be served, 1 when it may come with time, -1 when it cannot. */
 static int load_map(const pl_config_t *config, pl_shard_map_t **map_r, pl_error_t *error)
 {
-    PGconn *pg = connect_to(config->directory.dsn);
+    PGconn *pg = pl_connect(config->directory.dsn, "parleyd", CONNECT_TIMEOUT_S);
     int rc = 1;
 
     *map_r = NULL;
@@ -41,7 +35,7 @@ static int load_map(const pl_config_t *config, pl_shard_map_t **map_r, pl_error_
 
 static int check_database(const pl_config_database_t *database, pl_error_t *error)
 {
-    PGconn *pg = connect_to(database->direct_dsn);
+    PGconn *pg = pl_connect(database->direct_dsn, "parleyd", CONNECT_TIMEOUT_S);
     int rc = 0;
 
     if (PQstatus(pg) == CONNECTION_OK && pl_durability_check(pg, error) != 0 &&

@@ -9,6 +9,7 @@
 #include "base/log.h"
 #include "base/memory.h"
 #include "base/random.h"
+#include "directory/connect.h"
 #include "loop/timer.h"
 
 /* libpq's own connect_timeout is ignored by PQconnectPoll. A pooler whose server is down answers
@@ -86,13 +87,6 @@ static void lose(pl_conn_t *conn, const char *reason)
     conn->callbacks->on_lost(conn->owner);
 }
 
-/* A notice is nobody's answer; libpq would print it between the log's lines. */
-static void ignore_notice(void *arg, const char *message)
-{
-    (void)arg;
-    (void)message;
-}
-
 static void on_broken(pl_deferred_t *deferred)
 {
     pl_conn_t *conn = H2O_STRUCT_FROM_MEMBER(pl_conn_t, told, deferred);
@@ -110,7 +104,6 @@ static int mark_broken(pl_conn_t *conn)
 static void become_ready(pl_conn_t *conn)
 {
     pl_timer_disarm(&conn->timer);
-    PQsetNoticeProcessor(conn->pg, ignore_notice, NULL);
     if (PQsetnonblocking(conn->pg, 1) != 0 || PQenterPipelineMode(conn->pg) != 1 ||
         open_socket(conn) != 0) {
         lose(conn, "cannot enter pipeline mode");
@@ -164,6 +157,8 @@ static void connect_start(pl_conn_t *conn)
     conn->deadline_ms = (uint64_t)pl_clock_monotonic_ms() + CONNECT_TIMEOUT_MS;
     pl_timer_arm(pl_timer_queue(conn->loop, RETRY_TICK_MS), &conn->timer);
     conn->pg = PQconnectStartParams(keywords, values, 1);
+    if (conn->pg != NULL)
+        pl_connect_ignore_notices(conn->pg);
     if (conn->pg == NULL || PQstatus(conn->pg) == CONNECTION_BAD)
         lose(conn, conn->pg != NULL ? PQerrorMessage(conn->pg) : "out of memory");
     else

@@ -5,18 +5,15 @@
 
 #include "base/clock.h"
 #include "base/log.h"
+#include "directory/connect.h"
 #include "directory/durability.h"
 
+/* The relay serves all databases in turn: a host that drops packets must not hold up the rest. */
+#define CONNECT_TIMEOUT_S "3"
 #define RETRY_MIN_MS 500
 #define RETRY_MAX_MS 2000
 /* The server's role has a statement_timeout of 5 s; longer silence means that the server hangs. */
 #define ANSWER_TIMEOUT_MS 6000
-
-static void ignore_notice(void *arg, const char *message)
-{
-    (void)arg;
-    (void)message;
-}
 
 static void give_up(pl_link_t *link, const char *event, const char *detail)
 {
@@ -45,22 +42,15 @@ static bool is_durable(pl_link_t *link)
 
 bool pl_link_is_up(pl_link_t *link)
 {
-    /* Three seconds: the relay serves all databases in turn, and a host that drops packets must not
-     * hold up the rest. */
-    const char *keywords[] = {"dbname", "connect_timeout", "fallback_application_name",
-                              "client_encoding", NULL};
-    const char *values[] = {link->dsn, "3", "parleyd-relay", "UTF8", NULL};
-
     if (link->pg != NULL)
         return true;
     if (pl_clock_monotonic_ms() < link->retry_ms)
         return false;
-    link->pg = PQconnectdbParams(keywords, values, 1);
+    link->pg = pl_connect(link->dsn, "parleyd-relay", CONNECT_TIMEOUT_S);
     if (PQstatus(link->pg) != CONNECTION_OK) {
         give_up(link, "relay-connect-failed", PQerrorMessage(link->pg));
         return false;
     }
-    PQsetNoticeProcessor(link->pg, ignore_notice, NULL);
     if (!link->allow_data_loss_on_crash && !is_durable(link))
         return false;
     link->retry_pause_ms = 0;
