@@ -1,0 +1,35 @@
+/* A thread with its share of the connections, of the rate and of the streams. All threads open what
+ * they need, meet, and begin at the same time. */
+#ifndef PL_LOAD_WORKER_H
+#define PL_LOAD_WORKER_H
+
+#include <pthread.h>
+#include <stdint.h>
+
+#include "load/options.h"
+#include "load/result.h"
+#include "load/users.h"
+#include "load/zipf.h"
+
+typedef struct pl_load_shared {
+    const pl_load_options_t *options;
+    pl_load_users_t users;
+    pl_load_zipf_t *zipf_users; /* NULL: uniform */
+    pl_load_zipf_t *zipf_peers;
+    pthread_barrier_t opened; /* of the threads and main */
+    pthread_barrier_t go;
+    int64_t start_us; /* set between the two */
+} pl_load_shared_t;
+
+typedef struct pl_load_worker {
+    pl_load_shared_t *shared;
+    uint32_t number; /* from 0 */
+    pthread_t thread;
+    pl_load_result_t result;
+} pl_load_worker_t;
+
+/* argument: a pl_load_worker_t with shared and number set. Its result may be read between the
+ * barriers and when the thread has ended. */
+void *pl_load_worker_run(void *argument);
+
+#endif
