@@ -132,7 +132,8 @@ void pl_load_conn_submit(pl_load_slot_t *slot, const pl_load_request_t *request)
 void pl_load_conn_done(pl_load_slot_t *slot, bool lost)
 {
     slot->in_flight = false;
-    slot->conn->group->callbacks->on_done(slot, lost);
+    /* A stream may be reset without an error, and without an answer. */
+    slot->conn->group->callbacks->on_done(slot, lost || slot->status == 0);
 }
 
 static int send_out(pl_load_conn_t *conn)

@@ -9,6 +9,8 @@
 
 /* Longer than any deadline that parleyd has for a request. */
 #define LAST_ANSWERS_US 10000000
+/* An event that has not come by then is lost. */
+#define LAST_EVENTS_US 5000000
 
 enum fate { ACCEPTED = 1, RECEIVED = 2 };
 
@@ -194,8 +196,9 @@ static bool is_over(const pl_load_requests_t *requests, int64_t now_us)
 {
     if (now_us < requests->end_us)
         return false;
-    return (requests->in_flight == 0 && requests->pending == 0) ||
-           now_us >= requests->end_us + LAST_ANSWERS_US;
+    if (requests->in_flight == 0)
+        return requests->pending == 0 || now_us >= requests->end_us + LAST_EVENTS_US;
+    return now_us >= requests->end_us + LAST_ANSWERS_US;
 }
 
 static void finish(pl_load_requests_t *requests)
