@@ -10,12 +10,24 @@ def _stat(pid):
         text = file.read()
     name = text[text.index("(") + 1 : text.rindex(")")]
     fields = text[text.rindex(")") + 2 :].split()
-    # ppid; user, system, and those of children that have ended
-    return name, int(fields[1]), sum(map(int, fields[11:15]))
+    # ppid; user and system ticks, its own and those of children that have ended
+    return name, int(fields[1]), sum(map(int, fields[11:13])), sum(map(int, fields[13:15]))
 
 
 def _tree(root):
-    """Ticks of a process, its children and theirs, the ended ones included."""
+    """Ticks of a process, its children and theirs, the ended ones included.
+
+    A child that ends meanwhile may be counted in neither place or in both: then it reads again. The sessions
+    of a pgbench that has just ended do so.
+    """
+    while True:
+        ended = _stat(root)[3]
+        total = _sum(root)
+        if _stat(root)[3] == ended:
+            return total
+
+
+def _sum(root):
     stats = {}
     for entry in os.listdir("/proc"):
         if entry.isdigit():
@@ -27,12 +39,12 @@ def _tree(root):
     changed = True
     while changed:
         changed = False
-        for pid, (_, parent, _) in stats.items():
+        for pid, (_, parent, _, _) in stats.items():
             if parent in wanted and pid not in wanted:
                 wanted.add(pid)
                 changed = True
     for pid in wanted & stats.keys():
-        total += stats[pid][2]
+        total += stats[pid][2] + stats[pid][3]
     return total
 
 
