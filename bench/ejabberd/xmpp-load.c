@@ -1,0 +1,398 @@
+/* The load for ejabberd: many clients in one thread, each with one message on its way at a time.
+ *
+ * A client sends a one-to-one message to another of the clients at random, and the next one when
+ * the recipient has received it with a <stanza-id/>. ejabberd hands a message over after the INSERT
+ * of the recipient's copy, and that comes after the INSERT of the sender's: so both are committed.
+ * The recipient is in this process, so the sender learns of it without a stanza more.
+ *
+ * Prints "ready" when all clients have logged in, starts at a line on its input, and prints one
+ * JSON object. It reads what ejabberd writes, not XML in general.
+ */
+#include <assert.h>
+#include <errno.h>
+#include <getopt.h>
+#include <inttypes.h>
+#include <netinet/in.h>
+#include <netinet/tcp.h>
+#include <stdarg.h>
+#include <stdbool.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/epoll.h>
+#include <sys/socket.h>
+#include <sys/time.h>
+#include <time.h>
+#include <unistd.h>
+
+#define DOMAIN "localhost"
+
+/* A stanza with 160 bytes of text takes 600; what is behind the first one is read next time. */
+enum { INPUT_BYTES = 8192, BODY_BYTES_MAX = 2048, EVENTS_MAX = 64 };
+/* What is on its way at the end has this long to arrive. */
+#define DRAIN_US (5 * UINT64_C(1000000))
+#define LOGIN_TIMEOUT_S 10
+
+struct client {
+    int fd;
+    bool waiting;      /* its message is on its way */
+    uint64_t sequence; /* of its last message */
+    uint64_t sent_us;
+    size_t length;
+    char input[INPUT_BYTES];
+};
+
+struct load {
+    const char *password, *run;
+    unsigned port, client_count, seconds, body_bytes;
+    struct client *clients;
+    int epoll_fd;
+    unsigned waiting_count;
+    uint64_t random, begin_us, end_us, last_us;
+    uint64_t failed_count;
+    uint32_t *latencies_us;
+    size_t message_count, latency_capacity;
+};
+
+__attribute__((noreturn, format(printf, 1, 2))) static void die(const char *format, ...)
+{
+    va_list arguments;
+    va_start(arguments, format);
+    fputs("xmpp-load: ", stderr);
+    vfprintf(stderr, format, arguments);
+    fputc('\n', stderr);
+    va_end(arguments);
+    exit(1);
+}
+
+static uint64_t now_us(void)
+{
+    struct timespec now;
+    clock_gettime(CLOCK_MONOTONIC, &now);
+    return (uint64_t)now.tv_sec * 1000000 + (uint64_t)now.tv_nsec / 1000;
+}
+
+/* xorshift64; the limit is above 0. */
+static unsigned random_below(struct load *load, unsigned limit)
+{
+    assert(limit > 0);
+    load->random ^= load->random << 13;
+    load->random ^= load->random >> 7;
+    load->random ^= load->random << 17;
+    return (unsigned)(load->random % limit);
+}
+
+/* A send into a socket that holds no other unread message: it always fits. */
+static void send_all(struct client *client, const char *data, size_t length)
+{
+    if (send(client->fd, data, length, MSG_NOSIGNAL) != (ssize_t)length)
+        die("cannot send: %s", strerror(errno));
+}
+
+/* --- logging in, one client after the other, with blocking calls --- */
+
+/* Reads until the needle has come, and forgets everything up to the end of what was read. */
+static void await(struct client *client, const char *needle)
+{
+    client->length = 0;
+    while (memmem(client->input, client->length, needle, strlen(needle)) == NULL) {
+        size_t room = sizeof(client->input) - client->length;
+        ssize_t n = recv(client->fd, client->input + client->length, room, 0);
+        if (n <= 0)
+            die("no '%s' from the server, but: %.*s", needle, (int)client->length, client->input);
+        client->length += (size_t)n;
+    }
+    client->length = 0;
+}
+
+static void base64(const unsigned char *data, size_t length, char *text_r)
+{
+    static const char digits[] = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
+    for (size_t i = 0; i < length; i += 3) {
+        uint32_t group = (uint32_t)data[i] << 16;
+        group |= i + 1 < length ? (uint32_t)data[i + 1] << 8 : 0;
+        group |= i + 2 < length ? data[i + 2] : 0;
+        *text_r++ = digits[group >> 18];
+        *text_r++ = digits[group >> 12 & 63];
+        *text_r++ = i + 1 < length ? digits[group >> 6 & 63] : '=';
+        *text_r++ = i + 2 < length ? digits[group & 63] : '=';
+    }
+    *text_r = '\0';
+}
+
+static void connect_client(struct load *load, struct client *client)
+{
+    struct sockaddr_in address = {.sin_family = AF_INET,
+                                  .sin_port = htons((uint16_t)load->port),
+                                  .sin_addr.s_addr = htonl(INADDR_LOOPBACK)};
+    struct timeval timeout = {.tv_sec = LOGIN_TIMEOUT_S};
+    int on = 1;
+    client->fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
+    if (client->fd < 0 || connect(client->fd, (struct sockaddr *)&address, sizeof(address)) != 0)
+        die("cannot connect: %s", strerror(errno));
+    setsockopt(client->fd, IPPROTO_TCP, TCP_NODELAY, &on, sizeof(on));
+    setsockopt(client->fd, SOL_SOCKET, SO_RCVTIMEO, &timeout, sizeof(timeout));
+}
+
+static void log_in(struct load *load, unsigned index)
+{
+    static const char header[] =
+        "<stream:stream to='" DOMAIN
+        "' version='1.0' xmlns='jabber:client' xmlns:stream='http://etherx.jabber.org/streams'>";
+    static const char bind[] = "<iq type='set' id='bind'><bind "
+                               "xmlns='urn:ietf:params:xml:ns:xmpp-bind'/></iq>";
+    struct client *client = &load->clients[index];
+    char credentials[128], encoded[256], text[512];
+
+    connect_client(load, client);
+    send_all(client, header, strlen(header));
+    await(client, "</stream:features>");
+    int length = snprintf(credentials, sizeof(credentials), "%cu%04u%c%s", 0, index, 0, //
+                          load->password);
+    if (length < 0 || (size_t)length >= sizeof(credentials))
+        die("the password is too long");
+    base64((unsigned char *)credentials, (size_t)length, encoded);
+    length = snprintf(text, sizeof(text),
+                      "<auth xmlns='urn:ietf:params:xml:ns:xmpp-sasl' mechanism='PLAIN'>%s</auth>",
+                      encoded);
+    send_all(client, text, (size_t)length);
+    await(client, "<success");
+    send_all(client, header, strlen(header));
+    await(client, "</stream:features>");
+    send_all(client, bind, strlen(bind));
+    await(client, "</iq>");
+    /* The server echoes it once the session takes messages for the user. */
+    send_all(client, "<presence/>", strlen("<presence/>"));
+    await(client, "<presence");
+
+    struct epoll_event event = {.events = EPOLLIN, .data.ptr = client};
+    if (epoll_ctl(load->epoll_fd, EPOLL_CTL_ADD, client->fd, &event) != 0)
+        die("epoll_ctl: %s", strerror(errno));
+}
+
+/* --- the load --- */
+
+/* The id is the first word of the text too, so that both of its rows are found in the archive. */
+static void send_message(struct load *load, struct client *client, uint64_t now)
+{
+    static const char filling[] = "parley160!";
+    unsigned sender = (unsigned)(client - load->clients);
+    unsigned recipient = random_below(load, load->client_count - 1);
+    char id[64], body[BODY_BYTES_MAX + 1], text[BODY_BYTES_MAX + 512];
+
+    recipient += recipient >= sender;
+    client->sequence++;
+    size_t length = (size_t)snprintf(id, sizeof(id), "%s-%u-%" PRIu64, load->run, sender, //
+                                     client->sequence);
+    memcpy(body, id, length);
+    body[length++] = ' ';
+    for (size_t i = 0; length < load->body_bytes; i++)
+        body[length++] = filling[i % strlen(filling)];
+    body[length] = '\0';
+    length = (size_t)snprintf(text, sizeof(text),
+                              "<message to='u%04u@" DOMAIN
+                              "' type='chat' id='%s'><body>%s</body></message>",
+                              recipient, id, body);
+    send_all(client, text, length);
+    client->sent_us = now;
+    client->waiting = true;
+    load->waiting_count++;
+}
+
+static void count_message(struct load *load, uint64_t latency_us)
+{
+    if (load->message_count == load->latency_capacity) {
+        load->latency_capacity = load->latency_capacity > 0 ? load->latency_capacity * 2 : 65536;
+        load->latencies_us = realloc(load->latencies_us, //
+                                     load->latency_capacity * sizeof(*load->latencies_us));
+        if (load->latencies_us == NULL)
+            die("out of memory");
+    }
+    load->latencies_us[load->message_count++] = (uint32_t)latency_us;
+}
+
+/* The client whose message on its way has this id; NULL for what an earlier run left. */
+static struct client *sender_of(struct load *load, const char *tag, size_t length)
+{
+    static const char name[] = " id='";
+    size_t run_length = strlen(load->run);
+    const char *id = memmem(tag, length, name, strlen(name));
+    if (id == NULL)
+        return NULL;
+    id += strlen(name);
+    if (strncmp(id, load->run, run_length) != 0 || id[run_length] != '-')
+        return NULL;
+    char *end;
+    unsigned long index = strtoul(id + run_length + 1, &end, 10);
+    if (index >= load->client_count || *end != '-')
+        return NULL;
+    struct client *sender = &load->clients[index];
+    uint64_t sequence = strtoull(end + 1, &end, 10);
+    return sender->waiting && sequence == sender->sequence ? sender : NULL;
+}
+
+/* A whole <message>...</message>. One that came back as an error, or that was not archived, failed.
+ */
+static void on_message(struct load *load, const char *stanza, size_t length)
+{
+    const char *tag_end = memchr(stanza, '>', length);
+    size_t tag_length = (size_t)(tag_end - stanza);
+    struct client *sender = sender_of(load, stanza, tag_length);
+    if (sender == NULL)
+        return;
+    uint64_t now = now_us();
+    if (memmem(stanza, tag_length, " type='error'", strlen(" type='error'")) != NULL ||
+        memmem(tag_end, length - tag_length, "<stanza-id ", strlen("<stanza-id ")) == NULL)
+        load->failed_count++;
+    else
+        count_message(load, now - sender->sent_us);
+    load->last_us = now;
+    sender->waiting = false;
+    load->waiting_count--;
+    if (now < load->end_us)
+        send_message(load, sender, now);
+}
+
+static void on_readable(struct load *load, struct client *client)
+{
+    static const char open[] = "<message", close[] = "</message>";
+    size_t room = sizeof(client->input) - 1 - client->length;
+    ssize_t n = recv(client->fd, client->input + client->length, room, MSG_DONTWAIT);
+    if (n < 0 && (errno == EAGAIN || errno == EINTR))
+        return;
+    if (n <= 0)
+        die("the server ended a connection, or sent a stanza of %zu bytes", client->length);
+    char *at = client->input, *end = at + client->length + n;
+    *end = '\0';
+    for (;;) {
+        char *stanza = memmem(at, (size_t)(end - at), open, strlen(open));
+        if (stanza == NULL)
+            break;
+        at = stanza;
+        char *last = memmem(stanza, (size_t)(end - stanza), close, strlen(close));
+        if (last == NULL)
+            break;
+        at = last + strlen(close);
+        on_message(load, stanza, (size_t)(at - stanza));
+    }
+    client->length = (size_t)(end - at);
+    memmove(client->input, at, client->length);
+}
+
+static void run(struct load *load)
+{
+    struct epoll_event events[EVENTS_MAX];
+    load->begin_us = load->last_us = now_us();
+    load->end_us = load->begin_us + (uint64_t)load->seconds * 1000000;
+    for (unsigned i = 0; i < load->client_count; i++)
+        send_message(load, &load->clients[i], now_us());
+    while (load->waiting_count > 0 && now_us() < load->end_us + DRAIN_US) {
+        int count = epoll_wait(load->epoll_fd, events, EVENTS_MAX, 100);
+        for (int i = 0; i < count; i++)
+            on_readable(load, events[i].data.ptr);
+    }
+    load->failed_count += load->waiting_count;
+}
+
+static int compare_latencies(const void *a, const void *b)
+{
+    const uint32_t *left = a, *right = b;
+    return (*left > *right) - (*left < *right);
+}
+
+static uint32_t percentile(const struct load *load, size_t percent)
+{
+    return load->message_count > 0 ? load->latencies_us[load->message_count * percent / 100] : 0;
+}
+
+static void report(struct load *load)
+{
+    double seconds = (double)(load->last_us - load->begin_us) / 1e6;
+    if (load->message_count > 0)
+        qsort(load->latencies_us, load->message_count, sizeof(*load->latencies_us),
+              compare_latencies);
+    printf("{\"messages\": %zu, \"seconds\": %.3f, \"rate\": %.1f, \"p50_us\": %" PRIu32
+           ", \"p99_us\": %" PRIu32 ", \"failed\": %" PRIu64 "}\n",
+           load->message_count, seconds, seconds > 0 ? (double)load->message_count / seconds : 0,
+           percentile(load, 50), percentile(load, 99), load->failed_count);
+}
+
+static unsigned number(const char *text, unsigned minimum, unsigned maximum)
+{
+    char *end;
+    errno = 0;
+    unsigned long value = strtoul(text, &end, 10);
+    if (errno != 0 || end == text || *end != '\0' || value < minimum || value > maximum)
+        die("'%s' is not a number from %u to %u", text, minimum, maximum);
+    return (unsigned)value;
+}
+
+static void parse_arguments(struct load *load, int argc, char **argv)
+{
+    static const struct option options[] = {{"port", required_argument, NULL, 'p'},
+                                            {"password", required_argument, NULL, 'w'},
+                                            {"clients", required_argument, NULL, 'c'},
+                                            {"seconds", required_argument, NULL, 's'},
+                                            {"bytes", required_argument, NULL, 'b'},
+                                            {"run", required_argument, NULL, 'r'},
+                                            {NULL, 0, NULL, 0}};
+    int option;
+    while ((option = getopt_long(argc, argv, "", options, NULL)) != -1) {
+        switch (option) {
+        case 'p':
+            load->port = number(optarg, 1, 65535);
+            break;
+        case 'w':
+            load->password = optarg;
+            break;
+        case 'c':
+            load->client_count = number(optarg, 2, 10000);
+            break;
+        case 's':
+            load->seconds = number(optarg, 1, 3600);
+            break;
+        case 'b':
+            load->body_bytes = number(optarg, 64, BODY_BYTES_MAX);
+            break;
+        case 'r':
+            load->run = optarg;
+            break;
+        default:
+            exit(2);
+        }
+    }
+    if (load->port == 0 || load->password == NULL || load->run == NULL || optind < argc)
+        die("usage: xmpp-load --port N --password TEXT --run WORD [--clients N] [--seconds N] "
+            "[--bytes N]\nThe users are u0000, u0001 and so on at " DOMAIN
+            "; ids begin with the word.");
+    /* With the longest number behind it, an id stays within its buffer and within the text. */
+    if (strlen(load->run) > 24)
+        die("the word of --run is longer than 24 bytes");
+}
+
+int main(int argc, char **argv)
+{
+    struct load load = {.client_count = 200, .seconds = 10, .body_bytes = 160};
+    parse_arguments(&load, argc, argv);
+    load.random = now_us() | 1;
+    load.epoll_fd = epoll_create1(EPOLL_CLOEXEC);
+    load.clients = calloc(load.client_count, sizeof(*load.clients));
+    if (load.epoll_fd < 0 || load.clients == NULL)
+        die("out of memory or descriptors");
+    for (unsigned i = 0; i < load.client_count; i++)
+        log_in(&load, i);
+    puts("ready");
+    fflush(stdout);
+    if (getchar() != EOF) {
+        run(&load);
+        report(&load);
+    }
+    for (unsigned i = 0; i < load.client_count; i++) {
+        send_all(&load.clients[i], "</stream:stream>", strlen("</stream:stream>"));
+        close(load.clients[i].fd);
+    }
+    close(load.epoll_fd);
+    free(load.latencies_us);
+    free(load.clients);
+    return 0;
+}
