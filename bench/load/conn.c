@@ -33,9 +33,11 @@ void pl_load_die(const char *format, ...)
     _exit(EXIT_FAILURE);
 }
 
+/* Edge-triggered: else epoll asks every connection that it has reported once more. */
 static void watch(pl_load_conn_t *conn, int operation)
 {
-    struct epoll_event event = {.events = EPOLLIN | (conn->wants_write ? EPOLLOUT : 0U),
+    struct epoll_event event = {.events = EPOLLIN | EPOLLRDHUP | EPOLLET |
+                                          (conn->wants_write ? EPOLLOUT : 0U),
                                 .data.ptr = conn};
     if (epoll_ctl(conn->group->epoll, operation, conn->fd, &event) != 0)
         pl_load_die("epoll_ctl: %s", strerror(errno));
@@ -177,8 +179,9 @@ void pl_load_conn_flush_all(pl_load_conn_group_t *group)
     }
 }
 
-/* -1: closed by the server, or of no more use. */
-static int receive(pl_load_conn_t *conn)
+/* What did not fill the buffer was all there was; but an end behind it (at_end) is told only once.
+ * -1: closed by the server, or of no more use. */
+static int receive(pl_load_conn_t *conn, bool at_end)
 {
     static _Thread_local char data[RECEIVE_SIZE];
     ssize_t len;
@@ -186,13 +189,13 @@ static int receive(pl_load_conn_t *conn)
     do {
         len = recv(conn->fd, data, sizeof(data), 0);
         if (len < 0)
-            return errno == EAGAIN || errno == EINTR ? 0 : -1;
+            return errno == EAGAIN ? 0 : -1;
         if (len == 0)
             return -1;
         conn->group->bytes_received += (uint64_t)len;
         if (conn->protocol->receive(conn, data, (size_t)len) != 0)
             return -1;
-    } while (len == sizeof(data));
+    } while (at_end || len == sizeof(data));
     return 0;
 }
 
@@ -200,7 +203,8 @@ void pl_load_conn_on_event(pl_load_conn_t *conn, uint32_t events)
 {
     if (conn->fd < 0)
         return;
-    if ((events & ~(uint32_t)EPOLLOUT) != 0 && receive(conn) != 0) {
+    bool at_end = (events & ~(uint32_t)(EPOLLIN | EPOLLOUT)) != 0;
+    if ((events & ~(uint32_t)EPOLLOUT) != 0 && receive(conn, at_end) != 0) {
         lose(conn);
         return;
     }
