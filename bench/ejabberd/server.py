@@ -169,7 +169,7 @@ class Ejabberd:
 
     def load(self, seconds):
         """One run, logging in not counted. Returns what bench/run's measured() does: rate, failed, p50_ms, p99_ms,
-        cpu_us by part, seconds; and messages. Ends the program when the archive lacks a copy."""
+        cpu_us by part, requests; and seconds. Ends the program when the archive lacks a copy."""
         run = secrets.token_hex(4)
         command = [self.xmpp_load, "--port", self.port, "--password", self.password, "--clients", self.clients,
                    "--seconds", seconds, "--run", run]
@@ -191,7 +191,7 @@ class Ejabberd:
             "p99_ms": figures["p99_us"] / 1000,
             "cpu_us": {name: used / max(messages, 1) * 1e6 for name, used in meter.seconds.items()},
             "seconds": figures["seconds"],
-            "messages": messages,
+            "requests": messages,
         }
 
     def _check_archive(self, run, messages):
