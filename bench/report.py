@@ -1,4 +1,5 @@
-"""Writes RESULTS.md and results.json."""
+#!/usr/bin/python3 -B
+"""Writes results.json, and from it RESULTS.md, CAPACITY.md and plots/. By itself: from the results.json that is there."""
 
 import json
 import os
@@ -6,46 +7,190 @@ import platform
 import subprocess
 import sys
 import time
+from pathlib import Path
 
-PARTS = ("parleyd", "PgBouncer", "PostgreSQL", "load generator")
+import capacity
+import figures
+from markdown import section, table
 
-
-def _version(*command):
-    return subprocess.run(command, stdout=subprocess.PIPE, text=True, check=True).stdout.split("\n")[0]
-
-
-def _table(head, rows):
-    lines = [head, ["---"] * len(head), *rows]
-    return "\n".join("| " + " | ".join(map(str, line)) + " |" for line in lines)
+PARTS = figures.PARTS
 
 
-def _cpu(cpu_us):
-    return [f"{cpu_us.get(part, 0):.0f}" for part in PARTS]
+def settings_of(arguments):
+    """Kept with each part: parts can be measured by themselves."""
+    names = ("users", "peers", "messages", "content_bytes", "zipf", "clients", "seconds", "repeats")
+    version = subprocess.run(["psql", "--version"], stdout=subprocess.PIPE, text=True, check=True).stdout.strip()
+    return {"made": time.strftime("%Y-%m-%d"), "machine": platform.machine(), "cores": os.cpu_count(),
+            "postgresql": version.removeprefix("psql (PostgreSQL) "), **{name: getattr(arguments, name) for name in names}}
 
 
-def write_report(directory, arguments, rows):
-    text = f"""# Results
+def merged(directory, measured):
+    """With the parts of an earlier run that this one did not measure."""
+    path = directory / "results.json"
+    kept = json.loads(path.read_text(encoding="utf-8")) if path.exists() else {}
+    return {**(kept if isinstance(kept, dict) else {}), **measured}
 
-Made by `bench/run {' '.join(sys.argv[1:])}` on {time.strftime('%Y-%m-%d')}: {platform.machine()}, {os.cpu_count()} cores, all of it
-on one machine, load generators included. {_version('psql', '--version')}.
-{arguments.users:,} users with {2 * arguments.peers} conversations of {arguments.messages} messages of 160 bytes; parley-load
-in a closed loop with {arguments.clients} connections (h2c: 8 connections with 25 requests at once on each), pgbench with 16; medians of {arguments.repeats} runs of {arguments.seconds} s, baseline and Parley in turn.
 
-The ratio is the median of the pairs' ratios. The baseline is prepared pgbench on tables with the same columns and indexes in
-the same PostgreSQL (`bench/baseline/`): for a send, one transaction per message with both inserts and both conversation
-upserts, in one call of a function.
+def _cpu(run):
+    return [f"{run['cpu_us'].get(part, 0):.0f}" for part in PARTS]
 
-{_table(['', 'Parley, 1/s', 'baseline, 1/s', 'ratio', 'p99, ms'],
-        [[row['title'], f"{row['parley']['rate']:,.0f}", f"{row['baseline']['rate']:,.0f}", f"{row['ratio']:.2f}",
-          f"{row['parley']['p99_ms']:.1f}"] for row in rows])}
+
+def _ms(value):
+    return f"{value:.2f}" if value < 10 else f"{value:.1f}"
+
+
+def comparison(found):
+    rows = [[row["title"], f"{row['parley']['rate']:,.0f}", f"{row['other']['rate']:,.0f}", f"{row['ratio']:.2f}",
+             _ms(row["parley"]["p99_ms"])] for row in found["rows"]]
+    cpu = []
+    for row in found["rows"]:
+        cpu.append([row["title"], *_cpu(row["parley"])])
+        if row["protocol"] == "h1":
+            with_ejabberd = row["against"] == "ejabberd"
+            cells = _cpu(row["other"])
+            # Its own server takes the place of ours; what ours did meanwhile is not its cost.
+            cells[:2] = [f"{row['other']['cpu_us']['ejabberd']:.0f} (ejabberd)" if with_ejabberd else "", ""]
+            cpu.append([row["against"] if with_ejabberd else "its baseline", *cells])
+    return f"""The other side is prepared pgbench with 16 clients on tables with the same columns and indexes in the same PostgreSQL
+(`baseline/`): for a send, one transaction per message with both inserts and both conversation upserts, in one call of a
+function. For ejabberd see `ejabberd/`. The ratio is the median of the ratios of runs made in turn. The cache has
+{found['cache_bytes'] >> 20} MB for each worker.
+
+{table(['', 'Parley, 1/s', 'other, 1/s', 'ratio', 'p99, ms'], rows)}
 
 CPU time per request in microseconds:
 
-{_table(['', *PARTS], [line for row in rows for line in (
-        [row['title'], *_cpu(row['parley']['cpu_us'])],
-        ['its baseline', *_cpu({k: v for k, v in row['baseline']['cpu_us'].items() if k in ('PostgreSQL', 'load generator')})],
-    )[: 2 if row['protocol'] == 'h1' else 1]])}
+{table(['', *PARTS], cpu)}
+
+![CPU per request](plots/cpu.svg)
 """
+
+
+def latency(found):
+    rows = [[f"half of the peak, {protocol}", f"{run['intended_rate']:,.0f}", _ms(run["p50_ms"]), _ms(run["p99_ms"])]
+            for protocol, run in found["half"].items()]
+    for title, run in (("a single client, one after the other", found["single"]),
+                       ("PostgreSQL: one row, one commit, one client", found["commit"])):
+        rows.append([title, f"{run['rate']:,.0f}", _ms(run["p50_ms"]), _ms(run["p99_ms"])])
+    return f"""Half of the peak is an open loop: sends are due at fixed times, and latency counts from these.
+
+{table(['send', '1/s', 'p50, ms', 'p99, ms'], rows)}
+"""
+
+
+def push(found):
+    rows = [[protocol, f"{run['intended_rate']:,.0f}", run["receivers"], _ms(run["event_p50_ms"]),
+             _ms(run["event_p99_ms"]), run["lost"], run["doubled"]] for protocol, run in found.items()]
+    return f"""From the time that a send was due until its event has come to the recipient's stream, at half of the peak.
+
+{table(['', '1/s', 'listeners', 'p50, ms', 'p99, ms', 'lost', 'doubled'], rows)}
+"""
+
+
+def clients(found):
+    rows = [[point["clients"], f"{point['parley']['rate']:,.0f}", _ms(point["parley"]["p50_ms"]),
+             _ms(point["parley"]["p99_ms"]),
+             *([f"{point['baseline']['rate']:,.0f}", _ms(point["baseline"]["mean_ms"])] if "baseline" in point else ["", ""])]
+            for point in found]
+    return f"""Sends over HTTP/1.1, a connection for each client, beside the baseline with as many.
+
+{table(['clients', 'Parley, 1/s', 'p50, ms', 'p99, ms', 'baseline, 1/s', 'mean, ms'], rows)}
+
+![Rate](plots/clients-rate.svg)
+![Latency](plots/clients-latency.svg)
+"""
+
+
+def streams(found):
+    names = {"shared": "h2c, 100 on each connection", "own": "h2c, a connection for each",
+             "edge": "HTTP/1.1 over TLS through the edge, a connection for each"}
+    rows = []
+    for way, climb in found.items():
+        top = climb["points"][-1]
+        rows.append([names[way], f"{top['streams']:,}", *(
+            f"{top['bytes'][name]:,.0f}" if name in top["bytes"] else "" for name in ("parleyd", "haproxy")), *(
+            f"{climb['idle_cores'][name]:.3f}" if name in climb["idle_cores"] else ""
+            for name in ("parleyd", "haproxy", "postgresql"))])
+    seconds = next(iter(found.values()))["idle_seconds"]
+    head = ["", "streams", "parleyd, bytes each", "HAProxy, bytes each", "parleyd, cores", "HAProxy, cores",
+            "PostgreSQL, cores"]
+    return f"""Resident memory beyond that of one stream, divided by the streams; the kernel's buffers are not in it. CPU while nothing is
+sent but heartbeats, as a share of one core over {seconds} s. A connection of its own takes a file descriptor (at the edge
+two), and the limit of open files bounds how many there are.
+
+{table(head, rows)}
+
+![Memory](plots/streams-memory.svg)
+"""
+
+
+def static(found):
+    rows = [[row["title"], f"{row['parleyd']['rate']:,.0f}", f"{row['libh2o']['rate']:,.0f}",
+             f"{row['parleyd']['rate'] / row['libh2o']['rate']:.2f}", f"{row['parleyd']['cpu_us']['server']:.2f}",
+             f"{row['libh2o']['cpu_us']['server']:.2f}",
+             f"{row['libh2o']['cpu_us']['server'] / row['parleyd']['cpu_us']['server']:.2f}",
+             f"{row['parleyd']['server_cores']:.2f}, {row['libh2o']['server_cores']:.2f}"] for row in found]
+    head = ["", "parleyd, 1/s", "libh2o, 1/s", "ratio", "parleyd, CPU us", "libh2o, CPU us", "ratio", "cores used"]
+    return f"""`/openapi.json` over h2c beside the same bytes and headers from a program of nothing but libh2o (`bare/`), one thread each,
+asked by h2load. parleyd has no static response of 4 KB: its 304 has no body at all, so it shows the most of what parleyd
+adds; the document is large. Where a server used less than a core, h2load was the limit, and only the ratio of CPU says
+something.
+
+{table(head, rows)}
+"""
+
+
+def growth(found):
+    def rows(points, key):
+        return [[f"{point[key]:,}", f"{point['rate']:,.0f}", *_cpu(point)[:3], f"{cost:.0f}",
+                 f"{cost / costs[0]:.2f}"] for costs in [[_cost(point) for point in points]]
+                for point, cost in zip(points, costs)]
+
+    head = ["sends, 1/s", *PARTS[:3], "sum, us", "to the first"]
+    return f"""Sends over h2c among 1,000 users, CPU microseconds per send. Rows are counted in the middle of the measurement.
+
+{table(['message rows', *head], rows(found['messages']['points'], 'rows'))}
+
+{table(['shards', *head], rows(found['shards'], 'shards'))}
+
+{table(['idle waiters', *head], rows(found['waiters'], 'waiters'))}
+
+![Messages](plots/growth-messages.svg)
+![Shards](plots/growth-shards.svg)
+![Waiters](plots/growth-waiters.svg)
+"""
+
+
+def _cost(point):
+    return sum(point["cpu_us"][part] for part in PARTS[:3])
+
+
+SECTIONS = (
+    ("comparison", "Sends and reads", comparison), ("latency", "Latency of a send", latency),
+    ("push", "Send to event", push), ("clients", "Sends against clients", clients),
+    ("streams", "Idle streams", streams), ("growth", "Cost of a send as things grow", growth),
+    ("static", "Static responses beside bare libh2o", static),
+)
+
+
+def write(directory, parts):
+    (directory / "results.json").write_text(json.dumps(parts, indent=1) + "\n", encoding="utf-8")
+    figures.write(directory / "plots", parts)
+    text = """# Results
+
+Made by `bench/run`; what a planner needs is in [CAPACITY.md](CAPACITY.md). All of it ran on one machine, load generators
+included, so rates mean something only beside the others of the same section. Each figure is the median of repeated runs
+after one to warm up.
+"""
+    for name, title, body in SECTIONS:
+        if name in parts:
+            text += "\n" + section(title, parts[name]["settings"], body(parts[name]["figures"]))
     (directory / "RESULTS.md").write_text(text, encoding="utf-8")
-    (directory / "results.json").write_text(json.dumps(rows, indent=1) + "\n", encoding="utf-8")
-    print(f"wrote {directory / 'RESULTS.md'}")
+    page = capacity.page(parts)
+    if page:
+        (directory / "CAPACITY.md").write_text(page, encoding="utf-8")
+
+
+if __name__ == "__main__":
+    where = Path(sys.argv[1] if len(sys.argv) > 1 else Path(__file__).parent)
+    write(where, merged(where, {}))

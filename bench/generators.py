@@ -1,0 +1,97 @@
+"""Runs the load generators. Each run gives a dictionary: requests, rate, failed, latencies, and CPU us per request by part."""
+
+import json
+import re
+import subprocess
+import sys
+from pathlib import Path
+
+from cpu import Meter
+from stack import BASELINE
+
+BENCH = Path(__file__).resolve().parent
+# Applications' own clients, and the edge: HAProxy has few connections to parleyd, with many requests at once on each.
+H2C_CONNECTIONS, H2C_STREAMS = 8, 25
+BASELINE_CLIENTS = 16
+
+
+def measured(stack, command, read, pids=None):
+    """read(output) gives the figures, `requests` among them, or None. Adds what the run cost by request."""
+    wal = stack.wal_position()
+    with Meter(pids or stack.pids()) as meter:
+        done = subprocess.run(
+            [str(part) for part in command], stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.PIPE,
+            text=True, check=False,
+        )
+    figures = read(done.stdout) if done.returncode == 0 else None
+    if figures is None or figures["requests"] == 0:
+        sys.exit(f"bench/run: {command[0]} failed:\n{done.stdout}{done.stderr}")
+    figures["cpu_us"] = {name: used / figures["requests"] * 1e6 for name, used in meter.seconds.items()}
+    figures["wal_bytes"] = (stack.wal_position() - wal) / figures["requests"]
+    return figures
+
+
+def run_pgbench(bench, script, clients=BASELINE_CLIENTS, options=()):
+    """A script of this directory on the baseline's database."""
+    arguments = bench.arguments
+    command = [
+        "pgbench", "-n", "-M", "prepared", "-c", clients, "-j", min(2, clients), "-T", max(1, round(arguments.seconds)),
+        "-D", f"users={arguments.users}", "-D", f"peers={arguments.peers}", "-D", f"zipf={arguments.zipf}",
+        *options, "-f", BENCH / f"{script}.pgbench", bench.stack.superuser(BASELINE),
+    ]
+    pattern = (
+        r"actually processed: (?P<requests>\d+)[\s\S]*failed transactions: (?P<failed>\d+)"
+        r"[\s\S]*latency average = (?P<mean_ms>[\d.]+)[\s\S]*tps = (?P<rate>[\d.]+)"
+    )
+
+    def read(output):
+        found = re.search(pattern, output)
+        return {name: float(value) for name, value in found.groupdict().items()} if found else None
+
+    return measured(bench.stack, command, read)
+
+
+def run_load(bench, kind, protocol, connections=None, rate=None, users=None, options=()):
+    """parley-load: in a closed loop, or with a rate in an open one."""
+    arguments = bench.arguments
+    if connections is None:
+        connections = [arguments.clients] if protocol == "h1" else [H2C_CONNECTIONS, "--streams", H2C_STREAMS]
+    command = [
+        arguments.parley_load, "--kind", kind, "--protocol", protocol, "--connections", *connections,
+        "--seconds", arguments.seconds, "--users", users or bench.users_file, "--peers", arguments.peers,
+        "--zipf", arguments.zipf, "--content-bytes", arguments.content_bytes, "--validate",
+        *(["--rate", f"{rate:.0f}"] if rate else []), *options, bench.stack.url,
+    ]
+
+    def read(output):
+        figures = json.loads(output)
+        figures["failed"] += figures.get("lost", 0) + figures.get("doubled", 0)
+        if figures["failed"]:
+            bench.failures.append(f"{kind}, {protocol}: {figures['failed']} failed: {figures['failed_by_status']}")
+        for name in ("p50", "p99"):
+            figures[f"{name}_ms"] = figures["latency_us"][name] / 1000
+        return figures
+
+    return measured(bench.stack, command, read)
+
+
+def peak(bench, protocol):
+    """The rate of sends in a closed loop: what the parts that load to one half take half of. Measured once."""
+    if protocol not in bench.peaks:
+        bench.peaks[protocol] = repeated(bench, lambda: run_load(bench, "send", protocol))["rate"]
+    return bench.peaks[protocol]
+
+
+def median_of(results, by="rate"):
+    """The run with the median of `by`: its figures belong together."""
+    middle = dict(sorted(results, key=lambda result: result[by])[len(results) // 2])
+    middle["failed"] = sum(result["failed"] for result in results)
+    middle["all"] = [round(result[by], 3) for result in results]
+    return middle
+
+
+def repeated(bench, run, by="rate"):
+    """The median of several runs; one before them warms up."""
+    if not bench.arguments.short:
+        run()
+    return median_of([run() for _ in range(bench.arguments.repeats)], by)

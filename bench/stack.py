@@ -1,0 +1,112 @@
+"""A private stack of scripts/stack, and what is asked of its PostgreSQL."""
+
+import os
+import re
+import shlex
+import subprocess
+import sys
+from pathlib import Path
+
+import psycopg2
+
+ROOT = Path(__file__).resolve().parent.parent
+BASELINE = "parley_bench"
+CACHE_BYTES = 256 << 20
+# All of the load comes from one address: the edge's limits on one are no part of what is measured.
+EDGE_LIMITS = {
+    "PARLEY_EDGE_ADDRESS_CONNECTIONS": "1000000",
+    "PARLEY_EDGE_ADDRESS_CONNECTIONS_10S": "1000000",
+    "PARLEY_EDGE_ADDRESS_REQUESTS_10S": "100000000",
+}
+
+RELATION_BYTES = "SELECT sum(pg_total_relation_size(c.oid)) FROM pg_class c WHERE c.relkind = 'r' AND {}"
+LEAVES = "c.relnamespace::regnamespace::text LIKE 'shard\\_%'"
+
+
+class Stack:
+    """Runs under its directory until remove()."""
+
+    def __init__(self, directory, parleyd, shards=16, edge=False, settings=()):
+        self.directory, self.shards = directory, shards
+        self.options = ["--parleyd", parleyd, "--shards", str(shards)] + ([] if edge else ["--no-edge"])
+        self._start(settings)
+
+    def _start(self, settings):
+        # The cache of each worker holds the pages of all that is asked for again and again.
+        chosen = [f"cache.size={CACHE_BYTES}", *settings]
+        self._command("start", *self.options, *(word for setting in chosen for word in ("--set", setting)))
+        self.env = {}
+        for line in Path(self.directory, "stack.env").read_text(encoding="utf-8").splitlines():
+            name, _, value = line.partition("=")
+            self.env[name] = shlex.split(value)[0]
+
+    def _command(self, *words):
+        done = subprocess.run(
+            [ROOT / "scripts/stack", words[0], "--dir", self.directory, *words[1:]],
+            stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, check=False, env={**os.environ, **EDGE_LIMITS},
+        )
+        if done.returncode != 0:
+            sys.exit(f"bench/run: scripts/stack {words[0]} failed:\n{done.stdout}")
+
+    def restart_parleyd(self, *settings):
+        """With its caches cold, and with these settings for as long as it runs."""
+        self._command("stop", "parleyd")
+        self._start(settings)
+
+    def remove(self):
+        self._command("remove")
+
+    def pid(self, service):
+        return int(self.env[f"{service.upper()}_PID"])
+
+    def pids(self):
+        return {"parleyd": self.pid("parleyd"), "PgBouncer": self.pid("pgbouncer"), "PostgreSQL": self.pid("postgresql")}
+
+    @property
+    def url(self):
+        return self.env["PARLEY_URL"]
+
+    @property
+    def databases(self):
+        return self.env["PARLEY_DATABASES"].split()
+
+    def superuser(self, database):
+        return re.sub(r"dbname=\S+", f"dbname={database}", self.env["PARLEY_SUPERUSER_DSN"])
+
+    def connect(self, database):
+        connection = psycopg2.connect(self.superuser(database))
+        connection.autocommit = True
+        return connection
+
+    def ask(self, database, query, *parameters):
+        """The first column of the first row."""
+        connection = self.connect(database)
+        try:
+            cursor = connection.cursor()
+            cursor.execute(query, parameters or None)
+            return cursor.fetchone()[0]
+        finally:
+            connection.close()
+
+    def wal_position(self):
+        """In bytes since the cluster was made."""
+        return int(self.ask("postgres", "SELECT pg_current_wal_insert_lsn() - '0/0'"))
+
+    def shard_bytes(self):
+        """Of all tables and indexes of all shards."""
+        return sum(int(self.ask(name, RELATION_BYTES.format(LEAVES))) for name in self.databases)
+
+    def message_rows(self):
+        return sum(self.ask(name, "SELECT count(*) FROM parley.message") for name in self.databases)
+
+    def message_leaves(self):
+        """(database, table) of each shard's messages."""
+        leaves = []
+        for name in self.databases:
+            connection = self.connect(name)
+            cursor = connection.cursor()
+            cursor.execute("SELECT inhrelid::regclass::text FROM pg_inherits"
+                           " WHERE inhparent = 'parley.message'::regclass ORDER BY 1")
+            leaves += [(name, leaf) for (leaf,) in cursor.fetchall()]
+            connection.close()
+        return leaves

@@ -1,0 +1,68 @@
+"""bench/run measures every part, and what it writes is made of what it measured."""
+
+import json
+import os
+import subprocess
+import xml.etree.ElementTree
+
+import pytest
+
+from harness.contract import REPOSITORY
+
+BENCH = os.path.join(REPOSITORY, "bench")
+PLOTS = {"cpu.svg", "clients-rate.svg", "clients-latency.svg", "streams-memory.svg", "growth-messages.svg", "growth-waiters.svg"}
+
+
+def run(*command):
+    done = subprocess.run(command, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True,
+                          check=False)
+    assert done.returncode == 0, done.stdout
+    return done.stdout
+
+
+@pytest.fixture(name="written", scope="module")
+def written_by_a_short_run(tmp_path_factory):
+    directory = tmp_path_factory.mktemp("bench")
+    build = os.path.join(REPOSITORY, os.environ.get("PARLEY_BUILD_DIR", "build/release"))
+    run(os.path.join(BENCH, "run"), "--short", "--output", directory, "--parleyd", os.path.join(build, "src/parleyd"),
+        "--parley-load", os.path.join(build, "bench/load/parley-load"),
+        "--bare-h2o", os.path.join(build, "bench/bare/bare-h2o"))
+    return directory
+
+
+@pytest.mark.timeout(300)
+def test_every_part_is_measured(written):
+    parts = json.loads((written / "results.json").read_text())
+    assert set(parts) == {"comparison", "latency", "push", "clients", "streams", "static", "growth"}
+    rows = {row["title"]: row for row in parts["comparison"]["figures"]["rows"]}
+    assert len(rows) == 10
+    for row in rows.values():
+        assert row["parley"]["rate"] > 0 and row["other"]["rate"] > 0 and row["parley"]["failed"] == 0
+        assert set(row["parley"]["cpu_us"]) == {"parleyd", "PgBouncer", "PostgreSQL", "load generator"}
+    assert rows["sendMessage"]["parley"]["wal_bytes"] > 200
+    # Both copies of 160 bytes, and their indexes.
+    assert parts["comparison"]["figures"]["bytes_per_message"] > 400
+    for push in parts["push"]["figures"].values():
+        assert push["received"] == push["sent"] > 0
+    assert set(parts["streams"]["figures"]) == {"shared", "own", "edge"}
+
+
+@pytest.mark.timeout(300)
+def test_pages_and_plots_are_made_of_the_results(written):
+    assert {path.name for path in (written / "plots").iterdir()} == PLOTS
+    before = {path: path.read_bytes() for path in written.rglob("*") if path.is_file()}
+    for path, content in before.items():
+        if path.suffix == ".svg":
+            xml.etree.ElementTree.fromstring(content)
+    run(os.path.join(BENCH, "report.py"), written)
+    assert {path: path.read_bytes() for path in written.rglob("*") if path.is_file()} == before
+
+
+@pytest.mark.timeout(300)
+def test_capacity_is_computed(written):
+    parts = json.loads((written / "results.json").read_text())
+    sends = parts["comparison"]["figures"]["rows"][1]["parley"]
+    page = (written / "CAPACITY.md").read_text()
+    cores = -int(-(10**10 / 86400 * sends["cpu_us"]["PostgreSQL"] / 1e6) // 1)
+    assert f"| busy cores of PostgreSQL | {cores:,} |" in page
+    assert f"| WAL | {sends['wal_bytes']:,.0f} |" in page
