@@ -12,7 +12,7 @@ def settings(those):
             f"{those['users']:,} users with {2 * those['peers']} conversations of {those['messages']} messages,\n"
             f"chosen by Zipf's law with exponent {those['zipf']}; messages of {those['content_bytes']} bytes; "
             f"{those['clients']} connections over HTTP/1.1,\n8 with 25 requests at once on each over h2c; "
-            f"{those['repeats']} runs of {those['seconds']:g} s.")
+            f"{those['repeats']} run{'s' if those['repeats'] > 1 else ''} of {those['seconds']:g} s.")
 
 
 def section(title, those, body):

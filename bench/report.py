@@ -147,7 +147,7 @@ def growth(found):
                 for point, cost in zip(points, costs)]
 
     head = ["sends, 1/s", *PARTS[:3], "sum, us", "to the first"]
-    return f"""Sends over h2c among 1,000 users, CPU microseconds per send. Rows are counted in the middle of the measurement.
+    return f"""Sends over h2c, CPU microseconds per send. Rows are counted in the middle of the measurement.
 
 {table(['message rows', *head], rows(found['messages']['points'], 'rows'))}
 
@@ -174,6 +174,7 @@ SECTIONS = (
 
 
 def write(directory, parts):
+    directory.mkdir(parents=True, exist_ok=True)
     (directory / "results.json").write_text(json.dumps(parts, indent=1) + "\n", encoding="utf-8")
     figures.write(directory / "plots", parts)
     text = """# Results

@@ -13,9 +13,11 @@ from population import Population
 from stack import Stack
 
 USERS, PEERS = 1000, 5
+SETTINGS = {"users": USERS, "peers": PEERS, "messages": 1}
 # Two rows for each message, one message in each conversation.
 ROWS_AT_FIRST = 2 * USERS * PEERS
-SHARDS, MIDDLE = (1, 4, 16, 64), 16
+# A stack has two databases, and each has a shard at least.
+SHARDS, MIDDLE = (2, 4, 16, 64), 16
 ROWS = (10**5, 10**6)
 ROWS_FULL = (10**7,)
 WAITERS = (1000, 10000, 20000)
@@ -40,7 +42,7 @@ def _point(bench, what):
 
 
 def _open_stack(bench, shards):
-    arguments = argparse.Namespace(**{**vars(bench.arguments), "users": USERS, "peers": PEERS})
+    arguments = argparse.Namespace(**{**vars(bench.arguments), **SETTINGS})
     directory = Path(bench.directory, f"shards-{shards}")
     directory.mkdir(mode=0o755)
     stack = Stack(str(directory / "stack"), arguments.parleyd, shards)
