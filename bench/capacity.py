@@ -36,7 +36,7 @@ Sent over cleartext HTTP/2 and acknowledged when it is durable, both copies writ
 
 | | bytes a message |
 | --- | --- |
-| WAL | {cost['wal']:,.0f} |
+| WAL, with the whole pages after a checkpoint | {cost['wal']:,.0f} |
 | disk: tables and indexes, both copies | {cost['disk']:,.0f} |
 
 The measured rate is {cost['rate']:,.0f} messages/s with all of it and the load generator on the machine's cores.
@@ -133,8 +133,8 @@ def page(parts):
 Computed by `report.py` from `results.json`; [RESULTS.md](RESULTS.md) has the measurements.
 {settings(parts['comparison']['settings'])}
 
-It is the cost on that machine multiplied up: other cores are faster or slower, and TLS at the edge, replicas, backups and a network
-between the parts are not in it. Measure with `bench/run` on the machines in question before you buy others.
+It is the cost on that machine multiplied up: other cores are faster or slower, and TLS at the edge, replicas, backups and
+a network between the parts are not in it. Measure with `bench/run` on the machines in question before you buy others.
 """
     return "\n".join([head, _message(cost), _plan(cost), _reads(figures),
                       *filter(None, [_streams(parts)]), _bottleneck(cost, parts)])

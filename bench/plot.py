@@ -97,8 +97,8 @@ def bars(title, x_label, names, rows):
     axis = _Axis(_round_steps(max(sum(values) for _, values in rows)), left, WIDTH - 30)
     parts = []
     for i, name in enumerate(names):
-        parts.append(f'<rect x="{LEFT + 130 * i}" y="{TOP - 6}" width="10" height="10" fill="{COLOURS[i]}"/>')
-        parts.append(_text(LEFT + 130 * i + 15, TOP + 3, name, "start"))
+        parts.append(f'<rect x="{20 + 120 * i}" y="{TOP - 6}" width="10" height="10" fill="{COLOURS[i]}"/>')
+        parts.append(_text(20 + 120 * i + 15, TOP + 3, name, "start"))
     for tick in axis.ticks:
         x = axis.at(tick)
         parts.append(f'<line x1="{x}" x2="{x}" y1="{TOP + 18}" y2="{bottom}" stroke="#ddd"/>')

@@ -65,4 +65,4 @@ def test_capacity_is_computed(written):
     page = (written / "CAPACITY.md").read_text()
     cores = -int(-(10**10 / 86400 * sends["cpu_us"]["PostgreSQL"] / 1e6) // 1)
     assert f"| busy cores of PostgreSQL | {cores:,} |" in page
-    assert f"| WAL | {sends['wal_bytes']:,.0f} |" in page
+    assert f"| WAL, with the whole pages after a checkpoint | {sends['wal_bytes']:,.0f} |" in page
