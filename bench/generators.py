@@ -37,6 +37,7 @@ def run_pgbench(bench, script, clients=BASELINE_CLIENTS, options=()):
     command = [
         "pgbench", "-n", "-M", "prepared", "-c", clients, "-j", min(2, clients), "-T", max(1, round(arguments.seconds)),
         "-D", f"users={arguments.users}", "-D", f"peers={arguments.peers}", "-D", f"zipf={arguments.zipf}",
+        "-D", f"bytes={arguments.content_bytes}",
         *options, "-f", BENCH / f"{script}.pgbench", bench.stack.superuser(BASELINE),
     ]
     pattern = (

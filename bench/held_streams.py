@@ -28,7 +28,7 @@ class HeldStreams:
     def __enter__(self):
         self.process = subprocess.Popen([str(word) for word in self.command], stdin=subprocess.PIPE,
                                         stdout=subprocess.PIPE, text=True)
-        self._check("opened")
+        self.count = self._check("opened")
         return self
 
     def _check(self, when):
@@ -38,6 +38,7 @@ class HeldStreams:
             self.process.kill()
             self.process.wait()
             sys.exit(f"bench/run: not all streams were {when}: {state}")
+        return state["open"]
 
     def __exit__(self, *failure):
         self.process.stdin.close()
@@ -68,6 +69,7 @@ class EdgeStreams:
             answer = connection.recv(4096)
             if b" 200 " not in answer.split(b"\r\n")[0]:
                 sys.exit(f"bench/run: the edge did not open a stream: {answer[:300]!r}")
+        return len(tokens)
 
     def __exit__(self, *_):
         for connection in self.connections:

@@ -67,14 +67,15 @@ CPU time per request in microseconds:
 
 
 def latency(found):
-    rows = [[f"half of the peak, {protocol}", f"{run['intended_rate']:,.0f}", _ms(run["p50_ms"]), _ms(run["p99_ms"])]
-            for protocol, run in found["half"].items()]
+    rows = [[f"half of the peak, {protocol}", f"{run['intended_rate']:,.0f}", _ms(run["p50_ms"]), _ms(run["p99_ms"]),
+             f"{run['backlog_max']:,}"] for protocol, run in found["half"].items()]
     for title, run in (("a single client, one after the other", found["single"]),
                        ("PostgreSQL: one row, one commit, one client", found["commit"])):
-        rows.append([title, f"{run['rate']:,.0f}", _ms(run["p50_ms"]), _ms(run["p99_ms"])])
-    return f"""Half of the peak is an open loop: sends are due at fixed times, and latency counts from these.
+        rows.append([title, f"{run['rate']:,.0f}", _ms(run["p50_ms"]), _ms(run["p99_ms"]), ""])
+    return f"""Half of the peak is an open loop: sends are due at fixed times, and latency counts from these. The last column has how many
+that were due waited for a free connection at the worst moment.
 
-{table(['send', '1/s', 'p50, ms', 'p99, ms'], rows)}
+{table(['send', '1/s', 'p50, ms', 'p99, ms', 'waiting'], rows)}
 """
 
 

@@ -25,11 +25,12 @@ def _rss(pid):
 
 def _levels(bench, most):
     levels = (50, 100) if bench.arguments.short else LEVELS
-    return sorted({min(level, most, bench.arguments.users) for level in levels})
+    return sorted({min(level, most - 1, bench.arguments.users - 1) for level in levels})
 
 
 def _climb(bench, levels, services, open_more):
-    """open_more(first, last) opens streams of those users. Memory at each level, CPU at the last."""
+    """open_more(first, count) opens streams of so many users, and returns how many. Memory at each level, beyond that of
+    one stream; CPU at the last."""
     stack, short = bench.stack, bench.arguments.short
     stack.restart_parleyd()
     pids = {name: stack.pid(name) for name in services}
@@ -37,13 +38,12 @@ def _climb(bench, levels, services, open_more):
     open_more(0, 1)
     time.sleep(settle_s)
     before = {name: _rss(pid) for name, pid in pids.items()}
-    points, opened = [], 1
+    points, opened = [], 0
     for level in levels:
-        open_more(opened, level)
-        opened = level
+        opened += open_more(1 + opened, level - opened)
         time.sleep(settle_s)
-        points.append({"streams": level, "bytes": {
-            name: (_rss(pid) - before[name]) / (level - 1) for name, pid in pids.items()}})
+        points.append({"streams": opened, "bytes": {
+            name: (_rss(pid) - before[name]) / opened for name, pid in pids.items()}})
     with Meter({name: stack.pid(name) for name in (*services, "postgresql")}) as meter:
         time.sleep(idle_s)
     cores = {name: meter.seconds[name] / idle_s for name in (*services, "postgresql")}
@@ -56,11 +56,12 @@ def _climb(bench, levels, services, open_more):
 def _direct(bench, on_each):
     lines = bench.users_file.read_text("ascii").splitlines(keepends=True)
     with ExitStack() as held:
-        def open_more(first, last):
+        def open_more(first, count):
             users = Path(bench.directory, f"users-{first}")
-            users.write_text("".join(lines[first:last] * (2 if last - first < 2 else 1)), "ascii")
-            connections = max(1, (last - first) // on_each)
-            held.enter_context(HeldStreams(bench, users, connections, min(on_each, last - first)))
+            # parley-load wants two users at least, also for one stream.
+            users.write_text("".join(lines[first : first + max(count, 2)]), "ascii")
+            streams = HeldStreams(bench, users, max(1, count // on_each), min(on_each, count))
+            return held.enter_context(streams).count
 
         most = most_connections() if on_each == 1 else LEVELS[-1]
         return _climb(bench, _levels(bench, most), ["parleyd"], open_more)
@@ -69,8 +70,8 @@ def _direct(bench, on_each):
 def _through_edge(bench):
     tokens = [line.split()[1] for line in bench.users_file.read_text("ascii").splitlines()]
     with EdgeStreams(bench.stack) as edge:
-        def open_more(first, last):
-            edge.open(tokens[first:last])
+        def open_more(first, count):
+            return edge.open(tokens[first : first + count])
 
         return _climb(bench, _levels(bench, most_connections(2)), ["parleyd", "haproxy"], open_more)
 
