@@ -29,7 +29,11 @@ class Stack:
     def __init__(self, directory, parleyd, shards=16, edge=False, settings=()):
         self.directory, self.shards = directory, shards
         self.options = ["--parleyd", parleyd, "--shards", str(shards)] + ([] if edge else ["--no-edge"])
-        self._start(settings)
+        try:
+            self._start(settings)
+        except BaseException:
+            self.remove()
+            raise
 
     def _start(self, settings):
         # The cache of each worker holds the pages of all that is asked for again and again.
