@@ -32,6 +32,8 @@ class Stack:
         try:
             self._start(settings)
         except BaseException:
+            # scripts/stack stops only what it has kept the state of, at the end of a start that succeeds.
+            self._command("start", *self.options, "--no-init", "--no-parleyd", "--no-edge")
             self.remove()
             raise
 
