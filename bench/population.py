@@ -11,6 +11,7 @@ import json
 import time
 
 EPOCH_MS = 1704067200000
+HISTORY_US = 30 * 86400 * 10**6  # the messages are spread evenly over 30 days
 CONTENT = "parley160!" * 16
 
 
@@ -31,7 +32,8 @@ class Population:
             username_shard(name, shards) << 50 | (created_ms + i) << 9 | i % 256
             for i, name in enumerate(self.names)
         ]
-        self.start_us = int(time.time() * 1e6) - messages * users * peers - 60_000_000
+        self.step_us = max(1, HISTORY_US // (messages * users * peers))
+        self.start_us = int(time.time() * 1e6) - HISTORY_US - 60_000_000
 
     def pairs(self):
         for i in range(self.users):
@@ -44,13 +46,13 @@ class Population:
         for a, b in self.pairs():
             low, high = sorted((ids[a], ids[b]))
             for number in range(self.messages):
-                now += 1
+                now += self.step_us
                 sender = low if number % 2 else high
                 message_id = now * 2 + (sender == high)
                 for user, peer in ((low, high), (high, low)):
                     yield "message", (user, peer, message_id, now, sender, f"load-{now}", CONTENT)
             for user, peer in ((low, high), (high, low)):
-                yield "conversation", (user, peer, message_id, now, self.messages // 2, CONTENT[:100])
+                yield "conversation", (user, peer, message_id, now, self.messages // 2, message_id >> 28, now >> 27)
 
     def tokens(self, key):
         """(id, access token) of each user, signed like an integrator would."""
@@ -68,7 +70,7 @@ class Population:
 
 COLUMNS = {
     "message": "user_id, peer_id, message_id, version, sender_id, client_message_id, content",
-    "conversation": "user_id, peer_id, last_message_id, version, unread_count, snippet",
+    "conversation": "user_id, peer_id, last_message_id, version, unread_count, newest_period, changed_period",
 }
 
 
@@ -101,7 +103,7 @@ class Copier:
 def load_parley(population, connections, database_of_shard):
     """connections: by database name, as a role that may insert; database_of_shard: name by shard."""
     copiers = {name: Copier(connection, "parley.") for name, connection in connections.items()}
-    top = population.start_us + population.messages * population.users * population.peers + 1
+    top = population.start_us + HISTORY_US + 1
     for user_id, name in zip(population.ids, population.names):
         cursor = copiers[database_of_shard[user_id >> 50]].cursor
         cursor.execute(
@@ -121,4 +123,9 @@ def load_baseline(population, connection):
     for table, row in population.rows(range(1, population.users + 1)):
         copier.add(table, row)
     copier.close()
+    copier.cursor.execute(
+        "INSERT INTO conversation_page (user_id, peer_id, last_message_id, version, unread_count, snippet)"
+        " SELECT user_id, peer_id, last_message_id, c.version, unread_count, left(content, 100)"
+        " FROM conversation c JOIN message m USING (user_id, peer_id) WHERE m.message_id = c.last_message_id"
+    )
     connection.commit()

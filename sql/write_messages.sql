@@ -1,214 +1,200 @@
--- The write path: one call is one batch is one transaction. Element i of the arrays is one operation.
+-- The write path: one call is one batch is one transaction. The caller has grouped it: what is once per mailbox is in the
+-- mailbox arrays, element i of the first arrays is one first-written copy, of the copy arrays one sender's copy.
 --
--- mailbox_ids          mailbox that the copy is for; the server has made sure that it exists
--- peer_ids             the conversation, in that mailbox
--- sender_ids           who sent it: the peer (first-written copy) or the mailbox's user (sender's copy)
--- message_ids          0: first-written copy, its id is assigned here. Above 0: sender's copy of that message
--- client_message_ids   with sender and conversation the key of the send
--- contents
--- received_timestamps  when the send first reached a server, microseconds (not used for a sender's copy)
--- copy_modes           of a first-written copy: 0 no more, 1 the sender's mailbox is of the same shard: write its copy
---                      in this transaction, 2 owe the sender's copy: insert an outbox row
+-- mailbox_ids          the mailboxes written to, ascending; the server has made sure that they exist
+-- mailbox_slots        how many copies of the batch are for it
+-- mailbox_times        the latest time, microseconds, of a first-written copy's arrival or of a message to copy
+-- first_mailboxes      whose copy: index into mailbox_ids
+-- first_ordinals       its place among the copies for that mailbox, from 1 on
+-- first_peers          the conversation; the peer is who sent it
+-- first_keys           client_message_id: with mailbox and peer the key of the send. No key twice in a batch
+-- first_contents
+-- first_times          when the send first reached a server, microseconds; rising within a mailbox
+-- first_owes           whether to owe the sender's copy: insert an outbox row
+-- copy_mailboxes       as above, and so on
+-- copy_ordinals
+-- copy_peers
+-- copy_firsts          0, or the first-written copy of this batch that it is the sender's copy of: stored if that is
+-- copy_messages        the message's id (not used with copy_firsts above 0)
+-- copy_keys
+-- copy_contents
 --
--- Rows, one per operation and in their order:
--- op                     1 is the first
--- status                 0 stored, 1 duplicate (it was there: nothing changes), 2 duplicate with other content (refused)
--- message_id             of the stored row, be it new or old
--- version                of the stored row; null for a duplicate of a sender's copy
--- mailbox_previous       the mailbox's version before the batch
--- mailbox_version        and after it
--- unread_count           the conversation's after the batch; null if the batch stored nothing in it
--- copy_version           copy mode 1 and stored: the same of the sender's copy; else null
--- copy_mailbox_previous
--- copy_mailbox_version
--- copy_unread_count
+-- One row:
+-- mailbox_previous     versions before the batch, per mailbox
+-- mailbox_versions     and after it
+-- first_messages       ids, new or old
+-- first_versions       above the mailbox's previous one: stored; else it was there: a retry, nothing changes
+-- first_equals         null if all were stored; else whether what is there has the same content: if not, it is refused
+-- copy_versions        of each copy; 0 for one that was there
+-- conversation_users   each conversation that something was stored in: mailbox
+-- conversation_peers   and peer
+-- conversation_unread  and its unread messages after the batch
 --
 -- How it keeps the promises:
--- 1. `bump` locks every mailbox that the batch touches, in the order of their ids, before anything else is written,
---    and so two batches cannot deadlock, and commit order is version order in each mailbox. It raises the version by
---    n, the number of rows that the batch may store there; those rows take the last n versions in the order of the
---    operations. Every version and every time of a message that the mailbox holds is at or below the one before.
+-- 1. The first statement locks every mailbox that the batch touches, in the order of their ids, before anything else is
+--    written, and so two batches cannot deadlock, and commit order is version order in each mailbox. It raises the version
+--    by the number of rows that the batch may store there; those rows take the last versions in their order. Every version
+--    and every time of a message that the mailbox holds is at or below the one before.
 -- 2. The time in a new id is thus above all that the first-written mailbox holds if it is above the version before
---    (promise 4). It is the time received, made to rise with the operations of the batch. `bump` raises the version
---    at least as far.
+--    (promise 4). It is the time received, or else the version before and the row's place. The version is raised at
+--    least as far.
 -- 3. message_dedupe decides what is a retry (promise 3). DO UPDATE, for RETURNING gives no row under DO NOTHING. A
 --    row that comes back with a version above the one before is new.
--- 4. The last statement is for what `bump` could not know: a mailbox in which nothing was stored gets its version
---    back, so that a retry changes nothing, and one whose message, by a copy (copy mode 1), is from a clock ahead of
---    this one's is raised to that message's time, for rule 1.
+-- 4. The last part is for what was not known before, and seldom needed: a mailbox in which nothing was stored gets its
+--    version back, so that a retry changes nothing, and one that a copy was stored in whose time is from a clock ahead of
+--    this one's is raised to it, for rule 1.
 --
--- Parts of one statement share a snapshot, so nothing here reads a table; they see each other by RETURNING. Only
--- INSERT names a parent: it locks and opens the leaves that rows go to, where any other statement would all of them.
+-- Only INSERT names a parent: it locks and opens the leaves that rows go to, where any other statement would all of
+-- them; but for a retry's content. RETURNING gives rows in the order in which they were inserted.
 CREATE OR REPLACE FUNCTION parley.write_messages(
-    mailbox_ids bigint[], peer_ids bigint[], sender_ids bigint[], message_ids bigint[], client_message_ids text[],
-    contents text[], received_timestamps bigint[], copy_modes smallint[])
-    RETURNS TABLE (op integer, status smallint, message_id bigint, version bigint,
-                   mailbox_previous bigint, mailbox_version bigint, unread_count integer,
-                   copy_version bigint, copy_mailbox_previous bigint, copy_mailbox_version bigint,
-                   copy_unread_count integer)
+    mailbox_ids bigint[], mailbox_slots integer[], mailbox_times bigint[],
+    first_mailboxes integer[], first_ordinals integer[], first_peers bigint[], first_keys text[], first_contents text[],
+    first_times bigint[], first_owes boolean[],
+    copy_mailboxes integer[], copy_ordinals integer[], copy_peers bigint[], copy_firsts integer[], copy_messages bigint[],
+    copy_keys text[], copy_contents text[],
+    OUT mailbox_previous bigint[], OUT mailbox_versions bigint[],
+    OUT first_messages bigint[], OUT first_versions bigint[], OUT first_equals boolean[],
+    OUT copy_versions bigint[],
+    OUT conversation_users bigint[], OUT conversation_peers bigint[], OUT conversation_unread integer[])
     LANGUAGE plpgsql VOLATILE SECURITY DEFINER
     SET search_path = pg_catalog, pg_temp
     -- Planning this costs more than running it, and no plan depends on a value.
     SET plan_cache_mode = force_generic_plan
-    -- The planner takes an unnest of unknown length for 10 rows, for which it likes to compare each with each.
-    SET enable_nestloop = off
     SET jit = off
 AS $$
-#variable_conflict use_column
 DECLARE
     clock bigint := extract(epoch FROM clock_timestamp()) * 1000000;
-    mailbox_id bigint;
-    fix_ids bigint[];
-    fix_versions bigint[];
+    copied_users bigint[];
+    copied_messages bigint[];
+    stored bigint;
+    lead bigint;
+    equal boolean;
+    versions_after bigint[];
 BEGIN
-    FOR op, mailbox_id, status, message_id, version, mailbox_previous, mailbox_version, unread_count,
-        copy_version, copy_mailbox_previous, copy_mailbox_version, copy_unread_count IN
-    WITH operation AS MATERIALIZED (
-        SELECT op, mailbox_id, peer_id, sender_id, message_id, client_message_id, content, copy_mode,
-               CASE WHEN message_id > 0 THEN message_id >> 1 ELSE received END AS time
-        FROM unnest(mailbox_ids, peer_ids, sender_ids, message_ids, client_message_ids, contents,
-                    received_timestamps, copy_modes) WITH ORDINALITY
-             AS o (mailbox_id, peer_id, sender_id, message_id, client_message_id, content, received, copy_mode, op)
-    ),
-    -- A row that may be stored, in the mailbox of user_id; `part` 1 is the sender's copy of copy mode 1.
-    slot AS MATERIALIZED (
-        SELECT mailbox_id AS user_id, op, 0 AS part, peer_id, sender_id, message_id, client_message_id, content,
-               copy_mode, time
-        FROM operation
-        UNION ALL
-        SELECT sender_id, op, 1, mailbox_id, sender_id, NULL, client_message_id, NULL, NULL, time
-        FROM operation WHERE copy_mode = 1 AND message_id = 0
-    ),
-    bump AS MATERIALIZED (
-        -- previous_version carries n into the update.
+    WITH bumped AS (
+        -- previous_version carries the number of slots into the update.
         INSERT INTO parley.mailbox AS m (user_id, version, previous_version)
-        SELECT user_id, greatest(clock, max(time)) + count(*) - 1, count(*)
-        FROM slot
-        GROUP BY user_id
-        ORDER BY user_id
+        SELECT b.user_id, greatest(clock, b.time) + b.slots - 1, b.slots
+        FROM unnest(mailbox_ids, mailbox_slots, mailbox_times) AS b (user_id, slots, time)
         ON CONFLICT (user_id) DO UPDATE
         SET previous_version = m.version,
             version = greatest(excluded.version, m.version + excluded.previous_version)
-        RETURNING m.user_id, m.version, m.previous_version
-    ),
-    numbered AS MATERIALIZED (
-        SELECT op, part, user_id, peer_id, sender_id, message_id, client_message_id, content, copy_mode,
-               mailbox_version - n + number AS version,
-               number + max(greatest(time - number, previous_version)) OVER in_mailbox AS time
-        FROM (SELECT slot.*, b.version AS mailbox_version, b.previous_version,
-                     row_number() OVER in_mailbox AS number, count(*) OVER (PARTITION BY user_id) AS n
-              FROM slot JOIN bump b USING (user_id)
-              WINDOW in_mailbox AS (PARTITION BY user_id ORDER BY op, part)) s
-        WINDOW in_mailbox AS (PARTITION BY user_id ORDER BY op, part)
-    ),
-    -- The first of the batch with its key, which stands for the others.
-    first_written AS MATERIALIZED (
-        SELECT DISTINCT ON (user_id, peer_id, client_message_id)
-               op, user_id, peer_id, sender_id, client_message_id, content, copy_mode, version,
-               time * 2 + (sender_id > user_id)::integer AS message_id
-        FROM numbered
-        WHERE message_id = 0
-        ORDER BY user_id, peer_id, client_message_id, op
-    ),
-    first_stored AS MATERIALIZED (
+        RETURNING m.previous_version, m.version
+    )
+    SELECT array_agg(previous_version), array_agg(version) INTO mailbox_previous, mailbox_versions FROM bumped;
+
+    IF cardinality(first_mailboxes) > 0 THEN
+        WITH written AS (
+            INSERT INTO parley.message AS m
+                (user_id, peer_id, message_id, version, sender_id, client_message_id, content)
+            SELECT mailbox_ids[f.mailbox], f.peer,
+                   greatest(f.time, mailbox_previous[f.mailbox] + f.ordinal) * 2
+                       + (f.peer > mailbox_ids[f.mailbox])::integer,
+                   mailbox_versions[f.mailbox] - mailbox_slots[f.mailbox] + f.ordinal, f.peer, f.key, f.content
+            FROM unnest(first_mailboxes, first_ordinals, first_peers, first_keys, first_contents, first_times)
+                 AS f (mailbox, ordinal, peer, key, content, time)
+            ON CONFLICT (user_id, peer_id, client_message_id) WHERE sender_id = peer_id
+            DO UPDATE SET version = m.version
+            RETURNING m.message_id, m.version
+        )
+        SELECT array_agg(message_id), array_agg(version) INTO first_messages, first_versions FROM written;
+    END IF;
+
+    WITH copied AS MATERIALIZED (
         INSERT INTO parley.message AS m
             (user_id, peer_id, message_id, version, sender_id, client_message_id, content)
-        SELECT user_id, peer_id, message_id, version, sender_id, client_message_id, content
-        FROM first_written
-        ON CONFLICT (user_id, peer_id, client_message_id) WHERE sender_id = peer_id
-        DO UPDATE SET version = m.version
-        RETURNING m.user_id, m.peer_id, m.client_message_id, m.message_id, m.version, m.content
-    ),
-    settled AS MATERIALIZED (
-        SELECT f.op, f.user_id, f.peer_id, f.sender_id, f.client_message_id, f.copy_mode,
-               s.message_id, s.version, s.content, s.version = f.version AS is_new
-        FROM first_written f JOIN first_stored s USING (user_id, peer_id, client_message_id)
-    ),
-    copy_written AS MATERIALIZED (
-        SELECT op, part, user_id, peer_id, sender_id, message_id, version, client_message_id, content
-        FROM numbered WHERE message_id > 0
-        UNION ALL
-        SELECT n.op, n.part, n.user_id, n.peer_id, n.sender_id, s.message_id, n.version, n.client_message_id, s.content
-        FROM numbered n JOIN settled s USING (op)
-        WHERE n.part = 1 AND s.is_new
-    ),
-    copy_stored AS MATERIALIZED (
-        INSERT INTO parley.message AS m
-            (user_id, peer_id, message_id, version, sender_id, client_message_id, content)
-        SELECT user_id, peer_id, message_id, version, sender_id, client_message_id, content
-        FROM copy_written
+        SELECT mailbox_ids[c.mailbox], c.peer, CASE WHEN c.first > 0 THEN first_messages[c.first] ELSE c.message END,
+               mailbox_versions[c.mailbox] - mailbox_slots[c.mailbox] + c.ordinal,
+               mailbox_ids[c.mailbox], c.key, c.content
+        FROM unnest(copy_mailboxes, copy_ordinals, copy_peers, copy_firsts, copy_messages, copy_keys, copy_contents)
+             AS c (mailbox, ordinal, peer, first, message, key, content)
+        WHERE c.first = 0 OR first_versions[c.first] > mailbox_previous[first_mailboxes[c.first]]
         -- The primary key; to name it would cost a look-up of each index of each leaf.
         ON CONFLICT DO NOTHING
-        RETURNING m.user_id, m.version
+        RETURNING m.user_id, m.peer_id, m.message_id, m.version
     ),
-    stored AS MATERIALIZED (
-        SELECT op, 0 AS part, user_id, peer_id, sender_id, message_id, version, content
-        FROM settled WHERE is_new
-        UNION ALL
-        SELECT op, part, user_id, peer_id, sender_id, message_id, version, content
-        FROM copy_written JOIN copy_stored USING (user_id, version)
+    first_stored AS MATERIALIZED (
+        SELECT mailbox_ids[f.mailbox] AS user_id, f.peer AS peer_id, f.message_id, f.version, f.owes
+        FROM unnest(first_mailboxes, first_peers, first_messages, first_versions, first_owes)
+             AS f (mailbox, peer, message_id, version, owes)
+        WHERE f.version > mailbox_previous[f.mailbox]
     ),
-    conversed AS MATERIALIZED (
-        INSERT INTO parley.conversation AS c (user_id, peer_id, last_message_id, snippet, unread_count, version)
-        SELECT user_id, peer_id, max(message_id), (array_agg(left(content, 100) ORDER BY message_id DESC))[1],
-               count(*) FILTER (WHERE sender_id <> user_id), max(version)
-        FROM stored
+    conversed AS (
+        INSERT INTO parley.conversation AS c
+            (user_id, peer_id, last_message_id, newest_period, unread_count, version, changed_period)
+        SELECT user_id, peer_id, max(message_id), max(message_id) >> 28, sum(unread), max(version), max(version) >> 27
+        FROM (SELECT user_id, peer_id, message_id, version, 0 AS unread FROM copied
+              UNION ALL
+              SELECT user_id, peer_id, message_id, version, 1 FROM first_stored) s
         GROUP BY user_id, peer_id
         ON CONFLICT (user_id, peer_id) DO UPDATE
         SET last_message_id = greatest(c.last_message_id, excluded.last_message_id),
-            snippet = CASE WHEN excluded.last_message_id > c.last_message_id THEN excluded.snippet
-                           ELSE c.snippet END,
+            newest_period = greatest(c.newest_period, excluded.newest_period),
             unread_count = c.unread_count + excluded.unread_count,
-            version = excluded.version
+            version = excluded.version,
+            changed_period = excluded.changed_period
         RETURNING c.user_id, c.peer_id, c.unread_count
     ),
     owed AS (
         INSERT INTO parley.outbox (recipient_id, sender_id, message_id)
-        SELECT user_id, sender_id, message_id FROM settled WHERE is_new AND copy_mode = 2
-    ),
-    mailbox_after AS MATERIALIZED (
-        SELECT b.user_id, b.previous_version, b.version AS bumped_version,
-               CASE WHEN s.user_id IS NULL THEN b.previous_version ELSE greatest(b.version, s.time) END AS version
-        FROM bump b
-             LEFT JOIN (SELECT user_id, max(message_id >> 1) AS time FROM stored GROUP BY user_id) s USING (user_id)
+        SELECT user_id, peer_id, message_id FROM first_stored WHERE owes
     )
-    SELECT o.op::integer, o.mailbox_id,
-           CASE WHEN here.op IS NOT NULL THEN 0 WHEN o.message_id > 0 OR s.content = o.content THEN 1
-                ELSE 2 END::smallint,
-           coalesce(s.message_id, o.message_id), coalesce(here.version, s.version),
-           box.previous_version, box.version, c.unread_count,
-           there.version, there_box.previous_version, there_box.version, there_c.unread_count
-    FROM operation o
-         JOIN mailbox_after box ON box.user_id = o.mailbox_id
-         LEFT JOIN settled s ON s.user_id = o.mailbox_id AND s.peer_id = o.peer_id
-                            AND s.client_message_id = o.client_message_id AND o.message_id = 0
-         LEFT JOIN stored here ON here.op = o.op AND here.part = 0
-         LEFT JOIN conversed c ON c.user_id = o.mailbox_id AND c.peer_id = o.peer_id
-         LEFT JOIN stored there ON there.op = o.op AND there.part = 1
-         LEFT JOIN mailbox_after there_box ON there_box.user_id = there.user_id
-         LEFT JOIN conversed there_c ON there_c.user_id = there.user_id AND there_c.peer_id = there.peer_id
-    UNION ALL
-    SELECT NULL, user_id, NULL, NULL, NULL, NULL, version, NULL, NULL, NULL, NULL, NULL
-    FROM mailbox_after
-    WHERE version <> bumped_version
-    ORDER BY 1
-    LOOP
-        IF op IS NULL THEN
-            fix_ids := fix_ids || mailbox_id;
-            fix_versions := fix_versions || mailbox_version;
-        ELSE
-            RETURN NEXT;
+    SELECT copies.users, copies.versions, copies.messages, copies.lead,
+           copies.stored + (SELECT count(*) FROM first_stored),
+           conversations.users, conversations.peers, conversations.unread
+    INTO copied_users, copy_versions, copied_messages, lead,
+         stored,
+         conversation_users, conversation_peers, conversation_unread
+    FROM (SELECT array_agg(user_id) AS users, array_agg(version) AS versions, array_agg(message_id) AS messages,
+                 max((message_id >> 1) - version) AS lead, count(*) AS stored
+          FROM copied) copies,
+         (SELECT array_agg(user_id) AS users, array_agg(peer_id) AS peers, array_agg(unread_count) AS unread
+          FROM conversed) conversations;
+
+    IF stored = cardinality(first_mailboxes) + cardinality(copy_mailboxes) AND coalesce(lead, 0) <= 0 THEN
+        RETURN;
+    END IF;
+
+    FOR i IN 1 .. cardinality(first_mailboxes) LOOP
+        IF first_versions[i] <= mailbox_previous[first_mailboxes[i]] THEN
+            first_equals := coalesce(first_equals, array_fill(true, ARRAY[cardinality(first_mailboxes)]));
+            EXECUTE format('SELECT coalesce(bool_and(content = $1), false) FROM shard_%s.message'
+                           ' WHERE user_id = $2 AND peer_id = $3 AND message_id = $4',
+                           to_char(mailbox_ids[first_mailboxes[i]] >> 50, 'FM0000'))
+            INTO equal
+            USING first_contents[i], mailbox_ids[first_mailboxes[i]], first_peers[i], first_messages[i];
+            first_equals[i] := equal;
         END IF;
     END LOOP;
 
-    IF fix_ids IS NOT NULL THEN
-        INSERT INTO parley.mailbox AS m (user_id, version)
-        SELECT f.user_id, f.version FROM unnest(fix_ids, fix_versions) AS f (user_id, version)
-        ON CONFLICT (user_id) DO UPDATE SET version = excluded.version;
-    END IF;
+    SELECT array_agg(coalesce(s.version, 0) ORDER BY c.n) INTO copy_versions
+    FROM unnest(copy_mailboxes, copy_ordinals) WITH ORDINALITY AS c (mailbox, ordinal, n)
+         LEFT JOIN unnest(copied_users, copy_versions) AS s (user_id, version)
+             ON s.user_id = mailbox_ids[c.mailbox]
+                AND s.version = mailbox_versions[c.mailbox] - mailbox_slots[c.mailbox] + c.ordinal;
+
+    SELECT array_agg(CASE WHEN s.time IS NULL THEN b.previous ELSE greatest(b.version, s.time) END ORDER BY b.n)
+    INTO versions_after
+    FROM unnest(mailbox_ids, mailbox_previous, mailbox_versions) WITH ORDINALITY AS b (user_id, previous, version, n)
+         LEFT JOIN (SELECT user_id, max(message_id >> 1) AS time
+                    FROM (SELECT c.user_id, c.message_id
+                          FROM unnest(copied_users, copied_messages) AS c (user_id, message_id)
+                          UNION ALL
+                          SELECT mailbox_ids[f.mailbox], f.message_id
+                          FROM unnest(first_mailboxes, first_messages, first_versions) AS f (mailbox, message_id, version)
+                          WHERE f.version > mailbox_previous[f.mailbox]) stored
+                    GROUP BY user_id) s USING (user_id);
+    INSERT INTO parley.mailbox AS m (user_id, version)
+    SELECT b.user_id, b.after
+    FROM unnest(mailbox_ids, mailbox_versions, versions_after) AS b (user_id, bumped, after)
+    WHERE b.after <> b.bumped
+    ON CONFLICT (user_id) DO UPDATE SET version = excluded.version;
+    mailbox_versions := versions_after;
 END
 $$;
 REVOKE ALL ON FUNCTION parley.write_messages(
-    bigint[], bigint[], bigint[], bigint[], text[], text[], bigint[], smallint[]) FROM PUBLIC;
+    bigint[], integer[], bigint[], integer[], integer[], bigint[], text[], text[], bigint[], boolean[],
+    integer[], integer[], bigint[], integer[], bigint[], text[], text[]) FROM PUBLIC;
 GRANT EXECUTE ON FUNCTION parley.write_messages(
-    bigint[], bigint[], bigint[], bigint[], text[], text[], bigint[], smallint[]) TO parley_server;
+    bigint[], integer[], bigint[], integer[], integer[], bigint[], text[], text[], bigint[], boolean[],
+    integer[], integer[], bigint[], integer[], bigint[], text[], text[]) TO parley_server;

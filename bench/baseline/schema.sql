@@ -1,5 +1,6 @@
 -- The baseline: what a competent engineer would write by hand for the same task in one PostgreSQL database. The tables have
--- the columns and indexes of Parley's leaves, without partitions, outbox, versions of mailboxes or batches.
+-- the columns and indexes of Parley's leaves, without partitions, outbox, versions of mailboxes or batches: equal tables
+-- for the sends. The page of conversations is read from a table of its own that is made for that query alone.
 
 CREATE TABLE conversation (
     user_id         bigint  NOT NULL,
@@ -9,11 +10,22 @@ CREATE TABLE conversation (
     delivered_up_to bigint  NOT NULL DEFAULT 0,
     version         bigint  NOT NULL,
     unread_count    integer NOT NULL DEFAULT 0,
-    snippet         text    NOT NULL,
+    newest_period   integer NOT NULL,
+    changed_period  integer NOT NULL,
     PRIMARY KEY (user_id, peer_id)
-) WITH (autovacuum_vacuum_scale_factor = 0.05);
-CREATE INDEX conversation_newest ON conversation (user_id, last_message_id);
-CREATE INDEX conversation_version ON conversation (user_id, version);
+) WITH (fillfactor = 70, autovacuum_vacuum_scale_factor = 0.05);
+CREATE INDEX conversation_newest ON conversation (user_id, newest_period);
+CREATE INDEX conversation_changed ON conversation (user_id, changed_period);
+
+CREATE TABLE conversation_page (
+    user_id         bigint  NOT NULL,
+    peer_id         bigint  NOT NULL,
+    last_message_id bigint  NOT NULL,
+    version         bigint  NOT NULL,
+    unread_count    integer NOT NULL,
+    snippet         text    NOT NULL,
+    PRIMARY KEY (user_id, last_message_id, peer_id)
+);
 
 CREATE TABLE message (
     user_id           bigint NOT NULL,
@@ -39,17 +51,20 @@ DECLARE
 BEGIN
     INSERT INTO message (user_id, peer_id, message_id, version, sender_id, client_message_id, content)
     VALUES (recipient, sender, id, now_us, sender, client_id, body);
-    INSERT INTO conversation AS c (user_id, peer_id, last_message_id, version, unread_count, snippet)
-    VALUES (recipient, sender, id, now_us, 1, left(body, 100))
+    INSERT INTO conversation AS c
+        (user_id, peer_id, last_message_id, version, unread_count, newest_period, changed_period)
+    VALUES (recipient, sender, id, now_us, 1, id >> 28, now_us >> 27)
     ON CONFLICT (user_id, peer_id) DO UPDATE
-    SET last_message_id = excluded.last_message_id, version = excluded.version,
-        unread_count = c.unread_count + 1, snippet = excluded.snippet;
+    SET last_message_id = excluded.last_message_id, version = excluded.version, unread_count = c.unread_count + 1,
+        newest_period = excluded.newest_period, changed_period = excluded.changed_period;
     INSERT INTO message (user_id, peer_id, message_id, version, sender_id, client_message_id, content)
     VALUES (sender, recipient, id, now_us, sender, client_id, body);
-    INSERT INTO conversation AS c (user_id, peer_id, last_message_id, version, unread_count, snippet)
-    VALUES (sender, recipient, id, now_us, 0, left(body, 100))
+    INSERT INTO conversation AS c
+        (user_id, peer_id, last_message_id, version, unread_count, newest_period, changed_period)
+    VALUES (sender, recipient, id, now_us, 0, id >> 28, now_us >> 27)
     ON CONFLICT (user_id, peer_id) DO UPDATE
-    SET last_message_id = excluded.last_message_id, version = excluded.version, snippet = excluded.snippet;
+    SET last_message_id = excluded.last_message_id, version = excluded.version,
+        newest_period = excluded.newest_period, changed_period = excluded.changed_period;
     RETURN id;
 END
 $$;

@@ -39,13 +39,13 @@ CREATE TABLE parley.conversation (
     delivered_up_to bigint  NOT NULL DEFAULT 0,
     version         bigint  NOT NULL,
     unread_count    integer NOT NULL DEFAULT 0,
-    snippet         text    NOT NULL,
+    newest_period   integer NOT NULL,
+    changed_period  integer NOT NULL,
     PRIMARY KEY (user_id, peer_id)
 ) PARTITION BY RANGE (user_id);
-CREATE INDEX conversation_newest ON parley.conversation (user_id, last_message_id);
-CREATE INDEX conversation_version ON parley.conversation (user_id, version);
+CREATE INDEX conversation_newest ON parley.conversation (user_id, newest_period);
+CREATE INDEX conversation_changed ON parley.conversation (user_id, changed_period);
 COMMENT ON TABLE parley.conversation IS 'One user''s view of a chat with a peer.';
-COMMENT ON COLUMN parley.conversation.snippet IS 'First 100 characters of the newest message.';
 
 CREATE TABLE parley.message (
     user_id           bigint NOT NULL,

@@ -19,7 +19,7 @@ CREATE TABLE {shard}.mailbox (LIKE parley.mailbox INCLUDING ALL)
 
 -- conversation: a new message moves the row in two indexes, so a send's update is never HOT and leaves work for vacuum.
 CREATE TABLE {shard}.conversation (LIKE parley.conversation INCLUDING ALL)
-    WITH (autovacuum_vacuum_scale_factor = 0.05);
+    WITH (fillfactor = 70, autovacuum_vacuum_scale_factor = 0.05);
 
 -- message: only grows. Vacuumed by inserts for the visibility map and for freezing in small steps.
 CREATE TABLE {shard}.message (LIKE parley.message INCLUDING ALL)

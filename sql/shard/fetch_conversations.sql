@@ -39,8 +39,8 @@ BEGIN
     IF since > 0 AND since BETWEEN horizon AND version THEN
         SELECT count(*) INTO changed
         FROM (SELECT FROM {shard}.conversation c
-              WHERE c.user_id = mailbox_id AND c.version > since
-              ORDER BY c.version LIMIT page_size + 1) changes;
+              WHERE c.user_id = mailbox_id AND c.changed_period >= since >> 27 AND c.version > since
+              ORDER BY c.changed_period LIMIT page_size + 1) changes;
         is_delta := changed <= page_size;
     ELSE
         is_delta := false;
@@ -51,11 +51,13 @@ BEGIN
         RETURN NEXT;
         IF changed > 0 THEN
             RETURN QUERY
-            SELECT c.peer_id, c.last_message_id, c.snippet, c.unread_count, c.read_up_to, c.delivered_up_to,
-                   c.version, NULL::boolean, NULL::boolean
+            SELECT c.peer_id, c.last_message_id, left(m.content, 100), c.unread_count, c.read_up_to,
+                   c.delivered_up_to, c.version, NULL::boolean, NULL::boolean
             FROM (SELECT * FROM {shard}.conversation c
-                  WHERE c.user_id = mailbox_id AND c.version > since
-                  ORDER BY c.version LIMIT page_size) c
+                  WHERE c.user_id = mailbox_id AND c.changed_period >= since >> 27 AND c.version > since
+                  ORDER BY c.changed_period LIMIT page_size) c
+                 LEFT JOIN {shard}.message m ON m.user_id = mailbox_id AND m.peer_id = c.peer_id
+                                             AND m.message_id = c.last_message_id
             ORDER BY c.last_message_id DESC;
         END IF;
         RETURN;
@@ -63,14 +65,20 @@ BEGIN
 
     has_more := EXISTS (SELECT FROM {shard}.conversation c
                         WHERE c.user_id = mailbox_id
-                        ORDER BY c.last_message_id DESC OFFSET skip + page_size LIMIT 1);
+                        ORDER BY c.newest_period DESC OFFSET skip + page_size LIMIT 1);
     RETURN NEXT;
     RETURN QUERY
-    SELECT c.peer_id, c.last_message_id, c.snippet, c.unread_count, c.read_up_to, c.delivered_up_to,
+    SELECT c.peer_id, c.last_message_id, left(m.content, 100), c.unread_count, c.read_up_to, c.delivered_up_to,
            c.version, NULL::boolean, NULL::boolean
-    FROM {shard}.conversation c
-    WHERE c.user_id = mailbox_id
-    ORDER BY c.last_message_id DESC OFFSET skip LIMIT page_size;
+    FROM (SELECT *
+          FROM (SELECT * FROM {shard}.conversation c
+                WHERE c.user_id = mailbox_id
+                -- All of the last period, which is not sorted within.
+                ORDER BY c.newest_period DESC FETCH FIRST (skip + page_size) ROWS WITH TIES) c
+          ORDER BY c.last_message_id DESC OFFSET skip LIMIT page_size) c
+         LEFT JOIN {shard}.message m ON m.user_id = mailbox_id AND m.peer_id = c.peer_id
+                                     AND m.message_id = c.last_message_id
+    ORDER BY c.last_message_id DESC;
 END
 $$;
 REVOKE ALL ON FUNCTION {shard}.fetch_conversations(bigint, integer, bigint, bigint) FROM PUBLIC;

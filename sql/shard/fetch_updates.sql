@@ -54,9 +54,12 @@ BEGIN
         ORDER BY version;
         RETURN QUERY
         SELECT * FROM (
-            SELECT 'c'::"char", c.peer_id, c.last_message_id, NULL::bigint, NULL::text, c.snippet, c.unread_count,
-                   c.read_up_to, c.delivered_up_to, c.version, NULL::bigint, NULL::boolean, NULL::boolean
-            FROM {shard}.conversation c WHERE c.user_id = mailbox_id
+            SELECT 'c'::"char", c.peer_id, c.last_message_id, NULL::bigint, NULL::text, left(m.content, 100),
+                   c.unread_count, c.read_up_to, c.delivered_up_to, c.version, NULL::bigint, NULL::boolean, NULL::boolean
+            FROM (SELECT * FROM {shard}.conversation c WHERE c.user_id = mailbox_id
+                  ORDER BY c.changed_period DESC FETCH FIRST (page_size) ROWS WITH TIES) c
+                 LEFT JOIN {shard}.message m ON m.user_id = mailbox_id AND m.peer_id = c.peer_id
+                                             AND m.message_id = c.last_message_id
             ORDER BY c.version DESC LIMIT page_size) newest
         ORDER BY version;
         RETURN;
@@ -73,7 +76,10 @@ BEGIN
             has_more := true;
         END IF;
         SELECT min(full_page.version), count(*) INTO full_at, rows_there
-        FROM (SELECT c.version FROM {shard}.conversation c WHERE c.user_id = mailbox_id AND c.version > since
+        FROM (SELECT c.version
+              FROM (SELECT c.version FROM {shard}.conversation c
+                    WHERE c.user_id = mailbox_id AND c.changed_period >= since >> 27 AND c.version > since
+                    ORDER BY c.changed_period FETCH FIRST (page_size + 1) ROWS WITH TIES) c
               ORDER BY c.version OFFSET page_size - 1 LIMIT 2) full_page;
         IF rows_there = 2 THEN
             version := least(version, full_at);
@@ -91,10 +97,13 @@ BEGIN
         WHERE m.user_id = mailbox_id AND m.version > since AND m.version <= cut
         ORDER BY m.version;
         RETURN QUERY
-        SELECT 'c'::"char", c.peer_id, c.last_message_id, NULL::bigint, NULL::text, c.snippet, c.unread_count,
-               c.read_up_to, c.delivered_up_to, c.version, NULL::bigint, NULL::boolean, NULL::boolean
+        SELECT 'c'::"char", c.peer_id, c.last_message_id, NULL::bigint, NULL::text, left(m.content, 100),
+               c.unread_count, c.read_up_to, c.delivered_up_to, c.version, NULL::bigint, NULL::boolean, NULL::boolean
         FROM {shard}.conversation c
-        WHERE c.user_id = mailbox_id AND c.version > since AND c.version <= cut
+             LEFT JOIN {shard}.message m ON m.user_id = mailbox_id AND m.peer_id = c.peer_id
+                                         AND m.message_id = c.last_message_id
+        WHERE c.user_id = mailbox_id AND c.changed_period BETWEEN since >> 27 AND cut >> 27
+              AND c.version > since AND c.version <= cut
         ORDER BY c.version;
     END IF;
 END

@@ -72,15 +72,15 @@ static send_t *send_create(pl_api_t *api, pl_request_t *request, const pl_send_i
     first->peer_id = input->sender_id;
     first->sender_id = input->sender_id;
     first->received_us = pl_clock_now_us();
-    first->copy_mode = pl_id_shard(input->recipient_id) == pl_id_shard(input->sender_id)
+    first->copy_mode = pl_cluster_share_database(api->deps.cluster, input->recipient_id,
+                                                 input->sender_id)
                            ? PL_COPY_HERE
                            : PL_COPY_OUTBOX;
     first->client_message_id = send->texts;
     first->client_message_id_len = input->client_message_id_len;
     first->content = send->texts + input->client_message_id_len;
     first->content_len = input->content_len;
-    first->op.kind = &pl_message_write_kind;
-    first->op.shard = (int)pl_id_shard(input->recipient_id);
+    pl_message_write_init(first);
     first->op.deadline_ms = pl_api_deadline_ms(api);
     return send;
 }
@@ -283,8 +283,7 @@ static void write_copy(send_t *send)
     copy->peer_id = send->first.mailbox_id;
     copy->message_id = send->first.stored_id;
     copy->copy_mode = PL_COPY_NONE;
-    copy->op.kind = &pl_message_write_kind;
-    copy->op.shard = (int)pl_id_shard(copy->mailbox_id);
+    pl_message_write_init(copy);
     copy->op.deadline_ms = (uint64_t)(pl_clock_monotonic_ms() + deadline_ms);
     copy->op.on_done = on_copy_done;
     send->timeout.on_fire = on_copy_timeout;

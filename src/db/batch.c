@@ -59,20 +59,39 @@ static void group(pl_batch_t *batch, const size_t *statement_of)
         batch->grouped[next[statement_of[i]]++] = batch->ops[i];
 }
 
+/* The keys of a batch: a hash table with open addressing, at most half full. */
+#define KEYS_SIZE ((size_t)2 * PL_BATCH_MAX)
+
+/* False: it was there. */
+static bool add_key(uint64_t *keys, uint64_t key)
+{
+    size_t at = key % KEYS_SIZE;
+
+    while (keys[at] != 0 && keys[at] != key)
+        at = (at + 1) % KEYS_SIZE;
+    bool is_new = keys[at] == 0;
+    keys[at] = key;
+    return is_new;
+}
+
 void pl_batch_fill(pl_batch_t *batch, h2o_linklist_t *queue)
 {
     size_t statement_of[PL_BATCH_MAX];
+    uint64_t keys[KEYS_SIZE] = {0};
 
     assert(batch->count == 0);
-    do {
-        pl_op_t *op = H2O_STRUCT_FROM_MEMBER(pl_op_t, link, queue->next);
+    for (h2o_linklist_t *node = queue->next; node != queue && batch->count < batch->limit;) {
+        pl_op_t *op = H2O_STRUCT_FROM_MEMBER(pl_op_t, link, node);
+        node = node->next;
         if (op->alone && batch->count > 0)
             break;
+        if (op->key != 0 && !add_key(keys, op->key))
+            continue;
         h2o_linklist_unlink(&op->link);
         take(batch, op, statement_of);
         if (op->alone)
             break;
-    } while (batch->count < batch->limit && !h2o_linklist_is_empty(queue));
+    }
     group(batch, statement_of);
 }
 

@@ -35,7 +35,7 @@ void pl_batch_init(pl_batch_t *batch, size_t limit);
 
 /* Moves operations from the head of `queue` (not empty) into the empty batch and groups them:
  * operations of one kind and shard share statements and keep their order. One that must run alone
- * is a batch of its own. */
+ * is a batch of its own, and one whose key is in the batch stays in the queue. */
 void pl_batch_fill(pl_batch_t *batch, h2o_linklist_t *queue);
 
 /* Sends all statements and the Sync. -1 as for pl_conn_query. */

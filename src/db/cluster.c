@@ -116,6 +116,12 @@ static database_t *database_of(const pl_cluster_t *cluster, unsigned shard)
     return &cluster->databases[cluster->map->database_of_shard[shard]];
 }
 
+bool pl_cluster_share_database(const pl_cluster_t *cluster, int64_t mailbox_id, int64_t other_id)
+{
+    return database_of(cluster, pl_id_shard(mailbox_id)) ==
+           database_of(cluster, pl_id_shard(other_id));
+}
+
 pl_lane_t *pl_cluster_write_lane(const pl_cluster_t *cluster, int64_t mailbox_id)
 {
     database_t *database = database_of(cluster, pl_id_shard(mailbox_id));

@@ -3,7 +3,7 @@
  *
  * Every mailbox has one write lane in the process, whichever worker its requests come to: so what a
  * server receives in order is stored in order, and few lanes are kept full. (Two of them may still
- * meet at a mailbox: a send within one shard writes the sender's in the recipient's lane.) Reads
+ * meet at a mailbox: a send within one database writes the sender's in the recipient's lane.) Reads
  * need none of this and take a lane of the worker that asks, so that they never wait for a commit.
  */
 #ifndef PL_DB_CLUSTER_H
@@ -36,6 +36,9 @@ int pl_cluster_shards(const pl_cluster_t *cluster);
 
 /* Whether the system may have given out that id: not 0, and of a shard that there is. */
 bool pl_cluster_has(const pl_cluster_t *cluster, int64_t id);
+
+/* Whether one transaction can write both mailboxes. */
+bool pl_cluster_share_database(const pl_cluster_t *cluster, int64_t mailbox_id, int64_t other_id);
 
 /* The one lane in which this process writes `mailbox_id`'s mailbox. */
 pl_lane_t *pl_cluster_write_lane(const pl_cluster_t *cluster, int64_t mailbox_id);

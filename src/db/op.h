@@ -44,6 +44,9 @@ struct pl_op {
     const pl_op_kind_t *kind;
     int shard;            /* whose schema is meant, where the statement names one */
     uint64_t deadline_ms; /* on the monotonic clock: after it the operation ends with an error */
+    /* 0, or what tells operations of one kind apart that must not be in one batch: equal keys are run
+     * one after the other. */
+    uint64_t key;
     /* Called once, on the loop that submitted it, never from inside pl_lane_submit. */
     void (*on_done)(pl_op_t *op);
     /* Set by the owner on the submitting loop when nobody waits any more: an operation not yet sent

@@ -7,11 +7,12 @@
 
 /* Type oids of pg_catalog, fixed for all versions of PostgreSQL. */
 enum {
+    OID_BOOL = 16,
     OID_INT8 = 20,
-    OID_INT2 = 21,
     OID_INT4 = 23,
     OID_TEXT = 25,
-    OID_INT2_ARRAY = 1005,
+    OID_BOOL_ARRAY = 1000,
+    OID_INT4_ARRAY = 1007,
     OID_TEXT_ARRAY = 1009,
     OID_INT8_ARRAY = 1016
 };
@@ -95,9 +96,14 @@ void pl_params_int64_array(pl_params_t *params, size_t count)
     open_array(params, OID_INT8_ARRAY, OID_INT8, count);
 }
 
-void pl_params_int16_array(pl_params_t *params, size_t count)
+void pl_params_int32_array(pl_params_t *params, size_t count)
 {
-    open_array(params, OID_INT2_ARRAY, OID_INT2, count);
+    open_array(params, OID_INT4_ARRAY, OID_INT4, count);
+}
+
+void pl_params_bool_array(pl_params_t *params, size_t count)
+{
+    open_array(params, OID_BOOL_ARRAY, OID_BOOL, count);
 }
 
 void pl_params_text_array(pl_params_t *params, size_t count)
@@ -111,11 +117,16 @@ void pl_params_element_int64(pl_params_t *params, int64_t value)
     put64(params, value);
 }
 
-void pl_params_element_int16(pl_params_t *params, int16_t value)
+void pl_params_element_int32(pl_params_t *params, int32_t value)
 {
-    uint16_t wire = htons((uint16_t)value);
-    put32(params, sizeof(wire));
-    pl_buffer_append(&params->data, (const char *)&wire, sizeof(wire));
+    put32(params, sizeof(value));
+    put32(params, (uint32_t)value);
+}
+
+void pl_params_element_bool(pl_params_t *params, bool value)
+{
+    put32(params, 1);
+    pl_buffer_append_char(&params->data, value ? 1 : 0);
 }
 
 void pl_params_element_text(pl_params_t *params, const char *text, size_t length)
@@ -149,17 +160,50 @@ int32_t pl_result_int32(const PGresult *result, int row, int column)
     return (int32_t)ntohl(wire);
 }
 
-int16_t pl_result_int16(const PGresult *result, int row, int column)
-{
-    uint16_t wire;
-    if (PQgetisnull(result, row, column))
-        return 0;
-    assert(PQgetlength(result, row, column) == sizeof(wire));
-    memcpy(&wire, PQgetvalue(result, row, column), sizeof(wire));
-    return (int16_t)ntohs(wire);
-}
-
 bool pl_result_bool(const PGresult *result, int row, int column)
 {
     return !PQgetisnull(result, row, column) && *PQgetvalue(result, row, column) != 0;
+}
+
+static uint32_t get32(const char *from)
+{
+    uint32_t wire;
+    memcpy(&wire, from, sizeof(wire));
+    return ntohl(wire);
+}
+
+/* As open_array writes it; without elements there is no dimension. */
+pl_result_array_t pl_result_array(const PGresult *result, int row, int column)
+{
+    enum { DIMENSIONS = 0, LENGTH = 12, ELEMENTS = 20 };
+    const char *value = PQgetvalue(result, row, column);
+
+    if (PQgetisnull(result, row, column) || get32(value + DIMENSIONS) == 0)
+        return (pl_result_array_t){NULL, 0};
+    return (pl_result_array_t){value + ELEMENTS, get32(value + LENGTH)};
+}
+
+/* Each element is its length and its value. */
+static const char *element(const pl_result_array_t *array, size_t index, size_t size)
+{
+    const char *at = array->elements + index * (sizeof(uint32_t) + size);
+    assert(index < array->count && get32(at) == size);
+    return at + sizeof(uint32_t);
+}
+
+int64_t pl_result_array_int64(const pl_result_array_t *array, size_t index)
+{
+    uint64_t wire;
+    memcpy(&wire, element(array, index, sizeof(wire)), sizeof(wire));
+    return (int64_t)be64toh(wire);
+}
+
+int32_t pl_result_array_int32(const pl_result_array_t *array, size_t index)
+{
+    return (int32_t)get32(element(array, index, sizeof(int32_t)));
+}
+
+bool pl_result_array_bool(const pl_result_array_t *array, size_t index)
+{
+    return *element(array, index, 1) != 0;
 }

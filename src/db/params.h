@@ -1,7 +1,7 @@
 /*
  * Parameters of one statement in PostgreSQL's binary format, and readers for binary results.
  *
- * A batch sends arrays, one element per operation: int8[], int2[], text[]. Scalars serve the reads.
+ * A batch sends arrays, one element per operation or per mailbox: int8[], int4[], bool[], text[]. Scalars serve the reads.
  */
 #ifndef PL_DB_PARAMS_H
 #define PL_DB_PARAMS_H
@@ -13,7 +13,7 @@
 
 #include "base/buffer.h"
 
-#define PL_PARAMS_MAX 12
+#define PL_PARAMS_MAX 20
 
 typedef struct pl_params {
     pl_buffer_t data;
@@ -37,10 +37,12 @@ void pl_params_text(pl_params_t *params, const char *text, size_t length);
 /* Opens an array of `count` elements; exactly so many element calls of the same type follow, then
  * the end. */
 void pl_params_int64_array(pl_params_t *params, size_t count);
-void pl_params_int16_array(pl_params_t *params, size_t count);
+void pl_params_int32_array(pl_params_t *params, size_t count);
+void pl_params_bool_array(pl_params_t *params, size_t count);
 void pl_params_text_array(pl_params_t *params, size_t count);
 void pl_params_element_int64(pl_params_t *params, int64_t value);
-void pl_params_element_int16(pl_params_t *params, int16_t value);
+void pl_params_element_int32(pl_params_t *params, int32_t value);
+void pl_params_element_bool(pl_params_t *params, bool value);
 void pl_params_element_text(pl_params_t *params, const char *text, size_t length);
 void pl_params_array_end(pl_params_t *params);
 
@@ -48,7 +50,18 @@ void pl_params_array_end(pl_params_t *params);
  * NULL reads as 0. */
 int64_t pl_result_int64(const PGresult *result, int row, int column);
 int32_t pl_result_int32(const PGresult *result, int row, int column);
-int16_t pl_result_int16(const PGresult *result, int row, int column);
 bool pl_result_bool(const PGresult *result, int row, int column);
+
+/* An array of a binary result: int8[], int4[] or bool[], without NULLs. NULL is the empty array. It
+ * lives as long as the result. */
+typedef struct pl_result_array {
+    const char *elements;
+    size_t count;
+} pl_result_array_t;
+
+pl_result_array_t pl_result_array(const PGresult *result, int row, int column);
+int64_t pl_result_array_int64(const pl_result_array_t *array, size_t index);
+int32_t pl_result_array_int32(const pl_result_array_t *array, size_t index);
+bool pl_result_array_bool(const pl_result_array_t *array, size_t index);
 
 #endif

@@ -1,81 +1,299 @@
 #include "store/message_write.h"
 
-#include <assert.h>
 #include <stddef.h>
+#include <stdlib.h>
 
 #include "base/clock.h"
+#include "base/hash.h"
 #include "base/id.h"
+#include "base/memory.h"
 
 _Static_assert(offsetof(pl_message_write_t, op) == 0, "pl_message_write_of casts");
 
 enum column {
-    COLUMN_OP,
-    COLUMN_STATUS,
-    COLUMN_MESSAGE_ID,
-    COLUMN_VERSION,
     COLUMN_MAILBOX_PREVIOUS,
-    COLUMN_MAILBOX_VERSION,
-    COLUMN_UNREAD_COUNT,
-    COLUMN_COPY_VERSION,
-    COLUMN_COPY_MAILBOX_PREVIOUS,
-    COLUMN_COPY_MAILBOX_VERSION,
-    COLUMN_COPY_UNREAD_COUNT,
+    COLUMN_MAILBOX_VERSIONS,
+    COLUMN_FIRST_MESSAGES,
+    COLUMN_FIRST_VERSIONS,
+    COLUMN_FIRST_EQUALS,
+    COLUMN_COPY_VERSIONS,
+    COLUMN_CONVERSATION_USERS,
+    COLUMN_CONVERSATION_PEERS,
+    COLUMN_CONVERSATION_UNREAD,
 };
 
-static const pl_message_write_t *at(pl_op_t *const *ops, size_t i)
+static pl_message_write_t *at(pl_op_t *const *ops, size_t i)
 {
-    return pl_message_write_of(ops[i]);
+    return (pl_message_write_t *)ops[i];
 }
 
-#define INT64_ARRAY(params, ops, count, member)                      \
-    do {                                                             \
-        pl_params_int64_array((params), (count));                    \
-        for (size_t i = 0; i < (count); i++)                         \
-            pl_params_element_int64((params), at((ops), i)->member); \
-        pl_params_array_end(params);                                 \
+void pl_message_write_init(pl_message_write_t *write)
+{
+    uint64_t hash = pl_hash64(&write->mailbox_id, sizeof(write->mailbox_id));
+
+    hash = pl_hash64_continue(hash, &write->peer_id, sizeof(write->peer_id));
+    hash = pl_hash64_continue(hash, &write->message_id, sizeof(write->message_id));
+    hash = pl_hash64_continue(hash, write->client_message_id, write->client_message_id_len);
+    write->op.kind = &pl_message_write_kind;
+    write->op.shard = (int)pl_id_shard(write->mailbox_id);
+    write->op.key = hash;
+}
+
+/* ---- the batch as the function takes it: what is once per mailbox, first-written copies, sender's
+ * copies ---- */
+
+/* One copy that the batch may store. */
+typedef struct slot {
+    pl_message_write_t *write;
+    int64_t user_id;
+    int64_t time_us;
+    size_t number;  /* its place in the batch */
+    size_t first;   /* a sender's copy of a first-written copy of the batch: the latter's index + 1 */
+    size_t mailbox; /* index into the mailboxes */
+    size_t ordinal; /* its place among the mailbox's, from 1 on */
+    bool is_copy;
+} slot_t;
+
+typedef struct mailbox {
+    int64_t user_id;
+    int64_t time_us;
+    size_t slots;
+} mailbox_t;
+
+typedef struct plan {
+    slot_t *slots; /* in the batch's order; a sender's copy follows its first-written copy */
+    size_t slots_count;
+    size_t firsts_count;
+    mailbox_t *mailboxes; /* ascending */
+    size_t mailboxes_count;
+} plan_t;
+
+static void add_slots(plan_t *plan, pl_message_write_t *write)
+{
+    slot_t *slot = &plan->slots[plan->slots_count];
+
+    *slot = (slot_t){.write = write,
+                     .user_id = write->mailbox_id,
+                     .number = plan->slots_count++,
+                     .is_copy = write->message_id > 0,
+                     .time_us = write->message_id > 0 ? pl_message_id_timestamp(write->message_id)
+                                                      : write->received_us};
+    if (slot->is_copy)
+        return;
+    plan->firsts_count++;
+    if (write->copy_mode != PL_COPY_HERE)
+        return;
+    slot[1] = (slot_t){.write = write,
+                       .user_id = write->sender_id,
+                       .number = plan->slots_count++,
+                       .is_copy = true,
+                       .time_us = write->received_us,
+                       .first = plan->firsts_count};
+}
+
+static int compare_slots(const void *a, const void *b)
+{
+    const slot_t *left = *(slot_t *const *)a, *right = *(slot_t *const *)b;
+    if (left->user_id != right->user_id)
+        return left->user_id < right->user_id ? -1 : 1;
+    return (left->number > right->number) - (left->number < right->number);
+}
+
+/* Gives each slot its place in its mailbox. Times rise within a mailbox, so that ids do. */
+static void group_by_mailbox(plan_t *plan)
+{
+    slot_t **sorted = pl_malloc(plan->slots_count * sizeof(slot_t *));
+    mailbox_t *mailbox = NULL;
+
+    for (size_t i = 0; i < plan->slots_count; i++)
+        sorted[i] = &plan->slots[i];
+    qsort(sorted, plan->slots_count, sizeof(slot_t *), compare_slots);
+    for (size_t i = 0; i < plan->slots_count; i++) {
+        slot_t *slot = sorted[i];
+        if (mailbox == NULL || mailbox->user_id != slot->user_id) {
+            mailbox = &plan->mailboxes[plan->mailboxes_count++];
+            *mailbox = (mailbox_t){.user_id = slot->user_id};
+        }
+        if (!slot->is_copy && slot->time_us <= mailbox->time_us)
+            slot->time_us = mailbox->time_us + 1;
+        if (slot->time_us > mailbox->time_us)
+            mailbox->time_us = slot->time_us;
+        slot->mailbox = plan->mailboxes_count - 1;
+        slot->ordinal = ++mailbox->slots;
+    }
+    free(sorted);
+}
+
+static void plan_make(plan_t *plan, pl_op_t *const *ops, size_t count)
+{
+    *plan = (plan_t){.slots = pl_malloc(2 * count * sizeof(slot_t)),
+                     .mailboxes = pl_malloc(2 * count * sizeof(mailbox_t))};
+    for (size_t i = 0; i < count; i++)
+        add_slots(plan, at(ops, i));
+    group_by_mailbox(plan);
+    for (size_t i = 0; i < plan->slots_count; i++) {
+        slot_t *slot = &plan->slots[i];
+        pl_message_write_t *write = slot->write;
+        *(slot->user_id == write->mailbox_id ? &write->mailbox_index : &write->copy_mailbox_index) =
+            slot->mailbox;
+    }
+}
+
+static void plan_dispose(plan_t *plan)
+{
+    free(plan->slots);
+    free(plan->mailboxes);
+}
+
+#define MAILBOX_ARRAY(params, plan, type, expression)                    \
+    do {                                                                 \
+        pl_params_##type##_array((params), (plan)->mailboxes_count);     \
+        for (size_t i = 0; i < (plan)->mailboxes_count; i++) {           \
+            const mailbox_t *mailbox = &(plan)->mailboxes[i];            \
+            pl_params_element_##type((params), (expression));            \
+        }                                                                \
+        pl_params_array_end(params);                                     \
     } while (0)
 
-#define TEXT_ARRAY(params, ops, count, member)                                                  \
-    do {                                                                                        \
-        pl_params_text_array((params), (count));                                                \
-        for (size_t i = 0; i < (count); i++)                                                    \
-            pl_params_element_text((params), at((ops), i)->member, at((ops), i)->member##_len); \
-        pl_params_array_end(params);                                                            \
+#define SLOT_ARRAY(params, plan, copies, type, ...)                                        \
+    do {                                                                                   \
+        pl_params_##type##_array((params), (copies) ? (plan)->slots_count -                \
+                                                          (plan)->firsts_count             \
+                                                    : (plan)->firsts_count);               \
+        for (size_t i = 0; i < (plan)->slots_count; i++) {                                 \
+            const slot_t *slot = &(plan)->slots[i];                                        \
+            if (slot->is_copy == (copies))                                                 \
+                pl_params_element_##type((params), __VA_ARGS__);                           \
+        }                                                                                  \
+        pl_params_array_end(params);                                                       \
     } while (0)
+
+static int64_t peer_of(const slot_t *slot)
+{
+    const pl_message_write_t *write = slot->write;
+    return slot->first > 0 ? write->mailbox_id : write->peer_id;
+}
+
+static void encode_slots(pl_params_t *params, const plan_t *plan, bool copies)
+{
+    SLOT_ARRAY(params, plan, copies, int32, (int32_t)slot->mailbox + 1);
+    SLOT_ARRAY(params, plan, copies, int32, (int32_t)slot->ordinal);
+    SLOT_ARRAY(params, plan, copies, int64, peer_of(slot));
+    if (copies) {
+        SLOT_ARRAY(params, plan, copies, int32, (int32_t)slot->first);
+        SLOT_ARRAY(params, plan, copies, int64, slot->write->message_id);
+    }
+    SLOT_ARRAY(params, plan, copies, text, slot->write->client_message_id,
+               slot->write->client_message_id_len);
+    SLOT_ARRAY(params, plan, copies, text, slot->write->content, slot->write->content_len);
+    if (!copies) {
+        SLOT_ARRAY(params, plan, copies, int64, slot->time_us);
+        SLOT_ARRAY(params, plan, copies, bool, slot->write->copy_mode == PL_COPY_OUTBOX);
+    }
+}
 
 static void encode(pl_params_t *params, pl_op_t *const *ops, size_t count)
 {
-    INT64_ARRAY(params, ops, count, mailbox_id);
-    INT64_ARRAY(params, ops, count, peer_id);
-    INT64_ARRAY(params, ops, count, sender_id);
-    INT64_ARRAY(params, ops, count, message_id);
-    TEXT_ARRAY(params, ops, count, client_message_id);
-    TEXT_ARRAY(params, ops, count, content);
-    INT64_ARRAY(params, ops, count, received_us);
-    pl_params_int16_array(params, count);
-    for (size_t i = 0; i < count; i++)
-        pl_params_element_int16(params, (int16_t)at(ops, i)->copy_mode);
-    pl_params_array_end(params);
+    plan_t plan;
+
+    plan_make(&plan, ops, count);
+    MAILBOX_ARRAY(params, &plan, int64, mailbox->user_id);
+    MAILBOX_ARRAY(params, &plan, int32, (int32_t)mailbox->slots);
+    MAILBOX_ARRAY(params, &plan, int64, mailbox->time_us);
+    encode_slots(params, &plan, false);
+    encode_slots(params, &plan, true);
+    plan_dispose(&plan);
 }
 
-static void decode_change(pl_mailbox_change_t *change, const PGresult *result, int row,
-                          int first_column)
+/* ---- the answer ---- */
+
+typedef struct answer {
+    pl_result_array_t previous, versions;
+    pl_result_array_t first_messages, first_versions, first_equals;
+    pl_result_array_t copy_versions;
+    pl_result_array_t users, peers, unread;
+} answer_t;
+
+static void read_answer(answer_t *answer, const PGresult *result)
 {
-    change->version = pl_result_int64(result, row, first_column);
-    change->mailbox_previous = pl_result_int64(result, row, first_column + 1);
-    change->mailbox_version = pl_result_int64(result, row, first_column + 2);
-    change->unread_count = pl_result_int32(result, row, first_column + 3);
+    *answer = (answer_t){
+        .previous = pl_result_array(result, 0, COLUMN_MAILBOX_PREVIOUS),
+        .versions = pl_result_array(result, 0, COLUMN_MAILBOX_VERSIONS),
+        .first_messages = pl_result_array(result, 0, COLUMN_FIRST_MESSAGES),
+        .first_versions = pl_result_array(result, 0, COLUMN_FIRST_VERSIONS),
+        .first_equals = pl_result_array(result, 0, COLUMN_FIRST_EQUALS),
+        .copy_versions = pl_result_array(result, 0, COLUMN_COPY_VERSIONS),
+        .users = pl_result_array(result, 0, COLUMN_CONVERSATION_USERS),
+        .peers = pl_result_array(result, 0, COLUMN_CONVERSATION_PEERS),
+        .unread = pl_result_array(result, 0, COLUMN_CONVERSATION_UNREAD),
+    };
+}
+
+static int32_t unread_count(const answer_t *answer, int64_t user_id, int64_t peer_id)
+{
+    for (size_t i = 0; i < answer->users.count; i++)
+        if (pl_result_array_int64(&answer->users, i) == user_id &&
+            pl_result_array_int64(&answer->peers, i) == peer_id)
+            return pl_result_array_int32(&answer->unread, i);
+    return 0;
+}
+
+static pl_mailbox_change_t change_of(const answer_t *answer, size_t mailbox, int64_t version)
+{
+    return (pl_mailbox_change_t){
+        .version = version,
+        .mailbox_previous = pl_result_array_int64(&answer->previous, mailbox),
+        .mailbox_version = pl_result_array_int64(&answer->versions, mailbox),
+    };
+}
+
+static void decode_first(pl_message_write_t *write, const answer_t *answer, size_t index)
+{
+    int64_t version = pl_result_array_int64(&answer->first_versions, index);
+
+    write->stored_id = pl_result_array_int64(&answer->first_messages, index);
+    write->change = change_of(answer, write->mailbox_index, version);
+    if (version > write->change.mailbox_previous) {
+        write->status = PL_WRITE_STORED;
+        write->change.unread_count = unread_count(answer, write->mailbox_id, write->peer_id);
+    } else {
+        write->status = pl_result_array_bool(&answer->first_equals, index) ? PL_WRITE_DUPLICATE
+                                                                           : PL_WRITE_REUSED;
+    }
+}
+
+static void decode_copy(pl_message_write_t *write, const answer_t *answer, size_t index)
+{
+    int64_t version = pl_result_array_int64(&answer->copy_versions, index);
+
+    write->stored_id = write->message_id;
+    write->status = version > 0 ? PL_WRITE_STORED : PL_WRITE_DUPLICATE;
+    write->change = change_of(answer, write->mailbox_index, version);
+    write->change.unread_count = unread_count(answer, write->mailbox_id, write->peer_id);
+}
+
+static void decode_copy_here(pl_message_write_t *write, const answer_t *answer, size_t index)
+{
+    int64_t version = pl_result_array_int64(&answer->copy_versions, index);
+
+    write->copy_change = change_of(answer, write->copy_mailbox_index, version);
+    write->copy_change.unread_count = unread_count(answer, write->sender_id, write->mailbox_id);
 }
 
 static bool decode(PGresult *result, pl_op_t *const *ops, size_t count)
 {
-    assert((size_t)PQntuples(result) == count);
-    for (int row = 0; row < (int)count; row++) {
-        pl_message_write_t *write = (pl_message_write_t *)ops[row];
-        write->status = (enum pl_write_status)pl_result_int16(result, row, COLUMN_STATUS);
-        write->stored_id = pl_result_int64(result, row, COLUMN_MESSAGE_ID);
-        decode_change(&write->change, result, row, COLUMN_VERSION);
-        decode_change(&write->copy_change, result, row, COLUMN_COPY_VERSION);
+    answer_t answer;
+    size_t firsts = 0, copies = 0;
+
+    read_answer(&answer, result);
+    for (size_t i = 0; i < count; i++) {
+        pl_message_write_t *write = at(ops, i);
+        if (write->message_id > 0)
+            decode_copy(write, &answer, copies++);
+        else
+            decode_first(write, &answer, firsts++);
+        if (write->message_id == 0 && write->copy_mode == PL_COPY_HERE)
+            decode_copy_here(write, &answer, copies++);
     }
     return false;
 }
@@ -92,7 +310,8 @@ static void on_committed(void *context, pl_op_t *const *ops, size_t count)
 
 const pl_op_kind_t pl_message_write_kind = {
     .name = "write_messages",
-    .sql = "SELECT * FROM parley.write_messages($1, $2, $3, $4, $5, $6, $7, $8)",
+    .sql = "SELECT * FROM parley.write_messages($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, "
+           "$13, $14, $15, $16, $17)",
     .max_ops = SIZE_MAX,
     .encode = encode,
     .decode = decode,

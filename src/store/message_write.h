@@ -15,8 +15,7 @@
 
 enum pl_copy_mode {
     PL_COPY_NONE = 0,
-    PL_COPY_HERE =
-        1, /* the sender's mailbox is in the same shard: written in the same transaction */
+    PL_COPY_HERE = 1, /* the sender's mailbox is in the same database: in the same transaction */
     PL_COPY_OUTBOX = 2, /* an outbox row owes it */
 };
 
@@ -35,7 +34,7 @@ typedef struct pl_mailbox_change {
 } pl_mailbox_change_t;
 
 typedef struct pl_message_write {
-    pl_op_t op; /* kind: pl_message_write_kind */
+    pl_op_t op; /* by pl_message_write_init */
 
     int64_t mailbox_id;
     int64_t peer_id;
@@ -53,7 +52,15 @@ typedef struct pl_message_write {
     int64_t stored_id; /* the message's id, assigned now or long ago */
     pl_mailbox_change_t change;
     pl_mailbox_change_t copy_change; /* of the sender's mailbox with PL_COPY_HERE, when stored */
+
+    /* The batch's own: where the two mailboxes are in it. */
+    size_t mailbox_index;
+    size_t copy_mailbox_index;
 } pl_message_write_t;
+
+/* Sets what the operation needs besides its deadline and `on_done`; the ids and the client's id are
+ * there. */
+void pl_message_write_init(pl_message_write_t *write);
 
 extern const pl_op_kind_t pl_message_write_kind;
 
