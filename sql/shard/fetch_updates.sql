@@ -56,11 +56,13 @@ BEGIN
         SELECT * FROM (
             SELECT 'c'::"char", c.peer_id, c.last_message_id, NULL::bigint, NULL::text, left(m.content, 100),
                    c.unread_count, c.read_up_to, c.delivered_up_to, c.version, NULL::bigint, NULL::boolean, NULL::boolean
-            FROM (SELECT * FROM {shard}.conversation c WHERE c.user_id = mailbox_id
-                  ORDER BY c.changed_period DESC FETCH FIRST (page_size) ROWS WITH TIES) c
+            FROM (SELECT *
+                  FROM (SELECT * FROM {shard}.conversation c WHERE c.user_id = mailbox_id
+                        -- All of the last period, which is not sorted within.
+                        ORDER BY c.changed_period DESC FETCH FIRST (page_size) ROWS WITH TIES) c
+                  ORDER BY c.version DESC LIMIT page_size) c
                  LEFT JOIN {shard}.message m ON m.user_id = mailbox_id AND m.peer_id = c.peer_id
-                                             AND m.message_id = c.last_message_id
-            ORDER BY c.version DESC LIMIT page_size) newest
+                                             AND m.message_id = c.last_message_id) newest
         ORDER BY version;
         RETURN;
     END IF;

@@ -33,20 +33,105 @@ CREATE FUNCTION test.copy(sender bigint, recipient bigint, message_id bigint, ke
 RETURNS test.operation LANGUAGE sql IMMUTABLE
 RETURN ROW(sender, recipient, sender, message_id, key, content, 0, 0)::test.operation;
 
--- Writes the operations as one batch.
+-- Groups the operations as the server does (src/store/message_write.c), has them written as one batch, and gives each its
+-- part of the answer. A batch has no key twice: the caller sees to that.
+--
+-- op                     1 is the first
+-- status                 0 stored, 1 duplicate, 2 duplicate with other content
+-- message_id             of the stored row, be it new or old
+-- version                of the stored row; null for a duplicate of a sender's copy
+-- mailbox_previous       the mailbox's version before the batch
+-- mailbox_version        and after it
+-- unread_count           the conversation's after the batch; null if the batch stored nothing in it
+-- copy_version           copy mode 1 and stored: the same of the sender's copy; else null
+-- copy_mailbox_previous
+-- copy_mailbox_version
+-- copy_unread_count
 CREATE FUNCTION test.write(VARIADIC operations test.operation[])
 RETURNS TABLE (op integer, status smallint, message_id bigint, version bigint,
                mailbox_previous bigint, mailbox_version bigint, unread_count integer,
                copy_version bigint, copy_mailbox_previous bigint, copy_mailbox_version bigint,
                copy_unread_count integer)
 LANGUAGE sql AS $$
-    SELECT w.*
-    FROM (SELECT array_agg(o.mailbox_id) AS mailbox_ids, array_agg(o.peer_id) AS peer_ids,
-                 array_agg(o.sender_id) AS sender_ids, array_agg(o.message_id) AS message_ids,
-                 array_agg(o.client_message_id) AS keys, array_agg(o.content) AS contents,
-                 array_agg(o.received) AS received, array_agg(o.copy_mode) AS copy_modes
-          FROM unnest(operations) o) a,
-         parley.write_messages(mailbox_ids, peer_ids, sender_ids, message_ids, keys, contents, received, copy_modes) w
+    WITH operation AS MATERIALIZED (
+        SELECT * FROM unnest(operations) WITH ORDINALITY
+            AS o (mailbox_id, peer_id, sender_id, message_id, key, content, received, copy_mode, op)
+    ),
+    -- What the batch may store. A sender's copy follows its first-written copy.
+    slot AS (
+        SELECT op, 0 AS part, message_id > 0 AS is_copy, mailbox_id AS user_id, peer_id, message_id, key, content,
+               CASE WHEN message_id > 0 THEN message_id >> 1 ELSE received END AS time, copy_mode = 2 AS owes
+        FROM operation
+        UNION ALL
+        SELECT op, 1, true, sender_id, mailbox_id, 0, key, content, received, false
+        FROM operation WHERE copy_mode = 1 AND message_id = 0
+    ),
+    ranked AS (
+        SELECT *, dense_rank() OVER (ORDER BY user_id)::integer AS mailbox,
+               (row_number() OVER mailbox)::integer AS ordinal,
+               count(*) FILTER (WHERE NOT is_copy) OVER mailbox AS firsts_so_far,
+               row_number() OVER (PARTITION BY is_copy ORDER BY op, part) AS place,
+               (part * count(*) FILTER (WHERE NOT is_copy) OVER (ORDER BY op, part))::integer AS first
+        FROM slot
+        WINDOW mailbox AS (PARTITION BY user_id ORDER BY op, part)
+    ),
+    -- A first-written copy's time is above all before it in its mailbox.
+    timed AS MATERIALIZED (
+        SELECT op, part, is_copy, user_id, peer_id, message_id, key, content, owes, mailbox, ordinal, place, first,
+               CASE WHEN is_copy THEN time
+                    ELSE firsts_so_far + max(time - firsts_so_far) OVER (PARTITION BY user_id ORDER BY op, part)
+               END AS time
+        FROM ranked
+    ),
+    mailboxes AS (
+        SELECT array_agg(user_id ORDER BY user_id) AS ids, array_agg(slots ORDER BY user_id) AS slots,
+               array_agg(time ORDER BY user_id) AS times
+        FROM (SELECT user_id, count(*)::integer AS slots, max(time) AS time FROM timed GROUP BY user_id) m
+    ),
+    firsts AS (
+        SELECT array_agg(mailbox ORDER BY place) AS mailboxes, array_agg(ordinal ORDER BY place) AS ordinals,
+               array_agg(peer_id ORDER BY place) AS peers, array_agg(key ORDER BY place) AS keys,
+               array_agg(content ORDER BY place) AS contents, array_agg(time ORDER BY place) AS times,
+               array_agg(owes ORDER BY place) AS owes
+        FROM timed WHERE NOT is_copy
+    ),
+    copies AS (
+        SELECT array_agg(mailbox ORDER BY place) AS mailboxes, array_agg(ordinal ORDER BY place) AS ordinals,
+               array_agg(peer_id ORDER BY place) AS peers, array_agg(first ORDER BY place) AS firsts,
+               array_agg(message_id ORDER BY place) AS messages, array_agg(key ORDER BY place) AS keys,
+               array_agg(content ORDER BY place) AS contents
+        FROM timed WHERE is_copy
+    ),
+    answer AS MATERIALIZED (
+        SELECT w.*
+        FROM mailboxes m, firsts f, copies c,
+             parley.write_messages(
+                 coalesce(m.ids, '{}'), coalesce(m.slots, '{}'), coalesce(m.times, '{}'),
+                 coalesce(f.mailboxes, '{}'), coalesce(f.ordinals, '{}'), coalesce(f.peers, '{}'),
+                 coalesce(f.keys, '{}'), coalesce(f.contents, '{}'), coalesce(f.times, '{}'), coalesce(f.owes, '{}'),
+                 coalesce(c.mailboxes, '{}'), coalesce(c.ordinals, '{}'), coalesce(c.peers, '{}'),
+                 coalesce(c.firsts, '{}'), coalesce(c.messages, '{}'), coalesce(c.keys, '{}'),
+                 coalesce(c.contents, '{}')) w
+    ),
+    part AS MATERIALIZED (
+        SELECT t.op, t.part, t.is_copy,
+               CASE WHEN t.is_copy THEN t.message_id ELSE a.first_messages[t.place] END AS message_id,
+               CASE WHEN t.is_copy THEN nullif(a.copy_versions[t.place], 0) ELSE a.first_versions[t.place] END AS version,
+               a.first_equals[t.place] AS is_equal,
+               a.mailbox_previous[t.mailbox] AS mailbox_previous, a.mailbox_versions[t.mailbox] AS mailbox_version,
+               (SELECT c.unread FROM unnest(a.conversation_users, a.conversation_peers, a.conversation_unread)
+                                     AS c (user_id, peer_id, unread)
+                WHERE c.user_id = t.user_id AND c.peer_id = t.peer_id) AS unread_count
+        FROM timed t, answer a
+    )
+    SELECT p.op::integer,
+           CASE WHEN p.version > p.mailbox_previous THEN 0 WHEN p.is_copy OR p.is_equal THEN 1 ELSE 2 END::smallint,
+           p.message_id, p.version, p.mailbox_previous, p.mailbox_version, p.unread_count,
+           c.version, CASE WHEN c.version > 0 THEN c.mailbox_previous END,
+           CASE WHEN c.version > 0 THEN c.mailbox_version END, CASE WHEN c.version > 0 THEN c.unread_count END
+    FROM part p LEFT JOIN part c ON c.op = p.op AND c.part = 1
+    WHERE p.part = 0
+    ORDER BY p.op
 $$;
 
 -- All that the tables hold, as text: equal texts, equal tables.
@@ -75,8 +160,13 @@ CREATE FUNCTION test.broken_rules() RETURNS SETOF text LANGUAGE sql STABLE AS $$
                  count(*) FILTER (WHERE sender_id <> user_id) AS unread
           FROM parley.message GROUP BY user_id, peer_id) m USING (user_id, peer_id)
     WHERE (c.last_message_id, c.version, c.unread_count) IS DISTINCT FROM (m.last, m.version, m.unread)
-       OR c.snippet <> (SELECT left(content, 100) FROM parley.message x
-                        WHERE x.user_id = c.user_id AND x.peer_id = c.peer_id AND x.message_id = c.last_message_id)
+    UNION ALL
+    SELECT format('periods of %s', c) FROM parley.conversation c
+    WHERE (c.newest_period, c.changed_period) IS DISTINCT FROM (c.last_message_id >> 28, c.version >> 27)
+    UNION ALL
+    SELECT format('conversation whose last message is gone: %s', c) FROM parley.conversation c
+    WHERE NOT EXISTS (SELECT FROM parley.message m
+                      WHERE m.user_id = c.user_id AND m.peer_id = c.peer_id AND m.message_id = c.last_message_id)
     UNION ALL
     SELECT format('message without conversation: %s', m) FROM parley.message m
     WHERE NOT EXISTS (SELECT FROM parley.conversation c WHERE c.user_id = m.user_id AND c.peer_id = m.peer_id)

@@ -54,7 +54,7 @@ COLUMNS = ("op", "status", "message_id", "version", "mailbox_previous", "mailbox
 
 
 class Written:
-    """A row of write_messages."""
+    """A row of test.write."""
 
     def __init__(self, row):
         self.__dict__.update(zip(COLUMNS, row))
@@ -72,12 +72,11 @@ def copy(sender, recipient, message_id, key, content="text"):
     return (sender, recipient, sender, message_id, key, content, 0, 0)
 
 
-WRITE = ("SELECT * FROM parley.write_messages(%s::bigint[], %s::bigint[], %s::bigint[], %s::bigint[], %s::text[],"
-         " %s::text[], %s::bigint[], %s::smallint[])")
+WRITE = "SELECT * FROM test.write(VARIADIC %s::test.operation[])"
 
 
 def start_write(session, *operations):
-    return session.start(WRITE, *[list(column) for column in zip(*operations)])
+    return session.start(WRITE, list(operations))
 
 
 def written(started):

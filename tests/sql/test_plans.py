@@ -1,5 +1,8 @@
 """What each function touches: the same few pages whether the mailbox has 10 rows or 100,000, by plans that a connection
-made when the tables were as good as empty; and only the leaves of the shards that it is about."""
+made when the tables were as good as empty; and only the leaves of the shards that it is about.
+
+The conversations' indexes are over periods of two minutes. So what is read in their order costs all the conversations
+that have last changed in one of the periods read, be they on the page or not, and those of no other period."""
 
 import json
 
@@ -12,6 +15,7 @@ SMALL = user_id(0, 2)  # 10 conversations, 10 messages in one of them
 PEER = user_id(1, 1)
 FIRST = 10**15  # version and time of the first message
 STEP = 100000  # microseconds between messages
+PERIOD = 1 << 27  # microseconds
 
 READS = {
     "newest conversations": "shard_0000.fetch_conversations(%(me)s, 20, 0, 0)",
@@ -38,20 +42,22 @@ READS = {
 LOAD = """
 INSERT INTO parley.message (user_id, peer_id, message_id, version, sender_id, client_message_id, content)
 SELECT %(me)s, peer, time * 2 + 1, time, peer, n::text, repeat('x', 160)
-FROM (SELECT n, %(first)s + n * %(step)s AS time,
+FROM (SELECT n, %(first)s + n * %(step)s - greatest(n - %(burst)s, 0) * (%(step)s - 1) AS time,
              CASE WHEN n %% 2 = 0 THEN %(peer)s ELSE %(peer)s + (n / 2) %% %(conversations)s END AS peer
       FROM generate_series(1::bigint, %(messages)s) n) n;
-INSERT INTO parley.conversation (user_id, peer_id, last_message_id, version, unread_count, snippet)
-SELECT user_id, peer_id, max(message_id), max(version), count(*), repeat('x', 100)
+INSERT INTO parley.conversation (user_id, peer_id, last_message_id, newest_period, version, changed_period, unread_count)
+SELECT user_id, peer_id, max(message_id), max(message_id) >> 28, max(version), max(version) >> 27, count(*)
 FROM parley.message WHERE user_id = %(me)s GROUP BY user_id, peer_id;
 UPDATE shard_0000.mailbox SET version = %(version)s WHERE user_id = %(me)s;
 """
 
 
-def parameters(me, messages):
-    version = FIRST + messages * STEP
-    return {"me": me, "peer": PEER, "first": FIRST, "step": STEP, "messages": messages, "version": version,
-            "conversations": messages // 5, "recent": version - 5 * STEP, "middle": (FIRST + messages * STEP // 2) * 2,
+def parameters(me, messages, step=STEP, burst=0):
+    """Of a mailbox whose messages are `step` apart, the last `burst` of them but a microsecond."""
+    version = FIRST + (messages - burst) * step + burst
+    return {"me": me, "peer": PEER, "first": FIRST, "step": step, "messages": messages, "version": version,
+            "burst": messages - burst, "conversations": messages // 5, "recent": version - 5 * (1 if burst else step),
+            "middle": (FIRST + messages * step // 2) * 2,
             "outbox_recipients": [me] * 100, "outbox_senders": [PEER] * 100, "outbox_ids": list(range(100))}
 
 
@@ -64,11 +70,10 @@ def pages(session, call, values):
     return plan["Shared Hit Blocks"] + plan["Shared Read Blocks"], plan["Actual Rows"]
 
 
-def test_reads_cost_the_same(database):
-    """No read of the large mailbox touches more than a page of rows needs."""
+def measure(database, small, large):
+    """The report of what the reads of `large` touch, by plans made on `small`."""
     admin, session = Session(database, "postgres"), Session(database)
     admin.run("SELECT test.user(0, n) FROM generate_series(1, 3) n")
-    small, large = parameters(SMALL, 50), parameters(BIG, 100000)
     with admin.connection.cursor() as cursor:
         cursor.execute(LOAD, small)
     admin.run("ANALYZE")
@@ -89,12 +94,32 @@ def test_reads_cost_the_same(database):
         pages(session, call, large)
         touched, rows = pages(session, call, large)
         report[name] = (touched, 100 if name == "settled" else rows)
-    # A row is at most a few pages: index, table; a claimed one also its lock and the recipient's message.
-    assert {name: cost for name, cost in report.items() if cost[0] > 40 + 10 * cost[1]} == {}
-    assert report["newest conversations"][1] == 21 and report["newest messages"][1] == 51
-    assert report["messages since"][1] > 1 and report["updates since"][1] > 5
     session.close()
     admin.close()
+    assert report["newest conversations"][1] == 21 and report["newest messages"][1] == 51
+    assert report["messages since"][1] > 1 and report["updates since"][1] > 5
+    assert report["updates from the future"][1] == 101
+    return report
+
+
+@pytest.mark.parametrize("step", [STEP, PERIOD], ids=["600 in a period", "one in a period"])
+def test_reads_cost_the_same(database, step):
+    """No read of the large mailbox touches more than a page of rows needs."""
+    report = measure(database, parameters(SMALL, 50, step), parameters(BIG, 100000, step))
+    # A row is at most a few pages: index, table; a claimed one also its lock and the recipient's message.
+    assert {name: cost for name, cost in report.items() if cost[0] > 40 + 10 * cost[1]} == {}
+
+
+def test_reads_cost_a_period(database):
+    """Where 2,000 of the 20,000 conversations are in one period, a read touches each of these once at the most, and the
+    messages only of those on its page."""
+    report = measure(database, parameters(SMALL, 50, PERIOD, 40), parameters(BIG, 100000, PERIOD, 4000))
+    conversations = {name: cost for name, cost in report.items() if "conversations" in name or "updates" in name}
+    assert len(conversations) == 6
+    assert {name: cost for name, cost in conversations.items() if cost[0] > 40 + 10 * cost[1] + 2000} == {}
+    for name, cost in report.items():  # what needs no conversation is as ever
+        if name not in conversations and name != "messages since":
+            assert cost[0] <= 40 + 10 * cost[1], name
 
 
 @pytest.fixture
@@ -127,16 +152,75 @@ BATCH = [operation for n in range(1, 21) for operation in (
     copy(user_id(3, n), user_id(1, n), 20000 + n, "m"))]
 
 
-@pytest.mark.parametrize("operations", [BATCH[:1], BATCH, BATCH + BATCH])
-def test_a_batch_reads_no_table(loud, operations):
-    """write_messages reaches tables by INSERT alone, and joins by hashing or merging: a batch's cost is linear."""
-    write(loud, *operations)
-    own = [plan for plan in plans(loud) if "WITH operation" in plan["Query Text"]]
-    assert own
-    for plan in own:
+def other_content(operation):
+    return operation[:5] + ("other",) + operation[6:]
+
+
+SCANS = ("Seq Scan", "Index Scan", "Index Only Scan", "Bitmap Heap Scan", "Tid Scan")
+
+
+def check_plans(session):
+    """write_messages reaches tables by INSERT alone, and joins by hashing or merging: a batch's cost is linear. But for
+    what a retry's content is compared with: one row, by the primary key of its leaf. The number of statements by kind."""
+    inserts = lookups = others = 0
+    for plan in plans(session):
+        text = plan["Query Text"]
+        if "test.write" in text or "parley.write_messages" in text:
+            continue
+        lookup = text.startswith("SELECT coalesce(bool_and(content")
+        others += not lookup
         for node in nodes(plan["Plan"]):
-            assert node["Node Type"] not in ("Seq Scan", "Index Scan", "Index Only Scan", "Bitmap Heap Scan", "Nested Loop")
-            assert node["Node Type"] != "ModifyTable" or node["Operation"] == "Insert"
+            if lookup and node["Node Type"] in SCANS:
+                assert node["Node Type"] == "Index Scan" and node["Index Name"] == "message_pkey"
+                assert node["Actual Rows"] == 1 and "Filter" not in node
+                lookups += 1
+                continue
+            assert node["Node Type"] not in SCANS, text
+            if node["Node Type"] == "ModifyTable":
+                assert node["Operation"] == "Insert", text
+                inserts += 1
+            if node["Node Type"] == "Nested Loop":
+                outer, = [child for child in node["Plans"] if child["Parent Relationship"] == "Outer"]
+                assert outer["Actual Rows"] <= 1, text
+    session.connection.notices = []
+    return inserts, lookups, others
+
+
+@pytest.mark.parametrize("operations", [BATCH[:1], BATCH, BATCH + [
+    deliver(user_id(1, 1 + n % 40), user_id(1 + 2 * (n % 2), 1 + (n + 1) % 40), f"n{n}", copy_mode=1 + n % 2)
+    for n in range(300)]], ids=["one", "sixty", "many"])
+def test_a_batch_reads_no_table(loud, operations):
+    """Three statements write a batch of any size, and what is new to it needs no other."""
+    write(loud, *operations)
+    inserts, lookups, others = check_plans(loud)
+    # mailbox, message, and in one statement the copies, the conversations and the outbox.
+    assert (inserts, lookups, others) == (5, 0, 3)
+
+
+def test_a_retry_reads_one_row(loud):
+    """A batch with retries, some of them refused, reads those messages' rows and no other."""
+    write(loud, *BATCH)
+    loud.connection.notices = []
+    again = BATCH[:6] + [other_content(operation) for operation in BATCH[6:12]]
+    new = [deliver(user_id(1, n), user_id(3, n), "new") for n in range(1, 4)]
+    statuses = [row.status for row in write(loud, *again, *new)]
+    assert statuses == [1] * 6 + [2, 2, 1] * 2 + [0] * 3
+    inserts, lookups, _ = check_plans(loud)
+    assert lookups == sum(operation[3] == 0 for operation in again)
+    assert inserts == 6  # and the mailboxes that get their versions back
+
+
+def locked_schemas(session):
+    """The shards of which a table or an index is open."""
+    locked = session.run("SELECT DISTINCT c.relnamespace::regnamespace::text FROM pg_locks l JOIN pg_class c ON c.oid = l.relation"
+                         " WHERE l.pid = pg_backend_pid() AND l.locktype = 'relation'")
+    return {row[0] for row in locked if row[0].startswith("shard_")}
+
+
+def updates(session, table):
+    """Rows updated in a leaf, and how many of them in their page and no index."""
+    session.run("SELECT pg_stat_force_next_flush()")
+    return session.run("SELECT n_tup_upd, n_tup_hot_upd FROM pg_stat_user_tables WHERE relid = %s::regclass", table)[0]
 
 
 def test_a_batch_locks_its_shards_alone(loud):
@@ -144,18 +228,47 @@ def test_a_batch_locks_its_shards_alone(loud):
     for _ in range(3):
         loud.run("BEGIN")
         write(loud, *BATCH)
-        locked = loud.run("SELECT DISTINCT c.relnamespace::regnamespace::text FROM pg_locks l JOIN pg_class c ON c.oid = l.relation"
-                          " WHERE l.pid = pg_backend_pid() AND l.locktype = 'relation'")
+        assert locked_schemas(loud) == {"shard_0001", "shard_0003"}
         loud.run("ROLLBACK")
-        assert {"shard_0001", "shard_0003"} <= {row[0] for row in locked}
-        assert not {"shard_0000", "shard_0002"} & {row[0] for row in locked}
+
+
+def test_settling_opens_its_shards_alone(loud):
+    """settle_outbox touches the outboxes of the rows' shards, and these by the key."""
+    write(loud, *[deliver(user_id(shard, n), user_id(3 - shard, n), "o", copy_mode=2) for shard in (1, 3) for n in range(1, 41)])
+    keys = [list(column) for column in zip(*loud.run("SELECT recipient_id, sender_id, message_id FROM parley.outbox"))]
+    assert len(keys[0]) == 80
+    for _ in range(3):
+        loud.connection.notices = []
+        loud.run("BEGIN")
+        assert loud.value("SELECT parley.settle_outbox(%s::bigint[], %s::bigint[], %s::bigint[])", *keys) == 80
+        assert locked_schemas(loud) == {"shard_0001", "shard_0003"}
+        loud.run("ROLLBACK")
+        scans = [node["Node Type"] for plan in plans(loud) if plan["Query Text"].startswith("DELETE")
+                 for node in nodes(plan["Plan"]) if node.get("Relation Name") == "outbox" and node["Node Type"] in SCANS]
+        assert len(scans) == 4 and not {"Seq Scan", "Bitmap Heap Scan"} & set(scans), scans
 
 
 def test_mailbox_updates_stay_in_their_page(loud):
     """The update of a mailbox row is HOT: no index entry, and the page is pruned without vacuum."""
     for n in range(200):
         write(loud, deliver(user_id(0, 1), user_id(0, 2), str(n)))
-    loud.run("SELECT pg_stat_force_next_flush()")
-    hot, updated = loud.run("SELECT n_tup_hot_upd, n_tup_upd FROM pg_stat_user_tables WHERE relid = 'shard_0000.mailbox'::regclass")[0]
-    assert updated == 200
-    assert hot == updated
+    assert updates(loud, "shard_0000.mailbox") == (200, 200)
+
+
+def test_conversation_updates_stay_in_their_page(loud):
+    """The update of a conversation row is HOT as long as its periods do not change, for both copies; and else it is not,
+    once for each of the periods."""
+    here, there = user_id(0, 1), user_id(1, 1)
+    # A clock ahead, at the beginning of a period.
+    start = (int(loud.value("SELECT extract(epoch FROM clock_timestamp())")) * 1000000 // PERIOD + 10) * PERIOD
+    write(loud, deliver(here, there, "first", received=start, copy_mode=1))
+    for n in range(200):
+        write(loud, deliver(here, there, str(n), received=start + 1000 * (n + 1), copy_mode=1))
+    assert updates(loud, "shard_0000.conversation") == (200, 200)
+    assert updates(loud, "shard_0001.conversation") == (200, 200)
+    assert loud.run("SELECT DISTINCT newest_period, changed_period FROM parley.conversation") == [(start // PERIOD,) * 2]
+    for n in range(1, 11):
+        write(loud, deliver(here, there, f"later {n}", received=start + n * PERIOD, copy_mode=1))
+    assert updates(loud, "shard_0000.conversation") == (210, 200)
+    assert loud.run("SELECT DISTINCT newest_period, changed_period FROM parley.conversation") == [(start // PERIOD + 10,) * 2]
+    assert loud.run("SELECT test.broken_rules()") == []

@@ -24,7 +24,7 @@ $$;
 SELECT is(pg_temp.page(20, 0, 0), 'page 7 6 5 4 3 2', 'newest first');
 SELECT is((SELECT (snippet, unread_count, read_up_to, delivered_up_to, last_message_id, version)::text
            FROM shard_0000.fetch_conversations(:me, 1, 0, 0) WHERE peer_id IS NOT NULL),
-          (SELECT (snippet, unread_count, read_up_to, delivered_up_to, last_message_id, version)::text
+          (SELECT ('from 7'::text, unread_count, read_up_to, delivered_up_to, last_message_id, version)::text
            FROM parley.conversation WHERE user_id = :me AND peer_id = test.id(0, 7)), 'with all that a conversation has');
 SELECT is((SELECT version FROM shard_0000.fetch_conversations(:me, 1, 0, 0) WHERE peer_id IS NULL), pg_temp.version_of(7),
           'the header has the mailbox''s version');

@@ -32,7 +32,7 @@ SELECT is((SELECT ARRAY[peer_id::text, message_id::text, sender_id::text, conten
           'with all that a message has');
 SELECT is((SELECT (peer_id, message_id, content, unread_count, read_up_to, delivered_up_to, version)::text
            FROM shard_0000.fetch_updates(:me, 20, pg_temp.version_of(5)) WHERE kind = 'c'),
-          (SELECT (peer_id, last_message_id, snippet, unread_count, read_up_to, delivered_up_to, version)::text
+          (SELECT (peer_id, last_message_id, 'text 6'::text, unread_count, read_up_to, delivered_up_to, version)::text
            FROM parley.conversation WHERE user_id = :me AND peer_id = test.id(0, 4)), 'and all that a conversation has');
 SELECT is(pg_temp.page(20, pg_temp.version_of(4)), 'delta m5 m6 c3 c4', 'since a cursor');
 SELECT is(pg_temp.page(20, pg_temp.version_of(6)), 'delta ', 'nothing since now');
@@ -42,7 +42,10 @@ SELECT is(pg_temp.cursor(5, 0), pg_temp.version_of(5), 'with the cursor there');
 SELECT is(pg_temp.page(2, 0), 'page+ m1 m2', 'no conversation is as old as these');
 SELECT is(pg_temp.page(2, pg_temp.version_of(2)), 'delta+ m3 m4 c2', 'the next page');
 -- As if all were read just now.
-UPDATE shard_0000.conversation SET version = pg_temp.version_of(6) + peer_id - test.id(0, 0) WHERE user_id = :me;
+UPDATE shard_0000.conversation
+SET version = pg_temp.version_of(6) + peer_id - test.id(0, 0),
+    changed_period = (pg_temp.version_of(6) + peer_id - test.id(0, 0)) >> 27
+WHERE user_id = :me;
 UPDATE shard_0000.mailbox SET version = version + 4 WHERE user_id = :me;
 SELECT is(pg_temp.page(2, pg_temp.version_of(6)), 'delta+ c2 c3', 'cut where the conversations are full');
 SELECT is(pg_temp.page(2, (SELECT version + 1 FROM parley.mailbox WHERE user_id = :me)), 'page m5 m6 c3 c4',
