@@ -1,5 +1,5 @@
-/* Proves: a batch keeps the order of submission within a kind and shard, respects its limits, and
- * runs an operation that failed in company by itself. */
+/* Proves: a batch keeps the order of submission within a kind and shard, respects its limits, holds
+ * no key twice, and runs an operation that failed in company by itself. */
 #include "db/batch.h"
 #include "testing.h"
 
@@ -110,6 +110,68 @@ static void test_alone(void **state)
     assert_ptr_equal(batch.ops[0], &ops[2]);
 }
 
+static void fill_and_expect(const int *expected, size_t count)
+{
+    pl_batch_clear(&batch);
+    pl_batch_fill(&batch, &queue);
+    assert_int_equal(batch.count, count);
+    for (size_t i = 0; i < count; i++)
+        assert_ptr_equal(batch.ops[i], &ops[expected[i]]);
+}
+
+/* Equal keys go one after the other, each in its turn, and hold up nothing else; 0 is no key. */
+static void test_a_key_is_once_in_a_batch(void **state)
+{
+    (void)state;
+    static const uint64_t keys[] = {7, 8, 7, 0, 7, 0, 8, 9};
+    for (int i = 0; i < 8; i++) {
+        submit(i, &global, i % 2);
+        ops[i].key = keys[i];
+    }
+    fill_and_expect((int[]){0, 1, 3, 5, 7}, 5);
+    fill_and_expect((int[]){2, 6}, 2);
+    fill_and_expect((int[]){4}, 1);
+    assert_true(h2o_linklist_is_empty(&queue));
+}
+
+/* What waits for its key comes before what was submitted later. */
+static void test_a_repeated_key_keeps_its_place(void **state)
+{
+    (void)state;
+    for (int i = 0; i < 12; i++) {
+        submit(i, &global, 0);
+        ops[i].key = i == 1 ? 1 : (uint64_t)i + 1; /* 1, 1, 3, 4, ... */
+    }
+    fill_and_expect((int[]){0, 2, 3, 4, 5, 6, 7, 8}, 8);
+    fill_and_expect((int[]){1, 9, 10, 11}, 4);
+}
+
+/* Keys that fall on one place of the hash table are still different keys. */
+static void test_keys_that_collide(void **state)
+{
+    (void)state;
+    for (int i = 0; i < 6; i++) {
+        submit(i, &global, 0);
+        ops[i].key = 5 + (uint64_t)(i % 3) * 2 * PL_BATCH_MAX;
+    }
+    fill_and_expect((int[]){0, 1, 2}, 3);
+    fill_and_expect((int[]){3, 4, 5}, 3);
+}
+
+/* One that runs alone after it failed in company runs so, and its like waits. */
+static void test_a_key_that_runs_alone(void **state)
+{
+    (void)state;
+    for (int i = 0; i < 3; i++) {
+        submit(i, &global, 0);
+        ops[i].key = 7;
+    }
+    ops[1].alone = true;
+    fill_and_expect((int[]){0}, 1);
+    fill_and_expect((int[]){1}, 1);
+    fill_and_expect((int[]){2}, 1);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -118,6 +180,10 @@ int main(void)
         cmocka_unit_test_setup(test_full_statement_starts_another, start),
         cmocka_unit_test_setup(test_limit, start),
         cmocka_unit_test_setup(test_alone, start),
+        cmocka_unit_test_setup(test_a_key_is_once_in_a_batch, start),
+        cmocka_unit_test_setup(test_a_repeated_key_keeps_its_place, start),
+        cmocka_unit_test_setup(test_keys_that_collide, start),
+        cmocka_unit_test_setup(test_a_key_that_runs_alone, start),
     };
     return RUN_TESTS(tests);
 }
