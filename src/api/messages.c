@@ -1,8 +1,7 @@
 /*
  * sendMessage: the life of a send.
  *
- *   checking sender -> checking recipient -> first write -> answered          (one shard, or
- * refused)
+ *   checking sender -> checking recipient -> first write -> answered (one database, or refused)
  *                                                \-> copying -> answered "stored"
  *                                                       \-> answered "pending" -> copy ends
  *
@@ -14,7 +13,7 @@
  * user that later sends of the same pair have to join behind (user_check.h). The lane keeps the
  * order of what is submitted to it, and there is one for the recipient in the process.
  *
- * The recipient's copy and, in another shard, the outbox row that owes the sender's copy commit
+ * The recipient's copy and, in another database, the outbox row that owes the sender's copy commit
  * first (promise 2). What is done here for the sender's copy after that is to be quick: if it
  * fails, the relay does the same. So it is done for a duplicate too, whose first attempt may have
  * been cut off between the two.
@@ -219,6 +218,16 @@ static void check_recipient(send_t *send)
 
 /* ---- the recipient's copy ---- */
 
+/* Whether the sender's copy is there. In one shard it was stored with the first-written one,
+ * however long ago. A duplicate of two shards may be from when they were in two databases, and its
+ * copy still be owed. */
+static bool is_copied(const pl_message_write_t *first)
+{
+    return first->copy_mode == PL_COPY_HERE &&
+           (first->status == PL_WRITE_STORED ||
+            pl_id_shard(first->mailbox_id) == pl_id_shard(first->sender_id));
+}
+
 static void on_first_done(pl_op_t *op)
 {
     send_t *send = H2O_STRUCT_FROM_MEMBER(send_t, first.op, op);
@@ -231,7 +240,7 @@ static void on_first_done(pl_op_t *op)
             send->request, PL_PROBLEM_CLIENT_MESSAGE_ID_REUSED,
             "A message with this clientMessageId and other content is in this conversation.");
         send_destroy(send);
-    } else if (send->first.copy_mode == PL_COPY_HERE) {
+    } else if (is_copied(&send->first)) {
         answer(send, true);
         send_destroy(send);
     } else {

@@ -10,6 +10,7 @@ from harness import checkers
 from harness.client import unique
 from harness.h2conn import H2Connection
 from harness.readers import post
+from harness.stack import SLOWNESS, wait_until
 
 TRIES = 50
 
@@ -88,6 +89,27 @@ def test_retry_changes_nothing(api, pair):
         again = mine.send(recipient, "hello", key).expect(200)
         assert again == {**first, "duplicate": True, "senderCopy": "stored"}
     assert [state(api, *order) for order in (pair, pair[::-1])] == before
+
+
+@pytest.mark.parametrize("pair", ["same-database"], indirect=True)
+def test_retry_of_what_is_still_owed(api, stack, pair):
+    """Two shards that are in one database now were in two when the message was first sent: the sender's copy
+    is owed by an outbox row. The retry's answer does not say "stored" before it is."""
+    sender, recipient = pair
+    key = unique("m")
+    first = api.as_user(sender).send(recipient, "hello", key).expect(201)
+    with stack.session(stack.database_of(sender.id)) as cursor:
+        for table in ("message", "conversation"):
+            cursor.execute(f"DELETE FROM {stack.schema_of(sender.id)}.{table} WHERE user_id = %s", (sender.id,))
+            assert cursor.rowcount == 1
+        cursor.execute("INSERT INTO parley.outbox VALUES (%s, %s, %s)", (recipient.id, sender.id, first["messageId"]))
+    again = api.as_user(sender).send(recipient, "hello", key).expect(200)
+    assert again == {**first, "duplicate": True, "senderCopy": "stored"}
+    rows = stack.query(stack.database_of(sender.id),
+                       f"SELECT message_id FROM {stack.schema_of(sender.id)}.message WHERE user_id = %s", (sender.id,))
+    assert rows == [(int(first["messageId"]),)]
+    wait_until(lambda: stack.query(stack.database_of(sender.id), "SELECT count(*) FROM parley.outbox WHERE sender_id = %s",
+                                   (sender.id,)) == [(0,)], 5 * SLOWNESS, "the outbox row is gone")
 
 
 def test_other_content_changes_nothing(api, pair):
