@@ -24,3 +24,4 @@ BEGIN
 END
 $$;
 REVOKE ALL ON FUNCTION {shard}.settle_outbox(bigint[], bigint[], bigint[]) FROM PUBLIC;
+GRANT EXECUTE ON FUNCTION {shard}.settle_outbox(bigint[], bigint[], bigint[]) TO parley_server;

@@ -71,7 +71,8 @@ def test_functions_are_applied_after_every_migration(ready):
     """A migration that drops a function, though the function's text is the same as before."""
     ready.tree.next_migration("DROP FUNCTION parley.settle_outbox;")
     ready.ctl("migrate", "up")
-    assert ready.scalar("a", "SELECT count(*) FROM pg_proc WHERE proname = 'settle_outbox'") == 1
+    assert ready.scalar("a", "SELECT count(*) FROM pg_proc WHERE proname = 'settle_outbox'"
+                             " AND pronamespace = 'parley'::regnamespace") == 1
 
 
 def test_a_failing_migration_leaves_nothing(ready):
