@@ -1,7 +1,7 @@
 -- fetch_conversations: pages, deltas, and when a delta cannot be given.
 SET search_path = tap;
 BEGIN;
-SELECT plan(20);
+SELECT plan(26);
 SELECT test.user(0, n) FROM generate_series(1, 9) n \g /dev/null
 \set me 'test.id(0, 1)'
 
@@ -46,5 +46,40 @@ UPDATE shard_0000.mailbox SET tombstone_horizon = pg_temp.version_of(6) WHERE us
 SELECT is(pg_temp.page(20, 0, pg_temp.version_of(5)), 'page 3 7 6 5 4 2', 'a cursor before the horizon: the newest page');
 SELECT is(pg_temp.page(20, 0, pg_temp.version_of(6)), 'delta 3 7', 'at the horizon a delta is whole');
 SELECT is(pg_temp.page(20, 0, 9223372036854775807), 'page 3 7 6 5 4 2', 'the highest cursor overflows nothing');
+
+-- Conversations of several periods, several in each: pages and deltas are by the time and the version, to the microsecond.
+SELECT test.user(1, n) FROM generate_series(1, 21) n \g /dev/null
+\set you 'test.id(1, 21)'
+CREATE TEMP TABLE base AS SELECT ((extract(epoch FROM clock_timestamp())::bigint * 1000000 >> 27) + 10) << 27 AS t;
+SELECT test.write(test.deliver(:you, test.id(1, 1 + n * 7 % 20), 'p' || n, 'text ' || n, t + ((n / 4)::bigint << 27) - n % 2)) FROM base, generate_series(1, 30) n \g /dev/null
+SELECT is((SELECT (count(*), count(DISTINCT newest_period) > 4, count(DISTINCT changed_period) > 4)::text FROM parley.conversation WHERE user_id = :you), '(20,t,t)',
+          'twenty conversations of more than four periods');
+CREATE FUNCTION pg_temp.rows_of(size int, skip bigint, since bigint) RETURNS text[] LANGUAGE sql AS $$
+    SELECT array_agg(format('%s %s %s', peer_id, last_message_id, snippet) ORDER BY ordinality) FILTER (WHERE peer_id IS NOT NULL)
+    FROM shard_0001.fetch_conversations(test.id(1, 21), size, skip, since) WITH ORDINALITY
+$$;
+CREATE TEMP TABLE wanted AS
+    SELECT format('%s %s %s', c.peer_id, c.last_message_id, m.content) AS row, c.version,
+           row_number() OVER (ORDER BY c.last_message_id DESC) AS number
+    FROM parley.conversation c JOIN parley.message m ON (m.user_id, m.peer_id, m.message_id) = (c.user_id, c.peer_id, c.last_message_id)
+    WHERE c.user_id = :you;
+SELECT is_empty($$SELECT size, skip FROM generate_series(1, 21) size, generate_series(0, 21) skip
+                  WHERE pg_temp.rows_of(size, skip, 0) IS DISTINCT FROM
+                        (SELECT array_agg(row ORDER BY number) FROM wanted WHERE number > skip AND number <= skip + size)$$,
+                'every page is what it should be');
+SELECT is_empty($$SELECT size, skip FROM generate_series(1, 21) size, generate_series(0, 21) skip,
+                       shard_0001.fetch_conversations(test.id(1, 21), size, skip, 0) h
+                  WHERE h.peer_id IS NULL AND h.has_more <> (skip + size < 20)$$, 'and says whether there is more');
+SELECT is_empty($$SELECT size, w.version FROM generate_series(1, 21) size, wanted w, (VALUES (-1), (0), (1)) d (d)
+                  WHERE pg_temp.rows_of(size, 0, w.version + d) IS DISTINCT FROM
+                        (SELECT CASE WHEN w.version + d > (SELECT max(version) FROM wanted) OR count(*) > size
+                                     THEN (SELECT array_agg(row ORDER BY number) FROM wanted WHERE number <= size)
+                                     ELSE array_agg(row ORDER BY number) END
+                         FROM wanted c WHERE c.version > w.version + d)$$,
+                'as is every delta');
+SELECT is_empty($$SELECT size, w.version FROM generate_series(1, 21) size, wanted w, shard_0001.fetch_conversations(test.id(1, 21), size, 0, w.version) h
+                  WHERE h.peer_id IS NULL AND h.is_delta <> ((SELECT count(*) FROM wanted c WHERE c.version > w.version) <= size)$$,
+                'which says that it is one');
+SELECT is_empty('SELECT * FROM test.broken_rules()', 'the rules hold');
 SELECT * FROM finish();
 ROLLBACK;

@@ -1,7 +1,7 @@
 -- fetch_updates: order, cuts and cursors.
 SET search_path = tap;
 BEGIN;
-SELECT plan(19);
+SELECT plan(22);
 SELECT test.user(0, n) FROM generate_series(1, 9) n \g /dev/null
 \set me 'test.id(0, 1)'
 
@@ -55,5 +55,48 @@ UPDATE shard_0000.mailbox SET tombstone_horizon = pg_temp.version_of(3) WHERE us
 SELECT is(pg_temp.page(2, pg_temp.version_of(2)), 'page m5 m6 c3 c4', 'a cursor before the horizon: the same');
 SELECT is(pg_temp.page(3, pg_temp.version_of(3)), 'delta m4 m5 m6 c2 c3 c4', 'at the horizon a delta is whole');
 SELECT is(pg_temp.page(2, 0), 'page+ m1 m2', 'the beginning is never too old');
+
+-- Conversations of several periods, several in each, changed after their messages: reading on from cursor to cursor, by
+-- pages of any size, gives all messages and all conversations, each once, in the order of versions.
+SELECT test.user(1, n) FROM generate_series(1, 21) n \g /dev/null
+\set you 'test.id(1, 21)'
+CREATE TEMP TABLE base AS SELECT ((extract(epoch FROM clock_timestamp())::bigint * 1000000 >> 27) + 10) << 27 AS t;
+SELECT test.write(test.deliver(:you, test.id(1, 1 + n * 7 % 20), 'p' || n, 'text ' || n, t + ((n / 4)::bigint << 27) - n % 2)) FROM base, generate_series(1, 30) n \g /dev/null
+UPDATE shard_0001.conversation SET version = version + (1 << 27) + 99, changed_period = (version + (1 << 27) + 99) >> 27 WHERE user_id = :you AND peer_id % 3 = 0;
+UPDATE shard_0001.mailbox SET version = version + (1 << 28) WHERE user_id = :you;
+CREATE FUNCTION pg_temp.all_from(size int, since bigint) RETURNS SETOF text LANGUAGE plpgsql AS $$
+DECLARE
+    cursor bigint := since;
+    header record;
+BEGIN
+    FOR calls IN 1 .. 100 LOOP
+        RETURN QUERY SELECT format('%s %s %s %s', kind, message_id, content, version)
+                     FROM shard_0001.fetch_updates(test.id(1, 21), size, cursor) WITH ORDINALITY
+                     WHERE kind <> 'h' AND version > cursor ORDER BY version, kind;
+        SELECT version, has_more INTO header FROM shard_0001.fetch_updates(test.id(1, 21), size, cursor) WHERE kind = 'h';
+        EXIT WHEN NOT header.has_more;
+        ASSERT header.version > cursor;
+        cursor := header.version;
+    END LOOP;
+END
+$$;
+CREATE TEMP TABLE wanted AS
+    SELECT format('m %s %s %s', message_id, content, version) AS row, version FROM parley.message WHERE user_id = :you
+    UNION ALL
+    SELECT format('c %s %s %s', message_id, m.content, c.version), c.version
+    FROM parley.conversation c JOIN parley.message m ON (m.user_id, m.peer_id, m.message_id) = (c.user_id, c.peer_id, c.last_message_id)
+    WHERE c.user_id = :you;
+SELECT is((SELECT count(*) FROM wanted), 50::bigint, 'thirty messages of twenty conversations');
+SELECT is_empty($$SELECT size, since
+                  FROM generate_series(1, 31) size, (SELECT 0 AS since UNION ALL SELECT version FROM wanted) s
+                  WHERE (SELECT array_agg(r ORDER BY r) FROM pg_temp.all_from(size, since) r) IS DISTINCT FROM
+                        (SELECT array_agg(row ORDER BY row) FROM wanted WHERE version > since)$$, 'nothing missed, nothing twice');
+SELECT is_empty($$SELECT size FROM generate_series(1, 31) size
+                  WHERE (SELECT array_agg(format('%s %s %s %s', kind, message_id, content, version) ORDER BY kind, ordinality)
+                         FROM shard_0001.fetch_updates(test.id(1, 21), size, 9223372036854775807) WITH ORDINALITY WHERE kind <> 'h')
+                        IS DISTINCT FROM
+                        (SELECT array_agg(row ORDER BY kind, version)
+                         FROM (SELECT row, version, left(row, 1)::"char" AS kind, row_number() OVER (PARTITION BY left(row, 1) ORDER BY version DESC) AS number
+                               FROM wanted) w WHERE number <= size)$$, 'and the newest of each, for one who has to start again');
 SELECT * FROM finish();
 ROLLBACK;
