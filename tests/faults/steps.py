@@ -1,6 +1,6 @@
 """Holds a send at a chosen step by locks taken in a second SQL session, and sees where it is.
 
-A send from one shard to another has these steps, and a process can die between any two:
+A send from one database to another has these steps, and a process can die between any two:
 
     received | recipient's copy and outbox row commit | sender's copy commits | answer | outbox row goes
 """
