@@ -17,7 +17,8 @@ CREATE UNIQUE INDEX account_username ON {shard}.account (username);
 CREATE TABLE {shard}.mailbox (LIKE parley.mailbox INCLUDING ALL)
     WITH (fillfactor = 50, autovacuum_vacuum_scale_factor = 0.05, autovacuum_analyze_scale_factor = 0.5);
 
--- conversation: a new message moves the row in two indexes, so a send's update is never HOT and leaves work for vacuum.
+-- conversation: the first message of a period moves the row in two indexes, which leaves work for vacuum; those that follow
+-- update it in place (HOT), as long as its page has room.
 CREATE TABLE {shard}.conversation (LIKE parley.conversation INCLUDING ALL)
     WITH (fillfactor = 70, autovacuum_vacuum_scale_factor = 0.05);
 
