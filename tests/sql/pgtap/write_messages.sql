@@ -1,7 +1,7 @@
 -- parley.write_messages: what one batch stores, answers and refuses.
 SET search_path = tap;
 BEGIN;
-SELECT plan(110);
+SELECT plan(114);
 
 SELECT test.user(0, n) FROM generate_series(1, 9) n \g /dev/null
 SELECT test.user(1, n) FROM generate_series(1, 9) n \g /dev/null
@@ -144,6 +144,9 @@ SELECT is((SELECT mailbox_version - t FROM r21, ahead WHERE op = 3), 100::bigint
 SELECT ok((SELECT mailbox_version < t FROM r21, ahead WHERE op = 4), 'and no other');
 SELECT is((SELECT array_agg(DISTINCT mailbox_version ORDER BY mailbox_version) FROM r21),
           (SELECT array_agg(version ORDER BY version) FROM parley.mailbox WHERE user_id IN (:c, :d, test.id(1, 3))), 'which the mailboxes say too');
+SELECT is((SELECT array_agg(status::int ORDER BY op)
+           FROM test.write(test.copy(test.id(1, 3), :a, 32, 'k'), test.copy(test.id(1, 4), :a, 36, 'k'))), '{1,0}',
+          'an old one is not taken for the new one of another mailbox, though its version would be the same');
 
 -- Copy mode 1: both mailboxes are of one database.
 CREATE TEMP TABLE r11 AS SELECT * FROM test.write(test.deliver(test.id(0, 4), test.id(0, 5), 's', 'both', 5000, 1));
@@ -192,6 +195,15 @@ SELECT is((SELECT array_agg((status, copy_version)::text ORDER BY op)
 SELECT is((SELECT array_agg((status, copy_version)::text ORDER BY op)
            FROM test.write(test.deliver(:e, :f, 'far', 'away', 5000, 1))), ARRAY['(1,)'], 'nor of a retry');
 SELECT is(test.everything(), (SELECT t FROM before), 'neither changes anything');
+-- Though it is not there: what is owed, from before the shards were in one database, is stored by a copy of its own.
+SELECT test.write(test.deliver(:e, test.id(3, 3), 'before', 'owed', 5000, 2)) \g /dev/null
+DELETE FROM before; INSERT INTO before SELECT test.everything();
+SELECT is((SELECT array_agg((status, copy_version)::text ORDER BY op)
+           FROM test.write(test.deliver(:e, test.id(3, 3), 'before', 'owed', 5000, 1))), ARRAY['(1,)'], 'nor of a retry of what is owed');
+SELECT is((SELECT array_agg((status, copy_version)::text ORDER BY op)
+           FROM test.write(test.deliver(:e, test.id(3, 3), 'before', 'not', 5000, 1))), ARRAY['(2,)'], 'be it refused or not');
+SELECT is(test.everything(), (SELECT t FROM before), 'these change nothing either');
+DELETE FROM owed; INSERT INTO owed SELECT count(*) FROM parley.outbox;
 CREATE TEMP TABLE r31 AS
     SELECT * FROM test.write(test.deliver(:e, :f, 'far', 'away', 5000, 1), test.deliver(:e, :f, 'two', 'new', 5000, 1),
                              test.copy(:f, :a, 40, 'own'), test.deliver(:e, :f, 'far2', 'new too', 5000, 1),
