@@ -1,7 +1,8 @@
 /*
  * Parameters of one statement in PostgreSQL's binary format, and readers for binary results.
  *
- * A batch sends arrays, one element per operation or per mailbox: int8[], int4[], bool[], text[]. Scalars serve the reads.
+ * A batch sends arrays, one element per operation or per mailbox: int8[], int4[], bool[], text[].
+ * Scalars serve the reads.
  */
 #ifndef PL_DB_PARAMS_H
 #define PL_DB_PARAMS_H

@@ -47,8 +47,8 @@ typedef struct slot {
     pl_message_write_t *write;
     int64_t user_id;
     int64_t time_us;
-    size_t number;  /* its place in the batch */
-    size_t first;   /* a sender's copy of a first-written copy of the batch: the latter's index + 1 */
+    size_t number; /* its place in the batch */
+    size_t first; /* a sender's copy of a first-written copy of the batch: the latter's index + 1 */
     size_t mailbox; /* index into the mailboxes */
     size_t ordinal; /* its place among the mailbox's, from 1 on */
     bool is_copy;
@@ -134,8 +134,8 @@ static void plan_make(plan_t *plan, pl_op_t *const *ops, size_t count)
     for (size_t i = 0; i < plan->slots_count; i++) {
         slot_t *slot = &plan->slots[i];
         pl_message_write_t *write = slot->write;
-        *(slot->user_id == write->mailbox_id ? &write->mailbox_index : &write->copy_mailbox_index) =
-            slot->mailbox;
+        *(slot->user_id == write->mailbox_id ? &write->mailbox_index
+                                             : &write->copy_mailbox_index) = slot->mailbox;
     }
 }
 
@@ -145,27 +145,26 @@ static void plan_dispose(plan_t *plan)
     free(plan->mailboxes);
 }
 
-#define MAILBOX_ARRAY(params, plan, type, expression)                    \
-    do {                                                                 \
-        pl_params_##type##_array((params), (plan)->mailboxes_count);     \
-        for (size_t i = 0; i < (plan)->mailboxes_count; i++) {           \
-            const mailbox_t *mailbox = &(plan)->mailboxes[i];            \
-            pl_params_element_##type((params), (expression));            \
-        }                                                                \
-        pl_params_array_end(params);                                     \
+#define MAILBOX_ARRAY(params, plan, type, expression)                \
+    do {                                                             \
+        pl_params_##type##_array((params), (plan)->mailboxes_count); \
+        for (size_t i = 0; i < (plan)->mailboxes_count; i++) {       \
+            const mailbox_t *mailbox = &(plan)->mailboxes[i];        \
+            pl_params_element_##type((params), (expression));        \
+        }                                                            \
+        pl_params_array_end(params);                                 \
     } while (0)
 
-#define SLOT_ARRAY(params, plan, copies, type, ...)                                        \
-    do {                                                                                   \
-        pl_params_##type##_array((params), (copies) ? (plan)->slots_count -                \
-                                                          (plan)->firsts_count             \
-                                                    : (plan)->firsts_count);               \
-        for (size_t i = 0; i < (plan)->slots_count; i++) {                                 \
-            const slot_t *slot = &(plan)->slots[i];                                        \
-            if (slot->is_copy == (copies))                                                 \
-                pl_params_element_##type((params), __VA_ARGS__);                           \
-        }                                                                                  \
-        pl_params_array_end(params);                                                       \
+#define SLOT_ARRAY(params, plan, copies, type, ...)                                              \
+    do {                                                                                         \
+        pl_params_##type##_array((params), (copies) ? (plan)->slots_count - (plan)->firsts_count \
+                                                    : (plan)->firsts_count);                     \
+        for (size_t i = 0; i < (plan)->slots_count; i++) {                                       \
+            const slot_t *slot = &(plan)->slots[i];                                              \
+            if (slot->is_copy == (copies))                                                       \
+                pl_params_element_##type((params), __VA_ARGS__);                                 \
+        }                                                                                        \
+        pl_params_array_end(params);                                                             \
     } while (0)
 
 static int64_t peer_of(const slot_t *slot)
