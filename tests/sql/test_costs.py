@@ -1,0 +1,206 @@
+"""What a send costs PostgreSQL, counted and not timed: rows, index entries, updates, locks and bytes of write-ahead log,
+statements and tables opened. A regression fails here on any machine; noise does not.
+
+Each count is exact, for the conversations are there, their periods do not change and the connection has its plans. The
+pruning of pages is not counted but bounded: how often it is due depends on what else is in the page."""
+
+import collections
+
+import pytest
+
+from sessions import Session, copy, deliver, user_id, write
+from wal import Wal
+
+SIZES = [1, 16, 64]
+PERIOD = 1 << 27  # microseconds
+SPREAD = 16  # every so many-th mailbox and conversation is in a batch: a few of a page
+CONTENT = "x" * 160
+
+MAILBOX = {("lock", "mailbox"): 1, ("HOT update", "mailbox"): 1}
+CONVERSATION = {("lock", "conversation"): 1, ("HOT update", "conversation"): 1}
+MESSAGE = {("row", "message"): 1, ("confirmation", "message"): 1, ("entry", "message_pkey"): 1, ("entry", "message_version"): 1}
+KEY = {("entry", "message_dedupe"): 1}  # of the send, in the first-written copy alone
+OWED = {("row", "outbox"): 1, ("entry", "outbox_pkey"): 1}
+SETTLED = {("lock", "outbox"): 1, ("delete", "outbox"): 1}
+NEW_CONVERSATION = {("row", "conversation"): 1, ("confirmation", "conversation"): 1, ("entry", "conversation_pkey"): 1,
+                    ("entry", "conversation_newest"): 1, ("entry", "conversation_changed"): 1}
+# An update that is not HOT has an entry in every index.
+NEW_PERIOD = {("lock", "conversation"): 1, ("update", "conversation"): 1, ("entry", "conversation_pkey"): 1,
+              ("entry", "conversation_newest"): 1, ("entry", "conversation_changed"): 1}
+# The mailbox's version is raised and set back; to get the row that is there, RETURNING wants it updated: in its page, or
+# where that is full, which takes a second lock, in another and in every index.
+RETRY = {("lock", "mailbox"): 2, ("HOT update", "mailbox"): 2, ("lock", "message"): 1, ("HOT update", "message"): 1}
+MOVED = {("lock", "message"): 1, ("HOT update", "message"): -1, ("update", "message"): 1,
+         ("entry", "message_pkey"): 1, ("entry", "message_version"): 1, ("entry", "message_dedupe"): 1}
+
+
+def total(*parts):
+    """Of parts or (number, part)."""
+    counts = collections.Counter()
+    for part in parts:
+        number, part = part if isinstance(part, tuple) else (1, part)
+        for what, count in part.items():
+            counts[what] += number * count
+    return counts
+
+
+FIRST = total(MAILBOX, CONVERSATION, MESSAGE, KEY)
+COPY = total(MAILBOX, CONVERSATION, MESSAGE)
+
+# What each operation of a batch writes, and the most bytes of WAL for it: 3 % above what is measured. One index entry
+# more is 64 bytes or more. The transaction's own are a commit and what is once in a page.
+COSTS = {
+    "first-written copy": (FIRST, 930),
+    "sender's copy": (COPY, 825),
+    "send within one database": (total(FIRST, COPY), 1755),
+    "send across databases: first": (total(FIRST, OWED), 1095),
+    "send across databases: copy": (COPY, 825),
+    "send across databases: settled": (SETTLED, 115),
+}
+TRANSACTION_BYTES = 60
+
+
+class Bench:
+    """Batches between users of shards 1 and 2, by a clock that stays in one period."""
+
+    def __init__(self, database):
+        self.session = Session(database, "postgres")
+        self.wal = Wal(self.session)
+        now = int(self.session.value("SELECT extract(epoch FROM clock_timestamp())")) * 10**6
+        self.time = (now // PERIOD + 10) * PERIOD
+        self.session.run(
+            "INSERT INTO parley.mailbox SELECT test.id(s, n), 1000 FROM generate_series(1, 2) s, generate_series(1, %s) n",
+            SPREAD * max(SIZES))
+        self.session.run(
+            "INSERT INTO parley.conversation SELECT test.id(s, n), test.id(3 - s, n), 1000, 0, 0, 500, 0, 0, 0"
+            " FROM generate_series(1, 2) s, generate_series(1, %s) n", SPREAD * max(SIZES))
+
+    def tick(self):
+        self.time += 1000
+        return self.time
+
+    def batch(self, make, size):
+        return [make(user_id(1, n * SPREAD), user_id(2, n * SPREAD), f"{self.tick()}") for n in range(1, size + 1)]
+
+    def first(self, recipient, sender, key):
+        return deliver(recipient, sender, key, CONTENT, self.time)
+
+    def within(self, recipient, sender, key):
+        return deliver(recipient, sender, key, CONTENT, self.time, 1)
+
+    def owing(self, recipient, sender, key):
+        return deliver(recipient, sender, key, CONTENT, self.time, 2)
+
+    def copy(self, recipient, sender, key):
+        return copy(sender, recipient, self.time * 2 + 1, key, CONTENT)
+
+    def write(self, operations):
+        """(counts, bytes) of a batch all of which is stored."""
+        counts, size, rows = self.wal.run(lambda: write(self.session, *operations))
+        assert {row.status for row in rows} == {0}
+        return counts, size
+
+    def settle(self):
+        keys = [list(column) for column in zip(*self.session.run("SELECT recipient_id, sender_id, message_id FROM parley.outbox"))]
+        return self.wal.run(lambda: self.session.run(
+            "SELECT parley.settle_outbox(%s::bigint[], %s::bigint[], %s::bigint[])", *keys))[:2]
+
+    def warm(self):
+        """Each kind of batch once, at the greatest size: the periods are new, the plans made, the pages there."""
+        for make in (self.first, self.within, self.owing, self.copy):
+            for _ in range(2):
+                self.write(self.batch(make, max(SIZES)))
+        self.settle()
+
+
+@pytest.fixture
+def bench(database):
+    bench = Bench(database)
+    bench.warm()
+    yield bench
+    bench.session.close()
+
+
+def check(counts, expected):
+    """Exactly so much in one transaction, but that pages are pruned and split as they fill."""
+    counts = collections.Counter(counts)
+    for what in list(counts):
+        if what[0] in ("pruning", "splitting"):
+            rows = sum(number for (kind, _), number in expected.items() if kind in ("HOT update", "update", "entry"))
+            assert counts.pop(what) <= rows, what
+    assert counts == total(expected, {("COMMIT", "Transaction"): 1})
+
+
+@pytest.mark.parametrize("size", SIZES)
+def test_what_a_send_writes(bench, size):
+    """Exactly the table above for each operation, in a batch of any size, and one commit for all of them."""
+    found = {
+        "first-written copy": bench.write(bench.batch(bench.first, size)),
+        "sender's copy": bench.write(bench.batch(bench.copy, size)),
+        "send within one database": bench.write(bench.batch(bench.within, size)),
+        "send across databases: first": bench.write(bench.batch(bench.owing, size)),
+        "send across databases: copy": bench.write(bench.batch(bench.copy, size)),
+        "send across databases: settled": bench.settle(),
+    }
+    assert found.keys() == COSTS.keys()
+    for what, (counts, wal_bytes) in found.items():
+        expected, limit = COSTS[what]
+        check(counts, total((size, expected)))
+        assert wal_bytes <= size * limit + TRANSACTION_BYTES, what
+
+
+@pytest.mark.parametrize("size", SIZES)
+def test_a_mailbox_and_a_conversation_are_written_once(bench, size):
+    """However many messages of a batch are for them."""
+    operations = [bench.owing(user_id(1, SPREAD), user_id(2, SPREAD), f"{bench.tick()}") for _ in range(size)]
+    counts, _ = bench.write(operations)
+    check(counts, total(MAILBOX, CONVERSATION, (size, total(MESSAGE, KEY, OWED))))
+
+
+@pytest.mark.parametrize("size", SIZES)
+def test_what_a_new_conversation_and_a_new_period_cost(bench, size):
+    """Three entries in the conversation's indexes, in place of none."""
+    new = [bench.first(user_id(1, n * SPREAD), user_id(3, n), f"{bench.tick()}") for n in range(1, size + 1)]
+    counts, _ = bench.write(new)
+    check(counts, total((size, total(MAILBOX, NEW_CONVERSATION, MESSAGE, KEY))))
+    bench.time += PERIOD
+    counts, _ = bench.write(bench.batch(bench.first, size))
+    check(counts, total((size, total(MAILBOX, NEW_PERIOD, MESSAGE, KEY))))
+
+
+@pytest.mark.parametrize("size", SIZES)
+def test_what_a_retry_costs(bench, size):
+    """No row and, but for the message's new place, no index entry."""
+    operations = bench.batch(bench.owing, size)
+    bench.write(operations)
+    counts, _, rows = bench.wal.run(lambda: write(bench.session, *operations))
+    assert {row.status for row in rows} == {1}
+    moved = counts["update", "message"]
+    check(counts, +total((size, RETRY), (moved, MOVED)))
+
+
+def opened(session):
+    """Counter of the leaf tables that the transaction has opened."""
+    return collections.Counter(row[0] for row in session.run(
+        "SELECT c.relname FROM pg_locks l JOIN pg_class c ON c.oid = l.relation WHERE l.pid = pg_backend_pid()"
+        " AND c.relkind = 'r' AND c.relnamespace::regnamespace::text ~ '^shard_' GROUP BY c.oid, c.relname"))
+
+
+@pytest.mark.parametrize("size", SIZES)
+def test_what_a_batch_opens(bench, size):
+    """Three statements, and one leaf of each table for each shard concerned, whatever the size."""
+    loud = bench.session
+    for setting in ("LOAD 'auto_explain'", "SET auto_explain.log_min_duration = 0",
+                    "SET auto_explain.log_nested_statements = on", "SET client_min_messages = log"):
+        loud.run(setting)
+    a_shard = {"mailbox": 1, "message": 1, "conversation": 1}
+    for make, expected in ((bench.first, total(a_shard)), (bench.owing, total(a_shard, {"outbox": 1})),
+                           (bench.within, total((2, a_shard)))):
+        loud.run("BEGIN")
+        loud.connection.notices = []
+        write(loud, *bench.batch(make, size))
+        statements = [notice for notice in loud.connection.notices
+                      if "Query Text" in notice and "test.write" not in notice and "parley.write_messages" not in notice]
+        assert len(statements) == 3
+        assert opened(loud) == expected
+        loud.run("ROLLBACK")
