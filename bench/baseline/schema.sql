@@ -33,7 +33,7 @@ CREATE TABLE message (
     message_id        bigint NOT NULL,
     version           bigint NOT NULL,
     sender_id         bigint NOT NULL,
-    client_message_id text   NOT NULL,
+    client_message_id text   COLLATE "C" NOT NULL,
     content           text   COMPRESSION lz4 NOT NULL,
     PRIMARY KEY (user_id, peer_id, message_id)
 );

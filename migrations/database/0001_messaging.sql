@@ -11,7 +11,7 @@ GRANT USAGE ON SCHEMA parley TO parley_server;
 CREATE TABLE parley.account (
     user_id           bigint NOT NULL,
     created_timestamp bigint NOT NULL,
-    username          text   NOT NULL,
+    username          text   COLLATE "C" NOT NULL,
     display_name      text   NOT NULL,
     password_hash     text,
     PRIMARY KEY (user_id)
@@ -53,7 +53,7 @@ CREATE TABLE parley.message (
     message_id        bigint NOT NULL,
     version           bigint NOT NULL,
     sender_id         bigint NOT NULL,
-    client_message_id text   NOT NULL,
+    client_message_id text   COLLATE "C" NOT NULL,
     content           text   COMPRESSION lz4 NOT NULL,
     PRIMARY KEY (user_id, peer_id, message_id)
 ) PARTITION BY RANGE (user_id);

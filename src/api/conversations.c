@@ -40,7 +40,7 @@ typedef struct fetch {
     pl_page_key_t key;
     pl_api_t *api;
     pl_request_t *request;
-    pl_op_t *current; /* the operation that is under way */
+    bool is_reading; /* the page, not the version */
     pl_version_read_t version_read;
     pl_page_read_t page_read;
     pl_user_check_t peer_check;
@@ -66,25 +66,22 @@ static void fetch_destroy(fetch_t *fetch)
     free(fetch);
 }
 
-/* What is still in the queue when the client leaves need not be asked. */
+/* A page that is still in the queue when the client leaves need not be read. */
 static void on_gone(pl_request_t *request, void *owner)
 {
     fetch_t *fetch = owner;
     (void)request;
-    if (fetch->current != NULL) {
-        fetch->current->abandoned = true;
+    if (fetch->is_reading) {
+        fetch->page_read.op.abandoned = true;
     }
 }
 
-static void submit(fetch_t *fetch, pl_op_t *op, const pl_op_kind_t *kind,
-                   void (*on_done)(pl_op_t *op))
+static void submit(fetch_t *fetch, pl_lane_t *lane, pl_op_t *op, void (*on_done)(pl_op_t *op))
 {
-    op->kind = kind;
     op->shard = (int)pl_id_shard(fetch->key.user_id);
     op->deadline_ms = pl_api_deadline_ms(fetch->api);
     op->on_done = on_done;
-    fetch->current = op;
-    if (pl_lane_submit(pl_cluster_read_lane(fetch->api->deps.cluster, op->shard), op) != 0) {
+    if (pl_lane_submit(lane, op) != 0) {
         pl_api_reply_overloaded(fetch->request);
         fetch_destroy(fetch);
     }
@@ -210,7 +207,7 @@ static void on_page_read(pl_op_t *op)
     fetch_t *fetch = H2O_STRUCT_FROM_MEMBER(fetch_t, page_read.op, op);
     pl_page_t head;
 
-    fetch->current = NULL;
+    fetch->is_reading = false;
     if (op->error != PL_OK) {
         pl_api_reply_failure(fetch->request, op);
         fetch_destroy(fetch);
@@ -236,9 +233,11 @@ static void read_page(fetch_t *fetch)
     read->skip = fetch->key.skip;
     read->before = fetch->key.before;
     read->since = fetch->key.since;
-    submit(fetch, &read->op,
-           fetch->key.peer_id != 0 ? &pl_messages_read_kind : &pl_conversations_read_kind,
-           on_page_read);
+    read->op.kind = fetch->key.peer_id != 0 ? &pl_messages_read_kind : &pl_conversations_read_kind;
+    fetch->is_reading = true;
+    submit(fetch,
+           pl_cluster_read_lane(fetch->api->deps.cluster, (int)pl_id_shard(fetch->key.user_id)),
+           &read->op, on_page_read);
 }
 
 /* Whether the resource exists, as far as can be told without a read. */
@@ -254,14 +253,14 @@ static void on_version_read(pl_op_t *op)
     int64_t version = fetch->version_read.version;
     pl_cached_page_t *page;
 
-    fetch->current = NULL;
     if (op->error != PL_OK) {
         pl_api_reply_failure(fetch->request, op);
-    } else if (!fetch->version_read.found) {
-        pl_api_reply_no_caller(fetch->request);
     } else if (pl_request_is_live(fetch->request) &&
-               !(is_known(fetch) && reply_not_modified(fetch->request, version))) {
-        page = pl_page_cache_get(fetch->api->cache, &fetch->key, version);
+               !(fetch->version_read.found && is_known(fetch) &&
+                 reply_not_modified(fetch->request, version))) {
+        page = fetch->version_read.found
+                   ? pl_page_cache_get(fetch->api->cache, &fetch->key, version)
+                   : NULL; /* of a shard that has moved, or nobody: the page's read tells */
         if (page == NULL) {
             read_page(fetch);
             return;
@@ -277,7 +276,9 @@ static void fetch_begin(fetch_t *fetch)
     if (pl_page_cache_has(fetch->api->cache, &fetch->key) ||
         pl_request_header(fetch->request, "if-none-match").data != NULL) {
         fetch->version_read.user_id = fetch->key.user_id;
-        submit(fetch, &fetch->version_read.op, &pl_version_read_kind, on_version_read);
+        fetch->version_read.op.kind = &pl_version_read_kind;
+        submit(fetch, pl_cluster_check_lane(fetch->api->deps.cluster, fetch->key.user_id),
+               &fetch->version_read.op, on_version_read);
     } else {
         read_page(fetch);
     }

@@ -143,7 +143,8 @@ static const pl_option_t lanes_options[] = {
         "Connections for sends, per database; the workers share them out. Few lanes make large\n"
         "batches, which cost less per message; more use more of a database's cores."),
     INTEGER(lanes.read_lanes_per_worker, "read_lanes_per_worker", "1", 1, 64, NULL,
-            "Connections for reads, per worker and database."),
+            "Connections for reads, per worker and database. The checks of cached pages have\n"
+            "one more for each database."),
     INTEGER(lanes.batch_size, "batch_size", "128", 1, 512, "operations",
             "Most operations in one transaction."),
     INTEGER(lanes.queue_size, "queue_size", "8192", 1, 1000000, "operations",

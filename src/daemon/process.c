@@ -91,7 +91,7 @@ static double passwords_waiting(void *pool)
 
 static void register_gauges(void)
 {
-    static char kinds[][8] = {"write", "read"};
+    static char kinds[][8] = {"write", "check", "read"};
     char labels[32];
 
     for (size_t i = 0; i < sizeof(kinds) / sizeof(kinds[0]); i++) {

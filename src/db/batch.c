@@ -16,7 +16,8 @@ void pl_batch_init(pl_batch_t *batch, size_t limit)
 static bool share_statement(const pl_batch_statement_t *statement, const pl_op_t *op)
 {
     return statement->kind == op->kind &&
-           (op->kind->sql_tail == NULL || statement->shard == op->shard);
+           (op->kind->sql_tail == NULL || op->kind->sql_shards != NULL ||
+            statement->shard == op->shard);
 }
 
 /* The statement that `op` joins: the last that it can share, if there is room in it. */
@@ -40,6 +41,7 @@ static void take(pl_batch_t *batch, pl_op_t *op, size_t *statement_of)
         batch->statements_count++;
         *statement = (pl_batch_statement_t){.kind = op->kind, .shard = op->shard};
     }
+    statement->is_mixed = statement->is_mixed || statement->shard != op->shard;
     statement->count++;
     statement_of[batch->count] = index;
     batch->ops[batch->count++] = op;
@@ -101,6 +103,8 @@ static const char *statement_sql(pl_batch_t *batch, const pl_batch_statement_t *
 
     if (kind->sql_tail == NULL)
         return kind->sql;
+    if (statement->is_mixed)
+        return kind->sql_shards;
     char schema[PL_SHARD_SCHEMA_SIZE];
     pl_shard_schema_format(schema, statement->shard);
     pl_buffer_clear(&batch->sql);

@@ -13,7 +13,8 @@
 
 typedef struct pl_batch_statement {
     const pl_op_kind_t *kind;
-    int shard;
+    int shard;     /* of the first operation */
+    bool is_mixed; /* there are others of other shards */
     size_t count;
     pl_op_t *const *ops; /* into the batch's `grouped` */
 } pl_batch_statement_t;

@@ -27,6 +27,8 @@ typedef struct pl_op_kind {
      * `sql_tail`. */
     const char *sql;
     const char *sql_tail;
+    /* With `sql_tail`: the statement that serves operations of several shards, or NULL. */
+    const char *sql_shards;
     /* The most operations that one statement carries; 1 for a statement with scalars. */
     size_t max_ops;
     void (*encode)(pl_params_t *params, pl_op_t *const *ops, size_t count);
@@ -44,8 +46,8 @@ struct pl_op {
     const pl_op_kind_t *kind;
     int shard;            /* whose schema is meant, where the statement names one */
     uint64_t deadline_ms; /* on the monotonic clock: after it the operation ends with an error */
-    /* 0, or what tells operations of one kind apart that must not be in one batch: equal keys are run
-     * one after the other. */
+    /* 0, or what tells operations of one kind apart that must not be in one batch: equal keys are
+     * run one after the other. */
     uint64_t key;
     /* Called once, on the loop that submitted it, never from inside pl_lane_submit. */
     void (*on_done)(pl_op_t *op);

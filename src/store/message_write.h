@@ -15,7 +15,7 @@
 
 enum pl_copy_mode {
     PL_COPY_NONE = 0,
-    PL_COPY_HERE = 1, /* the sender's mailbox is in the same database: in the same transaction */
+    PL_COPY_HERE = 1,   /* the sender's mailbox is in the same database: in the same transaction */
     PL_COPY_OUTBOX = 2, /* an outbox row owes it */
 };
 

@@ -5,6 +5,8 @@
 
 static const pl_op_kind_t many = {.name = "many", .sql_tail = "()", .max_ops = SIZE_MAX};
 static const pl_op_kind_t global = {.name = "global", .max_ops = SIZE_MAX};
+static const pl_op_kind_t either = {
+    .name = "either", .sql_tail = "()", .sql_shards = "()", .max_ops = SIZE_MAX};
 static const pl_op_kind_t few = {.name = "few", .max_ops = 2};
 static const pl_op_kind_t single = {.name = "single", .max_ops = 1};
 
@@ -65,6 +67,34 @@ static void test_statement_without_schema_serves_all_shards(void **state)
     pl_batch_fill(&batch, &queue);
     assert_int_equal(batch.statements_count, 1);
     assert_statement(0, &global, 1, (int[]){0, 1, 2}, 3);
+}
+
+/* One statement for operations of several shards where the kind has such a one, and the shard's own
+ * for those of one. */
+static void test_statement_for_several_shards(void **state)
+{
+    (void)state;
+    submit(0, &either, 1);
+    submit(1, &many, 2);
+    submit(2, &either, 1);
+    pl_batch_fill(&batch, &queue);
+    assert_int_equal(batch.statements_count, 2);
+    assert_statement(0, &either, 1, (int[]){0, 2}, 2);
+    assert_false(batch.statements[0].is_mixed);
+    pl_batch_clear(&batch);
+
+    submit(0, &either, 1);
+    submit(1, &either, 2);
+    submit(2, &either, 1);
+    pl_batch_fill(&batch, &queue);
+    assert_int_equal(batch.statements_count, 1);
+    assert_statement(0, &either, 1, (int[]){0, 1, 2}, 3);
+    assert_true(batch.statements[0].is_mixed);
+    pl_batch_clear(&batch);
+
+    submit(0, &either, 3);
+    pl_batch_fill(&batch, &queue);
+    assert_false(batch.statements[0].is_mixed);
 }
 
 static void test_full_statement_starts_another(void **state)
@@ -177,6 +207,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test_setup(test_groups_by_kind_and_shard, start),
         cmocka_unit_test_setup(test_statement_without_schema_serves_all_shards, start),
+        cmocka_unit_test_setup(test_statement_for_several_shards, start),
         cmocka_unit_test_setup(test_full_statement_starts_another, start),
         cmocka_unit_test_setup(test_limit, start),
         cmocka_unit_test_setup(test_alone, start),
