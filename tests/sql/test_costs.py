@@ -101,7 +101,8 @@ class Bench:
         return counts, size
 
     def settle(self):
-        keys = [list(column) for column in zip(*self.session.run("SELECT recipient_id, sender_id, message_id FROM parley.outbox"))]
+        owed = self.session.run("SELECT recipient_id, sender_id, message_id FROM parley.outbox")
+        keys = [list(column) for column in zip(*owed)]
         return self.wal.run(lambda: self.session.run(
             "SELECT parley.settle_outbox(%s::bigint[], %s::bigint[], %s::bigint[])", *keys))[:2]
 
