@@ -69,6 +69,8 @@ class Population:
 
 
 COLUMNS = {
+    "account": "user_id, created_timestamp, username, display_name",
+    "mailbox": "user_id, version",
     "message": "user_id, peer_id, message_id, version, sender_id, client_message_id, content",
     "conversation": "user_id, peer_id, last_message_id, version, unread_count, newest_period, changed_period",
 }
@@ -91,6 +93,8 @@ class Copier:
 
     def flush(self, table):
         buffer = self.buffers[table]
+        if buffer.tell() == 0:
+            return
         buffer.seek(0)
         self.cursor.copy_expert(f"COPY {self.schema}{table} ({COLUMNS[table]}) FROM STDIN", buffer)
         self.buffers[table] = io.StringIO()
@@ -105,12 +109,9 @@ def load_parley(population, connections, database_of_shard):
     copiers = {name: Copier(connection, "parley.") for name, connection in connections.items()}
     top = population.start_us + HISTORY_US + 1
     for user_id, name in zip(population.ids, population.names):
-        cursor = copiers[database_of_shard[user_id >> 50]].cursor
-        cursor.execute(
-            "WITH a AS (INSERT INTO parley.account (user_id, created_timestamp, username, display_name)"
-            " VALUES (%s, %s, %s, %s)) INSERT INTO parley.mailbox (user_id, version) VALUES (%s, %s)",
-            (user_id, top, name, name, user_id, top),
-        )
+        copier = copiers[database_of_shard[user_id >> 50]]
+        copier.add("account", (user_id, top, name, name))
+        copier.add("mailbox", (user_id, top))
     for table, row in population.rows(population.ids):
         copiers[database_of_shard[row[0] >> 50]].add(table, row)
     for name, copier in copiers.items():
