@@ -12,32 +12,33 @@ CREATE OR REPLACE FUNCTION parley.claim_outbox(recipient_ids bigint[], sender_id
     RETURNS TABLE (recipient_id bigint, sender_id bigint, message_id bigint, client_message_id text, content text)
     LANGUAGE plpgsql VOLATILE SECURITY DEFINER
     SET search_path = pg_catalog, pg_temp
-    -- As in settle_outbox: a look-up of each key, whatever the tables held when the connection planned.
+    -- Plans are made once per connection, maybe when the tables were empty and to read all of them was cheap. LATERAL: one
+    -- look-up per key; the message as the first of an order, which only the primary key has.
     SET plan_cache_mode = force_generic_plan
     SET enable_seqscan = off
-    SET enable_indexscan = off
-    SET enable_indexonlyscan = off
-    SET enable_hashjoin = off
-    SET enable_mergejoin = off
+    SET enable_bitmapscan = off
+    SET enable_sort = off
     SET jit = off
 AS $$
 #variable_conflict use_column
 BEGIN
     RETURN QUERY
     WITH claimed AS MATERIALIZED (
-        SELECT o.recipient_id, o.sender_id, o.message_id
-        FROM unnest(recipient_ids, sender_ids, message_ids) AS k (recipient_id, sender_id, message_id)
-             JOIN parley.outbox o USING (recipient_id, sender_id, message_id)
-        FOR UPDATE OF o SKIP LOCKED
+        SELECT k.recipient_id, k.sender_id, k.message_id
+        FROM unnest(recipient_ids, sender_ids, message_ids) AS k (recipient_id, sender_id, message_id),
+             LATERAL (SELECT FROM parley.outbox o
+                      WHERE o.recipient_id = k.recipient_id AND o.sender_id = k.sender_id
+                            AND o.message_id = k.message_id
+                      FOR UPDATE SKIP LOCKED) o
     )
     SELECT c.recipient_id, c.sender_id, c.message_id, m.client_message_id, m.content
     FROM claimed c
          LEFT JOIN LATERAL (
-             SELECT m.client_message_id, m.content
+             SELECT m.message_id, m.client_message_id, m.content
              FROM parley.message m
-             WHERE m.user_id = c.recipient_id AND m.peer_id = c.sender_id AND m.message_id = c.message_id
-             OFFSET 0  -- keeps the planner from turning the join round
-         ) m ON true
+             WHERE m.user_id = c.recipient_id AND m.peer_id = c.sender_id AND m.message_id >= c.message_id
+             ORDER BY m.message_id LIMIT 1
+         ) m ON m.message_id = c.message_id
     ORDER BY c.recipient_id, c.sender_id, c.message_id;
 END
 $$;

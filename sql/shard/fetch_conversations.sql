@@ -15,7 +15,8 @@ CREATE OR REPLACE FUNCTION {shard}.fetch_conversations(mailbox_id bigint, page_s
     LANGUAGE plpgsql STABLE SECURITY DEFINER
     SET search_path = pg_catalog, pg_temp
     -- Plans are made once per connection, maybe when the table was empty. No plan here depends on a value: each LIMIT
-    -- is to be filled in the order of an index, be the table of 10 rows or of 10 million.
+    -- is to be filled in the order of an index, be the table of 10 rows or of 10 million. So a conversation's last
+    -- message is asked for as the first of an order: as a plain join it would be planned as a scan of the mailbox.
     SET plan_cache_mode = force_generic_plan
     SET enable_seqscan = off
     SET enable_bitmapscan = off
@@ -56,8 +57,10 @@ BEGIN
             FROM (SELECT * FROM {shard}.conversation c
                   WHERE c.user_id = mailbox_id AND c.changed_period >= since >> 27 AND c.version > since
                   ORDER BY c.changed_period LIMIT page_size) c
-                 LEFT JOIN {shard}.message m ON m.user_id = mailbox_id AND m.peer_id = c.peer_id
-                                             AND m.message_id = c.last_message_id
+                 LEFT JOIN LATERAL (
+                     SELECT m.content FROM {shard}.message m
+                     WHERE m.user_id = mailbox_id AND m.peer_id = c.peer_id AND m.message_id >= c.last_message_id
+                     ORDER BY m.message_id LIMIT 1) m ON true
             ORDER BY c.last_message_id DESC;
         END IF;
         RETURN;
@@ -76,8 +79,10 @@ BEGIN
                 -- All of the last period, which is not sorted within.
                 ORDER BY c.newest_period DESC FETCH FIRST (skip + page_size) ROWS WITH TIES) c
           ORDER BY c.last_message_id DESC OFFSET skip LIMIT page_size) c
-         LEFT JOIN {shard}.message m ON m.user_id = mailbox_id AND m.peer_id = c.peer_id
-                                     AND m.message_id = c.last_message_id
+         LEFT JOIN LATERAL (
+             SELECT m.content FROM {shard}.message m
+             WHERE m.user_id = mailbox_id AND m.peer_id = c.peer_id AND m.message_id >= c.last_message_id
+             ORDER BY m.message_id LIMIT 1) m ON true
     ORDER BY c.last_message_id DESC;
 END
 $$;

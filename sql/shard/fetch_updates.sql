@@ -19,7 +19,8 @@ CREATE OR REPLACE FUNCTION {shard}.fetch_updates(mailbox_id bigint, page_size in
     LANGUAGE plpgsql STABLE SECURITY DEFINER
     SET search_path = pg_catalog, pg_temp
     -- Plans are made once per connection, maybe when the table was empty. No plan here depends on a value: each LIMIT
-    -- is to be filled in the order of an index, be the table of 10 rows or of 10 million.
+    -- is to be filled in the order of an index, be the table of 10 rows or of 10 million. So a conversation's last
+    -- message is asked for as the first of an order: as a plain join it would be planned as a scan of the mailbox.
     SET plan_cache_mode = force_generic_plan
     SET enable_seqscan = off
     SET enable_bitmapscan = off
@@ -61,8 +62,10 @@ BEGIN
                         -- All of the last period, which is not sorted within.
                         ORDER BY c.changed_period DESC FETCH FIRST (page_size) ROWS WITH TIES) c
                   ORDER BY c.version DESC LIMIT page_size) c
-                 LEFT JOIN {shard}.message m ON m.user_id = mailbox_id AND m.peer_id = c.peer_id
-                                             AND m.message_id = c.last_message_id) newest
+                 LEFT JOIN LATERAL (
+                     SELECT m.content FROM {shard}.message m
+                     WHERE m.user_id = mailbox_id AND m.peer_id = c.peer_id AND m.message_id >= c.last_message_id
+                     ORDER BY m.message_id LIMIT 1) m ON true) newest
         ORDER BY version;
         RETURN;
     END IF;
@@ -101,11 +104,14 @@ BEGIN
         RETURN QUERY
         SELECT 'c'::"char", c.peer_id, c.last_message_id, NULL::bigint, NULL::text, left(m.content, 100),
                c.unread_count, c.read_up_to, c.delivered_up_to, c.version, NULL::bigint, NULL::boolean, NULL::boolean
-        FROM {shard}.conversation c
-             LEFT JOIN {shard}.message m ON m.user_id = mailbox_id AND m.peer_id = c.peer_id
-                                         AND m.message_id = c.last_message_id
-        WHERE c.user_id = mailbox_id AND c.changed_period BETWEEN since >> 27 AND cut >> 27
-              AND c.version > since AND c.version <= cut
+        FROM (SELECT * FROM {shard}.conversation c
+              WHERE c.user_id = mailbox_id AND c.changed_period BETWEEN since >> 27 AND cut >> 27
+                    AND c.version > since AND c.version <= cut
+              ORDER BY c.changed_period OFFSET 0) c
+             LEFT JOIN LATERAL (
+                 SELECT m.content FROM {shard}.message m
+                 WHERE m.user_id = mailbox_id AND m.peer_id = c.peer_id AND m.message_id >= c.last_message_id
+                 ORDER BY m.message_id LIMIT 1) m ON true
         ORDER BY c.version;
     END IF;
 END

@@ -71,12 +71,26 @@ def pages(session, call, values):
     return plan["Shared Hit Blocks"] + plan["Shared Read Blocks"], plan["Actual Rows"]
 
 
-def measure(database, small, large):
-    """The report of what the reads of `large` touch, by plans made on `small`."""
+# Users with a conversation each, of so many messages: a plan that fits these reads a large mailbox to its end.
+CROWD = """
+INSERT INTO parley.mailbox (user_id, version) SELECT %(me)s + 100 + u, 1000 FROM generate_series(1, %(users)s) u;
+INSERT INTO parley.message (user_id, peer_id, message_id, version, sender_id, client_message_id, content)
+SELECT %(me)s + 100 + u, %(peer)s, %(first)s * 2 + n, %(first)s + n, %(peer)s, n::text, repeat('x', 160)
+FROM generate_series(1, %(users)s) u, generate_series(1, %(each)s) n;
+INSERT INTO parley.conversation (user_id, peer_id, last_message_id, newest_period, version, changed_period)
+SELECT %(me)s + 100 + u, %(peer)s, %(first)s * 2 + %(each)s, (%(first)s * 2) >> 28, %(first)s + %(each)s, %(first)s >> 27
+FROM generate_series(1, %(users)s) u;
+"""
+
+
+def measure(database, small, large, crowd=None):
+    """The report of what the reads of `large` touch, by plans made on `small` and a crowd of (users, messages of each)."""
     admin, session = Session(database, "postgres"), Session(database)
     admin.run("SELECT test.user(0, n) FROM generate_series(1, 3) n")
     with admin.connection.cursor() as cursor:
         cursor.execute(LOAD, small)
+        if crowd:
+            cursor.execute(CROWD, {**small, "me": BIG + 30000, "users": crowd[0], "each": crowd[1]})
     admin.run("ANALYZE")
     for call in READS.values():
         for _ in range(7):
@@ -108,6 +122,13 @@ def test_reads_cost_the_same(database, step):
     """No read of the large mailbox touches more than a page of rows needs."""
     report = measure(database, parameters(SMALL, 50, step), parameters(BIG, 100000, step))
     # A row is at most a few pages: index, table; a claimed one also its lock and the recipient's message.
+    assert {name: cost for name, cost in report.items() if cost[0] > 40 + 10 * cost[1]} == {}
+
+
+@pytest.mark.parametrize("crowd", [(1, 1), (30, 2), (200, 1), (400, 4)], ids=lambda crowd: f"{crowd[0]} by {crowd[1]}")
+def test_reads_cost_the_same_with_any_plan(database, crowd):
+    """Also when the plans were made on mailboxes with next to nothing in them."""
+    report = measure(database, parameters(SMALL, 5, PERIOD), parameters(BIG, 100000, PERIOD), crowd)
     assert {name: cost for name, cost in report.items() if cost[0] > 40 + 10 * cost[1]} == {}
 
 
