@@ -1,6 +1,7 @@
 #include "db/batch.h"
 
 #include <assert.h>
+#include <stdint.h>
 #include <string.h>
 
 #include "directory/shard_map.h"
@@ -32,19 +33,24 @@ static size_t find_statement(const pl_batch_t *batch, const pl_op_t *op)
     return batch->statements_count;
 }
 
-static void take(pl_batch_t *batch, pl_op_t *op, size_t *statement_of)
-{
-    size_t index = find_statement(batch, op);
-    pl_batch_statement_t *statement = &batch->statements[index];
+#define NO_STATEMENT SIZE_MAX
 
+static void take(pl_batch_t *batch, pl_op_t *op, pl_op_t *leader, size_t *statement_of)
+{
+    size_t index = leader != NULL ? NO_STATEMENT : find_statement(batch, op);
+
+    statement_of[batch->count] = index;
+    batch->leaders[batch->count] = leader;
+    batch->ops[batch->count++] = op;
+    if (index == NO_STATEMENT)
+        return;
+    pl_batch_statement_t *statement = &batch->statements[index];
     if (index == batch->statements_count) {
         batch->statements_count++;
         *statement = (pl_batch_statement_t){.kind = op->kind, .shard = op->shard};
     }
     statement->is_mixed = statement->is_mixed || statement->shard != op->shard;
     statement->count++;
-    statement_of[batch->count] = index;
-    batch->ops[batch->count++] = op;
 }
 
 static void group(pl_batch_t *batch, const size_t *statement_of)
@@ -58,42 +64,44 @@ static void group(pl_batch_t *batch, const size_t *statement_of)
         offset += batch->statements[i].count;
     }
     for (size_t i = 0; i < batch->count; i++)
-        batch->grouped[next[statement_of[i]]++] = batch->ops[i];
+        if (statement_of[i] != NO_STATEMENT)
+            batch->grouped[next[statement_of[i]]++] = batch->ops[i];
 }
 
-/* The keys of a batch: a hash table with open addressing, at most half full. */
-#define KEYS_SIZE ((size_t)2 * PL_BATCH_MAX)
+/* The first operations of their keys: a hash table with open addressing, at most half full. */
+#define LEADERS_SIZE ((size_t)2 * PL_BATCH_MAX)
 
-/* False: it was there. */
-static bool add_key(uint64_t *keys, uint64_t key)
+/* The operation with the key of `op` that is there already; NULL: `op` is the first. */
+static pl_op_t *find_leader(pl_op_t **leaders, pl_op_t *op)
 {
-    size_t at = key % KEYS_SIZE;
+    size_t at = op->key % LEADERS_SIZE;
 
-    while (keys[at] != 0 && keys[at] != key)
-        at = (at + 1) % KEYS_SIZE;
-    bool is_new = keys[at] == 0;
-    keys[at] = key;
-    return is_new;
+    if (op->key == 0)
+        return NULL;
+    while (leaders[at] != NULL && leaders[at]->key != op->key)
+        at = (at + 1) % LEADERS_SIZE;
+    if (leaders[at] == NULL) {
+        leaders[at] = op;
+        return NULL;
+    }
+    return leaders[at];
 }
 
 void pl_batch_fill(pl_batch_t *batch, h2o_linklist_t *queue)
 {
     size_t statement_of[PL_BATCH_MAX];
-    uint64_t keys[KEYS_SIZE] = {0};
+    pl_op_t *leaders[LEADERS_SIZE] = {NULL};
 
     assert(batch->count == 0);
-    for (h2o_linklist_t *node = queue->next; node != queue && batch->count < batch->limit;) {
-        pl_op_t *op = H2O_STRUCT_FROM_MEMBER(pl_op_t, link, node);
-        node = node->next;
+    do {
+        pl_op_t *op = H2O_STRUCT_FROM_MEMBER(pl_op_t, link, queue->next);
         if (op->alone && batch->count > 0)
             break;
-        if (op->key != 0 && !add_key(keys, op->key))
-            continue;
         h2o_linklist_unlink(&op->link);
-        take(batch, op, statement_of);
+        take(batch, op, find_leader(leaders, op), statement_of);
         if (op->alone)
             break;
-    }
+    } while (batch->count < batch->limit && !h2o_linklist_is_empty(queue));
     group(batch, statement_of);
 }
 

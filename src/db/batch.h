@@ -23,6 +23,7 @@ typedef struct pl_batch {
     size_t limit;
     size_t count;
     pl_op_t *ops[PL_BATCH_MAX];     /* in the order of submission */
+    pl_op_t *leaders[PL_BATCH_MAX]; /* the one with the same key that stands for it, or NULL */
     pl_op_t *grouped[PL_BATCH_MAX]; /* the same, statement by statement */
     size_t statements_count;
     pl_batch_statement_t statements[PL_BATCH_MAX];
@@ -36,7 +37,7 @@ void pl_batch_init(pl_batch_t *batch, size_t limit);
 
 /* Moves operations from the head of `queue` (not empty) into the empty batch and groups them:
  * operations of one kind and shard share statements and keep their order. One that must run alone
- * is a batch of its own, and one whose key is in the batch stays in the queue. */
+ * is a batch of its own, and one whose key is in the batch is in no statement. */
 void pl_batch_fill(pl_batch_t *batch, h2o_linklist_t *queue);
 
 /* Sends all statements and the Sync. -1 as for pl_conn_query. */

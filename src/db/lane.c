@@ -121,18 +121,27 @@ static void settle_failed(pl_lane_t *lane)
 
 static void settle_committed(pl_lane_t *lane)
 {
-    pl_op_t *ops[PL_BATCH_MAX];
-    size_t count = lane->batch.count;
+    pl_op_t *ops[PL_BATCH_MAX], *again[PL_BATCH_MAX];
+    size_t count = lane->batch.count, done = 0, again_count = 0;
 
     for (size_t i = 0; i < lane->batch.statements_count; i++) {
         const pl_batch_statement_t *statement = &lane->batch.statements[i];
         if (statement->kind->on_committed != NULL)
             statement->kind->on_committed(lane->context, statement->ops, statement->count);
     }
-    /* In the order of submission, and from a copy: a callback may submit to this lane. */
-    memcpy(ops, lane->batch.ops, count * sizeof(ops[0]));
+    /* All results first, for with its callback an operation is gone. */
+    for (size_t i = 0; i < count; i++) {
+        pl_op_t *op = lane->batch.ops[i], *leader = lane->batch.leaders[i];
+        if (leader == NULL || op->kind->adopt(op, leader))
+            ops[done++] = op;
+        else
+            again[again_count++] = op;
+    }
     pl_batch_clear(&lane->batch);
-    for (size_t i = 0; i < count; i++)
+    while (again_count > 0)
+        h2o_linklist_insert(lane->queue.next, &again[--again_count]->link);
+    /* In the order of submission; a callback may submit to this lane. */
+    for (size_t i = 0; i < done; i++)
         finish(lane, ops[i], PL_OK);
 }
 

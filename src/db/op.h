@@ -39,6 +39,9 @@ typedef struct pl_op_kind {
     /* Once the statement's transaction has committed, before any on_done; on the lane's thread. May
      * be NULL. */
     void (*on_committed)(void *context, pl_op_t *const *ops, size_t count);
+    /* With keys: gives `op` the result that it has after `leader`, of the same key, was committed
+     * just before it. False: that cannot be told, or only the hashes are equal; then it is run. */
+    bool (*adopt)(pl_op_t *op, const pl_op_t *leader);
 } pl_op_kind_t;
 
 struct pl_op {
@@ -46,8 +49,8 @@ struct pl_op {
     const pl_op_kind_t *kind;
     int shard;            /* whose schema is meant, where the statement names one */
     uint64_t deadline_ms; /* on the monotonic clock: after it the operation ends with an error */
-    /* 0, or what tells operations of one kind apart that must not be in one batch: equal keys are
-     * run one after the other. */
+    /* 0, or a hash of what the operation is about: in a batch one stands for the others of its key,
+     * which are given its result by the kind's `adopt`. */
     uint64_t key;
     /* Called once, on the loop that submitted it, never from inside pl_lane_submit. */
     void (*on_done)(pl_op_t *op);

@@ -47,7 +47,7 @@ void pl_params_element_bool(pl_params_t *params, bool value);
 void pl_params_element_text(pl_params_t *params, const char *text, size_t length);
 void pl_params_array_end(pl_params_t *params);
 
-/* Values of a binary result. The column's type must be the function's (int8, int4, int2, bool);
+/* Values of a binary result. The column's type must be the function's (int8, int4, bool);
  * NULL reads as 0. */
 int64_t pl_result_int64(const PGresult *result, int row, int column);
 int32_t pl_result_int32(const PGresult *result, int row, int column);

@@ -2,6 +2,7 @@
 
 #include <stddef.h>
 #include <stdlib.h>
+#include <string.h>
 
 #include "base/clock.h"
 #include "base/hash.h"
@@ -206,11 +207,18 @@ static void encode(pl_params_t *params, pl_op_t *const *ops, size_t count)
 
 /* ---- the answer ---- */
 
+typedef struct unread {
+    int64_t user_id;
+    int64_t peer_id;
+    int32_t count;
+} unread_t;
+
 typedef struct answer {
     pl_result_array_t previous, versions;
     pl_result_array_t first_messages, first_versions, first_equals;
     pl_result_array_t copy_versions;
-    pl_result_array_t users, peers, unread;
+    unread_t *unread; /* sorted */
+    size_t unread_count;
 } answer_t;
 
 static void read_answer(answer_t *answer, const PGresult *result)
@@ -222,19 +230,39 @@ static void read_answer(answer_t *answer, const PGresult *result)
         .first_versions = pl_result_array(result, 0, COLUMN_FIRST_VERSIONS),
         .first_equals = pl_result_array(result, 0, COLUMN_FIRST_EQUALS),
         .copy_versions = pl_result_array(result, 0, COLUMN_COPY_VERSIONS),
-        .users = pl_result_array(result, 0, COLUMN_CONVERSATION_USERS),
-        .peers = pl_result_array(result, 0, COLUMN_CONVERSATION_PEERS),
-        .unread = pl_result_array(result, 0, COLUMN_CONVERSATION_UNREAD),
     };
+}
+
+static int compare_unread(const void *a, const void *b)
+{
+    const unread_t *left = a, *right = b;
+    if (left->user_id != right->user_id)
+        return left->user_id < right->user_id ? -1 : 1;
+    return (left->peer_id > right->peer_id) - (left->peer_id < right->peer_id);
 }
 
 static int32_t unread_count(const answer_t *answer, int64_t user_id, int64_t peer_id)
 {
-    for (size_t i = 0; i < answer->users.count; i++)
-        if (pl_result_array_int64(&answer->users, i) == user_id &&
-            pl_result_array_int64(&answer->peers, i) == peer_id)
-            return pl_result_array_int32(&answer->unread, i);
-    return 0;
+    const unread_t key = {.user_id = user_id, .peer_id = peer_id};
+    const unread_t *found = bsearch(&key, answer->unread, answer->unread_count, sizeof(key),
+                                    compare_unread);
+    return found != NULL ? found->count : 0;
+}
+
+/* The conversations that something was stored in; they come in no order. */
+static void read_unread(answer_t *answer, const PGresult *result)
+{
+    pl_result_array_t users = pl_result_array(result, 0, COLUMN_CONVERSATION_USERS);
+    pl_result_array_t peers = pl_result_array(result, 0, COLUMN_CONVERSATION_PEERS);
+    pl_result_array_t counts = pl_result_array(result, 0, COLUMN_CONVERSATION_UNREAD);
+
+    answer->unread_count = users.count;
+    answer->unread = pl_calloc(users.count + 1, sizeof(unread_t));
+    for (size_t i = 0; i < users.count; i++)
+        answer->unread[i] = (unread_t){.user_id = pl_result_array_int64(&users, i),
+                                       .peer_id = pl_result_array_int64(&peers, i),
+                                       .count = pl_result_array_int32(&counts, i)};
+    qsort(answer->unread, users.count, sizeof(unread_t), compare_unread);
 }
 
 static pl_mailbox_change_t change_of(const answer_t *answer, size_t mailbox, int64_t version)
@@ -285,6 +313,7 @@ static bool decode(PGresult *result, pl_op_t *const *ops, size_t count)
     size_t firsts = 0, copies = 0;
 
     read_answer(&answer, result);
+    read_unread(&answer, result);
     for (size_t i = 0; i < count; i++) {
         pl_message_write_t *write = at(ops, i);
         if (write->message_id > 0)
@@ -294,7 +323,35 @@ static bool decode(PGresult *result, pl_op_t *const *ops, size_t count)
         if (write->message_id == 0 && write->copy_mode == PL_COPY_HERE)
             decode_copy_here(write, &answer, copies++);
     }
+    free(answer.unread);
     return false;
+}
+
+static bool have_one_key(const pl_message_write_t *a, const pl_message_write_t *b)
+{
+    return a->mailbox_id == b->mailbox_id && a->peer_id == b->peer_id &&
+           a->message_id == b->message_id && a->client_message_id_len == b->client_message_id_len &&
+           memcmp(a->client_message_id, b->client_message_id, a->client_message_id_len) == 0;
+}
+
+/* A retry in the same batch. What is there has the leader's content, or else other content than
+ * the leader's. */
+static bool adopt(pl_op_t *op, const pl_op_t *leader_op)
+{
+    pl_message_write_t *write = (pl_message_write_t *)op;
+    const pl_message_write_t *leader = pl_message_write_of(leader_op);
+    bool is_equal = write->content_len == leader->content_len &&
+                    memcmp(write->content, leader->content, write->content_len) == 0;
+
+    if (!have_one_key(write, leader) || (leader->status == PL_WRITE_REUSED && !is_equal))
+        return false;
+    write->stored_id = leader->stored_id;
+    write->change = leader->change;
+    if (!is_equal)
+        write->status = PL_WRITE_REUSED;
+    else
+        write->status = leader->status == PL_WRITE_STORED ? PL_WRITE_DUPLICATE : leader->status;
+    return true;
 }
 
 static void on_committed(void *context, pl_op_t *const *ops, size_t count)
@@ -315,4 +372,5 @@ const pl_op_kind_t pl_message_write_kind = {
     .encode = encode,
     .decode = decode,
     .on_committed = on_committed,
+    .adopt = adopt,
 };

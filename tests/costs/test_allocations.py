@@ -12,9 +12,9 @@ from sends import body, headers
 
 REQUESTS = 100
 
-SEND = {"same-shard": 26, "same-database": 26, "other-database": 36}
+SEND = {"same-shard": 27, "same-database": 27, "other-database": 38}
 # The same with one stream that is told of it.
-SEND_AND_EVENT = {"same-shard": 34, "same-database": 34, "other-database": 46}
+SEND_AND_EVENT = {"same-shard": 35, "same-database": 35, "other-database": 48}
 CACHED_READ = 12
 
 

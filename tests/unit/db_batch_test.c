@@ -149,8 +149,17 @@ static void fill_and_expect(const int *expected, size_t count)
         assert_ptr_equal(batch.ops[i], &ops[expected[i]]);
 }
 
-/* Equal keys go one after the other, each in its turn, and hold up nothing else; 0 is no key. */
-static void test_a_key_is_once_in_a_batch(void **state)
+static void assert_leaders(const int *expected, size_t count)
+{
+    for (size_t i = 0; i < count; i++)
+        if (expected[i] < 0)
+            assert_null(batch.leaders[i]);
+        else
+            assert_ptr_equal(batch.leaders[i], &ops[expected[i]]);
+}
+
+/* The first of a key is in the statement, and stands for the others. */
+static void test_a_key_is_once_in_a_statement(void **state)
 {
     (void)state;
     static const uint64_t keys[] = {7, 8, 7, 0, 7, 0, 8, 9};
@@ -158,22 +167,25 @@ static void test_a_key_is_once_in_a_batch(void **state)
         submit(i, &global, i % 2);
         ops[i].key = keys[i];
     }
-    fill_and_expect((int[]){0, 1, 3, 5, 7}, 5);
-    fill_and_expect((int[]){2, 6}, 2);
-    fill_and_expect((int[]){4}, 1);
+    pl_batch_fill(&batch, &queue);
+    assert_int_equal(batch.count, 8);
+    assert_int_equal(batch.statements_count, 1);
+    assert_statement(0, &global, 0, (int[]){0, 1, 3, 5, 7}, 5);
+    assert_leaders((int[]){-1, -1, 0, -1, 0, -1, 1, -1}, 8);
     assert_true(h2o_linklist_is_empty(&queue));
 }
 
-/* What waits for its key comes before what was submitted later. */
-static void test_a_repeated_key_keeps_its_place(void **state)
+static void test_a_repeated_key_counts_for_the_limit(void **state)
 {
     (void)state;
     for (int i = 0; i < 12; i++) {
         submit(i, &global, 0);
-        ops[i].key = i == 1 ? 1 : (uint64_t)i + 1; /* 1, 1, 3, 4, ... */
+        ops[i].key = 1;
     }
-    fill_and_expect((int[]){0, 2, 3, 4, 5, 6, 7, 8}, 8);
-    fill_and_expect((int[]){1, 9, 10, 11}, 4);
+    fill_and_expect((int[]){0, 1, 2, 3, 4, 5, 6, 7}, 8);
+    pl_batch_clear(&batch);
+    pl_batch_fill(&batch, &queue);
+    assert_leaders((int[]){-1, 8, 8, 8}, 4);
 }
 
 /* Keys that fall on one place of the hash table are still different keys. */
@@ -184,11 +196,12 @@ static void test_keys_that_collide(void **state)
         submit(i, &global, 0);
         ops[i].key = 5 + (uint64_t)(i % 3) * 2 * PL_BATCH_MAX;
     }
-    fill_and_expect((int[]){0, 1, 2}, 3);
-    fill_and_expect((int[]){3, 4, 5}, 3);
+    pl_batch_fill(&batch, &queue);
+    assert_statement(0, &global, 0, (int[]){0, 1, 2}, 3);
+    assert_leaders((int[]){-1, -1, -1, 0, 1, 2}, 6);
 }
 
-/* One that runs alone after it failed in company runs so, and its like waits. */
+/* One that runs alone after it failed in company runs so, and nobody stands for it. */
 static void test_a_key_that_runs_alone(void **state)
 {
     (void)state;
@@ -198,7 +211,10 @@ static void test_a_key_that_runs_alone(void **state)
     }
     ops[1].alone = true;
     fill_and_expect((int[]){0}, 1);
+    pl_batch_clear(&batch);
     fill_and_expect((int[]){1}, 1);
+    assert_leaders((int[]){-1}, 1);
+    pl_batch_clear(&batch);
     fill_and_expect((int[]){2}, 1);
 }
 
@@ -211,8 +227,8 @@ int main(void)
         cmocka_unit_test_setup(test_full_statement_starts_another, start),
         cmocka_unit_test_setup(test_limit, start),
         cmocka_unit_test_setup(test_alone, start),
-        cmocka_unit_test_setup(test_a_key_is_once_in_a_batch, start),
-        cmocka_unit_test_setup(test_a_repeated_key_keeps_its_place, start),
+        cmocka_unit_test_setup(test_a_key_is_once_in_a_statement, start),
+        cmocka_unit_test_setup(test_a_repeated_key_counts_for_the_limit, start),
         cmocka_unit_test_setup(test_keys_that_collide, start),
         cmocka_unit_test_setup(test_a_key_that_runs_alone, start),
     };

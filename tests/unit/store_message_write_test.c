@@ -441,6 +441,48 @@ static void test_keys(void **state)
     assert_int_equal(sent.op.shard, 7);
 }
 
+/* ---- a retry in the same batch ---- */
+
+static void expect_adopted(pl_message_write_t *write, const pl_message_write_t *leader,
+                           enum pl_write_status expected)
+{
+    write->stored_id = 0;
+    assert_true(pl_message_write_kind.adopt(&write->op, &leader->op));
+    assert_int_equal(write->status, expected);
+    assert_true(write->stored_id == leader->stored_id);
+}
+
+static void test_a_retry_takes_the_result_of_the_first(void **state)
+{
+    (void)state;
+    pl_message_write_t leader = first(BOB, ALICE, "k1", 5000, PL_COPY_HERE);
+    pl_message_write_t same = first(BOB, ALICE, "k1", 6000, PL_COPY_HERE);
+    pl_message_write_t other = first(BOB, ALICE, "k1", 6000, PL_COPY_HERE);
+    pl_message_write_t stranger = first(BOB, ALICE, "k2", 6000, PL_COPY_HERE);
+
+    other.content = "other";
+    other.content_len = 5;
+    leader.stored_id = 10000;
+    leader.status = PL_WRITE_STORED;
+    expect_adopted(&same, &leader, PL_WRITE_DUPLICATE);
+    expect_adopted(&other, &leader, PL_WRITE_REUSED);
+    leader.status = PL_WRITE_DUPLICATE;
+    expect_adopted(&same, &leader, PL_WRITE_DUPLICATE);
+    expect_adopted(&other, &leader, PL_WRITE_REUSED);
+    /* What is there is neither's or the other's: that has to be asked. */
+    leader.status = PL_WRITE_REUSED;
+    expect_adopted(&same, &leader, PL_WRITE_REUSED);
+    assert_false(pl_message_write_kind.adopt(&other.op, &leader.op));
+    /* Only the hashes are equal. */
+    leader.status = PL_WRITE_STORED;
+    assert_false(pl_message_write_kind.adopt(&stranger.op, &leader.op));
+
+    pl_message_write_t copied = copy(ALICE, BOB, "k1", 10000), again = copied;
+    copied.stored_id = 10000;
+    copied.status = PL_WRITE_STORED;
+    expect_adopted(&again, &copied, PL_WRITE_DUPLICATE);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -452,6 +494,7 @@ int main(void)
         cmocka_unit_test(test_retries_and_refusals),
         cmocka_unit_test(test_copies_alone),
         cmocka_unit_test(test_keys),
+        cmocka_unit_test(test_a_retry_takes_the_result_of_the_first),
     };
     return RUN_TESTS(tests);
 }
