@@ -276,7 +276,7 @@ static void fetch_begin(fetch_t *fetch)
     if (pl_page_cache_has(fetch->api->cache, &fetch->key) ||
         pl_request_header(fetch->request, "if-none-match").data != NULL) {
         fetch->version_read.user_id = fetch->key.user_id;
-        fetch->version_read.op.kind = &pl_version_read_kind;
+        fetch->version_read.op.kind = &pl_version_check_kind;
         submit(fetch, pl_cluster_check_lane(fetch->api->deps.cluster, fetch->key.user_id),
                &fetch->version_read.op, on_version_read);
     } else {

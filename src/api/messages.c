@@ -228,11 +228,22 @@ static bool is_copied(const pl_message_write_t *first)
             pl_id_shard(first->mailbox_id) == pl_id_shard(first->sender_id));
 }
 
+/* The sender's shard has left the database since the map was read: nothing was stored, and the copy
+ * is to be owed instead. (23514: no partition takes the row.) */
+static bool must_owe_copy(const pl_message_write_t *first)
+{
+    return first->copy_mode == PL_COPY_HERE && strcmp(first->op.sqlstate, "23514") == 0 &&
+           pl_id_shard(first->mailbox_id) != pl_id_shard(first->sender_id);
+}
+
 static void on_first_done(pl_op_t *op)
 {
     send_t *send = H2O_STRUCT_FROM_MEMBER(send_t, first.op, op);
 
-    if (op->error != PL_OK) {
+    if (op->error == PL_ERROR_SQL && must_owe_copy(&send->first)) {
+        send->first.copy_mode = PL_COPY_OUTBOX;
+        write_first(send);
+    } else if (op->error != PL_OK) {
         pl_api_reply_failure(send->request, op);
         send_destroy(send);
     } else if (send->first.status == PL_WRITE_REUSED) {

@@ -8,7 +8,7 @@
 #include "base/text.h"
 #include "store/resource_json.h"
 
-/* As left(content, 100) in sql/write_messages.sql. */
+/* As left(content, 100) in sql/shard/fetch_updates.sql. */
 #define SNIPPET_CODE_POINTS 100
 
 /* One row that the batch may have written into one mailbox. */

@@ -25,12 +25,11 @@ static bool decode(PGresult *result, pl_op_t *const *ops, size_t count)
     return false;
 }
 
-const pl_op_kind_t pl_version_read_kind = {
-    .name = "mailbox_versions",
-    .sql = "SELECT ",
-    .sql_tail = ".mailbox_versions($1)",
-    .sql_shards = "SELECT parley.mailbox_versions($1)",
-    .max_ops = SIZE_MAX,
-    .encode = encode,
-    .decode = decode,
-};
+#define VERSIONS                                                                       \
+    .name = "mailbox_versions", .sql = "SELECT ", .sql_tail = ".mailbox_versions($1)", \
+    .max_ops = SIZE_MAX, .encode = encode, .decode = decode
+
+const pl_op_kind_t pl_version_read_kind = {VERSIONS};
+
+const pl_op_kind_t pl_version_check_kind = {VERSIONS,
+                                            .sql_shards = "SELECT parley.mailbox_versions($1)"};

@@ -7,8 +7,8 @@
 #include "base/memory.h"
 #include "loop/timer.h"
 
-/* One DELETE through the parent starts all partitions, so it pays to wait for many rows; a row that
- * stays for so long makes the relay look at it at most once. */
+/* A call costs each shard that it is about a statement, so it pays to wait for many rows; a row
+ * that stays for so long makes the relay look at it at most once. */
 #define COLLECT_MS 200
 /* A settlement that finds no database in this time is left to the relay. */
 #define DEADLINE_MS 5000

@@ -58,7 +58,7 @@ def fails(system, check, subject="database a", expected=FAILED):
 
 def lanes(system, count):
     system.sections["server"] = {"workers": "1"}
-    system.sections["lanes"] = {"write_lanes": str(count - 1), "read_lanes_per_worker": "1"}
+    system.sections["lanes"] = {"write_lanes": str(count - 2), "read_lanes_per_worker": "1"}
 
 
 def test_all_is_well(pooled):
