@@ -148,7 +148,9 @@ spawn() {
     ) &
     spawned_pid=$!
     disown # its end is for the supervisor to tell, not for bash
-    printf '%s\n' "$spawned_pid" >"$data/run/$1.pid"
+    # Whole or not at all: whoever reads it may come at any moment.
+    printf '%s\n' "$spawned_pid" >"$data/run/$1.pid.new"
+    mv "$data/run/$1.pid.new" "$data/run/$1.pid"
 }
 
 # start_service SERVICE: returns when it answers; dies with the reason when it does not.
