@@ -41,19 +41,22 @@ CREATE UNIQUE INDEX message_dedupe ON message (user_id, peer_id, client_message_
 CREATE INDEX message_version ON message (user_id, version);
 CREATE INDEX message_changed ON message (user_id, peer_id, version) WHERE version - (message_id >> 1) > 10000000;
 
+-- Above all ids of the population.
+CREATE SEQUENCE message_id START 4000000000000000;
+
 -- One message: both inserts and both conversation upserts, in the transaction of the statement that calls it.
 CREATE FUNCTION send_message(sender bigint, recipient bigint, client_id text, body text) RETURNS bigint
     LANGUAGE plpgsql
 AS $$
 DECLARE
     now_us bigint := extract(epoch FROM clock_timestamp()) * 1000000;
-    id bigint := now_us * 2 + (sender > recipient)::integer;
+    id bigint := nextval('message_id');
 BEGIN
     INSERT INTO message (user_id, peer_id, message_id, version, sender_id, client_message_id, content)
     VALUES (recipient, sender, id, now_us, sender, client_id, body);
     INSERT INTO conversation AS c
         (user_id, peer_id, last_message_id, version, unread_count, newest_period, changed_period)
-    VALUES (recipient, sender, id, now_us, 1, id >> 28, now_us >> 27)
+    VALUES (recipient, sender, id, now_us, 1, now_us >> 27, now_us >> 27)
     ON CONFLICT (user_id, peer_id) DO UPDATE
     SET last_message_id = excluded.last_message_id, version = excluded.version, unread_count = c.unread_count + 1,
         newest_period = excluded.newest_period, changed_period = excluded.changed_period;
@@ -61,7 +64,7 @@ BEGIN
     VALUES (sender, recipient, id, now_us, sender, client_id, body);
     INSERT INTO conversation AS c
         (user_id, peer_id, last_message_id, version, unread_count, newest_period, changed_period)
-    VALUES (sender, recipient, id, now_us, 0, id >> 28, now_us >> 27)
+    VALUES (sender, recipient, id, now_us, 0, now_us >> 27, now_us >> 27)
     ON CONFLICT (user_id, peer_id) DO UPDATE
     SET last_message_id = excluded.last_message_id, version = excluded.version,
         newest_period = excluded.newest_period, changed_period = excluded.changed_period;
