@@ -8,6 +8,8 @@ from generators import median_of, run_load, run_pgbench
 from stack import CACHE_BYTES
 
 PROTOCOLS = ("h1", "h2c")
+# Whose pages are asked for where the cache is measured: after the warm-up all of them are in it.
+HOT_USERS = 1000
 READS = (("fetchConversation, page of 20", "conversations"), ("fetchMessages, page of 50", "messages"))
 
 
@@ -21,16 +23,25 @@ def _row(title, protocol, parley, other, against):
     return row
 
 
-def _compare(bench, title, script, kind):
+def _hot_users(bench):
+    path = Path(bench.directory, "hot-users")
+    with open(bench.users_file, encoding="ascii") as users:
+        path.write_text("".join(line for line, _ in zip(users, range(HOT_USERS))), "ascii")
+    return path
+
+
+def _compare(bench, title, script, kind, is_hot=False):
     """A row for each protocol; each side warmed up by a run that does not count."""
+    users = _hot_users(bench) if is_hot else None
+    options = ("-D", f"users={min(HOT_USERS, bench.arguments.users)}") if is_hot else ()
     other, parley = [], {protocol: [] for protocol in PROTOCOLS}
     if not bench.arguments.short:
-        run_pgbench(bench, f"baseline/{script}")
-        run_load(bench, kind, PROTOCOLS[0])
+        run_pgbench(bench, f"baseline/{script}", options=options)
+        run_load(bench, kind, PROTOCOLS[0], users=users)
     for _ in range(bench.arguments.repeats):
-        other.append(run_pgbench(bench, f"baseline/{script}"))
+        other.append(run_pgbench(bench, f"baseline/{script}", options=options))
         for protocol in PROTOCOLS:
-            parley[protocol].append(run_load(bench, kind, protocol))
+            parley[protocol].append(run_load(bench, kind, protocol, users=users))
     return [_row(title, protocol, runs, other, "baseline") for protocol, runs in parley.items()]
 
 
@@ -64,6 +75,6 @@ def measure(bench):
         if settings:
             stack.restart_parleyd(*settings)
         for title, kind in READS:
-            rows += _compare(bench, f"{title}, {caching}", kind, kind)
+            rows += _compare(bench, f"{title}, {caching}", kind, kind, is_hot=not settings)
     stack.restart_parleyd()
     return {"rows": rows, "cache_bytes": CACHE_BYTES, "bytes_per_message": grown}
