@@ -8,7 +8,6 @@
  * Prints "ready" when all clients have logged in, starts at a line on its input, and prints one
  * JSON object. It reads what ejabberd writes, not XML in general.
  */
-#include <assert.h>
 #include <errno.h>
 #include <getopt.h>
 #include <inttypes.h>
@@ -22,22 +21,25 @@
 #include <sys/epoll.h>
 #include <sys/socket.h>
 #include <sys/time.h>
-#include <time.h>
 #include <unistd.h>
+
+#include "base/clock.h"
+#include "base/random.h"
+#include "load/histogram.h"
 
 #define DOMAIN "localhost"
 
 /* A stanza with 160 bytes of text takes 600; what is behind the first one is read next time. */
 enum { INPUT_BYTES = 8192, BODY_BYTES_MAX = 2048, EVENTS_MAX = 64 };
 /* What is on its way at the end has this long to arrive. */
-#define DRAIN_US (5 * UINT64_C(1000000))
+#define DRAIN_US (5 * INT64_C(1000000))
 #define LOGIN_TIMEOUT_S 10
 
 struct client {
     int fd;
     bool waiting;      /* its message is on its way */
     uint64_t sequence; /* of its last message */
-    uint64_t sent_us;
+    int64_t sent_us;
     size_t length;
     char input[INPUT_BYTES];
 };
@@ -48,10 +50,9 @@ struct load {
     struct client *clients;
     int epoll_fd;
     unsigned waiting_count;
-    uint64_t random, begin_us, end_us, last_us;
+    int64_t begin_us, end_us, last_us;
     uint64_t failed_count;
-    uint32_t *latencies_us;
-    size_t message_count, latency_capacity;
+    pl_load_histogram_t latency; /* us */
 };
 
 __attribute__((noreturn, format(printf, 1, 2))) static void die(const char *format, ...)
@@ -63,23 +64,6 @@ __attribute__((noreturn, format(printf, 1, 2))) static void die(const char *form
     fputc('\n', stderr);
     va_end(arguments);
     exit(1);
-}
-
-static uint64_t now_us(void)
-{
-    struct timespec now;
-    clock_gettime(CLOCK_MONOTONIC, &now);
-    return (uint64_t)now.tv_sec * 1000000 + (uint64_t)now.tv_nsec / 1000;
-}
-
-/* xorshift64; the limit is above 0. */
-static unsigned random_below(struct load *load, unsigned limit)
-{
-    assert(limit > 0);
-    load->random ^= load->random << 13;
-    load->random ^= load->random >> 7;
-    load->random ^= load->random << 17;
-    return (unsigned)(load->random % limit);
 }
 
 /* A send into a socket that holds no other unread message: it always fits. */
@@ -173,11 +157,11 @@ static void log_in(struct load *load, unsigned index)
 /* --- the load --- */
 
 /* The id is the first word of the text too, so that both of its rows are found in the archive. */
-static void send_message(struct load *load, struct client *client, uint64_t now)
+static void send_message(struct load *load, struct client *client, int64_t now)
 {
     static const char filling[] = "parley160!";
     unsigned sender = (unsigned)(client - load->clients);
-    unsigned recipient = random_below(load, load->client_count - 1);
+    unsigned recipient = (unsigned)pl_random_below(load->client_count - 1);
     char id[64], body[BODY_BYTES_MAX + 1], text[BODY_BYTES_MAX + 512];
 
     recipient += recipient >= sender;
@@ -197,18 +181,6 @@ static void send_message(struct load *load, struct client *client, uint64_t now)
     client->sent_us = now;
     client->waiting = true;
     load->waiting_count++;
-}
-
-static void count_message(struct load *load, uint64_t latency_us)
-{
-    if (load->message_count == load->latency_capacity) {
-        load->latency_capacity = load->latency_capacity > 0 ? load->latency_capacity * 2 : 65536;
-        load->latencies_us = realloc(load->latencies_us, //
-                                     load->latency_capacity * sizeof(*load->latencies_us));
-        if (load->latencies_us == NULL)
-            die("out of memory");
-    }
-    load->latencies_us[load->message_count++] = (uint32_t)latency_us;
 }
 
 /* The client whose message on its way has this id; NULL for what an earlier run left. */
@@ -240,12 +212,12 @@ static void on_message(struct load *load, const char *stanza, size_t length)
     struct client *sender = sender_of(load, stanza, tag_length);
     if (sender == NULL)
         return;
-    uint64_t now = now_us();
+    int64_t now = pl_clock_monotonic_us();
     if (memmem(stanza, tag_length, " type='error'", strlen(" type='error'")) != NULL ||
         memmem(tag_end, length - tag_length, "<stanza-id ", strlen("<stanza-id ")) == NULL)
         load->failed_count++;
     else
-        count_message(load, now - sender->sent_us);
+        pl_load_histogram_add(&load->latency, now - sender->sent_us);
     load->last_us = now;
     sender->waiting = false;
     load->waiting_count--;
@@ -282,11 +254,11 @@ static void on_readable(struct load *load, struct client *client)
 static void run(struct load *load)
 {
     struct epoll_event events[EVENTS_MAX];
-    load->begin_us = load->last_us = now_us();
-    load->end_us = load->begin_us + (uint64_t)load->seconds * 1000000;
+    load->begin_us = load->last_us = pl_clock_monotonic_us();
+    load->end_us = load->begin_us + (int64_t)load->seconds * 1000000;
     for (unsigned i = 0; i < load->client_count; i++)
-        send_message(load, &load->clients[i], now_us());
-    while (load->waiting_count > 0 && now_us() < load->end_us + DRAIN_US) {
+        send_message(load, &load->clients[i], pl_clock_monotonic_us());
+    while (load->waiting_count > 0 && pl_clock_monotonic_us() < load->end_us + DRAIN_US) {
         int count = epoll_wait(load->epoll_fd, events, EVENTS_MAX, 100);
         for (int i = 0; i < count; i++)
             on_readable(load, events[i].data.ptr);
@@ -294,27 +266,16 @@ static void run(struct load *load)
     load->failed_count += load->waiting_count;
 }
 
-static int compare_latencies(const void *a, const void *b)
-{
-    const uint32_t *left = a, *right = b;
-    return (*left > *right) - (*left < *right);
-}
-
-static uint32_t percentile(const struct load *load, size_t percent)
-{
-    return load->message_count > 0 ? load->latencies_us[load->message_count * percent / 100] : 0;
-}
-
-static void report(struct load *load)
+static void report(const struct load *load)
 {
     double seconds = (double)(load->last_us - load->begin_us) / 1e6;
-    if (load->message_count > 0)
-        qsort(load->latencies_us, load->message_count, sizeof(*load->latencies_us),
-              compare_latencies);
-    printf("{\"messages\": %zu, \"seconds\": %.3f, \"rate\": %.1f, \"p50_us\": %" PRIu32
-           ", \"p99_us\": %" PRIu32 ", \"failed\": %" PRIu64 "}\n",
-           load->message_count, seconds, seconds > 0 ? (double)load->message_count / seconds : 0,
-           percentile(load, 50), percentile(load, 99), load->failed_count);
+    uint64_t messages = load->latency.count;
+
+    printf("{\"messages\": %" PRIu64 ", \"seconds\": %.3f, \"rate\": %.1f, \"p50_us\": %" PRId64
+           ", \"p99_us\": %" PRId64 ", \"failed\": %" PRIu64 "}\n",
+           messages, seconds, seconds > 0 ? (double)messages / seconds : 0,
+           pl_load_histogram_quantile(&load->latency, 0.50),
+           pl_load_histogram_quantile(&load->latency, 0.99), load->failed_count);
 }
 
 static unsigned number(const char *text, unsigned minimum, unsigned maximum)
@@ -374,7 +335,6 @@ int main(int argc, char **argv)
 {
     struct load load = {.client_count = 200, .seconds = 10, .body_bytes = 160};
     parse_arguments(&load, argc, argv);
-    load.random = now_us() | 1;
     load.epoll_fd = epoll_create1(EPOLL_CLOEXEC);
     load.clients = calloc(load.client_count, sizeof(*load.clients));
     if (load.epoll_fd < 0 || load.clients == NULL)
@@ -392,7 +352,6 @@ int main(int argc, char **argv)
         close(load.clients[i].fd);
     }
     close(load.epoll_fd);
-    free(load.latencies_us);
     free(load.clients);
     return 0;
 }
