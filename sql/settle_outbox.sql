@@ -23,10 +23,10 @@ BEGIN
         SELECT 'shard_' || to_char(k.recipient_id >> 50, 'FM0000') AS shard, array_agg(k.recipient_id) AS recipients,
                array_agg(k.sender_id) AS senders, array_agg(k.message_id) AS messages
         FROM unnest(recipient_ids, sender_ids, message_ids) AS k (recipient_id, sender_id, message_id)
-        WHERE to_regclass('shard_' || to_char(k.recipient_id >> 50, 'FM0000') || '.outbox') IS NOT NULL
         GROUP BY k.recipient_id >> 50
         ORDER BY k.recipient_id >> 50
     LOOP
+        CONTINUE WHEN to_regnamespace(part.shard) IS NULL;
         EXECUTE format('SELECT %I.settle_outbox($1, $2, $3)', part.shard)
         INTO deleted USING part.recipients, part.senders, part.messages;
         total := total + deleted;

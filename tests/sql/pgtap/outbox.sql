@@ -1,7 +1,7 @@
 -- pending_outbox, claim_outbox and settle_outbox.
 SET search_path = tap;
 BEGIN;
-SELECT plan(14);
+SELECT plan(15);
 SELECT test.user(0, n) FROM generate_series(1, 3) n \g /dev/null
 SELECT test.user(2, n) FROM generate_series(1, 3) n \g /dev/null
 \set a 'test.id(0, 1)'
@@ -28,6 +28,7 @@ SELECT results_eq('SELECT message_id FROM parley.pending_outbox(0, 0, 0, 10)', '
 SELECT is((SELECT parley.settle_outbox(array_agg(recipient_id), array_agg(sender_id), array_agg(message_id)) FROM pending), 4,
           'what is gone already is passed over');
 SELECT is_empty('SELECT FROM parley.outbox', 'nothing is owed any more');
+SELECT is(parley.settle_outbox(ARRAY[test.id(7, 1)], ARRAY[:a::bigint], ARRAY[1::bigint]), 0, 'of a shard that is not here, nothing is');
 INSERT INTO parley.outbox (recipient_id, sender_id, message_id) VALUES (:a, :z, 77);
 SELECT results_eq(format('SELECT content FROM parley.claim_outbox(ARRAY[%s], ARRAY[%s], ARRAY[77::bigint])', :a, :z), 'VALUES (NULL::text)',
                   'a row whose message is gone is claimed without content');
