@@ -258,9 +258,9 @@ static void on_version_read(pl_op_t *op)
     } else if (pl_request_is_live(fetch->request) &&
                !(fetch->version_read.found && is_known(fetch) &&
                  reply_not_modified(fetch->request, version))) {
-        page = fetch->version_read.found
-                   ? pl_page_cache_get(fetch->api->cache, &fetch->key, version)
-                   : NULL; /* of a shard that has moved, or nobody: the page's read tells */
+        /* Not found is version 0, which no page has: of a shard that has moved, or nobody. The
+         * page's read tells. */
+        page = pl_page_cache_get(fetch->api->cache, &fetch->key, version);
         if (page == NULL) {
             read_page(fetch);
             return;

@@ -116,33 +116,38 @@ static void deliver(pl_follower_t *follower, const pl_delta_t *delta)
     follower->callbacks->on_delta(follower->owner, delta);
 }
 
+static void take_page(pl_follower_t *follower, const request_t *request, pl_page_t *page)
+{
+    pl_buffer_t json = PL_BUFFER_EMPTY;
+
+    believe(follower, request, page);
+    if (pl_page_length(&request->page) == 0 && page->is_delta) {
+        follower->cursor = page->version;
+        settle(follower);
+        return;
+    }
+    pl_delta_to_json(&json, &request->page, page, follower->settings->max_delta_bytes);
+    pl_push_metrics_delta(false);
+    deliver(follower, &(pl_delta_t){json.data, json.len, page->version, page->has_more});
+    pl_buffer_dispose(&json);
+}
+
 static void on_page_read(pl_op_t *op)
 {
     request_t *request = H2O_STRUCT_FROM_MEMBER(request_t, page.op, op);
     pl_follower_t *follower = request->follower;
-    pl_buffer_t json = PL_BUFFER_EMPTY;
     pl_page_t page;
 
-    if (follower == NULL)
-        goto out;
-    follower->request = NULL;
-    if (op->error != PL_OK) {
-        fail(follower, op->error);
-    } else if (!pl_page_head(&request->page, &page)) {
-        fail(follower, PL_ERROR_INVALID);
-    } else if (pl_page_length(&request->page) == 0 && page.is_delta) {
-        believe(follower, request, &page);
-        follower->cursor = page.version;
-        settle(follower);
-    } else {
-        believe(follower, request, &page);
-        pl_delta_to_json(&json, &request->page, &page, follower->settings->max_delta_bytes);
-        pl_push_metrics_delta(false);
-        deliver(follower, &(pl_delta_t){json.data, json.len, page.version, page.has_more});
+    if (follower != NULL) {
+        follower->request = NULL;
+        if (op->error != PL_OK)
+            fail(follower, op->error);
+        else if (!pl_page_head(&request->page, &page))
+            fail(follower, PL_ERROR_INVALID);
+        else
+            take_page(follower, request, &page);
     }
-out:
     pl_page_read_dispose(&request->page);
-    pl_buffer_dispose(&json);
     free(request);
 }
 

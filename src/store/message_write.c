@@ -134,9 +134,10 @@ static void plan_make(plan_t *plan, pl_op_t *const *ops, size_t count)
     group_by_mailbox(plan);
     for (size_t i = 0; i < plan->slots_count; i++) {
         slot_t *slot = &plan->slots[i];
-        pl_message_write_t *write = slot->write;
-        *(slot->user_id == write->mailbox_id ? &write->mailbox_index
-                                             : &write->copy_mailbox_index) = slot->mailbox;
+        if (slot->first > 0)
+            slot->write->copy_mailbox_index = slot->mailbox;
+        else
+            slot->write->mailbox_index = slot->mailbox;
     }
 }
 
@@ -265,46 +266,39 @@ static void read_unread(answer_t *answer, const PGresult *result)
     qsort(answer->unread, users.count, sizeof(unread_t), compare_unread);
 }
 
-static pl_mailbox_change_t change_of(const answer_t *answer, size_t mailbox, int64_t version)
+/* `version` is that of the row; at or below the mailbox's previous one, or 0: nothing was stored.
+ */
+static pl_mailbox_change_t change_of(const answer_t *answer, size_t mailbox, int64_t user_id,
+                                     int64_t peer_id, int64_t version)
 {
-    return (pl_mailbox_change_t){
+    pl_mailbox_change_t change = {
         .version = version,
         .mailbox_previous = pl_result_array_int64(&answer->previous, mailbox),
         .mailbox_version = pl_result_array_int64(&answer->versions, mailbox),
     };
+    if (version > change.mailbox_previous)
+        change.unread_count = unread_count(answer, user_id, peer_id);
+    return change;
 }
 
 static void decode_first(pl_message_write_t *write, const answer_t *answer, size_t index)
 {
-    int64_t version = pl_result_array_int64(&answer->first_versions, index);
-
     write->stored_id = pl_result_array_int64(&answer->first_messages, index);
-    write->change = change_of(answer, write->mailbox_index, version);
-    if (version > write->change.mailbox_previous) {
+    write->change = change_of(answer, write->mailbox_index, write->mailbox_id, write->peer_id,
+                              pl_result_array_int64(&answer->first_versions, index));
+    if (write->change.version > write->change.mailbox_previous)
         write->status = PL_WRITE_STORED;
-        write->change.unread_count = unread_count(answer, write->mailbox_id, write->peer_id);
-    } else {
+    else
         write->status = pl_result_array_bool(&answer->first_equals, index) ? PL_WRITE_DUPLICATE
                                                                            : PL_WRITE_REUSED;
-    }
 }
 
 static void decode_copy(pl_message_write_t *write, const answer_t *answer, size_t index)
 {
-    int64_t version = pl_result_array_int64(&answer->copy_versions, index);
-
     write->stored_id = write->message_id;
-    write->status = version > 0 ? PL_WRITE_STORED : PL_WRITE_DUPLICATE;
-    write->change = change_of(answer, write->mailbox_index, version);
-    write->change.unread_count = unread_count(answer, write->mailbox_id, write->peer_id);
-}
-
-static void decode_copy_here(pl_message_write_t *write, const answer_t *answer, size_t index)
-{
-    int64_t version = pl_result_array_int64(&answer->copy_versions, index);
-
-    write->copy_change = change_of(answer, write->copy_mailbox_index, version);
-    write->copy_change.unread_count = unread_count(answer, write->sender_id, write->mailbox_id);
+    write->change = change_of(answer, write->mailbox_index, write->mailbox_id, write->peer_id,
+                              pl_result_array_int64(&answer->copy_versions, index));
+    write->status = write->change.version > 0 ? PL_WRITE_STORED : PL_WRITE_DUPLICATE;
 }
 
 static bool decode(PGresult *result, pl_op_t *const *ops, size_t count)
@@ -321,7 +315,9 @@ static bool decode(PGresult *result, pl_op_t *const *ops, size_t count)
         else
             decode_first(write, &answer, firsts++);
         if (write->message_id == 0 && write->copy_mode == PL_COPY_HERE)
-            decode_copy_here(write, &answer, copies++);
+            write->copy_change = change_of(&answer, write->copy_mailbox_index, write->sender_id,
+                                           write->mailbox_id,
+                                           pl_result_array_int64(&answer.copy_versions, copies++));
     }
     free(answer.unread);
     return false;
