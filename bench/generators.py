@@ -36,8 +36,7 @@ def run_pgbench(bench, script, clients=BASELINE_CLIENTS, options=()):
     arguments = bench.arguments
     command = [
         "pgbench", "-n", "-M", "prepared", "-c", clients, "-j", min(2, clients), "-T", max(1, round(arguments.seconds)),
-        "-D", f"users={arguments.users}", "-D", f"peers={arguments.peers}", "-D", f"zipf={arguments.zipf}",
-        "-D", f"bytes={arguments.content_bytes}",
+        "-D", f"users={arguments.users}", "-D", f"peers={arguments.peers}", "-D", f"bytes={arguments.content_bytes}",
         *options, "-f", BENCH / f"{script}.pgbench", bench.stack.superuser(BASELINE),
     ]
     pattern = (
@@ -60,7 +59,7 @@ def run_load(bench, kind, protocol, connections=None, rate=None, users=None, opt
     command = [
         arguments.parley_load, "--kind", kind, "--protocol", protocol, "--connections", *connections,
         "--seconds", arguments.seconds, "--users", users or bench.users_file, "--peers", arguments.peers,
-        "--zipf", arguments.zipf, "--content-bytes", arguments.content_bytes, "--validate",
+        "--zipf", "--content-bytes", arguments.content_bytes, "--validate",
         *(["--rate", f"{rate:.0f}"] if rate else []), *options, bench.stack.url,
     ]
 

@@ -10,7 +10,7 @@ def settings(those):
     """One sentence on what a part ran with."""
     return (f"{those['made']}, {those['machine']}, {those['cores']} cores, PostgreSQL {those['postgresql']}: "
             f"{those['users']:,} users with {2 * those['peers']} conversations of {those['messages']} messages,\n"
-            f"chosen by Zipf's law with exponent {those['zipf']}; messages of {those['content_bytes']} bytes; "
+            f"chosen by Zipf's law; messages of {those['content_bytes']} bytes; "
             f"{those['clients']} connections over HTTP/1.1,\n8 with 25 requests at once on each over h2c; "
             f"{those['repeats']} run{'s' if those['repeats'] > 1 else ''} of {those['seconds']:g} s.")
 

@@ -31,6 +31,8 @@ class Stack:
         self.options = ["--parleyd", parleyd, "--shards", str(shards)] + ([] if edge else ["--no-edge"])
         try:
             self._start(settings)
+            self._size_memory()
+            self._start(settings)
         except BaseException:
             # scripts/stack stops only what it has kept the state of, at the end of a start that succeeds.
             self._command("start", *self.options, "--no-init", "--no-parleyd", "--no-edge")
@@ -45,6 +47,13 @@ class Stack:
         for line in Path(self.directory, "stack.env").read_text(encoding="utf-8").splitlines():
             name, _, value = line.partition("=")
             self.env[name] = shlex.split(value)[0]
+
+    def _size_memory(self):
+        """As conf/postgresql.conf says of a machine of PostgreSQL's own: after the memory, here a quarter of it."""
+        pages = os.sysconf("SC_PHYS_PAGES") // 4
+        self.connect("postgres").cursor().execute(
+            f"ALTER SYSTEM SET shared_buffers = '{pages * os.sysconf('SC_PAGE_SIZE') >> 20}MB'")
+        self._command("stop", "postgresql")
 
     def _command(self, *words):
         done = subprocess.run(

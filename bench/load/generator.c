@@ -6,6 +6,7 @@
 #include "base/clock.h"
 #include "base/memory.h"
 #include "base/random.h"
+#include "load/zipf.h"
 
 static const char conversations_path[] = "/v1/conversations?pageSize=20";
 static const char messages_path[] = "/v1/messages";
@@ -30,16 +31,13 @@ static void append_decimal(pl_buffer_t *out, uint64_t value)
 }
 
 void pl_load_generator_init(pl_load_generator_t *generator, const pl_load_options_t *options,
-                            const pl_load_users_t *users, const pl_load_zipf_t *zipf_users,
-                            const pl_load_zipf_t *zipf_peers, uint32_t thread)
+                            const pl_load_users_t *users, uint32_t thread)
 {
     static const char content[] = "parley160!";
 
     *generator = (pl_load_generator_t){
         .options = options,
         .users = users,
-        .zipf_users = zipf_users,
-        .zipf_peers = zipf_peers,
         .thread = thread,
     };
     int len = snprintf(generator->run, sizeof(generator->run), "%llx-%llx-%u-",
@@ -65,9 +63,9 @@ static void choose_pair(const pl_load_generator_t *generator, const pl_load_user
     uint32_t user;
     uint32_t step;
 
-    if (generator->zipf_users != NULL) {
-        user = pl_load_zipf_draw(generator->zipf_users);
-        step = 1 + pl_load_zipf_draw(generator->zipf_peers);
+    if (generator->options->zipf) {
+        user = pl_load_zipf_draw(users->count);
+        step = 1 + pl_load_zipf_draw(generator->options->peers);
     } else {
         user = (uint32_t)pl_random_below(users->count);
         step = 1 + (uint32_t)pl_random_below(generator->options->peers);

@@ -9,7 +9,6 @@
 #include "base/buffer.h"
 #include "load/options.h"
 #include "load/users.h"
-#include "load/zipf.h"
 
 #define PL_LOAD_RUN_SIZE 48
 
@@ -27,8 +26,6 @@ typedef struct pl_load_request {
 typedef struct pl_load_generator {
     const pl_load_options_t *options;
     const pl_load_users_t *users;
-    const pl_load_zipf_t *zipf_users; /* NULL: uniform */
-    const pl_load_zipf_t *zipf_peers;
     char run[PL_LOAD_RUN_SIZE]; /* what every clientMessageId of this generator begins with */
     size_t run_len;
     uint64_t sequence;
@@ -40,8 +37,7 @@ typedef struct pl_load_generator {
 
 /* options, users and the two distributions (both or none) outlive the generator. */
 void pl_load_generator_init(pl_load_generator_t *generator, const pl_load_options_t *options,
-                            const pl_load_users_t *users, const pl_load_zipf_t *zipf_users,
-                            const pl_load_zipf_t *zipf_peers, uint32_t thread);
+                            const pl_load_users_t *users, uint32_t thread);
 void pl_load_generator_dispose(pl_load_generator_t *generator);
 
 /* The next request of the kind that the options name. A push's clientMessageId ends in its sequence

@@ -47,10 +47,6 @@ static void prepare(pl_load_shared_t *shared, const pl_load_options_t *options)
         pl_load_die("there must be more users than peers");
     if (options->kind == PL_LOAD_PUSH && shared->users.count < 2 * options->receivers)
         pl_load_die("there must be twice as many users as receivers");
-    if (options->zipf >= 0) {
-        shared->zipf_users = pl_load_zipf_create(shared->users.count, options->zipf);
-        shared->zipf_peers = pl_load_zipf_create(options->peers, options->zipf);
-    }
     pthread_barrier_init(&shared->opened, NULL, options->threads + 1);
     pthread_barrier_init(&shared->go, NULL, options->threads + 1);
 }
@@ -58,8 +54,6 @@ static void prepare(pl_load_shared_t *shared, const pl_load_options_t *options)
 static void dispose(pl_load_shared_t *shared)
 {
     pl_load_users_dispose(&shared->users);
-    pl_load_zipf_destroy(&shared->zipf_users);
-    pl_load_zipf_destroy(&shared->zipf_peers);
     pthread_barrier_destroy(&shared->opened);
     pthread_barrier_destroy(&shared->go);
 }

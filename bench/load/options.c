@@ -46,8 +46,8 @@ static const struct argp_option descriptions[] = {
     {"threads", KEY_THREADS, "N", 0, "Default 1", 0},
     {"peers", KEY_PEERS, "N", 0,
      "A user's requests concern one of the N users that follow in the file (default 10)", 0},
-    {"zipf", KEY_ZIPF, "S", 0,
-     "User i, and the peer i places behind a user, have a weight of 1/i^S (default: equal)", 0},
+    {"zipf", KEY_ZIPF, NULL, 0,
+     "User i, and the peer i places behind a user, have a weight of about 1/i (default: equal)", 0},
     {"content-bytes", KEY_CONTENT_BYTES, "N", 0, "Of a message (default 160)", 0},
     {"rate", KEY_RATE, "R", 0,
      "Requests per second at fixed times, and latency from these (default: each connection or "
@@ -171,7 +171,7 @@ static error_t parse_option(int key, char *value, struct argp_state *state)
         options->peers = parse_count(state, value, INT32_MAX);
         return 0;
     case KEY_ZIPF:
-        options->zipf = parse_number(state, value);
+        options->zipf = true;
         return 0;
     case KEY_CONTENT_BYTES:
         options->content_bytes = parse_count(state, value, CONTENT_MAX);
@@ -221,7 +221,6 @@ void pl_load_options_parse(pl_load_options_t *options, int argc, char **argv)
         .peers = 10,
         .receivers = 100,
         .content_bytes = 160,
-        .zipf = -1,
         .seconds = -1,
     };
     argp_parse(&parser, argc, argv, 0, NULL, options);

@@ -28,10 +28,10 @@ typedef struct pl_load_options {
     uint32_t peers;
     uint32_t receivers;
     uint32_t content_bytes;
-    double zipf;    /* negative: uniform */
     double rate;    /* 0: closed loop */
     double seconds; /* negative: not given */
     double warmup;
+    bool zipf; /* else users are drawn evenly */
     bool validate;
 } pl_load_options_t;
 

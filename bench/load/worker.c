@@ -93,8 +93,7 @@ void *pl_load_worker_run(void *argument)
         pl_load_die("epoll_create1: %s", strerror(errno));
     /* Requests that are due go out then, and not 50 us later. */
     (void)prctl(PR_SET_TIMERSLACK, 1UL);
-    pl_load_generator_init(&generator, shared->options, &shared->users, shared->zipf_users,
-                           shared->zipf_peers, worker->number);
+    pl_load_generator_init(&generator, shared->options, &shared->users, worker->number);
     uint32_t count = stream_count(worker);
     pl_load_streams_init(&streams, shared->options, &generator, &worker->result, epoll,
                          stream_users(worker, &generator, count), count);

@@ -9,13 +9,10 @@
 #include "load/options.h"
 #include "load/result.h"
 #include "load/users.h"
-#include "load/zipf.h"
 
 typedef struct pl_load_shared {
     const pl_load_options_t *options;
     pl_load_users_t users;
-    pl_load_zipf_t *zipf_users; /* NULL: uniform */
-    pl_load_zipf_t *zipf_peers;
     pthread_barrier_t opened; /* of the threads and main */
     pthread_barrier_t go;
     int64_t start_us; /* set between the two */

@@ -81,40 +81,31 @@ static void test_few_values_are_exact(void **state)
     free(histogram);
 }
 
-/* Each number's frequency, and the sum of the rare ones, within six standard deviations. */
-static void check_zipf(uint32_t count, double exponent)
+/* Each number's frequency within six standard deviations. */
+static void check_zipf(uint32_t count)
 {
     enum { DRAWS = 1000000 };
     uint32_t *seen = pl_calloc(count, sizeof(*seen));
-    pl_load_zipf_t *zipf = pl_load_zipf_create(count, exponent);
-    double sum = 0;
 
-    for (uint32_t i = 0; i < count; i++)
-        sum += pow(i + 1.0, -exponent);
     for (int i = 0; i < DRAWS; i++) {
-        uint32_t number = pl_load_zipf_draw(zipf);
+        uint32_t number = pl_load_zipf_draw(count);
         assert_true(number < count);
         seen[number]++;
     }
     for (uint32_t i = 0; i < count; i++) {
-        double expected = DRAWS * pow(i + 1.0, -exponent) / sum;
+        double expected = DRAWS * log1p(1 / (i + 1.0)) / log(count + 1.0);
         if (fabs(seen[i] - expected) > 6 * sqrt(expected) + 6)
-            fail_msg("%g of %u: %u came %u times instead of %.1f", exponent, count, i, seen[i],
-                     expected);
+            fail_msg("of %u: %u came %u times instead of %.1f", count, i, seen[i], expected);
     }
-    pl_load_zipf_destroy(&zipf);
-    assert_null(zipf);
     free(seen);
 }
 
 static void test_zipf_frequencies(void **state)
 {
     (void)state;
-    check_zipf(1000, 1);
-    check_zipf(1000, 0.5);
-    check_zipf(100, 2);
-    check_zipf(7, 0);
-    check_zipf(1, 1);
+    check_zipf(1000);
+    check_zipf(7);
+    check_zipf(1);
 }
 
 static const char answers[] = "HTTP/1.1 201 Created\r\ncontent-length: 5\r\nX: y\r\n\r\nhello"
