@@ -71,12 +71,30 @@ static lookup_t *find(pl_user_checks_t *checks, int64_t user_id)
     return NULL;
 }
 
+/* The check lane does not see users of a shard that has left its database: what it did not find is
+ * asked of the shard itself. False: it was that already, or the lane is full. */
+static bool ask_shard(lookup_t *lookup)
+{
+    pl_op_t *op = &lookup->read.op;
+
+    if (op->kind == &pl_version_read_kind)
+        return false;
+    op->kind = &pl_version_read_kind;
+    if (pl_lane_submit(pl_cluster_read_lane(lookup->checks->cluster, op->shard), op) == 0)
+        return true;
+    op->error = PL_ERROR_OVERLOADED;
+    return false;
+}
+
 /* The look-up can be found until the last one who waits is told: who comes meanwhile queues up. */
 static void on_read(pl_op_t *op)
 {
     lookup_t *lookup = H2O_STRUCT_FROM_MEMBER(lookup_t, read.op, op);
     bool exists = op->error == PL_OK && lookup->read.found;
 
+    if (op->error == PL_OK && !exists && ask_shard(lookup)) {
+        return;
+    }
     if (op->error == PL_ERROR_SQL) {
         pl_log_error("operation-failed", PL_S("statement", op->kind->name),
                      PL_S("sqlstate", op->sqlstate));
@@ -104,13 +122,13 @@ static lookup_t *start_lookup(pl_user_checks_t *checks, int64_t user_id)
     int shard = (int)pl_id_shard(user_id);
 
     lookup->checks = checks;
-    lookup->read.op.kind = &pl_version_read_kind;
+    lookup->read.op.kind = &pl_version_check_kind;
     lookup->read.op.shard = shard;
     lookup->read.op.deadline_ms = (uint64_t)(pl_clock_monotonic_ms() + checks->deadline_ms);
     lookup->read.op.on_done = on_read;
     lookup->read.user_id = user_id;
     h2o_linklist_init_anchor(&lookup->waiting);
-    if (pl_lane_submit(pl_cluster_read_lane(checks->cluster, shard), &lookup->read.op) != 0) {
+    if (pl_lane_submit(pl_cluster_check_lane(checks->cluster, user_id), &lookup->read.op) != 0) {
         free(lookup);
         return NULL;
     }
@@ -136,8 +154,8 @@ bool pl_user_check_start(pl_user_checks_t *checks, pl_user_check_t *check)
             check->exists = true;
             return true;
         }
-        if (check->must_not_wait && !pl_lane_is_connected(pl_cluster_read_lane(
-                                        checks->cluster, (int)pl_id_shard(check->user_id)))) {
+        if (check->must_not_wait && !pl_lane_is_connected(pl_cluster_check_lane(
+                                        checks->cluster, check->user_id))) {
             check->error = PL_ERROR_UNAVAILABLE;
             return true;
         }

@@ -2,7 +2,7 @@
  * and answer in the order of asking: also one who asks while others wait for an answer that has
  * come (what promise 4 needs of a send that has to look its users up).
  *
- * The lane is this file's own: reads pile up until a test answers them. */
+ * The lanes are this file's own: reads pile up until a test answers them. */
 #include "api/user_check.h"
 
 #include <setjmp.h>
@@ -34,20 +34,30 @@ bool pl_cluster_has(const pl_cluster_t *cluster, int64_t id)
     return pl_id_shard(id) < SHARDS;
 }
 
+/* Never looked into. */
+static char check_lane, read_lane;
+
+pl_lane_t *pl_cluster_check_lane(const pl_cluster_t *cluster, int64_t mailbox_id)
+{
+    (void)cluster;
+    (void)mailbox_id;
+    return (pl_lane_t *)&check_lane;
+}
+
 pl_lane_t *pl_cluster_read_lane(const pl_cluster_t *cluster, int shard)
 {
     (void)cluster;
     assert_in_range(shard, 0, SHARDS - 1);
-    return NULL;
+    return (pl_lane_t *)&read_lane;
 }
 
 int pl_lane_submit(pl_lane_t *lane, pl_op_t *op)
 {
-    (void)lane;
     if (world.is_full) {
         return -1;
     }
-    assert_ptr_equal(op->kind, &pl_version_read_kind);
+    assert_ptr_equal(op->kind, lane == (pl_lane_t *)&check_lane ? &pl_version_check_kind
+                                                                : &pl_version_read_kind);
     assert_true(op->deadline_ms > 0);
     world.reads[world.reads_count++] = op;
     return 0;
@@ -65,6 +75,17 @@ static void answer_read(size_t index, enum pl_error_code error, bool found)
     H2O_STRUCT_FROM_MEMBER(pl_version_read_t, op, op)->found = found;
     op->error = error;
     op->on_done(op);
+}
+
+/* The check lane does not find the user, so the shard is asked. */
+static void answer_absent(size_t index)
+{
+    size_t count = world.reads_count;
+
+    answer_read(index, PL_OK, false);
+    assert_int_equal(world.reads_count, count + 1);
+    assert_ptr_equal(world.reads[count], world.reads[index]);
+    assert_ptr_equal(world.reads[count]->kind, &pl_version_read_kind);
 }
 
 typedef struct asker {
@@ -151,7 +172,9 @@ static void test_one_read_for_all_who_ask(void **state)
     answer_read(0, PL_OK, true);
     assert_told(2, (const int[]){1, 3});
     assert_true(askers[0].check.exists && askers[2].check.exists);
-    answer_read(1, PL_OK, false);
+    answer_absent(1);
+    assert_told(2, (const int[]){1, 3});
+    answer_read(2, PL_OK, false);
     assert_told(3, (const int[]){1, 3, 2});
     assert_false(askers[1].check.exists);
     assert_int_equal(askers[1].check.error, PL_OK);
@@ -159,7 +182,7 @@ static void test_one_read_for_all_who_ask(void **state)
     ask(fixture->checks, &askers[3], 4, user(1));
     assert_told(4, (const int[]){1, 3, 2, 4});
     assert_true(askers[3].check.exists);
-    assert_int_equal(world.reads_count, 2);
+    assert_int_equal(world.reads_count, 3);
 }
 
 static void test_absence_is_not_remembered(void **state)
@@ -168,11 +191,35 @@ static void test_absence_is_not_remembered(void **state)
     asker_t askers[2] = {0};
 
     ask(fixture->checks, &askers[0], 1, user(1));
-    answer_read(0, PL_OK, false);
+    answer_absent(0);
+    answer_read(1, PL_OK, false);
     ask(fixture->checks, &askers[1], 2, user(1));
-    assert_int_equal(world.reads_count, 2);
-    answer_read(1, PL_OK, true);
+    assert_int_equal(world.reads_count, 3);
+    answer_read(2, PL_OK, true);
     assert_true(askers[1].check.exists);
+}
+
+/* What the check lane does not find may be in a shard that has left the database. */
+static void test_the_shard_has_the_last_word(void **state)
+{
+    fixture_t *fixture = *state;
+    asker_t askers[3] = {0};
+
+    ask(fixture->checks, &askers[0], 1, user(1));
+    answer_absent(0);
+    answer_read(1, PL_ERROR_SQL, false);
+    assert_int_equal(askers[0].check.error, PL_ERROR_SQL);
+
+    ask(fixture->checks, &askers[1], 2, user(1));
+    answer_absent(2);
+    answer_read(3, PL_OK, true);
+    assert_true(askers[1].check.exists);
+
+    ask(fixture->checks, &askers[2], 3, user(2));
+    world.is_full = true;
+    answer_read(4, PL_OK, false);
+    assert_int_equal(askers[2].check.error, PL_ERROR_OVERLOADED);
+    assert_told(3, (const int[]){1, 2, 3});
 }
 
 static void test_shard_that_is_not_there(void **state)
@@ -279,6 +326,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test_setup_teardown(test_one_read_for_all_who_ask, set_up, tear_down),
         cmocka_unit_test_setup_teardown(test_absence_is_not_remembered, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(test_the_shard_has_the_last_word, set_up, tear_down),
         cmocka_unit_test_setup_teardown(test_shard_that_is_not_there, set_up, tear_down),
         cmocka_unit_test_setup_teardown(test_errors_are_told_to_all, set_up, tear_down),
         cmocka_unit_test_setup_teardown(test_nobody_overtakes_those_who_wait, set_up, tear_down),
