@@ -31,11 +31,12 @@ def measured(stack, command, read, pids=None):
     return figures
 
 
-def run_pgbench(bench, script, clients=BASELINE_CLIENTS, options=()):
+def run_pgbench(bench, script, clients=BASELINE_CLIENTS, options=(), seconds=None):
     """A script of this directory on the baseline's database."""
     arguments = bench.arguments
     command = [
-        "pgbench", "-n", "-M", "prepared", "-c", clients, "-j", min(2, clients), "-T", max(1, round(arguments.seconds)),
+        "pgbench", "-n", "-M", "prepared", "-c", clients, "-j", min(2, clients), "-T",
+        max(1, round(seconds or arguments.seconds)),
         "-D", f"users={arguments.users}", "-D", f"peers={arguments.peers}", "-D", f"bytes={arguments.content_bytes}",
         *options, "-f", BENCH / f"{script}.pgbench", bench.stack.superuser(BASELINE),
     ]
@@ -51,14 +52,14 @@ def run_pgbench(bench, script, clients=BASELINE_CLIENTS, options=()):
     return measured(bench.stack, command, read)
 
 
-def run_load(bench, kind, protocol, connections=None, rate=None, users=None, options=()):
+def run_load(bench, kind, protocol, connections=None, rate=None, users=None, options=(), seconds=None):
     """parley-load: in a closed loop, or with a rate in an open one."""
     arguments = bench.arguments
     if connections is None:
         connections = [arguments.clients] if protocol == "h1" else [H2C_CONNECTIONS, "--streams", H2C_STREAMS]
     command = [
         arguments.parley_load, "--kind", kind, "--protocol", protocol, "--connections", *connections,
-        "--seconds", arguments.seconds, "--users", users or bench.users_file, "--peers", arguments.peers,
+        "--seconds", seconds or arguments.seconds, "--users", users or bench.users_file, "--peers", arguments.peers,
         "--zipf", "--content-bytes", arguments.content_bytes, "--validate",
         *(["--rate", f"{rate:.0f}"] if rate else []), *options, bench.stack.url,
     ]

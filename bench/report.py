@@ -154,6 +154,8 @@ def growth(found):
 
 {table(['shards', *head], rows(found['shards'], 'shards'))}
 
+{table(['databases', *head], rows(found['databases'], 'databases'))}
+
 {table(['idle waiters', *head], rows(found['waiters'], 'waiters'))}
 
 ![Messages](plots/growth-messages.svg)

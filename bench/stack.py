@@ -26,9 +26,9 @@ LEAVES = "c.relnamespace::regnamespace::text LIKE 'shard\\_%'"
 class Stack:
     """Runs under its directory until remove()."""
 
-    def __init__(self, directory, parleyd, shards=16, edge=False, settings=()):
+    def __init__(self, directory, parleyd, shards=16, databases=2, edge=False, settings=()):
         self.directory, self.shards = directory, shards
-        self.options = ["--parleyd", parleyd, "--shards", str(shards)] + ([] if edge else ["--no-edge"])
+        self.options = ["--parleyd", parleyd, "--shards", str(shards), "--databases", str(databases)] + ([] if edge else ["--no-edge"])
         try:
             self._start(settings)
             self._size_memory()

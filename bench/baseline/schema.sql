@@ -13,7 +13,7 @@ CREATE TABLE conversation (
     newest_period   integer NOT NULL,
     changed_period  integer NOT NULL,
     PRIMARY KEY (user_id, peer_id)
-) WITH (fillfactor = 70, autovacuum_vacuum_scale_factor = 0.05);
+) WITH (fillfactor = 70, autovacuum_vacuum_scale_factor = 0.05, autovacuum_analyze_scale_factor = 0.5);
 CREATE INDEX conversation_newest ON conversation (user_id, newest_period);
 CREATE INDEX conversation_changed ON conversation (user_id, changed_period);
 
@@ -36,7 +36,7 @@ CREATE TABLE message (
     client_message_id text   COLLATE "C" NOT NULL,
     content           text   COMPRESSION lz4 NOT NULL,
     PRIMARY KEY (user_id, peer_id, message_id)
-);
+) WITH (autovacuum_analyze_scale_factor = 0.5);
 CREATE UNIQUE INDEX message_dedupe ON message (user_id, peer_id, client_message_id) WHERE sender_id = peer_id;
 CREATE INDEX message_version ON message (user_id, version);
 CREATE INDEX message_changed ON message (user_id, peer_id, version) WHERE version - (message_id >> 1) > 10000000;

@@ -1,9 +1,10 @@
-"""What a send costs as things grow: messages in the tables, shards, streams that wait. All of it on stacks of its own."""
+"""What a send costs as things grow: messages in the tables, shards, databases, streams that wait. All of it on stacks of
+its own."""
 
 import argparse
 import dataclasses
 import shutil
-from contextlib import nullcontext
+from contextlib import contextmanager, nullcontext
 from pathlib import Path
 
 from fill import add_history, add_waiters, fill, wait_for_outbox, write_users
@@ -16,8 +17,9 @@ USERS, PEERS = 1000, 5
 SETTINGS = {"users": USERS, "peers": PEERS, "messages": 1}
 # Two rows for each message, one message in each conversation.
 ROWS_AT_FIRST = 2 * USERS * PEERS
-# A stack has two databases, and each has a shard at least.
+# Each database has a shard at least.
 SHARDS, MIDDLE = (2, 4, 16, 64), 16
+DATABASES, USUAL_DATABASES = (1, 2, 4), 2
 ROWS = (10**5, 10**6)
 ROWS_FULL = (10**7,)
 WAITERS = (1000, 10000, 20000)
@@ -41,11 +43,11 @@ def _point(bench, what):
     return figures
 
 
-def _open_stack(bench, shards):
+def _open_stack(bench, shards, databases):
     arguments = argparse.Namespace(**{**vars(bench.arguments), **SETTINGS})
-    directory = Path(bench.directory, f"shards-{shards}")
+    directory = Path(bench.directory, f"growth-{shards}-{databases}")
     directory.mkdir(mode=0o755)
-    stack = Stack(str(directory / "stack"), arguments.parleyd, shards)
+    stack = Stack(str(directory / "stack"), arguments.parleyd, shards, databases)
     population = Population(USERS, PEERS, 1, shards)
     return dataclasses.replace(bench, arguments=arguments, stack=stack, directory=directory, population=population,
                                users_file=directory / "users")
@@ -72,23 +74,41 @@ def _wait(bench, first):
     return points
 
 
+@contextmanager
+def _filled_stack(bench, shards, databases):
+    inner = _open_stack(bench, shards, databases)
+    try:
+        fill(inner.stack, inner.population, baseline=False)
+        write_users(inner.users_file, inner.stack, inner.population)
+        yield inner
+    finally:
+        inner.stack.remove()
+        shutil.rmtree(inner.directory)
+
+
+def _measure_middle(inner, result):
+    """Waiters and messages, in the stack of usual size."""
+    first = _point(inner, f"{MIDDLE} shards")
+    counts = (100,) if inner.arguments.short else WAITERS
+    ids = add_waiters(inner.stack, counts[-1])
+    for count in counts:
+        write_users(inner.directory / f"waiters-{count}", inner.stack, inner.population, ids[:count])
+    result["waiters"] = _wait(inner, first)
+    result["messages"] = _grow_messages(inner, first)
+    return first
+
+
 def measure(bench):
-    result = {"shards": []}
+    result = {"shards": [], "databases": []}
     for shards in (MIDDLE,) if bench.arguments.short else SHARDS:
-        inner = _open_stack(bench, shards)
-        try:
-            fill(inner.stack, inner.population, baseline=False)
-            write_users(inner.users_file, inner.stack, inner.population)
-            first = _point(inner, f"{shards} shards")
-            result["shards"].append({"shards": shards, **first})
-            if shards == MIDDLE:
-                counts = (100,) if bench.arguments.short else WAITERS
-                ids = add_waiters(inner.stack, counts[-1])
-                for count in counts:
-                    write_users(inner.directory / f"waiters-{count}", inner.stack, inner.population, ids[:count])
-                result["waiters"] = _wait(inner, first)
-                result["messages"] = _grow_messages(inner, first)
-        finally:
-            inner.stack.remove()
-            shutil.rmtree(inner.directory)
+        with _filled_stack(bench, shards, USUAL_DATABASES) as inner:
+            point = _measure_middle(inner, result) if shards == MIDDLE else _point(inner, f"{shards} shards")
+            result["shards"].append({"shards": shards, **point})
+    middle = next(point for point in result["shards"] if point["shards"] == MIDDLE)
+    for databases in (USUAL_DATABASES,) if bench.arguments.short else DATABASES:
+        if databases == USUAL_DATABASES:
+            result["databases"].append({"databases": databases, **middle})
+            continue
+        with _filled_stack(bench, MIDDLE, databases) as inner:
+            result["databases"].append({"databases": databases, **_point(inner, f"{databases} databases")})
     return result

@@ -14,7 +14,16 @@ new_state() {
     http_port=0 https_port=0 admin_port=0 postgresql_port=0 pgbouncer_port=0
 }
 
-kept_variables=(shards parleyd parleyctl settings environment ports edge with_parleyd init
+# name_databases N: the first N of parley_a to parley_z.
+name_databases() {
+    local letters=({a..z})
+    [[ $1 =~ ^[0-9]+$ ]] && [ "$1" -ge 1 ] && [ "$1" -le "${#letters[@]}" ] ||
+        die "--databases is '$1': give a number from 1 to ${#letters[@]}"
+    databases=("${letters[@]:0:$1}")
+    databases=("${databases[@]/#/parley_}")
+}
+
+kept_variables=(shards databases parleyd parleyctl settings environment ports edge with_parleyd init
     http_port https_port admin_port postgresql_port pgbouncer_port)
 
 save_state() { (umask 077 && declare -p "${kept_variables[@]}" | sed 's/^declare /declare -g /' >"$data/run/state"); }

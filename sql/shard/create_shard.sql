@@ -13,6 +13,7 @@ GRANT USAGE ON SCHEMA {shard} TO parley_server;
 CREATE TABLE {shard}.account (LIKE parley.account INCLUDING ALL);
 CREATE UNIQUE INDEX account_username ON {shard}.account (username);
 
+-- Analysed seldom: the functions' plans do not depend on statistics.
 -- mailbox: each send updates a row in place (HOT), as long as its page has room; vacuum is for the rest.
 CREATE TABLE {shard}.mailbox (LIKE parley.mailbox INCLUDING ALL)
     WITH (fillfactor = 50, autovacuum_vacuum_scale_factor = 0.05, autovacuum_analyze_scale_factor = 0.5);
@@ -20,11 +21,12 @@ CREATE TABLE {shard}.mailbox (LIKE parley.mailbox INCLUDING ALL)
 -- conversation: the first message of a period moves the row in two indexes, which leaves work for vacuum; those that follow
 -- update it in place (HOT), as long as its page has room.
 CREATE TABLE {shard}.conversation (LIKE parley.conversation INCLUDING ALL)
-    WITH (fillfactor = 70, autovacuum_vacuum_scale_factor = 0.05);
+    WITH (fillfactor = 70, autovacuum_vacuum_scale_factor = 0.05, autovacuum_analyze_scale_factor = 0.5);
 
 -- message: only grows. Vacuumed by inserts for the visibility map and for freezing in small steps.
 CREATE TABLE {shard}.message (LIKE parley.message INCLUDING ALL)
-    WITH (autovacuum_vacuum_insert_scale_factor = 0.05, autovacuum_vacuum_insert_threshold = 100000);
+    WITH (autovacuum_vacuum_insert_scale_factor = 0.05, autovacuum_vacuum_insert_threshold = 100000,
+          autovacuum_analyze_scale_factor = 0.5);
 
 -- outbox: every row is deleted soon after it was inserted. Dead entries at the head of its index are what makes a
 -- queue slow, so it is vacuumed early and at full speed.
