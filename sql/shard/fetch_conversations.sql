@@ -1,17 +1,23 @@
--- A page of a mailbox's conversations, or what changed in them.
+-- Pages of mailboxes' conversations, or what changed in them: any number of reads of mailboxes of the shard.
 --
--- mailbox_id  whose
--- page_size   rows at most
--- skip        newest rows to leave out (since is 0)
--- since       0, or a version: what changed after it
--- Rows: a header first (peer_id null, version the mailbox's), then conversations, newest message first. None at all if
--- there is no such mailbox. is_delta: the rows are all that changed since. Else they are the newest page, since
--- `since` is 0, more than page_size conversations changed, or tombstones of that age are gone, or it is not from
--- this mailbox. has_more: there are older ones.
--- STABLE: version and rows are of one snapshot.
-CREATE OR REPLACE FUNCTION {shard}.fetch_conversations(mailbox_id bigint, page_size integer, skip bigint, since bigint)
-    RETURNS TABLE (peer_id bigint, last_message_id bigint, snippet text, unread_count integer, read_up_to bigint,
-                   delivered_up_to bigint, version bigint, is_delta boolean, has_more boolean)
+-- Element i of each array is of one read:
+-- mailbox_ids  whose
+-- page_sizes   rows at most
+-- skips        newest rows to leave out (since is 0)
+-- sinces       0, or a version: what changed after it
+-- Rows: of each read together, newest message first, and one more than page_size if there are older ones; with `read`, its
+-- place in the arrays, and version and kind of the page. A page without conversations is one row, peer_id null. No row at all
+-- if there is no such mailbox.
+-- beginning: of the last message's content at least the first 100 characters. It is all of it up to 400 bytes, since to
+-- count characters costs the server a tenth of a page; the caller cuts.
+-- is_delta: the rows are all that changed since. Else they are the newest page, since `since` is 0, more than page_size
+-- conversations changed, or tombstones of that age are gone, or it is not from this mailbox.
+-- STABLE: versions and rows are of one snapshot.
+CREATE OR REPLACE FUNCTION {shard}.fetch_conversations(
+    mailbox_ids bigint[], page_sizes integer[], skips bigint[], sinces bigint[])
+    RETURNS TABLE (read integer, mailbox_version bigint, is_delta boolean,
+                   peer_id bigint, last_message_id bigint, beginning text, unread_count integer, read_up_to bigint,
+                   delivered_up_to bigint, version bigint)
     LANGUAGE plpgsql STABLE SECURITY DEFINER
     SET search_path = pg_catalog, pg_temp
     -- Plans are made once per connection, maybe when the table was empty. No plan here depends on a value: each LIMIT
@@ -26,65 +32,66 @@ CREATE OR REPLACE FUNCTION {shard}.fetch_conversations(mailbox_id bigint, page_s
 AS $$
 #variable_conflict use_column
 DECLARE
+    mailbox_id bigint;
+    page_size integer;
+    since bigint;
+    newest bigint;
     horizon bigint;
     changed bigint;
 BEGIN
-    SELECT m.version, m.tombstone_horizon INTO version, horizon FROM {shard}.mailbox m WHERE m.user_id = mailbox_id;
-    IF NOT FOUND THEN
-        RETURN;
-    END IF;
-
-    IF since > 0 THEN
-        skip := 0;
-    END IF;
-    IF since > 0 AND since BETWEEN horizon AND version THEN
-        SELECT count(*) INTO changed
-        FROM (SELECT FROM {shard}.conversation c
-              WHERE c.user_id = mailbox_id AND c.changed_period >= since >> 27 AND c.version > since
-              ORDER BY c.changed_period LIMIT page_size + 1) changes;
-        is_delta := changed <= page_size;
-    ELSE
-        is_delta := false;
-    END IF;
-
-    IF is_delta THEN
-        has_more := false;
-        RETURN NEXT;
-        IF changed > 0 THEN
-            RETURN QUERY
-            SELECT c.peer_id, c.last_message_id, left(m.content, 100), c.unread_count, c.read_up_to,
-                   c.delivered_up_to, c.version, NULL::boolean, NULL::boolean
-            FROM (SELECT * FROM {shard}.conversation c
+    FOR i IN 1 .. cardinality(sinces) LOOP
+        since := sinces[i];
+        CONTINUE WHEN since = 0;
+        mailbox_id := mailbox_ids[i];
+        page_size := page_sizes[i];
+        SELECT m.version, m.tombstone_horizon INTO newest, horizon FROM {shard}.mailbox m WHERE m.user_id = mailbox_id;
+        IF since BETWEEN horizon AND newest THEN
+            SELECT count(*) INTO changed
+            FROM (SELECT FROM {shard}.conversation c
                   WHERE c.user_id = mailbox_id AND c.changed_period >= since >> 27 AND c.version > since
-                  ORDER BY c.changed_period LIMIT page_size) c
-                 LEFT JOIN LATERAL (
-                     SELECT m.content FROM {shard}.message m
-                     WHERE m.user_id = mailbox_id AND m.peer_id = c.peer_id AND m.message_id >= c.last_message_id
-                     ORDER BY m.message_id LIMIT 1) m ON true
-            ORDER BY c.last_message_id DESC;
+                  ORDER BY c.changed_period LIMIT page_size + 1) changes;
+            IF changed <= page_size THEN
+                RETURN QUERY
+                SELECT i, newest, true, c.peer_id, c.last_message_id, m.beginning, c.unread_count, c.read_up_to,
+                       c.delivered_up_to, c.version
+                FROM (VALUES (true)) page
+                     LEFT JOIN (SELECT * FROM {shard}.conversation c
+                                WHERE c.user_id = mailbox_id AND c.changed_period >= since >> 27 AND c.version > since
+                                ORDER BY c.changed_period LIMIT page_size) c ON true
+                     LEFT JOIN LATERAL (
+                         SELECT CASE WHEN octet_length(m.content) <= 400 THEN m.content ELSE left(m.content, 100) END
+                         FROM {shard}.message m
+                         WHERE m.user_id = mailbox_id AND m.peer_id = c.peer_id AND m.message_id >= c.last_message_id
+                         ORDER BY m.message_id LIMIT 1) AS m (beginning) ON true
+                ORDER BY c.last_message_id DESC;
+                CONTINUE;
+            END IF;
         END IF;
-        RETURN;
-    END IF;
+        -- The newest page.
+        sinces[i] := 0;
+        skips[i] := 0;
+    END LOOP;
 
-    has_more := EXISTS (SELECT FROM {shard}.conversation c
-                        WHERE c.user_id = mailbox_id
-                        ORDER BY c.newest_period DESC OFFSET skip + page_size LIMIT 1);
-    RETURN NEXT;
     RETURN QUERY
-    SELECT c.peer_id, c.last_message_id, left(m.content, 100), c.unread_count, c.read_up_to, c.delivered_up_to,
-           c.version, NULL::boolean, NULL::boolean
-    FROM (SELECT *
-          FROM (SELECT * FROM {shard}.conversation c
-                WHERE c.user_id = mailbox_id
-                -- All of the last period, which is not sorted within.
-                ORDER BY c.newest_period DESC FETCH FIRST (skip + page_size) ROWS WITH TIES) c
-          ORDER BY c.last_message_id DESC OFFSET skip LIMIT page_size) c
+    SELECT r.number::integer, b.version, false, c.peer_id, c.last_message_id, m.beginning, c.unread_count,
+           c.read_up_to, c.delivered_up_to, c.version
+    FROM unnest(mailbox_ids, page_sizes, skips, sinces) WITH ORDINALITY
+             AS r (mailbox_id, page_size, skip, since, number)
+         CROSS JOIN LATERAL (SELECT b.version FROM {shard}.mailbox b WHERE b.user_id = r.mailbox_id LIMIT 1) b
          LEFT JOIN LATERAL (
-             SELECT m.content FROM {shard}.message m
-             WHERE m.user_id = mailbox_id AND m.peer_id = c.peer_id AND m.message_id >= c.last_message_id
-             ORDER BY m.message_id LIMIT 1) m ON true
-    ORDER BY c.last_message_id DESC;
+             SELECT *
+             FROM (SELECT * FROM {shard}.conversation c
+                   WHERE c.user_id = r.mailbox_id
+                   -- All of the last period, which is not sorted within.
+                   ORDER BY c.newest_period DESC FETCH FIRST (r.skip + r.page_size + 1) ROWS WITH TIES) c
+             ORDER BY c.last_message_id DESC OFFSET r.skip LIMIT r.page_size + 1) c ON true
+         LEFT JOIN LATERAL (
+             SELECT CASE WHEN octet_length(m.content) <= 400 THEN m.content ELSE left(m.content, 100) END
+             FROM {shard}.message m
+             WHERE m.user_id = r.mailbox_id AND m.peer_id = c.peer_id AND m.message_id >= c.last_message_id
+             ORDER BY m.message_id LIMIT 1) AS m (beginning) ON true
+    WHERE r.since = 0;
 END
 $$;
-REVOKE ALL ON FUNCTION {shard}.fetch_conversations(bigint, integer, bigint, bigint) FROM PUBLIC;
-GRANT EXECUTE ON FUNCTION {shard}.fetch_conversations(bigint, integer, bigint, bigint) TO parley_server;
+REVOKE ALL ON FUNCTION {shard}.fetch_conversations(bigint[], integer[], bigint[], bigint[]) FROM PUBLIC;
+GRANT EXECUTE ON FUNCTION {shard}.fetch_conversations(bigint[], integer[], bigint[], bigint[]) TO parley_server;

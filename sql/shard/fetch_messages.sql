@@ -1,21 +1,23 @@
--- A page of one conversation's messages, or what changed in it.
+-- Pages of conversations' messages, or what changed in these conversations: any number of reads of mailboxes of the shard.
 --
--- mailbox_id  whose copy
--- peer        the conversation
--- page_size   rows at most
--- skip        newest rows to leave out (since is 0)
--- before      0, or only messages with ids below (since is 0)
--- since       0, or a version: what changed after it
--- Rows: a header first (message_id null, version the mailbox's), then messages, newest first. None at all if there is
--- no such mailbox. is_delta and has_more as with fetch_conversations.
--- STABLE: version and rows are of one snapshot.
+-- Element i of each array is of one read:
+-- mailbox_ids  whose copy
+-- peers        the conversation
+-- page_sizes   rows at most
+-- skips        newest rows to leave out (since is 0)
+-- befores      0, or only messages with ids below (since is 0)
+-- sinces       0, or a version: what changed after it
+-- Rows: of each read together, newest message first, and one more than page_size if there are older ones; with `read`, its
+-- place in the arrays, and version and kind of the page. A page without messages is one row, message_id null. No row at all
+-- if there is no such mailbox. is_delta as with fetch_conversations.
+-- STABLE: versions and rows are of one snapshot.
 --
 -- Changed since T are rows whose version is more than 10 s above their id's time, by the index message_changed;
 -- and others, whose ids are then at or above T - 10 s, by the primary key. No row is of both kinds.
 CREATE OR REPLACE FUNCTION {shard}.fetch_messages(
-    mailbox_id bigint, peer bigint, page_size integer, skip bigint, before bigint, since bigint)
-    RETURNS TABLE (message_id bigint, sender_id bigint, client_message_id text, content text, version bigint,
-                   is_delta boolean, has_more boolean)
+    mailbox_ids bigint[], peers bigint[], page_sizes integer[], skips bigint[], befores bigint[], sinces bigint[])
+    RETURNS TABLE (read integer, mailbox_version bigint, is_delta boolean,
+                   message_id bigint, sender_id bigint, client_message_id text, content text, version bigint)
     LANGUAGE plpgsql STABLE SECURITY DEFINER
     SET search_path = pg_catalog, pg_temp
     -- Plans are made once per connection, maybe when the table was empty. No plan here depends on a value: each LIMIT
@@ -29,69 +31,70 @@ CREATE OR REPLACE FUNCTION {shard}.fetch_messages(
 AS $$
 #variable_conflict use_column
 DECLARE
+    mailbox_id bigint;
+    peer bigint;
+    page_size integer;
+    since bigint;
+    newest bigint;
     horizon bigint;
     changed bigint;
 BEGIN
-    SELECT m.version, m.tombstone_horizon INTO version, horizon FROM {shard}.mailbox m WHERE m.user_id = mailbox_id;
-    IF NOT FOUND THEN
-        RETURN;
-    END IF;
-
-    IF since > 0 THEN
-        skip := 0;
-        before := 0;
-    END IF;
-    IF since > 0 AND since BETWEEN horizon AND version THEN
-        SELECT count(*) INTO changed
-        FROM ((SELECT FROM {shard}.message m
-               WHERE m.user_id = mailbox_id AND m.peer_id = peer
-                 AND m.message_id >= (since - 10000000) << 1
-                 AND m.version > since AND m.version - (m.message_id >> 1) <= 10000000
-               ORDER BY m.message_id LIMIT page_size + 1)
-              UNION ALL
-              (SELECT FROM {shard}.message m
-               WHERE m.user_id = mailbox_id AND m.peer_id = peer
-                 AND m.version > since AND m.version - (m.message_id >> 1) > 10000000
-               ORDER BY m.version LIMIT page_size + 1)) changes;
-        is_delta := changed <= page_size;
-    ELSE
-        is_delta := false;
-    END IF;
-
-    IF is_delta THEN
-        has_more := false;
-        RETURN NEXT;
-        IF changed > 0 THEN
-            RETURN QUERY
-            SELECT m.message_id, m.sender_id, m.client_message_id, m.content, m.version, NULL::boolean, NULL::boolean
-            FROM ((SELECT m.* FROM {shard}.message m
+    FOR i IN 1 .. cardinality(sinces) LOOP
+        since := sinces[i];
+        CONTINUE WHEN since = 0;
+        mailbox_id := mailbox_ids[i];
+        peer := peers[i];
+        page_size := page_sizes[i];
+        SELECT m.version, m.tombstone_horizon INTO newest, horizon FROM {shard}.mailbox m WHERE m.user_id = mailbox_id;
+        IF since BETWEEN horizon AND newest THEN
+            SELECT count(*) INTO changed
+            FROM ((SELECT FROM {shard}.message m
                    WHERE m.user_id = mailbox_id AND m.peer_id = peer
                      AND m.message_id >= (since - 10000000) << 1
                      AND m.version > since AND m.version - (m.message_id >> 1) <= 10000000
                    ORDER BY m.message_id LIMIT page_size + 1)
                   UNION ALL
-                  (SELECT m.* FROM {shard}.message m
+                  (SELECT FROM {shard}.message m
                    WHERE m.user_id = mailbox_id AND m.peer_id = peer
                      AND m.version > since AND m.version - (m.message_id >> 1) > 10000000
-                   ORDER BY m.version LIMIT page_size + 1)) m
-            ORDER BY m.message_id DESC;
+                   ORDER BY m.version LIMIT page_size + 1)) changes;
+            IF changed <= page_size THEN
+                RETURN QUERY
+                SELECT i, newest, true, m.message_id, m.sender_id, m.client_message_id, m.content, m.version
+                FROM (VALUES (true)) page
+                     LEFT JOIN ((SELECT m.* FROM {shard}.message m
+                                 WHERE m.user_id = mailbox_id AND m.peer_id = peer
+                                   AND m.message_id >= (since - 10000000) << 1
+                                   AND m.version > since AND m.version - (m.message_id >> 1) <= 10000000
+                                 ORDER BY m.message_id LIMIT page_size + 1)
+                                UNION ALL
+                                (SELECT m.* FROM {shard}.message m
+                                 WHERE m.user_id = mailbox_id AND m.peer_id = peer
+                                   AND m.version > since AND m.version - (m.message_id >> 1) > 10000000
+                                 ORDER BY m.version LIMIT page_size + 1)) m ON true
+                ORDER BY m.message_id DESC;
+                CONTINUE;
+            END IF;
         END IF;
-        RETURN;
-    END IF;
+        -- The newest page.
+        sinces[i] := 0;
+        skips[i] := 0;
+        befores[i] := 0;
+    END LOOP;
 
-    IF before = 0 THEN
-        before := 9223372036854775807;
-    END IF;
-    has_more := EXISTS (SELECT FROM {shard}.message m
-                        WHERE m.user_id = mailbox_id AND m.peer_id = peer AND m.message_id < before
-                        ORDER BY m.message_id DESC OFFSET skip + page_size LIMIT 1);
-    RETURN NEXT;
     RETURN QUERY
-    SELECT m.message_id, m.sender_id, m.client_message_id, m.content, m.version, NULL::boolean, NULL::boolean
-    FROM {shard}.message m
-    WHERE m.user_id = mailbox_id AND m.peer_id = peer AND m.message_id < before
-    ORDER BY m.message_id DESC OFFSET skip LIMIT page_size;
+    SELECT r.number::integer, b.version, false, m.message_id, m.sender_id, m.client_message_id, m.content, m.version
+    FROM unnest(mailbox_ids, peers, page_sizes, skips, befores, sinces) WITH ORDINALITY
+             AS r (mailbox_id, peer_id, page_size, skip, before, since, number)
+         CROSS JOIN LATERAL (SELECT b.version FROM {shard}.mailbox b WHERE b.user_id = r.mailbox_id LIMIT 1) b
+         LEFT JOIN LATERAL (
+             SELECT m.message_id, m.sender_id, m.client_message_id, m.content, m.version
+             FROM {shard}.message m
+             WHERE m.user_id = r.mailbox_id AND m.peer_id = r.peer_id
+               AND m.message_id < coalesce(nullif(r.before, 0), 9223372036854775807)
+             ORDER BY m.message_id DESC OFFSET r.skip LIMIT r.page_size + 1) m ON true
+    WHERE r.since = 0;
 END
 $$;
-REVOKE ALL ON FUNCTION {shard}.fetch_messages(bigint, bigint, integer, bigint, bigint, bigint) FROM PUBLIC;
-GRANT EXECUTE ON FUNCTION {shard}.fetch_messages(bigint, bigint, integer, bigint, bigint, bigint) TO parley_server;
+REVOKE ALL ON FUNCTION {shard}.fetch_messages(bigint[], bigint[], integer[], bigint[], bigint[], bigint[]) FROM PUBLIC;
+GRANT EXECUTE ON FUNCTION {shard}.fetch_messages(bigint[], bigint[], integer[], bigint[], bigint[], bigint[]) TO parley_server;

@@ -8,9 +8,6 @@
 #include "base/text.h"
 #include "store/resource_json.h"
 
-/* As left(content, 100) in sql/shard/fetch_updates.sql. */
-#define SNIPPET_CODE_POINTS 100
-
 /* One row that the batch may have written into one mailbox. */
 typedef struct row {
     int64_t user_id;
@@ -79,7 +76,7 @@ static void conversation_to_json(pl_buffer_t *out, const row_t *newest, const ro
         .version = last->change->version,
         .unread_count = last->change->unread_count,
         .snippet = write->content,
-        .snippet_len = pl_utf8_prefix(write->content, write->content_len, SNIPPET_CODE_POINTS),
+        .snippet_len = pl_utf8_prefix(write->content, write->content_len, PL_SNIPPET_CODE_POINTS),
     };
     pl_conversation_to_json(out, &conversation);
 }

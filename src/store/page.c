@@ -1,31 +1,39 @@
 #include "store/page.h"
 
-#include <string.h>
+#include <stddef.h>
+#include <stdlib.h>
 
 #include "base/clock.h"
 #include "base/id.h"
+#include "base/memory.h"
+#include "base/text.h"
 
-/* Columns of the shard's functions; the first row of each result is the page's head. */
+/* Columns of fetch_conversations and fetch_messages. */
+enum page_column {
+    PAGE_READ,
+    PAGE_VERSION,
+    PAGE_IS_DELTA,
+    PAGE_KEY, /* peer_id or message_id; NULL: the page is empty */
+    PAGE_COLUMNS,
+};
+
 enum conversation_column {
-    CONVERSATION_PEER_ID,
-    CONVERSATION_LAST_MESSAGE_ID,
-    CONVERSATION_SNIPPET,
+    CONVERSATION_PEER_ID = PAGE_KEY,
+    CONVERSATION_LAST_MESSAGE_ID = PAGE_COLUMNS,
+    CONVERSATION_TEXT, /* begins with the snippet */
     CONVERSATION_UNREAD_COUNT,
     CONVERSATION_VERSION,
-    CONVERSATION_IS_DELTA,
-    CONVERSATION_HAS_MORE,
 };
 
 enum message_column {
-    MESSAGE_ID,
-    MESSAGE_SENDER_ID,
+    MESSAGE_ID = PAGE_KEY,
+    MESSAGE_SENDER_ID = PAGE_COLUMNS,
     MESSAGE_CLIENT_MESSAGE_ID,
     MESSAGE_CONTENT,
     MESSAGE_VERSION,
-    MESSAGE_IS_DELTA,
-    MESSAGE_HAS_MORE,
 };
 
+/* Of fetch_updates; the first row is the page's head. */
 enum update_column {
     UPDATE_KIND,
     UPDATE_PEER_ID,
@@ -39,31 +47,56 @@ enum update_column {
     UPDATE_HAS_MORE,
 };
 
+/* Pages that one statement reads. Its rows are in memory until the last of these pages is answered,
+ * and on both sides none is sent on before all are there. */
+#define PAGES_MAX 32
+
+/* A result that reads have rows in: those of one statement, all of the lane's loop. */
+struct pl_page_rows {
+    PGresult *result;
+    size_t refs;
+};
+
 static pl_page_read_t *of(pl_op_t *op)
 {
     return H2O_STRUCT_FROM_MEMBER(pl_page_read_t, op, op);
 }
 
+static void int64_array(pl_params_t *params, pl_op_t *const *ops, size_t count, size_t offset)
+{
+    pl_params_int64_array(params, count);
+    for (size_t i = 0; i < count; i++)
+        pl_params_element_int64(
+            params, *(const int64_t *)(const void *)((const char *)of(ops[i]) + offset));
+    pl_params_array_end(params);
+}
+
+#define INT64_ARRAY(member) int64_array(params, ops, count, offsetof(pl_page_read_t, member))
+
+static void page_size_array(pl_params_t *params, pl_op_t *const *ops, size_t count)
+{
+    pl_params_int32_array(params, count);
+    for (size_t i = 0; i < count; i++)
+        pl_params_element_int32(params, of(ops[i])->page_size);
+    pl_params_array_end(params);
+}
+
 static void encode_conversations(pl_params_t *params, pl_op_t *const *ops, size_t count)
 {
-    const pl_page_read_t *read = of(ops[0]);
-    (void)count;
-    pl_params_int64(params, read->user_id);
-    pl_params_int32(params, read->page_size);
-    pl_params_int64(params, read->skip);
-    pl_params_int64(params, read->since);
+    INT64_ARRAY(user_id);
+    page_size_array(params, ops, count);
+    INT64_ARRAY(skip);
+    INT64_ARRAY(since);
 }
 
 static void encode_messages(pl_params_t *params, pl_op_t *const *ops, size_t count)
 {
-    const pl_page_read_t *read = of(ops[0]);
-    (void)count;
-    pl_params_int64(params, read->user_id);
-    pl_params_int64(params, read->peer_id);
-    pl_params_int32(params, read->page_size);
-    pl_params_int64(params, read->skip);
-    pl_params_int64(params, read->before);
-    pl_params_int64(params, read->since);
+    INT64_ARRAY(user_id);
+    INT64_ARRAY(peer_id);
+    page_size_array(params, ops, count);
+    INT64_ARRAY(skip);
+    INT64_ARRAY(before);
+    INT64_ARRAY(since);
 }
 
 static void encode_updates(pl_params_t *params, pl_op_t *const *ops, size_t count)
@@ -75,33 +108,107 @@ static void encode_updates(pl_params_t *params, pl_op_t *const *ops, size_t coun
     pl_params_int64(params, read->since);
 }
 
-static bool decode(PGresult *result, pl_op_t *const *ops, size_t count)
+void pl_page_read_dispose(pl_page_read_t *read)
+{
+    if (read->rows != NULL && --read->rows->refs == 0) {
+        PQclear(read->rows->result);
+        free(read->rows);
+    }
+    read->rows = NULL;
+    read->length = 0;
+    read->found = false;
+}
+
+static void take_rows(pl_page_read_t *read, pl_page_rows_t *rows, int first, size_t length)
+{
+    read->rows = rows;
+    read->first_row = first;
+    read->length = length;
+    rows->refs++;
+}
+
+static pl_page_rows_t *rows_create(PGresult *result)
+{
+    pl_page_rows_t *rows = pl_calloc(1, sizeof(*rows));
+    rows->result = result;
+    return rows;
+}
+
+/* The rows of the read that row `first` is of. Returns the row after them. */
+static int decode_page(pl_page_rows_t *rows, pl_op_t *const *ops, int first)
+{
+    const PGresult *result = rows->result;
+    int32_t number = pl_result_int32(result, first, PAGE_READ);
+    pl_page_read_t *read = of(ops[number - 1]);
+    int end = first + 1;
+
+    while (end < PQntuples(result) && pl_result_int32(result, end, PAGE_READ) == number)
+        end++;
+    size_t length = (size_t)(end - first);
+    if (PQgetisnull(result, first, PAGE_KEY))
+        length = 0;
+    read->found = true;
+    read->head.version = pl_result_int64(result, first, PAGE_VERSION);
+    read->head.is_delta = pl_result_bool(result, first, PAGE_IS_DELTA);
+    read->head.has_more = length > (size_t)read->page_size;
+    if (read->head.has_more)
+        length = (size_t)read->page_size;
+    if (length > 0)
+        take_rows(read, rows, first, length);
+    return end;
+}
+
+static bool decode_pages(PGresult *result, pl_op_t *const *ops, size_t count)
+{
+    pl_page_rows_t *rows = rows_create(result);
+
+    for (size_t i = 0; i < count; i++)
+        pl_page_read_dispose(of(ops[i])); /* of an attempt that failed after all */
+    for (int row = 0; row < PQntuples(result);)
+        row = decode_page(rows, ops, row);
+    if (rows->refs > 0)
+        return true;
+    free(rows);
+    return false;
+}
+
+static bool decode_updates(PGresult *result, pl_op_t *const *ops, size_t count)
 {
     pl_page_read_t *read = of(ops[0]);
+    int rows = PQntuples(result);
     (void)count;
-    PQclear(read->result); /* of an attempt that failed after all */
-    read->result = result;
+
+    pl_page_read_dispose(read); /* of an attempt that failed after all */
+    if (rows == 0)
+        return false;
+    read->found = true;
+    read->head.version = pl_result_int64(result, 0, UPDATE_VERSION);
+    read->head.is_delta = pl_result_bool(result, 0, UPDATE_IS_DELTA);
+    read->head.has_more = pl_result_bool(result, 0, UPDATE_HAS_MORE);
+    if (rows == 1)
+        return false;
+    take_rows(read, rows_create(result), 1, (size_t)rows - 1);
     return true;
 }
 
 const pl_op_kind_t pl_conversations_read_kind = {
     .name = "fetch_conversations",
-    .sql =
-        "SELECT peer_id, last_message_id, snippet, unread_count, version, is_delta, has_more FROM ",
+    .sql = "SELECT read, mailbox_version, is_delta, peer_id, last_message_id, beginning, "
+           "unread_count, version FROM ",
     .sql_tail = ".fetch_conversations($1, $2, $3, $4)",
-    .max_ops = 1,
+    .max_ops = PAGES_MAX,
     .encode = encode_conversations,
-    .decode = decode,
+    .decode = decode_pages,
 };
 
 const pl_op_kind_t pl_messages_read_kind = {
     .name = "fetch_messages",
-    .sql = "SELECT message_id, sender_id, client_message_id, content, version, is_delta, has_more "
-           "FROM ",
+    /* All columns: to name them would be a tenth of the cost of a lone read. */
+    .sql = "SELECT * FROM ",
     .sql_tail = ".fetch_messages($1, $2, $3, $4, $5, $6)",
-    .max_ops = 1,
+    .max_ops = PAGES_MAX,
     .encode = encode_messages,
-    .decode = decode,
+    .decode = decode_pages,
 };
 
 const pl_op_kind_t pl_updates_read_kind = {
@@ -112,33 +219,21 @@ const pl_op_kind_t pl_updates_read_kind = {
     .sql_tail = ".fetch_updates($1, $2, $3)",
     .max_ops = 1,
     .encode = encode_updates,
-    .decode = decode,
+    .decode = decode_updates,
 };
 
-void pl_page_read_dispose(pl_page_read_t *read)
-{
-    PQclear(read->result);
-    read->result = NULL;
-}
-
-/* Every function ends in the columns version, is_delta, has_more. */
 bool pl_page_head(const pl_page_read_t *read, pl_page_t *page_r)
 {
-    int columns = PQnfields(read->result);
-
-    if (PQntuples(read->result) == 0)
+    if (!read->found)
         return false;
-    page_r->version = pl_result_int64(read->result, 0, columns - 3);
-    page_r->is_delta = pl_result_bool(read->result, 0, columns - 2);
-    page_r->has_more = pl_result_bool(read->result, 0, columns - 1);
+    *page_r = read->head;
     pl_clock_observe(page_r->version);
     return true;
 }
 
 size_t pl_page_length(const pl_page_read_t *read)
 {
-    int rows = PQntuples(read->result);
-    return rows > 0 ? (size_t)rows - 1 : 0;
+    return read->length;
 }
 
 static const char *text_at(const PGresult *result, int row, int column, size_t *len_r)
@@ -149,8 +244,8 @@ static const char *text_at(const PGresult *result, int row, int column, size_t *
 
 void pl_page_message(const pl_page_read_t *read, size_t index, pl_message_t *message_r)
 {
-    const PGresult *result = read->result;
-    int row = (int)index + 1;
+    const PGresult *result = read->rows->result;
+    int row = read->first_row + (int)index;
 
     message_r->user_id = read->user_id;
     message_r->peer_id = read->peer_id;
@@ -166,24 +261,26 @@ void pl_page_message(const pl_page_read_t *read, size_t index, pl_message_t *mes
 void pl_page_conversation(const pl_page_read_t *read, size_t index,
                           pl_conversation_t *conversation_r)
 {
-    const PGresult *result = read->result;
-    int row = (int)index + 1;
+    const PGresult *result = read->rows->result;
+    int row = read->first_row + (int)index;
 
     conversation_r->user_id = read->user_id;
     conversation_r->peer_id = pl_result_int64(result, row, CONVERSATION_PEER_ID);
     conversation_r->last_message_id = pl_result_int64(result, row, CONVERSATION_LAST_MESSAGE_ID);
     conversation_r->version = pl_result_int64(result, row, CONVERSATION_VERSION);
     conversation_r->unread_count = pl_result_int32(result, row, CONVERSATION_UNREAD_COUNT);
-    conversation_r->snippet = text_at(result, row, CONVERSATION_SNIPPET,
-                                      &conversation_r->snippet_len);
+    size_t length;
+    conversation_r->snippet = text_at(result, row, CONVERSATION_TEXT, &length);
+    conversation_r->snippet_len = pl_utf8_prefix(conversation_r->snippet, length,
+                                                 PL_SNIPPET_CODE_POINTS);
     pl_clock_observe(pl_message_id_timestamp(conversation_r->last_message_id));
 }
 
 char pl_page_update(const pl_page_read_t *read, size_t index, pl_message_t *message_r,
                     pl_conversation_t *conversation_r)
 {
-    const PGresult *result = read->result;
-    int row = (int)index + 1;
+    const PGresult *result = read->rows->result;
+    int row = read->first_row + (int)index;
     int64_t message_id = pl_result_int64(result, row, UPDATE_MESSAGE_ID);
     int64_t peer_id = pl_result_int64(result, row, UPDATE_PEER_ID);
     int64_t version = pl_result_int64(result, row, UPDATE_VERSION);

@@ -2,8 +2,9 @@
  * Reading pages and deltas of a mailbox: the operations behind fetchConversation, fetchMessages and
  * fetchUpdates.
  *
- * The rows stay in the database's result; views of them are taken row by row. The version that a
- * page carries was read in the same snapshot as its rows.
+ * Reads of one kind and shard share a statement (updates do not). The rows stay in the database's
+ * result, which lives until the last of these reads is disposed of; views of them are taken row by
+ * row. The version that a page carries was read in the same snapshot as its rows.
  */
 #ifndef PL_STORE_PAGE_H
 #define PL_STORE_PAGE_H
@@ -14,8 +15,18 @@
 
 #include "db/op.h"
 
-/* A read of one page, for a read lane of the user's shard. The kind says of what; each names the
- * members it uses, the others are not looked at. */
+/* What the page as a whole says. */
+typedef struct pl_page {
+    int64_t version; /* the cursor to hand out */
+    bool is_delta;
+    bool has_more;
+} pl_page_t;
+
+/* Rows of the database that several reads share. */
+typedef struct pl_page_rows pl_page_rows_t;
+
+/* A read of one page, for a read lane of the user's shard and of the owner's loop. The kind says of
+ * what; each names the members it uses, the others are 0. */
 typedef struct pl_page_read {
     pl_op_t op;
     int64_t user_id;
@@ -25,22 +36,19 @@ typedef struct pl_page_read {
     int64_t before;    /* messages: only ids below it; 0: no bound */
     int64_t since;     /* all: the cursor; 0: none */
     /* The answer; freed by pl_page_read_dispose. */
-    PGresult *result;
+    bool found; /* the user exists */
+    pl_page_t head;
+    pl_page_rows_t *rows; /* NULL: none */
+    int first_row;
+    size_t length;
 } pl_page_read_t;
 
 extern const pl_op_kind_t pl_conversations_read_kind;
 extern const pl_op_kind_t pl_messages_read_kind;
 extern const pl_op_kind_t pl_updates_read_kind;
 
-/* Frees the result. */
+/* Lets go of the rows: as soon as they are not needed, for others' may be kept with them. */
 void pl_page_read_dispose(pl_page_read_t *read);
-
-/* What the page as a whole says. */
-typedef struct pl_page {
-    int64_t version; /* the cursor to hand out */
-    bool is_delta;
-    bool has_more;
-} pl_page_t;
 
 /* False: the user does not exist; then there are no rows. */
 bool pl_page_head(const pl_page_read_t *read, pl_page_t *page_r);
@@ -60,6 +68,9 @@ typedef struct pl_message {
     const char *content;
     size_t content_len;
 } pl_message_t;
+
+/* A snippet is so much of a message. As left(content, 100) in sql/shard/fetch_updates.sql. */
+#define PL_SNIPPET_CODE_POINTS 100
 
 /* One user's view of a conversation. */
 typedef struct pl_conversation {

@@ -134,6 +134,44 @@ LANGUAGE sql AS $$
     ORDER BY p.op
 $$;
 
+-- One read of conversations, or of messages, by the function of the mailbox's shard: first a row that has the mailbox's version
+-- as `version`, is_delta, and has_more as the server tells it, from the row too many; then the page's rows.
+CREATE FUNCTION test.fetch_conversations(mailbox_id bigint, page_size integer, skip bigint, since bigint)
+RETURNS TABLE (peer_id bigint, last_message_id bigint, snippet text, unread_count integer, read_up_to bigint,
+               delivered_up_to bigint, version bigint, is_delta boolean, has_more boolean)
+LANGUAGE plpgsql STABLE AS $$
+BEGIN
+    RETURN QUERY EXECUTE format($sql$
+        WITH fetched AS MATERIALIZED (
+            SELECT * FROM shard_%s.fetch_conversations(ARRAY[$1], ARRAY[$2], ARRAY[$3], ARRAY[$4])
+                          WITH ORDINALITY AS f (read, mailbox_version, is_delta))
+        (SELECT NULL::bigint, NULL::bigint, NULL::text, NULL::integer, NULL::bigint, NULL::bigint,
+                f.mailbox_version, f.is_delta, count(*) > $2
+         FROM fetched f GROUP BY f.read, f.mailbox_version, f.is_delta)
+        UNION ALL
+        (SELECT f.peer_id, f.last_message_id, left(f.beginning, 100), f.unread_count, f.read_up_to, f.delivered_up_to, f.version, NULL, NULL
+         FROM fetched f WHERE f.peer_id IS NOT NULL ORDER BY f.ordinality LIMIT $2)$sql$, to_char(mailbox_id >> 50, 'FM0000'))
+    USING mailbox_id, page_size, skip, since;
+END
+$$;
+CREATE FUNCTION test.fetch_messages(mailbox_id bigint, peer bigint, page_size integer, skip bigint, before bigint, since bigint)
+RETURNS TABLE (message_id bigint, sender_id bigint, client_message_id text, content text, version bigint,
+               is_delta boolean, has_more boolean)
+LANGUAGE plpgsql STABLE AS $$
+BEGIN
+    RETURN QUERY EXECUTE format($sql$
+        WITH fetched AS MATERIALIZED (
+            SELECT * FROM shard_%s.fetch_messages(ARRAY[$1], ARRAY[$2], ARRAY[$3], ARRAY[$4], ARRAY[$5], ARRAY[$6])
+                          WITH ORDINALITY AS f (read, mailbox_version, is_delta))
+        (SELECT NULL::bigint, NULL::bigint, NULL::text, NULL::text, f.mailbox_version, f.is_delta, count(*) > $3
+         FROM fetched f GROUP BY f.read, f.mailbox_version, f.is_delta)
+        UNION ALL
+        (SELECT f.message_id, f.sender_id, f.client_message_id, f.content, f.version, NULL, NULL
+         FROM fetched f WHERE f.message_id IS NOT NULL ORDER BY f.ordinality LIMIT $3)$sql$, to_char(mailbox_id >> 50, 'FM0000'))
+    USING mailbox_id, peer, page_size, skip, before, since;
+END
+$$;
+
 -- All that the tables hold, as text: equal texts, equal tables.
 CREATE FUNCTION test.everything() RETURNS text LANGUAGE sql STABLE AS $$
     SELECT concat_ws(E'\n',

@@ -17,15 +17,32 @@ FIRST = 10**15  # version and time of the first message
 STEP = 100000  # microseconds between messages
 PERIOD = 1 << 27  # microseconds
 
+def arrays(columns, reads):
+    """A function's parameters for so many equal reads; columns: (value, type)."""
+    return ", ".join(f"array_fill({value}::{kind}, ARRAY[{reads}])" for value, kind in columns)
+
+
+def conversations(since, reads=1):
+    return "shard_0000.fetch_conversations(%s)" % arrays(
+        [("%(me)s", "bigint"), (20, "integer"), (0, "bigint"), (since, "bigint")], reads)
+
+
+def messages(peer="%(peer)s", before=0, since=0, reads=1):
+    return "shard_0000.fetch_messages(%s)" % arrays(
+        [("%(me)s", "bigint"), (peer, "bigint"), (50, "integer"), (0, "bigint"), (before, "bigint"), (since, "bigint")], reads)
+
+
 READS = {
-    "newest conversations": "shard_0000.fetch_conversations(%(me)s, 20, 0, 0)",
-    "conversations since": "shard_0000.fetch_conversations(%(me)s, 20, 0, %(recent)s)",
-    "conversations since long ago": "shard_0000.fetch_conversations(%(me)s, 20, 0, 1)",
-    "newest messages": "shard_0000.fetch_messages(%(me)s, %(peer)s, 50, 0, 0, 0)",
-    "messages before": "shard_0000.fetch_messages(%(me)s, %(peer)s, 50, 0, %(middle)s, 0)",
-    "messages since": "shard_0000.fetch_messages(%(me)s, %(peer)s, 50, 0, 0, %(recent)s)",
-    "messages since long ago": "shard_0000.fetch_messages(%(me)s, %(peer)s, 50, 0, 0, 1)",
-    "messages of a stranger": "shard_0000.fetch_messages(%(me)s, 7, 50, 0, 0, %(recent)s)",
+    "newest conversations": conversations(0),
+    "newest conversations, ten times": conversations(0, reads=10),
+    "conversations since": conversations("%(recent)s"),
+    "conversations since long ago": conversations(1),
+    "newest messages": messages(),
+    "newest messages, ten times": messages(reads=10),
+    "messages before": messages(before="%(middle)s"),
+    "messages since": messages(since="%(recent)s"),
+    "messages since long ago": messages(since=1),
+    "messages of a stranger": messages(peer=7, since="%(recent)s"),
     "updates since": "shard_0000.fetch_updates(%(me)s, 50, %(recent)s)",
     "updates from the beginning": "shard_0000.fetch_updates(%(me)s, 50, 0)",
     "updates from the future": "shard_0000.fetch_updates(%(me)s, 50, 9223372036854775807)",
@@ -112,6 +129,7 @@ def measure(database, small, large, crowd=None):
     session.close()
     admin.close()
     assert report["newest conversations"][1] == 21 and report["newest messages"][1] == 51
+    assert report["newest conversations, ten times"][1] == 210 and report["newest messages, ten times"][1] == 510
     assert report["messages since"][1] > 1 and report["updates since"][1] > 5
     assert report["updates from the future"][1] == 101
     return report
@@ -137,7 +155,7 @@ def test_reads_cost_a_period(database):
     messages only of those on its page."""
     report = measure(database, parameters(SMALL, 50, PERIOD, 40), parameters(BIG, 100000, PERIOD, 4000))
     conversations = {name: cost for name, cost in report.items() if "conversations" in name or "updates" in name}
-    assert len(conversations) == 6
+    assert len(conversations) == 7
     assert {name: cost for name, cost in conversations.items() if cost[0] > 40 + 10 * cost[1] + 2000} == {}
     for name, cost in report.items():  # what needs no conversation is as ever
         if name not in conversations and name != "messages since":

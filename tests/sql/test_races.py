@@ -143,8 +143,8 @@ def test_reader_keeps_its_snapshot(sessions, admin):
     started = reader.start(
         "SELECT (shard_0000.mailbox_versions(ARRAY[%s]))[1], pg_advisory_xact_lock_shared(1),"
         " (SELECT array_agg(version) FROM shard_0000.fetch_updates(%s, 10, 0)),"
-        " (SELECT array_agg(version) FROM shard_0000.fetch_messages(%s, %s, 10, 0, 0, 0)),"
-        " (SELECT array_agg(version) FROM shard_0000.fetch_conversations(%s, 10, 0, 0))", ANN, ANN, ANN, BOB, ANN)
+        " (SELECT array_agg(version) FROM test.fetch_messages(%s, %s, 10, 0, 0, 0)),"
+        " (SELECT array_agg(version) FROM test.fetch_conversations(%s, 10, 0, 0))", ANN, ANN, ANN, BOB, ANN)
     wait_until_blocked(admin, reader, by=lock)
     write_one(writer, deliver(ANN, BOB, "1"))
     lock.run("SELECT pg_advisory_unlock(1)")

@@ -334,14 +334,19 @@ static void assert_reads_since(size_t index, int64_t since)
     assert_int_equal(read->page_size, PAGE_SIZE);
 }
 
-static void answer_page(size_t index, page_t page)
+static void answer_result(size_t index, PGresult *result)
 {
-    pl_page_read_t *read = page_read_at(index);
     pl_op_t *op = take_read(index, &pl_updates_read_kind);
 
-    read->result = page_of(&page);
+    if (!op->kind->decode(result, &op, 1))
+        PQclear(result);
     op->error = PL_OK;
     op->on_done(op);
+}
+
+static void answer_page(size_t index, page_t page)
+{
+    answer_result(index, page_of(&page));
 }
 
 /* One message, and the mailbox's version is its. */

@@ -67,10 +67,7 @@ static void test_nobody_there(void **state)
 
     create(100);
     next();
-    pl_page_read_t *read = page_read_at(1);
-    pl_op_t *op = take_read(1, &pl_updates_read_kind);
-    read->result = empty_page();
-    op->on_done(op);
+    answer_result(1, empty_page());
     assert_told(0, 0, 2);
     assert_int_equal(world.error, PL_ERROR_INVALID);
 }

@@ -1,13 +1,13 @@
 -- fetch_conversations: pages, deltas, and when a delta cannot be given.
 SET search_path = tap;
 BEGIN;
-SELECT plan(26);
+SELECT plan(29);
 SELECT test.user(0, n) FROM generate_series(1, 9) n \g /dev/null
 \set me 'test.id(0, 1)'
 
-SELECT is((SELECT (peer_id, version, is_delta, has_more)::text FROM shard_0000.fetch_conversations(:me, 20, 0, 0)), '(,1000,f,f)',
+SELECT is((SELECT (peer_id, version, is_delta, has_more)::text FROM test.fetch_conversations(:me, 20, 0, 0)), '(,1000,f,f)',
           'an empty mailbox: a header alone');
-SELECT is_empty('SELECT FROM shard_0000.fetch_conversations(test.id(0, 99), 20, 0, 0)', 'no such mailbox: nothing');
+SELECT is_empty('SELECT FROM test.fetch_conversations(test.id(0, 99), 20, 0, 0)', 'no such mailbox: nothing');
 
 -- Users 2 to 7 write in this order; so 7 is the newest.
 SELECT test.write(test.deliver(:me, test.id(0, n), 'k', 'from ' || n, 5000 + n)) FROM generate_series(2, 7) n \g /dev/null
@@ -16,17 +16,17 @@ CREATE FUNCTION pg_temp.page(size int, skip bigint, since bigint) RETURNS text L
     SELECT format('%s%s %s', CASE WHEN bool_or(is_delta) THEN 'delta' ELSE 'page' END,
                   CASE WHEN bool_or(has_more) THEN '+' END,
                   string_agg((peer_id - test.id(0, 0))::text, ' ' ORDER BY ordinality) FILTER (WHERE peer_id IS NOT NULL))
-    FROM shard_0000.fetch_conversations(test.id(0, 1), size, skip, since) WITH ORDINALITY
+    FROM test.fetch_conversations(test.id(0, 1), size, skip, since) WITH ORDINALITY
 $$;
 CREATE FUNCTION pg_temp.version_of(n int) RETURNS bigint LANGUAGE sql AS $$
     SELECT version FROM parley.conversation WHERE user_id = test.id(0, 1) AND peer_id = test.id(0, n)
 $$;
 SELECT is(pg_temp.page(20, 0, 0), 'page 7 6 5 4 3 2', 'newest first');
 SELECT is((SELECT (snippet, unread_count, read_up_to, delivered_up_to, last_message_id, version)::text
-           FROM shard_0000.fetch_conversations(:me, 1, 0, 0) WHERE peer_id IS NOT NULL),
+           FROM test.fetch_conversations(:me, 1, 0, 0) WHERE peer_id IS NOT NULL),
           (SELECT ('from 7'::text, unread_count, read_up_to, delivered_up_to, last_message_id, version)::text
            FROM parley.conversation WHERE user_id = :me AND peer_id = test.id(0, 7)), 'with all that a conversation has');
-SELECT is((SELECT version FROM shard_0000.fetch_conversations(:me, 1, 0, 0) WHERE peer_id IS NULL), pg_temp.version_of(7),
+SELECT is((SELECT version FROM test.fetch_conversations(:me, 1, 0, 0) WHERE peer_id IS NULL), pg_temp.version_of(7),
           'the header has the mailbox''s version');
 SELECT is(pg_temp.page(2, 0, 0), 'page+ 7 6', 'a page, and there is more');
 SELECT is(pg_temp.page(2, 2, 0), 'page+ 5 4', 'the next');
@@ -56,7 +56,7 @@ SELECT is((SELECT (count(*), count(DISTINCT newest_period) > 4, count(DISTINCT c
           'twenty conversations of more than four periods');
 CREATE FUNCTION pg_temp.rows_of(size int, skip bigint, since bigint) RETURNS text[] LANGUAGE sql AS $$
     SELECT array_agg(format('%s %s %s', peer_id, last_message_id, snippet) ORDER BY ordinality) FILTER (WHERE peer_id IS NOT NULL)
-    FROM shard_0001.fetch_conversations(test.id(1, 21), size, skip, since) WITH ORDINALITY
+    FROM test.fetch_conversations(test.id(1, 21), size, skip, since) WITH ORDINALITY
 $$;
 CREATE TEMP TABLE wanted AS
     SELECT format('%s %s %s', c.peer_id, c.last_message_id, m.content) AS row, c.version,
@@ -68,7 +68,7 @@ SELECT is_empty($$SELECT size, skip FROM generate_series(1, 21) size, generate_s
                         (SELECT array_agg(row ORDER BY number) FROM wanted WHERE number > skip AND number <= skip + size)$$,
                 'every page is what it should be');
 SELECT is_empty($$SELECT size, skip FROM generate_series(1, 21) size, generate_series(0, 21) skip,
-                       shard_0001.fetch_conversations(test.id(1, 21), size, skip, 0) h
+                       test.fetch_conversations(test.id(1, 21), size, skip, 0) h
                   WHERE h.peer_id IS NULL AND h.has_more <> (skip + size < 20)$$, 'and says whether there is more');
 SELECT is_empty($$SELECT size, w.version FROM generate_series(1, 21) size, wanted w, (VALUES (-1), (0), (1)) d (d)
                   WHERE pg_temp.rows_of(size, 0, w.version + d) IS DISTINCT FROM
@@ -77,9 +77,30 @@ SELECT is_empty($$SELECT size, w.version FROM generate_series(1, 21) size, wante
                                      ELSE array_agg(row ORDER BY number) END
                          FROM wanted c WHERE c.version > w.version + d)$$,
                 'as is every delta');
-SELECT is_empty($$SELECT size, w.version FROM generate_series(1, 21) size, wanted w, shard_0001.fetch_conversations(test.id(1, 21), size, 0, w.version) h
+SELECT is_empty($$SELECT size, w.version FROM generate_series(1, 21) size, wanted w, test.fetch_conversations(test.id(1, 21), size, 0, w.version) h
                   WHERE h.peer_id IS NULL AND h.is_delta <> ((SELECT count(*) FROM wanted c WHERE c.version > w.version) <= size)$$,
                 'which says that it is one');
+
+-- Reads of all sorts in one call: each gets what it gets alone. The last are of a mailbox that does not exist.
+CREATE TEMP TABLE read AS
+    SELECT row_number() OVER () AS number, mailbox_id, page_size, skip, since
+    FROM (VALUES (test.id(1, 21)), (test.id(1, 1)), (test.id(1, 99))) m (mailbox_id),
+         (VALUES (3, 0, 0), (5, 4, 0), (2, 100, 0), (20, 0, (SELECT version FROM wanted WHERE number = 3)), (2, 1, (SELECT version FROM wanted WHERE number = 3)),
+                 (1, 3, (SELECT version FROM wanted WHERE number = 3)), (20, 0, 9223372036854775807),
+                 (4, 0, (SELECT version FROM parley.mailbox WHERE user_id = test.id(1, 21)))) p (page_size, skip, since);
+CREATE TEMP TABLE together AS
+    SELECT f.* FROM (SELECT array_agg(mailbox_id ORDER BY number) AS a, array_agg(page_size ORDER BY number) AS b, array_agg(skip::bigint ORDER BY number) AS c,
+                            array_agg(since ORDER BY number) AS d FROM read) r,
+         shard_0001.fetch_conversations(a, b, c, d) WITH ORDINALITY AS f (read, mailbox_version);
+SELECT results_eq('SELECT number::integer, mailbox_version, is_delta, peer_id, last_message_id, beginning, unread_count, f.version FROM read r,
+                       shard_0001.fetch_conversations(ARRAY[mailbox_id], ARRAY[page_size], ARRAY[skip::bigint], ARRAY[since])
+                           WITH ORDINALITY AS f (read, mailbox_version) ORDER BY number, ordinality',
+                  'SELECT read, mailbox_version, is_delta, peer_id, last_message_id, beginning, unread_count, version FROM together ORDER BY read, ordinality',
+                  'many reads at once get what each gets alone');
+SELECT is((SELECT count(*) FROM (SELECT read, lag(read) OVER (ORDER BY ordinality) AS previous FROM together) t WHERE read IS DISTINCT FROM previous),
+          (SELECT count(DISTINCT read) FROM together), 'each its rows together');
+SELECT results_eq('SELECT DISTINCT read FROM together ORDER BY read', 'SELECT number::integer FROM read WHERE mailbox_id <> test.id(1, 99) ORDER BY number',
+                  'and none of a mailbox that does not exist');
 SELECT is_empty('SELECT * FROM test.broken_rules()', 'the rules hold');
 SELECT * FROM finish();
 ROLLBACK;

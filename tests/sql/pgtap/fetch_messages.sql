@@ -1,12 +1,12 @@
 -- fetch_messages: pages, `before`, deltas, and when a delta cannot be given.
 SET search_path = tap;
 BEGIN;
-SELECT plan(22);
+SELECT plan(25);
 SELECT test.user(0, n) FROM generate_series(1, 3) n \g /dev/null
 \set me 'test.id(0, 1)'
 
-SELECT is_empty('SELECT FROM shard_0000.fetch_messages(test.id(0, 99), 1, 20, 0, 0, 0)', 'no such mailbox: nothing');
-SELECT is((SELECT (message_id, version, is_delta, has_more)::text FROM shard_0000.fetch_messages(:me, test.id(0, 2), 20, 0, 0, 0)),
+SELECT is_empty('SELECT FROM test.fetch_messages(test.id(0, 99), 1, 20, 0, 0, 0)', 'no such mailbox: nothing');
+SELECT is((SELECT (message_id, version, is_delta, has_more)::text FROM test.fetch_messages(:me, test.id(0, 2), 20, 0, 0, 0)),
           '(,1000,f,f)', 'no messages: a header alone');
 
 -- Messages 1 to 6 from user 2, another conversation's in between.
@@ -17,7 +17,7 @@ CREATE FUNCTION pg_temp.page(size int, skip bigint, before bigint, since bigint)
     SELECT format('%s%s %s', CASE WHEN bool_or(is_delta) THEN 'delta' ELSE 'page' END,
                   CASE WHEN bool_or(has_more) THEN '+' END,
                   string_agg(client_message_id, ' ' ORDER BY ordinality) FILTER (WHERE message_id IS NOT NULL))
-    FROM shard_0000.fetch_messages(test.id(0, 1), test.id(0, 2), size, skip, before, since) WITH ORDINALITY
+    FROM test.fetch_messages(test.id(0, 1), test.id(0, 2), size, skip, before, since) WITH ORDINALITY
 $$;
 CREATE FUNCTION pg_temp.version_of(n int) RETURNS bigint LANGUAGE sql AS $$
     SELECT version FROM parley.message WHERE user_id = test.id(0, 1) AND peer_id = test.id(0, 2) AND client_message_id = n::text
@@ -26,10 +26,10 @@ CREATE FUNCTION pg_temp.id_of(n int) RETURNS bigint LANGUAGE sql AS $$
     SELECT message_id FROM parley.message WHERE user_id = test.id(0, 1) AND peer_id = test.id(0, 2) AND client_message_id = n::text
 $$;
 SELECT is(pg_temp.page(20, 0, 0, 0), 'page 6 5 4 3 2 1', 'newest first, of this conversation');
-SELECT is((SELECT ARRAY[sender_id::text, client_message_id, content, version::text] FROM shard_0000.fetch_messages(:me, test.id(0, 2), 1, 0, 0, 0)
+SELECT is((SELECT ARRAY[sender_id::text, client_message_id, content, version::text] FROM test.fetch_messages(:me, test.id(0, 2), 1, 0, 0, 0)
            WHERE message_id = pg_temp.id_of(6)), ARRAY[test.id(0, 2)::text, '6', 'text 6', pg_temp.version_of(6)::text],
           'with all that a message has');
-SELECT is((SELECT version FROM shard_0000.fetch_messages(:me, test.id(0, 2), 1, 0, 0, 0) WHERE message_id IS NULL),
+SELECT is((SELECT version FROM test.fetch_messages(:me, test.id(0, 2), 1, 0, 0, 0) WHERE message_id IS NULL),
           (SELECT version FROM parley.mailbox WHERE user_id = :me), 'the header has the mailbox''s version');
 SELECT is(pg_temp.page(4, 0, 0, 0), 'page+ 6 5 4 3', 'a page, and there is more');
 SELECT is(pg_temp.page(4, 4, 0, 0), 'page 2 1', 'the next by its number');
@@ -59,5 +59,25 @@ SELECT is(pg_temp.page(20, 0, 0, pg_temp.version_of(4)), 'delta 6 5 2 0', 'with 
 UPDATE shard_0000.mailbox SET tombstone_horizon = pg_temp.version_of(4) + 1 WHERE user_id = :me;
 SELECT is(pg_temp.page(20, 0, 0, pg_temp.version_of(4)), 'page 6 5 4 3 2 1 0', 'a cursor before the horizon: the newest page');
 SELECT is(pg_temp.page(20, 0, 0, pg_temp.version_of(4) + 1), 'delta 6 5 2 0', 'at the horizon a delta is whole');
+
+-- Reads of all sorts in one call: each gets what it gets alone. The last are of a mailbox that does not exist.
+CREATE TEMP TABLE read AS
+    SELECT row_number() OVER () AS number, mailbox_id, peer, page_size, skip, before, since
+    FROM (VALUES (test.id(0, 1), test.id(0, 2)), (test.id(0, 2), test.id(0, 1)), (test.id(0, 1), test.id(0, 9)), (test.id(0, 99), 1)) m (mailbox_id, peer),
+         (VALUES (2, 0, 0, 0), (3, 2, 0, 0), (2, 1, pg_temp.id_of(5), 0), (20, 0, 0, pg_temp.version_of(5)), (2, 1, 1, pg_temp.version_of(5)),
+                 (20, 0, 0, 9223372036854775807), (1, 0, 0, (SELECT version FROM parley.mailbox WHERE user_id = test.id(0, 1)))) p (page_size, skip, before, since);
+CREATE TEMP TABLE together AS
+    SELECT f.* FROM (SELECT array_agg(mailbox_id ORDER BY number) AS a, array_agg(peer ORDER BY number) AS b, array_agg(page_size ORDER BY number) AS c,
+                            array_agg(skip::bigint ORDER BY number) AS d, array_agg(before ORDER BY number) AS e, array_agg(since ORDER BY number) AS f FROM read) r,
+         shard_0000.fetch_messages(a, b, c, d, e, f) WITH ORDINALITY AS f (read, mailbox_version);
+SELECT results_eq('SELECT number::integer, mailbox_version, is_delta, message_id, sender_id, client_message_id, content, f.version FROM read r,
+                       shard_0000.fetch_messages(ARRAY[mailbox_id], ARRAY[peer], ARRAY[page_size], ARRAY[skip::bigint], ARRAY[before], ARRAY[since])
+                           WITH ORDINALITY AS f (read, mailbox_version) ORDER BY number, ordinality',
+                  'SELECT read, mailbox_version, is_delta, message_id, sender_id, client_message_id, content, version FROM together ORDER BY read, ordinality',
+                  'many reads at once get what each gets alone');
+SELECT is((SELECT count(*) FROM (SELECT read, lag(read) OVER (ORDER BY ordinality) AS previous FROM together) t WHERE read IS DISTINCT FROM previous),
+          (SELECT count(DISTINCT read) FROM together), 'each its rows together');
+SELECT results_eq('SELECT DISTINCT read FROM together ORDER BY read', 'SELECT number::integer FROM read WHERE mailbox_id <> test.id(0, 99) ORDER BY number',
+                  'and none of a mailbox that does not exist');
 SELECT * FROM finish();
 ROLLBACK;

@@ -62,7 +62,7 @@ SELECT is(array_agg(DISTINCT mailbox_previous), '{1000}', 'one mailbox, one vers
 SELECT is(array_agg(unread_count ORDER BY op), '{3,3,1,3}', 'unread counts are the conversation''s after the batch') FROM r4;
 SELECT is((SELECT last_message_id FROM shard_0001.conversation WHERE user_id = :d AND peer_id = :a), 16000::bigint,
           'the newest is last');
-SELECT is((SELECT snippet FROM shard_0001.fetch_conversations(:d, 9, 0, 0) WHERE peer_id = :a), 'four',
+SELECT is((SELECT snippet FROM test.fetch_conversations(:d, 9, 0, 0) WHERE peer_id = :a), 'four',
           'the snippet is the newest message''s');
 CREATE TEMP TABLE r5 AS SELECT * FROM test.write(test.deliver(:d, :a, 'o5', 'five', 9000));
 SELECT is(message_id, ((SELECT max(mailbox_version) FROM r4) + 1) * 2,
@@ -129,7 +129,7 @@ SELECT is(mailbox_version, t + 50, 'a copy from a clock ahead takes the mailbox 
 SELECT is((SELECT last_message_id FROM parley.conversation WHERE user_id = :c AND peer_id = :a), (SELECT message_id FROM r10),
           'the newest is last');
 SELECT test.write(test.copy(:c, :a, 18, 'late', 'late')) \g /dev/null
-SELECT is((SELECT (last_message_id, snippet)::text FROM shard_0001.fetch_conversations(:c, 9, 0, 0) WHERE peer_id = :a),
+SELECT is((SELECT (last_message_id, snippet)::text FROM test.fetch_conversations(:c, 9, 0, 0) WHERE peer_id = :a),
           (SELECT (message_id, 'text')::text FROM r10), 'a late copy of an old message does not become the last');
 SELECT is((SELECT newest_period FROM parley.conversation WHERE user_id = :c AND peer_id = :a), (SELECT (message_id >> 28)::int FROM r10),
           'nor takes the conversation back');
@@ -271,7 +271,7 @@ FROM parley.write_messages(ARRAY[:a], '{2}', '{5000}', '{1,1}', '{1,2}', ARRAY[:
 
 -- A large message, and what no server sends.
 SELECT is((SELECT status::int FROM test.write(test.deliver(:a, :d, 'big', repeat('ü', 32767)))), 0, '65,534 bytes are stored');
-SELECT is((SELECT snippet FROM shard_0000.fetch_conversations(:a, 9, 0, 0) WHERE peer_id = :d), repeat('ü', 100),
+SELECT is((SELECT snippet FROM test.fetch_conversations(:a, 9, 0, 0) WHERE peer_id = :d), repeat('ü', 100),
           'a snippet is 100 characters');
 SELECT is((SELECT content FROM shard_0000.fetch_updates(:a, 99, 0) WHERE kind = 'c' AND peer_id = :d), repeat('ü', 100),
           'in what has changed as well');

@@ -1,0 +1,179 @@
+/* Proves: of the rows of one statement each read gets its own, but for the one too many, which says
+ * that there are more; a page without rows keeps none; and a read that is sent again has the second
+ * answer alone. */
+#include "store/page.h"
+
+#include <endian.h>
+#include <string.h>
+
+#include "testing.h"
+
+#define COLUMNS 8
+#define READS 4
+
+/* A row of fetch_messages; message_id 0: none. */
+typedef struct row {
+    int32_t read;
+    int64_t mailbox_version;
+    bool is_delta;
+    int64_t message_id;
+} row_t;
+
+static void set(PGresult *result, int row, int column, const void *value, int len)
+{
+    assert_true(PQsetvalue(result, row, column, (char *)(uintptr_t)value, len));
+}
+
+static void set_int64(PGresult *result, int row, int column, int64_t value)
+{
+    uint64_t wire = htobe64((uint64_t)value);
+    set(result, row, column, &wire, sizeof(wire));
+}
+
+static PGresult *result_of(const row_t *rows, size_t count)
+{
+    PGresult *result = PQmakeEmptyPGresult(NULL, PGRES_TUPLES_OK);
+    PGresAttDesc columns[COLUMNS];
+
+    memset(columns, 0, sizeof(columns));
+    for (int i = 0; i < COLUMNS; i++) {
+        columns[i].name = (char *)(uintptr_t) "column"; /* which is copied */
+        columns[i].format = 1;
+    }
+    assert_true(PQsetResultAttrs(result, COLUMNS, columns));
+    for (int i = 0; i < (int)count; i++) {
+        uint32_t read = htobe32((uint32_t)rows[i].read);
+        set(result, i, 0, &read, sizeof(read));
+        set_int64(result, i, 1, rows[i].mailbox_version);
+        set(result, i, 2, rows[i].is_delta ? "\1" : "\0", 1);
+        if (rows[i].message_id == 0) {
+            assert_true(PQsetvalue(result, i, 3, NULL, -1));
+            continue;
+        }
+        set_int64(result, i, 3, rows[i].message_id);
+        set_int64(result, i, 4, 7);
+        set(result, i, 5, "key", 3);
+        set(result, i, 6, "content", 7);
+        set_int64(result, i, 7, rows[i].message_id / 2);
+    }
+    return result;
+}
+
+static pl_page_read_t reads[READS];
+static pl_op_t *ops[READS];
+
+static int start(void **state)
+{
+    (void)state;
+    for (int i = 0; i < READS; i++) {
+        reads[i] = (pl_page_read_t){.op = {.kind = &pl_messages_read_kind},
+                                    .user_id = 100 + i,
+                                    .peer_id = 7,
+                                    .page_size = 2};
+        ops[i] = &reads[i].op;
+    }
+    return 0;
+}
+
+static int stop(void **state)
+{
+    (void)state;
+    for (int i = 0; i < READS; i++)
+        pl_page_read_dispose(&reads[i]);
+    return 0;
+}
+
+static void decode(const row_t *rows, size_t count, bool keeps)
+{
+    PGresult *result = result_of(rows, count);
+    bool kept = pl_messages_read_kind.decode(result, ops, READS);
+
+    assert_int_equal(kept, keeps);
+    if (!kept)
+        PQclear(result);
+}
+
+static void assert_page(int index, int64_t version, bool is_delta, bool has_more, size_t length)
+{
+    pl_page_t head;
+
+    assert_true(pl_page_head(&reads[index], &head));
+    assert_int_equal(head.version, version);
+    assert_int_equal(head.is_delta, is_delta);
+    assert_int_equal(head.has_more, has_more);
+    assert_int_equal(pl_page_length(&reads[index]), length);
+}
+
+static void assert_message(int index, size_t row, int64_t message_id)
+{
+    pl_message_t message;
+
+    pl_page_message(&reads[index], row, &message);
+    assert_int_equal(message.user_id, 100 + index);
+    assert_int_equal(message.message_id, message_id);
+    assert_int_equal(message.version, message_id / 2);
+    assert_int_equal(message.sender_id, 7);
+    assert_int_equal(message.content_len, 7);
+    assert_memory_equal(message.content, "content", 7);
+}
+
+/* Reads 1 to 4, in the order in which the function gives them; the third's user does not exist. */
+static const row_t answer[] = {{4, 40, true, 66},
+                               {1, 10, false, 90},
+                               {1, 10, false, 88},
+                               {1, 10, false, 86},
+                               {2, 20, false, 0}};
+
+static void test_each_read_has_its_rows(void **state)
+{
+    pl_page_t head;
+    (void)state;
+
+    decode(answer, 5, true);
+    assert_page(0, 10, false, true, 2);
+    assert_message(0, 0, 90);
+    assert_message(0, 1, 88);
+    assert_page(1, 20, false, false, 0);
+    assert_false(pl_page_head(&reads[2], &head));
+    assert_int_equal(pl_page_length(&reads[2]), 0);
+    assert_page(3, 40, true, false, 1);
+
+    pl_page_read_dispose(&reads[0]);
+    assert_message(3, 0, 66);
+    assert_null(reads[1].rows);
+    assert_non_null(reads[3].rows);
+}
+
+static void test_no_rows_are_not_kept(void **state)
+{
+    const row_t empty[] = {{1, 10, false, 0}, {2, 20, true, 0}, {3, 30, false, 0}};
+    (void)state;
+
+    decode(empty, 3, false);
+    assert_page(1, 20, true, false, 0);
+    decode(NULL, 0, false);
+}
+
+static void test_the_second_answer_counts(void **state)
+{
+    const row_t second[] = {{2, 21, false, 62}, {4, 41, false, 0}};
+    pl_page_t head;
+    (void)state;
+
+    decode(answer, 5, true);
+    decode(second, 2, true);
+    assert_false(pl_page_head(&reads[0], &head));
+    assert_page(1, 21, false, false, 1);
+    assert_message(1, 0, 62);
+    assert_page(3, 41, false, false, 0);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test_setup_teardown(test_each_read_has_its_rows, start, stop),
+        cmocka_unit_test_setup_teardown(test_no_rows_are_not_kept, start, stop),
+        cmocka_unit_test_setup_teardown(test_the_second_answer_counts, start, stop),
+    };
+    return RUN_TESTS(tests);
+}
