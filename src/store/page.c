@@ -4,6 +4,7 @@
 #include <stdlib.h>
 
 #include "base/clock.h"
+#include "base/hash.h"
 #include "base/id.h"
 #include "base/memory.h"
 #include "base/text.h"
@@ -172,6 +173,35 @@ static bool decode_pages(PGresult *result, pl_op_t *const *ops, size_t count)
     return false;
 }
 
+static bool is_same(const pl_page_read_t *a, const pl_page_read_t *b)
+{
+    return a->op.kind == b->op.kind && a->user_id == b->user_id && a->peer_id == b->peer_id &&
+           a->page_size == b->page_size && a->skip == b->skip && a->before == b->before &&
+           a->since == b->since;
+}
+
+static bool adopt(pl_op_t *op, const pl_op_t *leader_op)
+{
+    pl_page_read_t *read = of(op);
+    const pl_page_read_t *leader = (const pl_page_read_t *)leader_op;
+
+    if (!is_same(read, leader))
+        return false;
+    pl_page_read_dispose(read); /* of an attempt that failed after all */
+    read->found = leader->found;
+    read->head = leader->head;
+    if (leader->rows != NULL)
+        take_rows(read, leader->rows, leader->first_row, leader->length);
+    return true;
+}
+
+void pl_page_read_hash(pl_page_read_t *read)
+{
+    const int64_t query[] = {read->user_id, read->peer_id, read->page_size,
+                             read->skip,    read->before,  read->since};
+    read->op.key = pl_hash64(query, sizeof(query));
+}
+
 static bool decode_updates(PGresult *result, pl_op_t *const *ops, size_t count)
 {
     pl_page_read_t *read = of(ops[0]);
@@ -199,6 +229,7 @@ const pl_op_kind_t pl_conversations_read_kind = {
     .max_ops = PAGES_MAX,
     .encode = encode_conversations,
     .decode = decode_pages,
+    .adopt = adopt,
 };
 
 const pl_op_kind_t pl_messages_read_kind = {
@@ -209,6 +240,7 @@ const pl_op_kind_t pl_messages_read_kind = {
     .max_ops = PAGES_MAX,
     .encode = encode_messages,
     .decode = decode_pages,
+    .adopt = adopt,
 };
 
 const pl_op_kind_t pl_updates_read_kind = {
@@ -220,6 +252,7 @@ const pl_op_kind_t pl_updates_read_kind = {
     .max_ops = 1,
     .encode = encode_updates,
     .decode = decode_updates,
+    .adopt = adopt,
 };
 
 bool pl_page_head(const pl_page_read_t *read, pl_page_t *page_r)

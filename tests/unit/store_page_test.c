@@ -1,6 +1,6 @@
 /* Proves: of the rows of one statement each read gets its own, but for the one too many, which says
- * that there are more; a page without rows keeps none; and a read that is sent again has the second
- * answer alone. */
+ * that there are more; a page without rows keeps none; a read that is sent again has the second
+ * answer alone; and equal reads of a batch share one answer. */
 #include "store/page.h"
 
 #include <endian.h>
@@ -168,12 +168,46 @@ static void test_the_second_answer_counts(void **state)
     assert_page(3, 41, false, false, 0);
 }
 
+static void test_equal_reads_are_one(void **state)
+{
+    (void)state;
+
+    reads[1].user_id = reads[0].user_id;
+    reads[2] = reads[0];
+    reads[2].since = 1;
+    for (int i = 0; i < READS; i++)
+        pl_page_read_hash(&reads[i]);
+    assert_true(reads[0].op.key == reads[1].op.key);
+    assert_true(reads[0].op.key != reads[2].op.key);
+
+    decode(answer, 5, true);
+    assert_true(pl_messages_read_kind.adopt(ops[1], ops[0]));
+    assert_false(pl_messages_read_kind.adopt(ops[2], ops[0]));
+    assert_false(pl_messages_read_kind.adopt(ops[3], ops[0]));
+    assert_page(1, 10, false, true, 2);
+    pl_page_read_dispose(&reads[0]);
+    pl_message_t message;
+    pl_page_message(&reads[1], 1, &message);
+    assert_int_equal(message.message_id, 88);
+}
+
+/* Same query, other kind. */
+static void test_kinds_are_told_apart(void **state)
+{
+    (void)state;
+    reads[1] = reads[0];
+    reads[1].op.kind = &pl_updates_read_kind;
+    assert_false(pl_messages_read_kind.adopt(ops[1], ops[0]));
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test_setup_teardown(test_each_read_has_its_rows, start, stop),
         cmocka_unit_test_setup_teardown(test_no_rows_are_not_kept, start, stop),
         cmocka_unit_test_setup_teardown(test_the_second_answer_counts, start, stop),
+        cmocka_unit_test_setup_teardown(test_equal_reads_are_one, start, stop),
+        cmocka_unit_test_setup_teardown(test_kinds_are_told_apart, start, stop),
     };
     return RUN_TESTS(tests);
 }
