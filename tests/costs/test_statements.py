@@ -79,3 +79,15 @@ def test_reads(api, server, pair, work, page):
     assert set(work.statements) == {"mailbox_versions"} and work.transactions == 0
     assert work.statements["mailbox_versions"] == work.batches <= BATCHES
     assert work.operations == AT_ONCE
+
+
+@pytest.mark.parametrize("pair", ["same-shard"], indirect=True)
+@pytest.mark.parametrize("page", TARGETS)
+def test_cold_reads_at_once(server, pair, work, page):
+    """Reads of pages that no cache has share a statement."""
+    sender, recipient = pair
+    target = TARGETS[page].format(conversation_id(sender.id, recipient.id)) + "?pageNumber=2"
+    with work:
+        assert at_once(server.url, sender, "GET", target, [None] * AT_ONCE) == [200] * AT_ONCE
+    assert 1 <= work.statements[page] <= BATCHES
+    assert work.operations >= AT_ONCE and work.transactions == 0
