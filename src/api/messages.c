@@ -143,7 +143,7 @@ static void fail(send_t *send, enum pl_error_code code)
 
 static void on_sender_checked(send_t *send)
 {
-    if (send->check.error == PL_ERROR_OVERLOADED || send->check.error == PL_ERROR_SQL) {
+    if (send->check.error == PL_ERROR_OVERLOADED) {
         fail(send, send->check.error);
     } else if (send->check.exists || send->check.error != PL_OK) {
         check_recipient(send);
@@ -167,13 +167,13 @@ static void on_sender_read(pl_user_check_t *check)
 static void on_check_timeout(pl_timer_t *timer)
 {
     send_t *send = H2O_STRUCT_FROM_MEMBER(send_t, timeout, timer);
-    pl_user_check_cancel(&send->check);
+    pl_user_check_cancel(send->api->user_checks, &send->check);
     check_recipient(send);
 }
 
 /* A token may be minted for an id that nobody has; writing its copy would make a mailbox of it. But
- * when the sender's database is away or does not answer, the token is believed: a send needs the
- * recipient's alone. Sends that wait for one sender have the same time and are armed in their
+ * when the sender's database is away, does not answer or has lost the shard, the token is believed: a
+ * send needs the recipient's alone. Sends that wait for one sender have the same time and are armed in their
  * order, so they go on in it. */
 static void check_sender(send_t *send)
 {

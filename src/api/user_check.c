@@ -154,8 +154,8 @@ bool pl_user_check_start(pl_user_checks_t *checks, pl_user_check_t *check)
             check->exists = true;
             return true;
         }
-        if (check->must_not_wait && !pl_lane_is_connected(pl_cluster_check_lane(
-                                        checks->cluster, check->user_id))) {
+        if (check->must_not_wait &&
+            !pl_lane_is_connected(pl_cluster_check_lane(checks->cluster, check->user_id))) {
             check->error = PL_ERROR_UNAVAILABLE;
             return true;
         }
@@ -171,7 +171,8 @@ bool pl_user_check_start(pl_user_checks_t *checks, pl_user_check_t *check)
     return false;
 }
 
-void pl_user_check_cancel(pl_user_check_t *check)
+void pl_user_check_cancel(pl_user_checks_t *checks, pl_user_check_t *check)
 {
+    checks->waiting--;
     h2o_linklist_unlink(&check->link);
 }

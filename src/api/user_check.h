@@ -1,6 +1,6 @@
 /*
- * Whether a user exists: from what this loop knows, else by one read that all who ask meanwhile
- * share.
+ * Whether a user exists: from what this loop knows, else by a read that all who ask meanwhile share:
+ * on the check lane, and of the shard itself where that finds nobody.
  *
  * Order: those who wait for one id are answered in the order in which they asked, and one who asks
  * while others still wait for that id waits behind them even if the answer is known by now. So a
@@ -47,6 +47,6 @@ void pl_user_checks_destroy(pl_user_checks_t **checks);
 bool pl_user_check_start(pl_user_checks_t *checks, pl_user_check_t *check) PL_MUST_USE;
 
 /* Takes back one whose answer is awaited: on_done will not run. */
-void pl_user_check_cancel(pl_user_check_t *check);
+void pl_user_check_cancel(pl_user_checks_t *checks, pl_user_check_t *check);
 
 #endif

@@ -45,10 +45,14 @@ def api(server, stack, contract):
     api.close()
 
 
-def test_a_fenced_sender_is_owed_the_copy(api, stack):
+@pytest.mark.parametrize("knows_sender", [True, False])
+def test_a_fenced_sender_is_owed_the_copy(api, stack, server, knows_sender):
     sender, recipient = users_at(api, stack, "same-database")
     api.as_user(sender).send(recipient, "before", "before").expect(201)
     with fenced(stack, sender):
+        if not knows_sender:
+            server.kill()
+            server.start()
         answer = api.as_user(sender).send(recipient, "meanwhile", "meanwhile").expect(201)
         assert answer["senderCopy"] == "pending" and answer["duplicate"] is False
         assert [row[1] for row in stored(stack, recipient, sender)] == ["before", "meanwhile"]

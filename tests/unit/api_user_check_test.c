@@ -316,9 +316,25 @@ static void test_cancelled_ones_are_not_told(void **state)
     for (int i = 0; i < 3; i++) {
         ask(fixture->checks, &askers[i], i + 1, user(1));
     }
-    pl_user_check_cancel(&askers[1].check);
+    pl_user_check_cancel(fixture->checks, &askers[1].check);
     answer_read(0, PL_OK, true);
     assert_told(2, (const int[]){1, 3});
+}
+
+/* Those who gave up do not take the place of others. */
+static void test_cancelled_ones_do_not_count(void **state)
+{
+    fixture_t *fixture = *state;
+    asker_t first = {0}, askers[4 * CHECKS_MAX] = {0};
+
+    ask(fixture->checks, &first, 0, user(1));
+    for (size_t i = 0; i < 4 * CHECKS_MAX; i++) {
+        ask(fixture->checks, &askers[i], 1, user(1));
+        assert_int_equal(world.told_count, 0);
+        pl_user_check_cancel(fixture->checks, &askers[i].check);
+    }
+    answer_read(0, PL_OK, true);
+    assert_told(1, (const int[]){0});
 }
 
 int main(void)
@@ -333,6 +349,7 @@ int main(void)
         cmocka_unit_test_setup_teardown(test_nor_while_the_answer_is_told, set_up, tear_down),
         cmocka_unit_test_setup_teardown(test_must_not_wait, set_up, tear_down),
         cmocka_unit_test_setup_teardown(test_cancelled_ones_are_not_told, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(test_cancelled_ones_do_not_count, set_up, tear_down),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
