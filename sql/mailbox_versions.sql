@@ -1,4 +1,4 @@
--- Versions of mailboxes of any shards of this database: what validates cached pages and waiting cursors.
+-- Versions of mailboxes of any shards of this database: what validates cached pages, and whether users exist.
 --
 -- user_ids  mailboxes asked for
 -- Result: their versions, in the same order; 0 for one that does not exist.

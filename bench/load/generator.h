@@ -35,7 +35,7 @@ typedef struct pl_load_generator {
     pl_buffer_t tail; /* what follows the clientMessageId */
 } pl_load_generator_t;
 
-/* options, users and the two distributions (both or none) outlive the generator. */
+/* options and users outlive the generator. */
 void pl_load_generator_init(pl_load_generator_t *generator, const pl_load_options_t *options,
                             const pl_load_users_t *users, uint32_t thread);
 void pl_load_generator_dispose(pl_load_generator_t *generator);

@@ -17,7 +17,7 @@ new_state() {
 # name_databases N: the first N of parley_a to parley_z.
 name_databases() {
     local letters=({a..z})
-    [[ $1 =~ ^[0-9]+$ ]] && [ "$1" -ge 1 ] && [ "$1" -le "${#letters[@]}" ] ||
+    [[ $1 =~ ^[1-9][0-9]?$ ]] && [ "$1" -le "${#letters[@]}" ] ||
         die "--databases is '$1': give a number from 1 to ${#letters[@]}"
     databases=("${letters[@]:0:$1}")
     databases=("${databases[@]/#/parley_}")
@@ -104,8 +104,8 @@ keep_or_pick() {
 start_all() {
     local kept
     if [ -r "$data/run/state" ]; then
-        # What this call did not say stays as it was: the ports above all.
-        kept=$(grep -E '^declare -g -- (http|https|admin|postgresql|pgbouncer)_port=' "$data/run/state")
+        # What this call did not say stays as it was: the ports above all. And the databases, which are made once.
+        kept=$(grep -E '^declare -g (-- (http|https|admin|postgresql|pgbouncer)_port|-a databases)=' "$data/run/state")
         eval "$kept"
     fi
     [ -n "$parleyctl" ] || parleyctl=${parleyd%/*}/parleyctl

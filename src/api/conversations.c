@@ -234,7 +234,7 @@ static void read_page(fetch_t *fetch)
     read->before = fetch->key.before;
     read->since = fetch->key.since;
     read->op.kind = fetch->key.peer_id != 0 ? &pl_messages_read_kind : &pl_conversations_read_kind;
-    pl_page_read_hash(read);
+    pl_page_read_init(read);
     fetch->is_reading = true;
     submit(fetch,
            pl_cluster_read_lane(fetch->api->deps.cluster, (int)pl_id_shard(fetch->key.user_id)),

@@ -21,6 +21,12 @@ static bool share_statement(const pl_batch_statement_t *statement, const pl_op_t
             statement->shard == op->shard);
 }
 
+static bool has_room(const pl_batch_statement_t *statement, const pl_op_t *op)
+{
+    return statement->count < op->kind->max_ops &&
+           statement->weight + op->weight <= PL_STATEMENT_WEIGHT_MAX;
+}
+
 /* The statement that `op` joins: the last that it can share, if there is room in it. */
 static size_t find_statement(const pl_batch_t *batch, const pl_op_t *op)
 {
@@ -28,7 +34,7 @@ static size_t find_statement(const pl_batch_t *batch, const pl_op_t *op)
         for (size_t i = batch->statements_count; i-- > 0;) {
             const pl_batch_statement_t *statement = &batch->statements[i];
             if (share_statement(statement, op))
-                return statement->count < op->kind->max_ops ? i : batch->statements_count;
+                return has_room(statement, op) ? i : batch->statements_count;
         }
     return batch->statements_count;
 }
@@ -51,6 +57,8 @@ static void take(pl_batch_t *batch, pl_op_t *op, pl_op_t *leader, size_t *statem
     }
     statement->is_mixed = statement->is_mixed || statement->shard != op->shard;
     statement->count++;
+    statement->weight += op->weight;
+    batch->weight += op->weight;
 }
 
 static void group(pl_batch_t *batch, const size_t *statement_of)
@@ -95,7 +103,7 @@ void pl_batch_fill(pl_batch_t *batch, h2o_linklist_t *queue)
     assert(batch->count == 0);
     do {
         pl_op_t *op = H2O_STRUCT_FROM_MEMBER(pl_op_t, link, queue->next);
-        if (op->alone && batch->count > 0)
+        if (batch->count > 0 && (op->alone || batch->weight + op->weight > PL_BATCH_WEIGHT_MAX))
             break;
         h2o_linklist_unlink(&op->link);
         take(batch, op, find_leader(leaders, op), statement_of);
@@ -144,6 +152,7 @@ bool pl_batch_decode_next(pl_batch_t *batch, PGresult *result)
 void pl_batch_clear(pl_batch_t *batch)
 {
     batch->count = 0;
+    batch->weight = 0;
     batch->statements_count = 0;
     batch->decoded = 0;
 }

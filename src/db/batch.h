@@ -11,17 +11,24 @@
 /* The most that configuration may ask for; a lane's arrays have this size. */
 #define PL_BATCH_MAX 512
 
+/* Weights of operations, in rows. All of a statement have one time limit, and a batch's results are
+ * in memory at once: of rows with 64 KiB each 40 MiB and 160 MiB. */
+#define PL_STATEMENT_WEIGHT_MAX 640
+#define PL_BATCH_WEIGHT_MAX 2560
+
 typedef struct pl_batch_statement {
     const pl_op_kind_t *kind;
     int shard;     /* of the first operation */
     bool is_mixed; /* there are others of other shards */
     size_t count;
+    size_t weight;
     pl_op_t *const *ops; /* into the batch's `grouped` */
 } pl_batch_statement_t;
 
 typedef struct pl_batch {
     size_t limit;
     size_t count;
+    size_t weight;
     pl_op_t *ops[PL_BATCH_MAX];     /* in the order of submission */
     pl_op_t *leaders[PL_BATCH_MAX]; /* the one with the same key that stands for it, or NULL */
     pl_op_t *grouped[PL_BATCH_MAX]; /* the same, statement by statement */
@@ -37,7 +44,8 @@ void pl_batch_init(pl_batch_t *batch, size_t limit);
 
 /* Moves operations from the head of `queue` (not empty) into the empty batch and groups them:
  * operations of one kind and shard share statements and keep their order. One that must run alone
- * is a batch of its own, and one whose key is in the batch is in no statement. */
+ * is a batch of its own, and one whose key is in the batch is in no statement. One that would make
+ * the batch too heavy waits for the next. */
 void pl_batch_fill(pl_batch_t *batch, h2o_linklist_t *queue);
 
 /* Sends all statements and the Sync. -1 as for pl_conn_query. */

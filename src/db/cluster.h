@@ -5,8 +5,8 @@
  * server receives in order is stored in order, and few lanes are kept full. (Two of them may still
  * meet at a mailbox: a send within one database writes the sender's in the recipient's lane.) Reads
  * need none of this and take a lane of the worker that asks, so that they never wait for a commit.
- * The checks of cached pages have a lane of their own, one in the process: they are tiny, and what
- * they cost is the statement.
+ * The checks of cached pages and of users have a lane of their own, one in the process: they are
+ * tiny, and what they cost is the statement.
  */
 #ifndef PL_DB_CLUSTER_H
 #define PL_DB_CLUSTER_H
@@ -45,8 +45,8 @@ bool pl_cluster_share_database(const pl_cluster_t *cluster, int64_t mailbox_id, 
 /* The one lane in which this process writes `mailbox_id`'s mailbox. */
 pl_lane_t *pl_cluster_write_lane(const pl_cluster_t *cluster, int64_t mailbox_id);
 
-/* The one lane in which this process checks the versions of cached pages: one for all threads, so
- * that the checks of all come in large batches. An operation in it cannot be abandoned. */
+/* The one lane in which this process checks the versions of cached pages and whether users exist: one
+ * for all threads, so that the checks of all come in large batches. An operation in it cannot be abandoned. */
 pl_lane_t *pl_cluster_check_lane(const pl_cluster_t *cluster, int64_t mailbox_id);
 
 /* A lane of the calling thread's loop for reads of a shard. */

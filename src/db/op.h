@@ -49,6 +49,9 @@ struct pl_op {
     const pl_op_kind_t *kind;
     int shard;            /* whose schema is meant, where the statement names one */
     uint64_t deadline_ms; /* on the monotonic clock: after it the operation ends with an error */
+    /* What it may cost the database, in rows looked at: a statement takes no second operation that
+     * makes it heavier than PL_STATEMENT_WEIGHT_MAX, a batch than PL_BATCH_WEIGHT_MAX. */
+    size_t weight;
     /* 0, or a hash of what the operation is about: in a batch one stands for the others of its key,
      * which are given its result by the kind's `adopt`. */
     uint64_t key;

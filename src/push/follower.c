@@ -160,7 +160,7 @@ static void read_page(pl_follower_t *follower)
                                      .user_id = follower->waiter.user_id,
                                      .page_size = follower->page_size,
                                      .since = follower->cursor};
-    pl_page_read_hash(&request->page);
+    pl_page_read_init(&request->page);
     submit(follower, request, &request->page.op);
 }
 

@@ -48,8 +48,9 @@ enum update_column {
     UPDATE_HAS_MORE,
 };
 
-/* Pages that one statement reads. Its rows are in memory until the last of these pages is answered,
- * and on both sides none is sent on before all are there. */
+/* Pages that one statement reads, unless their weights bound it before: its rows are in memory
+ * until the last of these pages is answered, and on both sides none is sent on before all are
+ * there. */
 #define PAGES_MAX 32
 
 /* A result that reads have rows in: those of one statement, all of the lane's loop. */
@@ -195,11 +196,17 @@ static bool adopt(pl_op_t *op, const pl_op_t *leader_op)
     return true;
 }
 
-void pl_page_read_hash(pl_page_read_t *read)
+void pl_page_read_init(pl_page_read_t *read)
 {
-    const int64_t query[] = {read->user_id, read->peer_id, read->page_size,
-                             read->skip,    read->before,  read->since};
+    const int64_t query[] = {(int64_t)(intptr_t)read->op.kind,
+                             read->user_id,
+                             read->peer_id,
+                             read->page_size,
+                             read->skip,
+                             read->before,
+                             read->since};
     read->op.key = pl_hash64(query, sizeof(query));
+    read->op.weight = (size_t)(read->skip + read->page_size);
 }
 
 static bool decode_updates(PGresult *result, pl_op_t *const *ops, size_t count)

@@ -47,8 +47,9 @@ extern const pl_op_kind_t pl_conversations_read_kind;
 extern const pl_op_kind_t pl_messages_read_kind;
 extern const pl_op_kind_t pl_updates_read_kind;
 
-/* Sets the operation's key, so that equal reads in a batch are one. When all else is set. */
-void pl_page_read_hash(pl_page_read_t *read);
+/* Sets the operation's key, so that equal reads in a batch are one, and its weight: rows to leave
+ * out are looked at too. When the kind and what to read are set. */
+void pl_page_read_init(pl_page_read_t *read);
 
 /* Lets go of the rows: as soon as they are not needed, for others' may be kept with them. */
 void pl_page_read_dispose(pl_page_read_t *read);

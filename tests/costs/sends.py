@@ -16,11 +16,15 @@ def body(recipient):
 
 
 def at_once(url, user, method, path, contents):
-    """One request for each of `contents` (bytes or None), written to one connection without a pause: the statuses."""
+    """One request for each of `contents` (bytes or None), written to one connection without a pause: the statuses. All of
+    one path, or of a list of paths each its own."""
+    paths = [path] * len(contents) if isinstance(path, str) else path
+
     async def run():
         connection = await H2Connection.open(url)
         try:
-            streams = [connection.start(method, path, headers(user), content, flush=False) for content in contents]
+            streams = [connection.start(method, target, headers(user), content, flush=False)
+                       for target, content in zip(paths, contents)]
             connection.flush()
             return [(await stream.response()).status for stream in streams]
         finally:

@@ -119,6 +119,33 @@ static void test_limit(void **state)
     assert_ptr_equal(queue.next, &ops[8].link);
 }
 
+static void test_heavy_ones_do_not_share(void **state)
+{
+    (void)state;
+    for (int i = 0; i < 6; i++)
+        submit(i, &many, 0);
+    ops[0].weight = PL_STATEMENT_WEIGHT_MAX / 2;
+    ops[1].weight = PL_STATEMENT_WEIGHT_MAX / 2;
+    ops[2].weight = 1;
+    ops[3].weight = PL_BATCH_WEIGHT_MAX - PL_STATEMENT_WEIGHT_MAX - 1;
+    ops[4].weight = 1;
+    pl_batch_fill(&batch, &queue);
+    assert_int_equal(batch.statements_count, 3);
+    assert_statement(0, &many, 0, (int[]){0, 1}, 2);
+    assert_statement(1, &many, 0, (int[]){2}, 1);
+    assert_statement(2, &many, 0, (int[]){3}, 1);
+    assert_ptr_equal(queue.next, &ops[4].link);
+    pl_batch_clear(&batch);
+
+    /* However heavy, it is taken. */
+    ops[4].weight = 10 * PL_BATCH_WEIGHT_MAX;
+    pl_batch_fill(&batch, &queue);
+    assert_int_equal(batch.count, 1);
+    pl_batch_clear(&batch);
+    pl_batch_fill(&batch, &queue);
+    assert_int_equal(batch.count, 1);
+}
+
 static void test_alone(void **state)
 {
     (void)state;
@@ -226,6 +253,7 @@ int main(void)
         cmocka_unit_test_setup(test_statement_for_several_shards, start),
         cmocka_unit_test_setup(test_full_statement_starts_another, start),
         cmocka_unit_test_setup(test_limit, start),
+        cmocka_unit_test_setup(test_heavy_ones_do_not_share, start),
         cmocka_unit_test_setup(test_alone, start),
         cmocka_unit_test_setup(test_a_key_is_once_in_a_statement, start),
         cmocka_unit_test_setup(test_a_repeated_key_counts_for_the_limit, start),

@@ -176,9 +176,12 @@ static void test_equal_reads_are_one(void **state)
     reads[2] = reads[0];
     reads[2].since = 1;
     for (int i = 0; i < READS; i++)
-        pl_page_read_hash(&reads[i]);
+        pl_page_read_init(&reads[i]);
     assert_true(reads[0].op.key == reads[1].op.key);
     assert_true(reads[0].op.key != reads[2].op.key);
+    reads[3].skip = 1000;
+    pl_page_read_init(&reads[3]);
+    assert_int_equal(reads[3].op.weight, 1000 + reads[3].page_size);
 
     decode(answer, 5, true);
     assert_true(pl_messages_read_kind.adopt(ops[1], ops[0]));
@@ -197,6 +200,9 @@ static void test_kinds_are_told_apart(void **state)
     (void)state;
     reads[1] = reads[0];
     reads[1].op.kind = &pl_updates_read_kind;
+    pl_page_read_init(&reads[0]);
+    pl_page_read_init(&reads[1]);
+    assert_true(reads[0].op.key != reads[1].op.key);
     assert_false(pl_messages_read_kind.adopt(ops[1], ops[0]));
 }
 
