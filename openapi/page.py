@@ -92,7 +92,8 @@ def query_string(operation, parameters):
         if parameter["in"] == "path":
             path = path.replace("{" + parameter["name"] + "}", str(example))
         elif parameter["in"] == "query" and parameter.get("required"):
-            query.append(f"{parameter['name']}={example}")
+            value = ",".join(example) if isinstance(example, list) else example
+            query.append(f"{parameter['name']}={value}")
     return path + ("?" + "&".join(query) if query else "")
 
 
@@ -118,7 +119,8 @@ def curl_html(document, operation, default):
 def event_text(value):
     """A server-sent event as it is on the wire."""
     data = json.dumps(value["data"], ensure_ascii=False, separators=(",", ":"))
-    return f"event: {value['event']}\nid: {value['id']}\ndata: {data}\n"
+    event_id = f"id: {value['id']}\n" if "id" in value else ""
+    return f"event: {value['event']}\n{event_id}data: {data}\n"
 
 
 def request_examples(document, operation):

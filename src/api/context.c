@@ -5,8 +5,10 @@
 #include "api/cache.h"
 #include "api/known_users.h"
 #include "api/messages.h"
+#include "api/typing.h"
 #include "api/user_check.h"
 #include "base/clock.h"
+#include "base/id.h"
 #include "base/log.h"
 #include "base/memory.h"
 #include "http/problem.h"
@@ -35,6 +37,7 @@ void pl_api_metrics_init(void)
 {
     pl_page_cache_metrics_init();
     pl_messages_metrics_init();
+    pl_typing_metrics_init();
 }
 
 void pl_api_add_routes(pl_router_t *router)
@@ -43,6 +46,7 @@ void pl_api_add_routes(pl_router_t *router)
     pl_router_add(router, pl_api_sessions_routes, pl_api_sessions_routes_count);
     pl_router_add(router, pl_api_messages_routes, pl_api_messages_routes_count);
     pl_router_add(router, pl_api_conversations_routes, pl_api_conversations_routes_count);
+    pl_router_add(router, pl_api_typing_routes, pl_api_typing_routes_count);
 }
 
 uint64_t pl_api_deadline_ms(const pl_api_t *api)
@@ -59,6 +63,23 @@ int64_t pl_api_caller(const pl_api_t *api, pl_request_t *request)
         return 0;
     }
     return user_id;
+}
+
+int64_t pl_api_peer_of(pl_slice_t conversation_id, int64_t user_id)
+{
+    int64_t low, high;
+
+    if (pl_conversation_id_parse(conversation_id.data, conversation_id.len, &low, &high) != 1 ||
+        (low != user_id && high != user_id)) {
+        return 0;
+    }
+    return low == user_id ? high : low;
+}
+
+void pl_api_reply_no_conversation(pl_request_t *request)
+{
+    pl_problem_reply(request, PL_PROBLEM_CONVERSATION_NOT_FOUND,
+                     "The caller takes no part in such a conversation.");
 }
 
 void pl_api_reply_no_caller(pl_request_t *request)

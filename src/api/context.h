@@ -25,15 +25,17 @@ struct pl_hub_local; /* src/push */
 struct pl_page_cache;
 struct pl_known_users;
 struct pl_user_checks;
+struct pl_typing_limit;
 
 /* What the handlers need from the layers below. All of it outlives the context. */
 typedef struct pl_api_deps {
     const pl_config_t *config;
     const pl_cluster_t *cluster;
-    pl_settler_t *settler;         /* of this loop */
-    pl_auth_t *auth;               /* of this loop */
-    pl_password_pool_t *passwords; /* of the process; its post is pl_password_work_post */
-    struct pl_hub_local *hub;      /* of this loop */
+    pl_settler_t *settler;                /* of this loop */
+    pl_auth_t *auth;                      /* of this loop */
+    pl_password_pool_t *passwords;        /* of the process; its post is pl_password_work_post */
+    struct pl_hub_local *hub;             /* of this loop */
+    struct pl_typing_limit *typing_limit; /* of the process */
 } pl_api_deps_t;
 
 typedef struct pl_api {
@@ -63,6 +65,8 @@ extern const pl_route_t pl_api_messages_routes[];
 extern const size_t pl_api_messages_routes_count;
 extern const pl_route_t pl_api_conversations_routes[];
 extern const size_t pl_api_conversations_routes_count;
+extern const pl_route_t pl_api_typing_routes[];
+extern const size_t pl_api_typing_routes_count;
 
 /* When an operation that begins now must end, for pl_op_t.deadline_ms. */
 uint64_t pl_api_deadline_ms(const pl_api_t *api);
@@ -70,6 +74,12 @@ uint64_t pl_api_deadline_ms(const pl_api_t *api);
 /* The caller's id, if it can be one of this system's users. Else 0, and the request was answered
  * with a 401: tokens are minted elsewhere too, and a shard that is not there cannot be asked. */
 int64_t pl_api_caller(const pl_api_t *api, pl_request_t *request) PL_MUST_USE;
+
+/* The other one of the 1:1 that `conversation_id` names, if user_id takes part in it; else 0. */
+int64_t pl_api_peer_of(pl_slice_t conversation_id, int64_t user_id);
+
+/* 404: there is no such conversation, or the caller takes no part in it. */
+void pl_api_reply_no_conversation(pl_request_t *request);
 
 /* 401: the token is good, but nobody has its user id. */
 void pl_api_reply_no_caller(pl_request_t *request);

@@ -117,12 +117,6 @@ static bool reply_not_modified(pl_request_t *request, int64_t version)
     return true;
 }
 
-static void reply_not_found(pl_request_t *request)
-{
-    pl_problem_reply(request, PL_PROBLEM_CONVERSATION_NOT_FOUND,
-                     "The caller takes no part in such a conversation.");
-}
-
 static void encode(pl_buffer_t *out, const pl_page_read_t *read, const pl_page_t *page,
                    bool is_messages)
 {
@@ -183,7 +177,7 @@ static void on_peer_checked(fetch_t *fetch)
     } else if (fetch->peer_check.exists) {
         answer(fetch);
     } else {
-        reply_not_found(fetch->request);
+        pl_api_reply_no_conversation(fetch->request);
         fetch_destroy(fetch);
     }
 }
@@ -330,18 +324,6 @@ static void on_fetch_conversation(pl_request_t *request, void *worker)
     }
 }
 
-/* The other one of a 1:1 in which `user_id` takes part; 0 if the text names none. */
-static int64_t peer_of(pl_slice_t conversation_id, int64_t user_id)
-{
-    int64_t low, high;
-
-    if (pl_conversation_id_parse(conversation_id.data, conversation_id.len, &low, &high) != 1 ||
-        (low != user_id && high != user_id)) {
-        return 0;
-    }
-    return low == user_id ? high : low;
-}
-
 static void on_fetch_messages(pl_request_t *request, void *worker)
 {
     pl_api_t *api = worker;
@@ -350,9 +332,9 @@ static void on_fetch_messages(pl_request_t *request, void *worker)
     if (key.user_id == 0 || decode_query(request, PARAMETERS, MESSAGES_DEFAULT, &key) != 0) {
         return;
     }
-    key.peer_id = peer_of(pl_request_path_parameter(request, 0), key.user_id);
+    key.peer_id = pl_api_peer_of(pl_request_path_parameter(request, 0), key.user_id);
     if (key.peer_id == 0) {
-        reply_not_found(request);
+        pl_api_reply_no_conversation(request);
         return;
     }
     fetch_begin(fetch_create(api, request, &key));

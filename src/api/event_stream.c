@@ -3,7 +3,7 @@
  *
  * The next delta is asked for when the client's socket has taken the last one. So a stream holds
  * one delta at the most, and a client that stops reading is closed by the stall timer and finds the
- * rest in the database when it returns.
+ * rest in the database when it returns. Ephemeral events are written between them, without an id.
  */
 #include <stdlib.h>
 #include <string.h>
@@ -15,6 +15,7 @@
 #include "base/random.h"
 #include "http/problem.h"
 #include "http/stream.h"
+#include "push/metrics.h"
 
 #define PAGE_SIZE 50
 
@@ -108,11 +109,23 @@ static void on_heartbeat(void *owner)
     (void)!pl_stream_write(events->stream, ":\n\n", 3);
 }
 
+/* A hint is for those who can take it at once. */
+static void on_event(void *owner, const char *event, size_t len)
+{
+    event_stream_t *events = owner;
+    bool is_ready = pl_stream_queued(events->stream) == 0;
+
+    pl_push_metrics_event(is_ready);
+    if (is_ready)
+        (void)!pl_stream_write(events->stream, event, len);
+}
+
 static const pl_follower_callbacks_t callbacks = {
     .on_delta = on_delta,
     .on_waiting = on_waiting,
     .on_error = on_error,
     .on_heartbeat = on_heartbeat,
+    .on_event = on_event,
 };
 
 static void on_drained(pl_stream_t *stream, void *owner)

@@ -155,6 +155,8 @@ static int create_shared(pl_shard_map_t *map, pl_error_t *error)
     process.deps.hub = pl_hub_create(process.loops, process.workers_count,
                                      (size_t)config->push.max_waiters,
                                      (size_t)config->push.max_waiters_per_user);
+    process.deps.typing_limit = pl_typing_limit_create(PL_TYPING_LIMIT_CAPACITY,
+                                                       PL_TYPING_INTERVAL_MS);
     if (pl_password_pool_create((size_t)config->auth.password_threads,
                                 (size_t)config->auth.password_queue, pl_password_work_post,
                                 &process.deps.passwords, error) != 0 ||

@@ -37,6 +37,7 @@ static void on_start(pl_task_t *task)
         .auth = worker->auth,
         .passwords = deps->passwords,
         .hub = pl_hub_local(deps->hub, worker->loop),
+        .typing_limit = deps->typing_limit,
     };
 
     worker->api = pl_api_create(worker->loop, &api_deps);

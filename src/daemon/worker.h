@@ -7,6 +7,7 @@
 #ifndef PL_DAEMON_WORKER_H
 #define PL_DAEMON_WORKER_H
 
+#include "api/typing_limit.h"
 #include "auth/password.h"
 #include "base/error.h"
 #include "config/config.h"
@@ -21,6 +22,7 @@ typedef struct pl_worker_deps {
     const pl_config_t *config;
     pl_cluster_t *cluster;
     pl_hub_t *hub;
+    pl_typing_limit_t *typing_limit;
     pl_server_t *server;
     pl_password_pool_t *passwords;
 } pl_worker_deps_t;

@@ -233,6 +233,16 @@ static void on_wake(pl_waiter_t *waiter, const pl_wake_t *wake)
     }
 }
 
+static void on_event(pl_waiter_t *waiter, const char *event, size_t len)
+{
+    pl_follower_t *follower = H2O_STRUCT_FROM_MEMBER(pl_follower_t, waiter, waiter);
+
+    if (follower->callbacks->on_event != NULL)
+        follower->callbacks->on_event(follower->owner, event, len);
+}
+
+static const pl_waiter_callbacks_t waiter_callbacks = {.on_wake = on_wake, .on_event = on_event};
+
 static void on_heartbeat(pl_timer_t *timer)
 {
     pl_follower_t *follower = H2O_STRUCT_FROM_MEMBER(pl_follower_t, heartbeat, timer);
@@ -257,7 +267,7 @@ pl_follower_t *pl_follower_create(const pl_follower_settings_t *settings, int64_
     follower->cursor = cursor;
     follower->page_size = page_size;
     follower->must_read = true;
-    follower->waiter.on_wake = on_wake;
+    follower->waiter.callbacks = &waiter_callbacks;
     follower->heartbeat.on_fire = on_heartbeat;
     if (pl_hub_add(settings->hub, &follower->waiter, user_id) != 0) {
         free(follower);

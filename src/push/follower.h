@@ -46,6 +46,8 @@ typedef struct pl_follower_callbacks {
     void (*on_error)(void *owner, enum pl_error_code error);
     /* Every heartbeat, whatever the state. */
     void (*on_heartbeat)(void *owner);
+    /* An ephemeral event of the user, whatever the state. NULL: the owner takes none. */
+    void (*on_event)(void *owner, const char *event, size_t len);
 } pl_follower_callbacks_t;
 
 typedef struct pl_follower_settings {

@@ -45,14 +45,35 @@ struct parcel {
     delivery_t deliveries[];
 };
 
-static atomic_uint *interest_of(pl_hub_t *hub, int64_t user_id)
+/* An ephemeral event on its way to every loop; freed by the last. */
+typedef struct event event_t;
+typedef struct event_delivery {
+    pl_task_t task;
+    event_t *event;
+    pl_hub_local_t *local;
+} event_delivery_t;
+
+struct event {
+    atomic_size_t references;
+    int64_t user_id;
+    char *text;
+    size_t len;
+    event_delivery_t deliveries[];
+};
+
+static size_t interest_index(int64_t user_id)
 {
-    return &hub->interest[pl_hash_id(user_id) % INTEREST_SIZE];
+    return pl_hash_id(user_id) % INTEREST_SIZE;
+}
+
+bool pl_hub_is_awaited(const pl_hub_t *hub, int64_t user_id)
+{
+    return atomic_load(&hub->interest[interest_index(user_id)]) > 0;
 }
 
 static bool is_awaited(void *arg, int64_t user_id)
 {
-    return atomic_load(interest_of(arg, user_id)) > 0;
+    return pl_hub_is_awaited(arg, user_id);
 }
 
 static h2o_linklist_t *bucket_of(const pl_hub_local_t *local, int64_t user_id)
@@ -60,27 +81,40 @@ static h2o_linklist_t *bucket_of(const pl_hub_local_t *local, int64_t user_id)
     return &local->buckets[(pl_hash_id(user_id) >> 16) & (local->buckets_count - 1)];
 }
 
-static void wake_local(pl_hub_local_t *local, const pl_wake_t *wake)
+static void tell_wake(pl_waiter_t *waiter, const void *what)
 {
-    h2o_linklist_t *bucket = bucket_of(local, wake->user_id);
-    h2o_linklist_t woken;
+    waiter->callbacks->on_wake(waiter, what);
+}
+
+static void tell_event(pl_waiter_t *waiter, const void *what)
+{
+    const event_t *event = what;
+    waiter->callbacks->on_event(waiter, event->text, event->len);
+}
+
+/* Tells each waiter of user_id on this loop. */
+static void tell_local(pl_hub_local_t *local, int64_t user_id,
+                       void (*tell)(pl_waiter_t *waiter, const void *what), const void *what)
+{
+    h2o_linklist_t *bucket = bucket_of(local, user_id);
+    h2o_linklist_t told;
 
     /* Off to a list of its own first: a waiter may remove itself or its neighbour, and may register
      * again. */
-    h2o_linklist_init_anchor(&woken);
+    h2o_linklist_init_anchor(&told);
     for (h2o_linklist_t *node = bucket->next; node != bucket;) {
         pl_waiter_t *waiter = H2O_STRUCT_FROM_MEMBER(pl_waiter_t, link, node);
         node = node->next;
-        if (waiter->user_id == wake->user_id) {
+        if (waiter->user_id == user_id) {
             h2o_linklist_unlink(&waiter->link);
-            h2o_linklist_insert(&woken, &waiter->link);
+            h2o_linklist_insert(&told, &waiter->link);
         }
     }
-    while (!h2o_linklist_is_empty(&woken)) {
-        pl_waiter_t *waiter = H2O_STRUCT_FROM_MEMBER(pl_waiter_t, link, woken.next);
+    while (!h2o_linklist_is_empty(&told)) {
+        pl_waiter_t *waiter = H2O_STRUCT_FROM_MEMBER(pl_waiter_t, link, told.next);
         h2o_linklist_unlink(&waiter->link);
         h2o_linklist_insert(bucket_of(local, waiter->user_id), &waiter->link);
-        waiter->on_wake(waiter, wake);
+        tell(waiter, what);
     }
 }
 
@@ -92,7 +126,7 @@ static void on_delivery(pl_task_t *task)
     for (size_t i = 0; i < parcel->deltas.count; i++) {
         pl_wake_t wake;
         pl_commit_deltas_get(&parcel->deltas, i, &wake);
-        wake_local(delivery->local, &wake);
+        tell_local(delivery->local, wake.user_id, tell_wake, &wake);
     }
     if (atomic_fetch_sub(&parcel->references, 1) == 1) {
         pl_commit_deltas_dispose(&parcel->deltas);
@@ -119,6 +153,37 @@ static void on_commit(pl_commit_listener_t *listener, pl_op_t *const *writes, si
         delivery_t *delivery = &parcel->deliveries[i];
         delivery->task.run = on_delivery;
         delivery->parcel = parcel;
+        delivery->local = &hub->locals[i];
+        pl_loop_post(delivery->local->loop, &delivery->task);
+    }
+}
+
+static void on_event_delivery(pl_task_t *task)
+{
+    event_delivery_t *delivery = H2O_STRUCT_FROM_MEMBER(event_delivery_t, task, task);
+    event_t *event = delivery->event;
+
+    tell_local(delivery->local, event->user_id, tell_event, event);
+    if (atomic_fetch_sub(&event->references, 1) == 1)
+        free(event);
+}
+
+void pl_hub_tell(pl_hub_t *hub, int64_t user_id, const char *text, size_t len)
+{
+    size_t head = sizeof(event_t) + hub->locals_count * sizeof(event_delivery_t);
+
+    if (!pl_hub_is_awaited(hub, user_id))
+        return;
+    event_t *event = pl_calloc(1, head + len);
+    event->text = (char *)event + head;
+    event->len = len;
+    event->user_id = user_id;
+    memcpy(event->text, text, len);
+    atomic_init(&event->references, hub->locals_count);
+    for (size_t i = 0; i < hub->locals_count; i++) {
+        event_delivery_t *delivery = &event->deliveries[i];
+        delivery->task.run = on_event_delivery;
+        delivery->event = event;
         delivery->local = &hub->locals[i];
         pl_loop_post(delivery->local->loop, &delivery->task);
     }
@@ -180,6 +245,11 @@ pl_loop_t *pl_hub_local_loop(const pl_hub_local_t *local)
     return local->loop;
 }
 
+pl_hub_t *pl_hub_of(const pl_hub_local_t *local)
+{
+    return local->hub;
+}
+
 static size_t count_of_user(const pl_hub_local_t *local, int64_t user_id)
 {
     const h2o_linklist_t *bucket = bucket_of(local, user_id);
@@ -201,7 +271,7 @@ int pl_hub_add(pl_hub_local_t *local, pl_waiter_t *waiter, int64_t user_id)
     waiter->user_id = user_id;
     h2o_linklist_insert(bucket_of(local, user_id), &waiter->link);
     local->count++;
-    atomic_fetch_add(interest_of(hub, user_id), 1);
+    atomic_fetch_add(&hub->interest[interest_index(user_id)], 1);
     atomic_fetch_add(&hub->waiters, 1);
     return 0;
 }
@@ -214,7 +284,7 @@ void pl_hub_remove(pl_hub_local_t *local, pl_waiter_t *waiter)
         return;
     h2o_linklist_unlink(&waiter->link);
     local->count--;
-    atomic_fetch_sub(interest_of(hub, waiter->user_id), 1);
+    atomic_fetch_sub(&hub->interest[interest_index(waiter->user_id)], 1);
     atomic_fetch_sub(&hub->waiters, 1);
 }
 

@@ -9,10 +9,14 @@
  *
  * A wake-up is a hint. What is lost (another server wrote, a batch whose answer was lost) is found
  * by the followers' own check of the version every heartbeat.
+ *
+ * Ephemeral events (typing) go the same way, to those of a user's waiters that take them: told
+ * once, stored nowhere, and lost where they cannot be told now.
  */
 #ifndef PL_PUSH_HUB_H
 #define PL_PUSH_HUB_H
 
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 
@@ -34,12 +38,18 @@ typedef struct pl_wake {
     size_t messages_count;
 } pl_wake_t;
 
-/* Embedded in its owner; zeroed but for on_wake before it is added. */
+/* On the waiter's loop. They may remove their waiter and others. */
+typedef struct pl_waiter_callbacks {
+    void (*on_wake)(pl_waiter_t *waiter, const pl_wake_t *wake);
+    /* The bytes that pl_hub_tell was given, valid during the call. */
+    void (*on_event)(pl_waiter_t *waiter, const char *event, size_t len);
+} pl_waiter_callbacks_t;
+
+/* Embedded in its owner; zeroed but for the callbacks before it is added. */
 struct pl_waiter {
     h2o_linklist_t link;
     int64_t user_id;
-    /* On the waiter's loop. It may remove itself or other waiters. */
-    void (*on_wake)(pl_waiter_t *waiter, const pl_wake_t *wake);
+    const pl_waiter_callbacks_t *callbacks;
 };
 
 /* One for the process, with a part for each loop. `max_waiters` bounds the process,
@@ -52,6 +62,15 @@ pl_commit_listener_t *pl_hub_listener(pl_hub_t *hub);
 
 pl_hub_local_t *pl_hub_local(pl_hub_t *hub, const pl_loop_t *loop);
 pl_loop_t *pl_hub_local_loop(const pl_hub_local_t *local);
+pl_hub_t *pl_hub_of(const pl_hub_local_t *local);
+
+/* Hands an event to all who wait for user_id, on their loops, never before this returns. `event`
+ * is copied. It costs one load where nobody waits. From any thread. */
+void pl_hub_tell(pl_hub_t *hub, int64_t user_id, const char *event, size_t len);
+
+/* False: nobody waits for user_id, and an event need not be made. True: somebody may. From any
+ * thread. */
+bool pl_hub_is_awaited(const pl_hub_t *hub, int64_t user_id);
 
 /* Registers a waiter for user_id. -1: too many wait. On the loop's thread, as all below. */
 int pl_hub_add(pl_hub_local_t *local, pl_waiter_t *waiter, int64_t user_id)

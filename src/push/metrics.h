@@ -15,4 +15,7 @@ void pl_push_metrics_delta(bool direct);
 /* A heartbeat's check has found a change that no wake-up told of. */
 void pl_push_metrics_late(void);
 
+/* An ephemeral event reached a stream: written, or dropped since the stream reads slowly. */
+void pl_push_metrics_event(bool written);
+
 #endif

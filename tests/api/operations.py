@@ -3,8 +3,10 @@
 from harness.client import conversation_id, unique
 
 IDS = ["createUser", "fetchUserByUsername", "fetchUser", "createSession", "sendMessage", "fetchConversation",
-       "fetchMessages", "fetchUpdates", "streamUpdates", "fetchOpenapi", "fetchDocs"]
+       "fetchMessages", "sendTyping", "fetchUpdates", "streamUpdates", "fetchOpenapi", "fetchDocs"]
 POSTS = ["createUser", "createSession", "sendMessage"]
+# What changes something and takes no body.
+BODILESS = ["sendTyping"]
 PUBLIC = ["createSession", "fetchOpenapi", "fetchDocs"]
 STATIC = ["fetchOpenapi", "fetchDocs"]
 PASSWORD = "correct horse battery"
@@ -21,6 +23,7 @@ def request_of(operation, me, peer):
                                                  "clientMessageId": unique("op")}),
         "fetchConversation": ("GET", "/v1/conversations", None),
         "fetchMessages": ("GET", f"/v1/conversations/{conversation_id(me.id, peer.id)}/messages", None),
+        "sendTyping": ("POST", f"/v1/conversations/{conversation_id(me.id, peer.id)}/typing", None),
         "fetchUpdates": ("GET", "/v1/updates?timeout=0", None),
         "streamUpdates": ("GET", "/v1/updates/stream", None),
         "fetchOpenapi": ("GET", "/openapi.json", None),

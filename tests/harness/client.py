@@ -155,6 +155,11 @@ class Api:
         conversation = conversation_id(self.user.id, peer.id) if isinstance(peer, User) else peer
         return self.get(f"/v1/conversations/{conversation}/messages", headers, **query)
 
+    def send_typing(self, peer, headers=None):
+        """peer: a User, or a conversation id."""
+        conversation = conversation_id(self.user.id, peer.id) if isinstance(peer, User) else peer
+        return self.request("POST", f"/v1/conversations/{conversation}/typing", headers)
+
     def fetch_updates(self, headers=None, **query):
         return self.get("/v1/updates", headers, **query)
 

@@ -96,8 +96,11 @@ class Contract:
                     self.operations.append(Operation(method.upper(), path, item[method]))
         problem = inline({"$ref": "#/components/schemas/Problem"}, document)
         self.problem = jsonschema.Draft202012Validator(problem)
-        self.event = jsonschema.Draft202012Validator(
-            inline({"$ref": "#/components/schemas/DeltaEvent"}, document))
+        self.events = {}
+        for schema in document["components"]["schemas"]:
+            if schema.endswith("Event"):
+                event = inline({"$ref": f"#/components/schemas/{schema}"}, document)
+                self.events[event["properties"]["event"]["const"]] = jsonschema.Draft202012Validator(event)
         self.hits = set()
         self._lock = threading.Lock()
 
@@ -159,8 +162,11 @@ class Contract:
     def check_event(self, event):
         """One event of the stream (an sse.Event); returns its data."""
         data = _parse_json(event.data.encode(), f"event {event.name}")
-        self._validate(self.event, {"event": event.name, "id": event.id, "data": data}, "event")
-        if event.id != str(data["lastUpdatedTimestamp"]):
+        if event.name not in self.events:
+            raise ContractViolation(f"event {event.name} is not documented")
+        value = {"event": event.name, "id": event.id, "data": data}
+        self._validate(self.events[event.name], {k: v for k, v in value.items() if v is not None}, f"event {event.name}")
+        if event.name == "delta" and event.id != str(data["lastUpdatedTimestamp"]):
             raise ContractViolation(f"event id {event.id} is not {data['lastUpdatedTimestamp']}")
         return data
 

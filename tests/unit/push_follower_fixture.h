@@ -216,12 +216,14 @@ static void heartbeat(void)
 /* A commit in this process. `delta` NULL: it has to be read. */
 static void wake(int64_t previous, int64_t version, const char *delta, size_t messages_count)
 {
-    world.waiter->on_wake(world.waiter, &(pl_wake_t){.user_id = user(),
-                                                     .previous = previous,
-                                                     .version = version,
-                                                     .delta = delta,
-                                                     .delta_len = delta ? strlen(delta) : 0,
-                                                     .messages_count = messages_count});
+    const pl_wake_t told = {.user_id = user(),
+                            .previous = previous,
+                            .version = version,
+                            .delta = delta,
+                            .delta_len = delta ? strlen(delta) : 0,
+                            .messages_count = messages_count};
+
+    world.waiter->callbacks->on_wake(world.waiter, &told);
 }
 
 /* Reads and their answers */

@@ -1,0 +1,169 @@
+/*
+ * sendTyping: tells the open streams of a conversation's others that the caller is typing.
+ *
+ *   checking caller -> checking peer -> told, or not worth telling -> answered
+ *
+ * Nothing is stored, and nothing is read but what is read to learn that both exist. What is told is
+ * a hint that ends by itself: each event says when, so that a client that stops typing, or leaves,
+ * need say nothing.
+ */
+#include "api/typing.h"
+
+#include <stdlib.h>
+
+#include "api/context.h"
+#include "api/typing_limit.h"
+#include "api/user_check.h"
+#include "base/clock.h"
+#include "base/json_write.h"
+#include "base/memory.h"
+#include "base/metrics.h"
+#include "http/problem.h"
+#include "push/hub.h"
+
+/* Long enough for a client that repeats itself every three seconds to lose one word on its way. */
+#define SHOWN_US INT64_C(6000000)
+
+static struct {
+    pl_counter_t told;
+    pl_counter_t limited;
+    pl_counter_t unwatched;
+} counters;
+
+void pl_typing_metrics_init(void)
+{
+    static const char name[] = "parley_typing_total";
+    static const char help[] = "Calls of sendTyping that were accepted, by what became of them.";
+
+    counters.told = pl_counter_register(name, help, "result=\"told\"");
+    counters.limited = pl_counter_register(name, help, "result=\"limited\"");
+    counters.unwatched = pl_counter_register(name, help, "result=\"unwatched\"");
+}
+
+typedef struct typing {
+    pl_user_check_t check;
+    pl_api_t *api;
+    pl_request_t *request;
+    int64_t user_id;
+    int64_t peer_id;
+} typing_t;
+
+static void typing_destroy(typing_t *typing)
+{
+    pl_request_unref(&typing->request);
+    free(typing);
+}
+
+static void fail(typing_t *typing)
+{
+    pl_error_t error;
+
+    pl_error_set(&error, typing->check.error, "sendTyping");
+    pl_problem_reply_error(typing->request, &error);
+    typing_destroy(typing);
+}
+
+static void encode(pl_buffer_t *out, const typing_t *typing)
+{
+    pl_buffer_append_text(out, "event: typing\ndata: ");
+    pl_json_object_begin(out);
+    pl_json_key(out, "conversationId");
+    pl_json_conversation_id(out, typing->user_id, typing->peer_id);
+    pl_json_key(out, "userId");
+    pl_json_id(out, typing->user_id);
+    pl_json_key(out, "expiresTimestamp");
+    pl_json_int64(out, pl_clock_now_us() + SHOWN_US);
+    pl_json_object_end(out);
+    pl_buffer_append_text(out, "\n\n");
+}
+
+/* The others of a conversation: of a 1:1 there is one. Streams of this process hear of it; word to
+ * other servers goes out from here too. */
+static void tell_others(const typing_t *typing)
+{
+    pl_hub_t *hub = pl_hub_of(typing->api->deps.hub);
+    pl_buffer_t event = PL_BUFFER_EMPTY;
+
+    if (!pl_hub_is_awaited(hub, typing->peer_id)) {
+        pl_counter_add(counters.unwatched, 1);
+        return;
+    }
+    if (!pl_typing_limit_take(typing->api->deps.typing_limit, typing->user_id, typing->peer_id,
+                              pl_clock_monotonic_ms())) {
+        pl_counter_add(counters.limited, 1);
+        return;
+    }
+    pl_counter_add(counters.told, 1);
+    encode(&event, typing);
+    pl_hub_tell(hub, typing->peer_id, event.data, event.len);
+    pl_buffer_dispose(&event);
+}
+
+static void on_peer_checked(typing_t *typing)
+{
+    if (typing->check.error != PL_OK) {
+        fail(typing);
+        return;
+    }
+    if (typing->check.exists) {
+        tell_others(typing);
+        pl_request_reply_no_content(typing->request);
+    } else {
+        pl_api_reply_no_conversation(typing->request);
+    }
+    typing_destroy(typing);
+}
+
+static void on_peer_read(pl_user_check_t *check)
+{
+    on_peer_checked(H2O_STRUCT_FROM_MEMBER(typing_t, check, check));
+}
+
+static void on_caller_checked(typing_t *typing)
+{
+    if (typing->check.error != PL_OK) {
+        fail(typing);
+    } else if (!typing->check.exists) {
+        pl_api_reply_no_caller(typing->request);
+        typing_destroy(typing);
+    } else {
+        typing->check.user_id = typing->peer_id;
+        typing->check.on_done = on_peer_read;
+        if (pl_user_check_start(typing->api->user_checks, &typing->check))
+            on_peer_checked(typing);
+    }
+}
+
+static void on_caller_read(pl_user_check_t *check)
+{
+    on_caller_checked(H2O_STRUCT_FROM_MEMBER(typing_t, check, check));
+}
+
+static void on_send_typing(pl_request_t *request, void *worker)
+{
+    pl_api_t *api = worker;
+    int64_t user_id = pl_api_caller(api, request);
+
+    if (user_id == 0 || pl_request_query(request, NULL, 0) != 0)
+        return;
+    int64_t peer_id = pl_api_peer_of(pl_request_path_parameter(request, 0), user_id);
+    if (peer_id == 0) {
+        pl_api_reply_no_conversation(request);
+        return;
+    }
+    typing_t *typing = pl_calloc(1, sizeof(*typing));
+    typing->api = api;
+    typing->request = pl_request_ref(request);
+    typing->user_id = user_id;
+    typing->peer_id = peer_id;
+    typing->check.user_id = user_id;
+    typing->check.on_done = on_caller_read;
+    if (pl_user_check_start(api->user_checks, &typing->check))
+        on_caller_checked(typing);
+}
+
+const pl_route_t pl_api_typing_routes[] = {
+    {"sendTyping", "POST", "/v1/conversations/{conversationId}/typing", on_send_typing, 0},
+};
+const size_t pl_api_typing_routes_count = sizeof(pl_api_typing_routes) /
+                                          sizeof(pl_api_typing_routes[0]);
