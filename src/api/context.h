@@ -26,6 +26,7 @@ struct pl_page_cache;
 struct pl_known_users;
 struct pl_user_checks;
 struct pl_typing_limit;
+struct pl_presence; /* src/push */
 
 /* What the handlers need from the layers below. All of it outlives the context. */
 typedef struct pl_api_deps {
@@ -36,6 +37,7 @@ typedef struct pl_api_deps {
     pl_password_pool_t *passwords;        /* of the process; its post is pl_password_work_post */
     struct pl_hub_local *hub;             /* of this loop */
     struct pl_typing_limit *typing_limit; /* of the process */
+    struct pl_presence *presence;         /* of the process */
 } pl_api_deps_t;
 
 typedef struct pl_api {
@@ -67,6 +69,8 @@ extern const pl_route_t pl_api_conversations_routes[];
 extern const size_t pl_api_conversations_routes_count;
 extern const pl_route_t pl_api_typing_routes[];
 extern const size_t pl_api_typing_routes_count;
+extern const pl_route_t pl_api_presence_routes[];
+extern const size_t pl_api_presence_routes_count;
 
 /* When an operation that begins now must end, for pl_op_t.deadline_ms. */
 uint64_t pl_api_deadline_ms(const pl_api_t *api);

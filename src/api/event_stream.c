@@ -9,6 +9,7 @@
 #include <string.h>
 #include <time.h>
 
+#include "api/presence_watch.h"
 #include "api/updates_private.h"
 #include "base/id.h"
 #include "base/memory.h"
@@ -24,8 +25,10 @@ typedef struct event_stream {
     pl_updates_t *updates;
     pl_stream_t *stream;
     pl_follower_t *follower;
+    pl_presence_watch_t *watch; /* NULL: it watches nobody */
     int64_t expires_s;
     bool has_cursor; /* the client has been given one, or came with one */
+    bool is_present; /* counts for the user's presence */
 } event_stream_t;
 
 /* Clients that lose their server return one by one. */
@@ -76,12 +79,21 @@ static void on_waiting(void *owner, int64_t cursor)
     pl_buffer_dispose(&json);
 }
 
-/* The follower goes first: a stream that ends takes no more deltas. */
+/* Takes back what it has registered. Before the stream ends: it takes no more deltas then. */
+static void unregister(event_stream_t *events)
+{
+    if (events->is_present)
+        pl_updates_leave(events->updates, pl_follower_user_id(events->follower));
+    events->is_present = false;
+    pl_presence_watch_destroy(&events->watch);
+    pl_follower_destroy(&events->follower);
+}
+
 static void end(event_stream_t *events)
 {
     pl_buffer_t last = PL_BUFFER_EMPTY;
 
-    pl_follower_destroy(&events->follower);
+    unregister(events);
     append_retry(&last, events->updates->api->deps.config);
     pl_stream_end(events->stream, last.data, last.len);
     pl_buffer_dispose(&last);
@@ -103,6 +115,8 @@ static void on_heartbeat(void *owner)
         end(events);
         return;
     }
+    if (events->watch != NULL)
+        pl_presence_watch_check(events->watch);
     if (pl_stream_queued(events->stream) > 0)
         return; /* it reads slowly: what comes next is asked for when it has taken the last */
     pl_follower_next(events->follower);
@@ -128,11 +142,28 @@ static const pl_follower_callbacks_t callbacks = {
     .on_event = on_event,
 };
 
+/* What a slow stream does not get now it gets when it has taken the rest: a state that is missed
+ * would stay wrong. */
+static void on_presence_changed(void *owner)
+{
+    event_stream_t *events = owner;
+    pl_buffer_t changes = PL_BUFFER_EMPTY;
+
+    if (pl_stream_queued(events->stream) > 0)
+        return;
+    pl_presence_watch_take(events->watch, &changes);
+    if (changes.len > 0)
+        (void)!pl_stream_write(events->stream, changes.data, changes.len);
+    pl_buffer_dispose(&changes);
+}
+
 static void on_drained(pl_stream_t *stream, void *owner)
 {
     event_stream_t *events = owner;
     (void)stream;
     pl_follower_next(events->follower);
+    if (events->watch != NULL)
+        on_presence_changed(events);
 }
 
 static void on_closed(pl_stream_t *stream, pl_stream_reason_t reason, void *owner)
@@ -141,11 +172,31 @@ static void on_closed(pl_stream_t *stream, pl_stream_reason_t reason, void *owne
     (void)stream;
     (void)reason;
     h2o_linklist_unlink(&events->link);
-    pl_follower_destroy(&events->follower);
+    unregister(events);
     free(events);
 }
 
-static void start(pl_updates_t *updates, pl_request_t *request, int64_t cursor)
+/* `watch`: whose presence; a count of 0 is nobody's. -1: too many wait, or too much is watched. */
+static int register_all(event_stream_t *events, int64_t cursor,
+                        const pl_conversations_check_t *watch)
+{
+    pl_updates_t *updates = events->updates;
+
+    events->follower = pl_follower_create(&updates->follow, watch->user_id, cursor, PAGE_SIZE,
+                                          &callbacks, events);
+    if (events->follower == NULL)
+        return -1;
+    if (watch->count == 0)
+        return 0;
+    events->watch = pl_presence_watch_create(updates->api, watch, on_presence_changed, events);
+    if (events->watch != NULL)
+        return 0;
+    unregister(events);
+    return -1;
+}
+
+static void start(pl_updates_t *updates, pl_request_t *request, int64_t cursor,
+                  const pl_conversations_check_t *watch)
 {
     const pl_token_claims_t *claims = pl_request_claims(request);
     event_stream_t *events = pl_calloc(1, sizeof(*events));
@@ -154,9 +205,7 @@ static void start(pl_updates_t *updates, pl_request_t *request, int64_t cursor)
     events->updates = updates;
     events->expires_s = claims->expires_s;
     events->has_cursor = cursor != PL_FOLLOW_FROM_NOW;
-    events->follower = pl_follower_create(&updates->follow, claims->user_id, cursor, PAGE_SIZE,
-                                          &callbacks, events);
-    if (events->follower == NULL) {
+    if (register_all(events, cursor, watch) != 0) {
         free(events);
         pl_updates_reply_too_many(request);
         return;
@@ -165,23 +214,28 @@ static void start(pl_updates_t *updates, pl_request_t *request, int64_t cursor)
     events->stream = pl_stream_start(request, first.data, first.len, on_closed, events);
     pl_buffer_dispose(&first);
     if (events->stream == NULL) {
-        pl_follower_destroy(&events->follower);
+        unregister(events);
         free(events);
         return;
     }
     h2o_linklist_insert(&updates->streams, &events->link);
     pl_stream_on_drained(events->stream, on_drained);
+    events->is_present = pl_updates_enter(updates, claims->user_id);
+    if (events->watch != NULL)
+        pl_presence_watch_check(events->watch);
 }
 
 /* The header wins: a browser that reconnects sends it with the address of the first time. */
-static int read_cursor(pl_request_t *request, int64_t *cursor_r)
+static int read_input(pl_request_t *request, int64_t *cursor_r, pl_conversations_check_t *watch)
 {
-    pl_query_parameter_t query[] = {{.name = "lastUpdatedTimestamp"}};
+    pl_query_parameter_t query[] = {{.name = "lastUpdatedTimestamp"}, {.name = "presence"}};
     pl_slice_t last_event_id = pl_request_header(request, "last-event-id");
 
-    if (pl_request_query(request, query, 1) != 0 ||
+    if (pl_request_query(request, query, 2) != 0 ||
         pl_request_query_integer(request, &query[0], 0, PL_CURSOR_MAX, PL_FOLLOW_FROM_NOW,
                                  cursor_r) != 0)
+        return -1;
+    if (query[1].value.data != NULL && pl_presence_take_ids(request, &query[1], watch) != 0)
         return -1;
     if (last_event_id.len == 0)
         return 0;
@@ -196,12 +250,13 @@ static int read_cursor(pl_request_t *request, int64_t *cursor_r)
 void pl_event_stream_handle(pl_request_t *request, void *worker)
 {
     pl_updates_t *updates = ((pl_api_t *)worker)->updates;
+    pl_conversations_check_t watch = {.user_id = pl_request_claims(request)->user_id};
     int64_t cursor;
 
-    if (read_cursor(request, &cursor) != 0)
+    if (read_input(request, &cursor, &watch) != 0)
         return;
     if (pl_updates_admit(updates, request))
-        start(updates, request, cursor);
+        start(updates, request, cursor, &watch);
 }
 
 void pl_event_stream_drain(pl_updates_t *updates)

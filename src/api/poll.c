@@ -18,16 +18,20 @@
 
 typedef struct poll {
     h2o_linklist_t link;
+    const pl_updates_t *updates;
     pl_request_t *request;
     pl_follower_t *follower;
     pl_timer_t timer;
-    bool waits; /* false: answers at once, timeout=0 */
+    bool waits;      /* false: answers at once, timeout=0 */
+    bool is_present; /* counts for the user's presence */
 } poll_t;
 
 static void poll_end(poll_t *poll)
 {
     h2o_linklist_unlink(&poll->link);
     pl_timer_disarm(&poll->timer);
+    if (poll->is_present)
+        pl_updates_leave(poll->updates, pl_follower_user_id(poll->follower));
     pl_follower_destroy(&poll->follower);
     pl_request_unref(&poll->request);
     free(poll);
@@ -112,8 +116,12 @@ static void poll_start(pl_updates_t *updates, pl_request_t *request, int64_t cur
         pl_updates_reply_too_many(request);
         return;
     }
+    poll->updates = updates;
     poll->request = pl_request_ref(request);
     poll->waits = timeout_s > 0;
+    /* One that only looks is no sign that somebody sits there. */
+    poll->is_present = poll->waits &&
+                       pl_updates_enter(updates, pl_follower_user_id(poll->follower));
     poll->timer.on_fire = on_timeout;
     h2o_linklist_insert(&updates->polls, &poll->link);
     pl_request_on_gone(request, on_gone, poll);

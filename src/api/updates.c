@@ -1,9 +1,12 @@
 #include "api/updates.h"
 
 #include "api/updates_private.h"
+#include "base/clock.h"
 #include "base/json_write.h"
 #include "base/memory.h"
 #include "http/problem.h"
+#include "push/metrics.h"
+#include "push/presence.h"
 #include "store/resource_json.h"
 
 /* A long-poll and a stream hold at most one delta in memory for their client. It is kept as small
@@ -56,6 +59,19 @@ bool pl_updates_admit(const pl_updates_t *updates, pl_request_t *request)
     if (updates->draining)
         pl_problem_reply(request, PL_PROBLEM_SHUTTING_DOWN, "The server is shutting down.");
     return !updates->draining;
+}
+
+bool pl_updates_enter(const pl_updates_t *updates, int64_t user_id)
+{
+    if (pl_presence_enter(updates->api->deps.presence, user_id, pl_clock_monotonic_ms()) == 0)
+        return true;
+    pl_push_metrics_presence_refused();
+    return false;
+}
+
+void pl_updates_leave(const pl_updates_t *updates, int64_t user_id)
+{
+    pl_presence_leave(updates->api->deps.presence, user_id, pl_clock_monotonic_ms());
 }
 
 void pl_updates_reply_error(pl_request_t *request, enum pl_error_code error)

@@ -25,6 +25,11 @@ void pl_event_stream_drain(pl_updates_t *updates);
 /* Whether the caller may begin to wait. False: the request is answered. */
 bool pl_updates_admit(const pl_updates_t *updates, pl_request_t *request);
 
+/* The caller has begun to wait, and so is online. False: the table is full, and they are not to
+ * leave. */
+bool pl_updates_enter(const pl_updates_t *updates, int64_t user_id);
+void pl_updates_leave(const pl_updates_t *updates, int64_t user_id);
+
 /* Answers for a follower that could not be created or has failed. */
 void pl_updates_reply_error(pl_request_t *request, enum pl_error_code error);
 void pl_updates_reply_too_many(pl_request_t *request);

@@ -73,6 +73,9 @@ typedef struct pl_config {
         int64_t retry_max_ms;
         int64_t max_waiters;
         int64_t max_waiters_per_user;
+        int64_t presence_timeout_s;
+        int64_t presence_users;
+        int64_t max_watched;
     } push;
     struct {
         int64_t interval_s;

@@ -177,6 +177,14 @@ static const pl_option_t push_options[] = {
             "Long-polls and streams of the process; what is over it gets 429."),
     INTEGER(push.max_waiters_per_user, "max_waiters_per_user", "50", 1, 100000, NULL,
             "Long-polls and streams of one user on one worker; what is over it gets 429."),
+    INTEGER(push.presence_timeout_s, "presence_timeout", "30", 1, 3600, "seconds",
+            "A user without a stream, a long-poll or a word goes offline after so long."),
+    INTEGER(push.presence_users, "presence_users", "200000", 1, 10000000, NULL,
+            "Users of whom it is known that they are online or when they were seen, some 72 bytes "
+            "each.\n"
+            "The one who has been offline the longest is forgotten first."),
+    INTEGER(push.max_watched, "max_watched", "500000", 1, 10000000, NULL,
+            "Users whose presence streams watch, once for each stream; what is over it gets 429."),
 };
 
 static const pl_option_t relay_options[] = {

@@ -140,6 +140,17 @@ static int create_server(pl_error_t *error)
     return pl_server_create(&options, router, &process.deps.server, error);
 }
 
+static void create_presence(void)
+{
+    const pl_config_t *config = process.config;
+    pl_hub_t *watchers = pl_hub_create(process.loops, process.workers_count,
+                                       (size_t)config->push.max_watched, SIZE_MAX);
+
+    process.deps.presence = pl_presence_create((size_t)config->push.presence_users,
+                                               config->push.presence_timeout_s * 1000, watchers);
+    pl_presence_start(process.deps.presence, process.main_loop);
+}
+
 static int create_shared(pl_shard_map_t *map, pl_error_t *error)
 {
     const pl_config_t *config = process.config;
@@ -157,6 +168,7 @@ static int create_shared(pl_shard_map_t *map, pl_error_t *error)
                                      (size_t)config->push.max_waiters_per_user);
     process.deps.typing_limit = pl_typing_limit_create(PL_TYPING_LIMIT_CAPACITY,
                                                        PL_TYPING_INTERVAL_MS);
+    create_presence();
     if (pl_password_pool_create((size_t)config->auth.password_threads,
                                 (size_t)config->auth.password_queue, pl_password_work_post,
                                 &process.deps.passwords, error) != 0 ||
@@ -165,7 +177,7 @@ static int create_shared(pl_shard_map_t *map, pl_error_t *error)
         return -1;
     pl_db_metrics_init();
     pl_api_metrics_init();
-    pl_push_metrics_init(process.deps.hub);
+    pl_push_metrics_init(process.deps.hub, process.deps.presence);
     pl_relay_metrics_init();
     register_gauges();
     return 0;

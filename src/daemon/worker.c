@@ -38,6 +38,7 @@ static void on_start(pl_task_t *task)
         .passwords = deps->passwords,
         .hub = pl_hub_local(deps->hub, worker->loop),
         .typing_limit = deps->typing_limit,
+        .presence = deps->presence,
     };
 
     worker->api = pl_api_create(worker->loop, &api_deps);

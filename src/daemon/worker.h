@@ -14,6 +14,7 @@
 #include "db/cluster.h"
 #include "http/server.h"
 #include "push/hub.h"
+#include "push/presence.h"
 
 typedef struct pl_worker pl_worker_t;
 
@@ -23,6 +24,7 @@ typedef struct pl_worker_deps {
     pl_cluster_t *cluster;
     pl_hub_t *hub;
     pl_typing_limit_t *typing_limit;
+    pl_presence_t *presence;
     pl_server_t *server;
     pl_password_pool_t *passwords;
 } pl_worker_deps_t;

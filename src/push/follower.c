@@ -309,3 +309,8 @@ int64_t pl_follower_cursor(const pl_follower_t *follower)
 {
     return follower->is_confirmed ? follower->cursor : PL_FOLLOW_FROM_NOW;
 }
+
+int64_t pl_follower_user_id(const pl_follower_t *follower)
+{
+    return follower->waiter.user_id;
+}

@@ -69,6 +69,8 @@ void pl_follower_destroy(pl_follower_t **follower);
 /* Asks for the next delta. Does nothing unless IDLE. */
 void pl_follower_next(pl_follower_t *follower);
 
+int64_t pl_follower_user_id(const pl_follower_t *follower);
+
 /* The cursor; PL_FOLLOW_FROM_NOW until the mailbox was read for the first time: a cursor that a
  * client came with may be from a future that never was. */
 int64_t pl_follower_cursor(const pl_follower_t *follower);

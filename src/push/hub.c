@@ -264,7 +264,8 @@ int pl_hub_add(pl_hub_local_t *local, pl_waiter_t *waiter, int64_t user_id)
     pl_hub_t *hub = local->hub;
 
     if (atomic_load(&hub->waiters) >= hub->max_waiters ||
-        count_of_user(local, user_id) >= hub->max_waiters_per_user)
+        (hub->max_waiters_per_user < SIZE_MAX &&
+         count_of_user(local, user_id) >= hub->max_waiters_per_user))
         return -1;
     if (local->count >= local->buckets_count)
         grow(local);

@@ -53,7 +53,8 @@ struct pl_waiter {
 };
 
 /* One for the process, with a part for each loop. `max_waiters` bounds the process,
- * `max_waiters_per_user` one user on one loop. Lives as long as the process. */
+ * `max_waiters_per_user` one user on one loop (SIZE_MAX: no bound of its own). Lives as long as the
+ * process. */
 pl_hub_t *pl_hub_create(pl_loop_t *const *loops, size_t loops_count, size_t max_waiters,
                         size_t max_waiters_per_user);
 

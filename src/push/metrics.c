@@ -8,6 +8,7 @@ static struct {
     pl_counter_t late;
     pl_counter_t written;
     pl_counter_t dropped;
+    pl_counter_t refused;
 } metrics;
 
 static double waiters(void *owner)
@@ -15,7 +16,34 @@ static double waiters(void *owner)
     return (double)pl_hub_waiters(owner);
 }
 
-void pl_push_metrics_init(pl_hub_t *hub)
+static double online(void *owner)
+{
+    return (double)pl_presence_count(owner).online;
+}
+
+static double offline(void *owner)
+{
+    pl_presence_counts_t counts = pl_presence_count(owner);
+    return (double)(counts.known - counts.online);
+}
+
+static void init_presence(pl_presence_t *presence)
+{
+    static const char users_help[] =
+        "Users whose presence is known; offline: when they were last seen.";
+
+    metrics.refused = pl_counter_register(
+        "parley_presence_refused_total",
+        "Streams, long-polls and announcements that made nobody online: the table was full.", NULL);
+    pl_gauge_register_read("parley_presence_users", users_help, "state=\"online\"", online,
+                           presence);
+    pl_gauge_register_read("parley_presence_users", users_help, "state=\"offline\"", offline,
+                           presence);
+    pl_gauge_register_read("parley_presence_watched", "Users watched, once for each stream.", NULL,
+                           waiters, pl_presence_watchers(presence));
+}
+
+void pl_push_metrics_init(pl_hub_t *hub, pl_presence_t *presence)
 {
     static const char deltas_help[] = "Deltas given to waiting clients, by where they came from.";
     static const char events_help[] =
@@ -33,6 +61,7 @@ void pl_push_metrics_init(pl_hub_t *hub)
                                           "result=\"dropped\"");
     pl_gauge_register_read("parley_push_waiters", "Long-polls and streams that wait.", NULL,
                            waiters, hub);
+    init_presence(presence);
 }
 
 void pl_push_metrics_delta(bool direct)
@@ -43,6 +72,11 @@ void pl_push_metrics_delta(bool direct)
 void pl_push_metrics_event(bool written)
 {
     pl_counter_add(written ? metrics.written : metrics.dropped, 1);
+}
+
+void pl_push_metrics_presence_refused(void)
+{
+    pl_counter_add(metrics.refused, 1);
 }
 
 void pl_push_metrics_late(void)

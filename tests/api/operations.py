@@ -3,10 +3,10 @@
 from harness.client import conversation_id, unique
 
 IDS = ["createUser", "fetchUserByUsername", "fetchUser", "createSession", "sendMessage", "fetchConversation",
-       "fetchMessages", "sendTyping", "fetchUpdates", "streamUpdates", "fetchOpenapi", "fetchDocs"]
+       "fetchMessages", "sendTyping", "fetchUpdates", "streamUpdates", "fetchPresence", "announcePresence", "fetchOpenapi", "fetchDocs"]
 POSTS = ["createUser", "createSession", "sendMessage"]
 # What changes something and takes no body.
-BODILESS = ["sendTyping"]
+BODILESS = ["sendTyping", "announcePresence"]
 PUBLIC = ["createSession", "fetchOpenapi", "fetchDocs"]
 STATIC = ["fetchOpenapi", "fetchDocs"]
 PASSWORD = "correct horse battery"
@@ -26,6 +26,8 @@ def request_of(operation, me, peer):
         "sendTyping": ("POST", f"/v1/conversations/{conversation_id(me.id, peer.id)}/typing", None),
         "fetchUpdates": ("GET", "/v1/updates?timeout=0", None),
         "streamUpdates": ("GET", "/v1/updates/stream", None),
+        "fetchPresence": ("GET", f"/v1/presence?userIds={peer.id}", None),
+        "announcePresence": ("PUT", "/v1/presence", None),
         "fetchOpenapi": ("GET", "/openapi.json", None),
         "fetchDocs": ("GET", "/docs", None),
     }[operation]

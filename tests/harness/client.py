@@ -160,6 +160,12 @@ class Api:
         conversation = conversation_id(self.user.id, peer.id) if isinstance(peer, User) else peer
         return self.request("POST", f"/v1/conversations/{conversation}/typing", headers)
 
+    def fetch_presence(self, *users, headers=None):
+        return self.get("/v1/presence", headers, userIds=",".join(str(getattr(user, "id", user)) for user in users))
+
+    def announce_presence(self, headers=None):
+        return self.request("PUT", "/v1/presence", headers)
+
     def fetch_updates(self, headers=None, **query):
         return self.get("/v1/updates", headers, **query)
 

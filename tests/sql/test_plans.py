@@ -48,6 +48,7 @@ READS = {
     "updates from the future": "shard_0000.fetch_updates(%(me)s, 50, 9223372036854775807)",
     "nothing new": "shard_0000.fetch_updates(%(me)s, 50, %(version)s)",
     "versions": "shard_0000.mailbox_versions(ARRAY[%(me)s, %(me)s + 1, %(me)s + 2])",
+    "whom one talks with": "shard_0000.has_conversations(%(me)s, ARRAY[%(peer)s, %(peer)s + 1, 7, %(me)s])",
     "versions of any shards": "parley.mailbox_versions(ARRAY[%(me)s, %(me)s + 1, %(me)s + 2, %(peer)s])",
     "account": "shard_0000.fetch_account(%(me)s)",
     "account by name": "shard_0000.find_account('user0.2')",

@@ -48,6 +48,9 @@ static void test_defaults(void **state)
     assert_int_equal(config.push.retry_max_ms, 3000);
     assert_int_equal(config.push.max_waiters, 50000);
     assert_int_equal(config.push.max_waiters_per_user, 50);
+    assert_int_equal(config.push.presence_timeout_s, 30);
+    assert_int_equal(config.push.presence_users, 200000);
+    assert_int_equal(config.push.max_watched, 500000);
     assert_int_equal(config.relay.interval_s, 1);
     assert_int_equal(config.relay.batch_size, 500);
     assert_int_equal(config.log.level, PL_LOG_INFO);

@@ -1,0 +1,31 @@
+-- With which of some others a user has a conversation.
+--
+-- mailbox_id  whose conversations
+-- peers       the others
+-- Result: for each, in the same order, whether there is one; null if there is no such mailbox.
+--
+-- Each is a look-up of its own: an EXISTS might be planned as a hash of all that the mailbox has. It takes the first peer at or
+-- above, in an order that the primary key alone has: by equality, in a table that was small when the plan was made, another
+-- index that begins with user_id would do, and read the whole mailbox later.
+CREATE OR REPLACE FUNCTION {shard}.has_conversations(mailbox_id bigint, peers bigint[])
+    RETURNS boolean[]
+    LANGUAGE plpgsql STABLE SECURITY DEFINER
+    SET search_path = pg_catalog, pg_temp
+    SET plan_cache_mode = force_generic_plan
+    SET enable_seqscan = off
+    SET enable_bitmapscan = off
+    SET enable_sort = off
+AS $$
+BEGIN
+    PERFORM FROM {shard}.mailbox m WHERE m.user_id = mailbox_id;
+    IF NOT FOUND THEN
+        RETURN NULL;
+    END IF;
+    RETURN ARRAY(SELECT coalesce((SELECT c.peer_id = p.peer_id FROM {shard}.conversation c
+                                  WHERE c.user_id = mailbox_id AND c.peer_id >= p.peer_id
+                                  ORDER BY c.peer_id LIMIT 1), false)
+                 FROM unnest(peers) AS p (peer_id));
+END
+$$;
+REVOKE ALL ON FUNCTION {shard}.has_conversations(bigint, bigint[]) FROM PUBLIC;
+GRANT EXECUTE ON FUNCTION {shard}.has_conversations(bigint, bigint[]) TO parley_server;

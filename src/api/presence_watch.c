@@ -1,0 +1,160 @@
+#include "api/presence_watch.h"
+
+#include <stdlib.h>
+
+#include "base/clock.h"
+#include "base/id.h"
+#include "base/log.h"
+#include "base/memory.h"
+
+typedef struct watched {
+    pl_waiter_t waiter;
+    pl_presence_watch_t *watch;
+    enum { NOTHING, OFFLINE, ONLINE } told;
+    bool is_changed;
+} watched_t;
+
+/* The read in flight, which outlives the watch if it must. Its peers stand in the order of the
+ * watch's. */
+typedef struct request {
+    pl_conversations_check_t check;
+    pl_presence_watch_t *watch; /* NULL: destroyed meanwhile */
+} request_t;
+
+struct pl_presence_watch {
+    pl_api_t *api;
+    pl_hub_local_t *hub;
+    pl_presence_watch_changed_fn on_changed;
+    void *owner;
+    int64_t user_id;
+    request_t *request;
+    bool is_watching;
+    size_t count;
+    watched_t users[];
+};
+
+static void on_event(pl_waiter_t *waiter, const char *event, size_t len)
+{
+    watched_t *watched = H2O_STRUCT_FROM_MEMBER(watched_t, waiter, waiter);
+
+    (void)event;
+    (void)len;
+    watched->is_changed = true;
+    if (watched->watch->is_watching)
+        watched->watch->on_changed(watched->watch->owner);
+}
+
+static const pl_waiter_callbacks_t callbacks = {.on_event = on_event};
+
+pl_presence_watch_t *pl_presence_watch_create(pl_api_t *api, const pl_conversations_check_t *check,
+                                              pl_presence_watch_changed_fn on_changed, void *owner)
+{
+    pl_presence_watch_t *watch = pl_calloc(1, sizeof(*watch) + check->count * sizeof(watched_t));
+
+    watch->api = api;
+    watch->hub = pl_hub_local(pl_presence_watchers(api->deps.presence), api->loop);
+    watch->on_changed = on_changed;
+    watch->owner = owner;
+    watch->user_id = check->user_id;
+    for (; watch->count < check->count; watch->count++) {
+        watched_t *watched = &watch->users[watch->count];
+        watched->waiter.callbacks = &callbacks;
+        watched->watch = watch;
+        if (pl_hub_add(watch->hub, &watched->waiter, check->peers[watch->count]) != 0) {
+            pl_presence_watch_destroy(&watch);
+            return NULL;
+        }
+    }
+    return watch;
+}
+
+void pl_presence_watch_destroy(pl_presence_watch_t **watch_p)
+{
+    pl_presence_watch_t *watch = *watch_p;
+
+    *watch_p = NULL;
+    if (watch == NULL)
+        return;
+    if (watch->request != NULL) {
+        watch->request->watch = NULL;
+        watch->request->check.op.abandoned = true;
+    }
+    for (size_t i = 0; i < watch->count; i++)
+        pl_hub_remove(watch->hub, &watch->users[i].waiter);
+    free(watch);
+}
+
+static void begin_watching(pl_presence_watch_t *watch, const pl_conversations_check_t *check)
+{
+    watch->is_watching = true;
+    for (size_t i = 0; i < watch->count; i++) {
+        watch->users[i].is_changed = pl_presence_is_visible(check, i);
+        if (!watch->users[i].is_changed)
+            pl_hub_remove(watch->hub, &watch->users[i].waiter);
+    }
+    watch->on_changed(watch->owner);
+}
+
+static void on_checked(pl_op_t *op)
+{
+    request_t *request = H2O_STRUCT_FROM_MEMBER(request_t, check.op, op);
+    pl_presence_watch_t *watch = request->watch;
+
+    if (op->error == PL_ERROR_SQL)
+        pl_log_error("operation-failed", PL_S("statement", op->kind->name),
+                     PL_S("sqlstate", op->sqlstate));
+    if (watch != NULL) {
+        watch->request = NULL;
+        if (op->error == PL_OK)
+            begin_watching(watch, &request->check);
+    }
+    free(request);
+}
+
+void pl_presence_watch_check(pl_presence_watch_t *watch)
+{
+    if (watch->is_watching || watch->request != NULL)
+        return;
+    request_t *request = pl_calloc(1, sizeof(*request));
+    pl_op_t *op = &request->check.op;
+    request->check.user_id = watch->user_id;
+    request->check.count = watch->count;
+    for (size_t i = 0; i < watch->count; i++)
+        request->check.peers[i] = watch->users[i].waiter.user_id;
+    op->kind = &pl_conversations_check_kind;
+    op->shard = (int)pl_id_shard(watch->user_id);
+    op->deadline_ms = pl_api_deadline_ms(watch->api);
+    op->on_done = on_checked;
+    request->watch = watch;
+    if (pl_lane_submit(pl_cluster_read_lane(watch->api->deps.cluster, op->shard), op) == 0)
+        watch->request = request;
+    else
+        free(request);
+}
+
+static void append_event(pl_buffer_t *out, int64_t user_id, const pl_presence_state_t *state)
+{
+    pl_buffer_append_text(out, "event: presence\ndata: ");
+    pl_presence_to_json(out, user_id, state);
+    pl_buffer_append_text(out, "\n\n");
+}
+
+void pl_presence_watch_take(pl_presence_watch_t *watch, pl_buffer_t *out)
+{
+    int64_t now_ms = pl_clock_monotonic_ms();
+
+    if (!watch->is_watching)
+        return;
+    for (size_t i = 0; i < watch->count; i++) {
+        watched_t *watched = &watch->users[i];
+        if (!watched->is_changed)
+            continue;
+        watched->is_changed = false;
+        pl_presence_state_t state = pl_presence_read(watch->api->deps.presence,
+                                                     watched->waiter.user_id, now_ms);
+        if (watched->told == (state.is_online ? ONLINE : OFFLINE))
+            continue;
+        watched->told = state.is_online ? ONLINE : OFFLINE;
+        append_event(out, watched->waiter.user_id, &state);
+    }
+}

@@ -1,0 +1,449 @@
+"""Proves fetchPresence, announcePresence and a stream's `presence`: a stream, a long-poll or a word
+makes a user online, and time offline; those who share no conversation do not exist; watchers get the
+state of now and every change, on whichever worker they are, however slow they read."""
+
+import asyncio
+import time
+
+import pytest
+
+from harness import metrics, tokens
+from harness.client import Api, User
+from harness.h1conn import H1Connection
+from harness.h2conn import H2Connection
+from harness.sse import Parser
+from harness.stack import SLOWNESS, Parleyd
+
+PROMPTLY = 1.0 * SLOWNESS
+TIMEOUT = 2  # s
+STREAM = "/v1/updates/stream"
+
+
+@pytest.fixture(scope="module")
+def server(stack):
+    """A server of two workers where nobody stays online for long. The heartbeat is long, so that
+    nothing is found out by it."""
+    server = Parleyd(stack, {"server": {"workers": 2}, "push": {"presence_timeout": TIMEOUT, "heartbeat": 60}}).start()
+    yield server
+    server.check_log()
+    server.close()
+
+
+@pytest.fixture
+def quick(server, contract, stack):
+    api = Api(server.url, contract, stack.jwt_key)
+    yield api
+    api.close()
+
+
+@pytest.fixture
+def friends(api, alice, bob):
+    """alice and bob have a conversation."""
+    api.as_user(alice).send(bob, "hello").expect(201)
+    return alice, bob
+
+
+class Stream:
+    """An open stream of a user over HTTP/1.1; events without presence are passed over."""
+
+    def __init__(self, server, user, contract, watched=()):
+        self.contract, self.parser, self.pending = contract, Parser(), []
+        query = "?presence=" + ",".join(u.id for u in watched) if watched else ""
+        self.connection = H1Connection(server.url, timeout=40 * SLOWNESS)
+        self.connection.send(self.connection.encode("GET", STREAM + query, [("Authorization", f"Bearer {user.token}")]))
+        status, headers = self.connection.read_head()
+        contract.check("GET", STREAM, status, headers, b"")
+        assert status == 200
+
+    def __enter__(self):
+        return self
+
+    def __exit__(self, *_):
+        self.connection.close()
+
+    def events(self):
+        """The events that have come with the next piece."""
+        while not self.pending:
+            chunk = self.connection.read_chunk()
+            assert chunk, "the stream has ended"
+            self.pending += self.parser.feed(chunk)
+        events, self.pending = self.pending, []
+        return [(event, self.contract.check_event(event)) for event in events]
+
+    def presence(self, count=1):
+        """The next presence events: {userId: data}."""
+        found = {}
+        while len(found) < count:
+            for event, data in self.events():
+                if event.name == "presence":
+                    assert event.id is None and data["userId"] not in found
+                    found[data["userId"]] = data
+        return found
+
+    def presence_of(self, user):
+        (data,) = self.presence().values()
+        assert data["userId"] == user.id
+        return data
+
+    def until(self, message_id):
+        """The presence events before the message."""
+        found = []
+        while True:
+            for event, data in self.events():
+                if event.name == "presence":
+                    found.append(data)
+                elif any(m["messageId"] == message_id for m in data["messages"]):
+                    return found
+
+
+def presence_of(api, watcher, user):
+    (found,) = api.as_user(watcher).fetch_presence(user).expect(200)["users"]
+    assert found["userId"] == user.id
+    return found
+
+
+def wait_for(predicate, timeout, what):
+    deadline = time.monotonic() + timeout
+    while not predicate():
+        assert time.monotonic() < deadline, what
+        time.sleep(0.05)
+
+
+def test_nobody_has_been_seen(api, friends):
+    alice, bob = friends
+    assert presence_of(api, alice, bob) == {"userId": bob.id, "online": False}
+
+
+def test_announcement(api, friends):
+    alice, bob = friends
+    before = int(time.time() * 1e6)
+    assert api.as_user(bob).announce_presence().expect(204) is None
+    state = presence_of(api, alice, bob)
+    assert state["online"] is True
+    assert before < state["lastSeenTimestamp"] < time.time() * 1e6 + 1e6
+    assert presence_of(api, bob, alice)["online"] is False, "to look is no sign"
+
+
+def test_stream_makes_online(stack, api, contract, friends):
+    alice, bob = friends
+    with Stream(stack, bob, contract):
+        first = presence_of(api, alice, bob)
+        assert first["online"] is True
+        later = presence_of(api, alice, bob)
+        assert later["lastSeenTimestamp"] > first["lastSeenTimestamp"], "while it is open, that is now"
+
+
+def test_long_poll_makes_online(api, friends):
+    alice, bob = friends
+    api.as_user(bob).fetch_updates(timeout=0).expect(200)
+    assert presence_of(api, alice, bob)["online"] is False, "one that does not wait is none"
+
+    async def main():
+        loop = asyncio.get_running_loop()
+        wait = loop.run_in_executor(None, lambda: api.as_user(bob).fetch_updates(timeout=2))
+        await asyncio.sleep(0.5)
+        assert presence_of(api, alice, bob)["online"] is True
+        (await wait).expect(200)
+
+    asyncio.run(main())
+    assert presence_of(api, alice, bob)["online"] is True
+
+
+def test_strangers_do_not_exist(api, friends):
+    """Who shares no conversation is left out, like nobody, oneself and what is no user."""
+    alice, bob = friends
+    carol = api.make_user()
+    api.as_user(carol).announce_presence().expect(204)
+    nobody, group = str(int(alice.id) ^ 0xff), str(int(alice.id) | 1 << 8)
+    mine = api.as_user(alice)
+    assert mine.fetch_presence(carol).expect(200) == {"users": []}
+    users = mine.fetch_presence(carol, nobody, bob, alice, group, 1, 9223372036854775807).expect(200)["users"]
+    assert [user["userId"] for user in users] == [bob.id]
+    api.as_user(carol).send(alice, "hello").expect(201)
+    assert presence_of(api, alice, carol)["online"] is True
+    assert presence_of(api, carol, alice)["online"] is False
+
+
+def test_order_and_pairs(api, pair):
+    """Answers in the order asked, each once; whichever databases the two are in."""
+    one, other = pair
+    third = api.make_user()
+    api.as_user(one).send(other, "x").expect(201)
+    api.as_user(third).send(one, "x").expect(201)
+    for asked, expected in (((other, third), [other, third]), ((third, other, third, other), [third, other])):
+        users = api.as_user(one).fetch_presence(*asked).expect(200)["users"]
+        assert [user["userId"] for user in users] == [user.id for user in expected]
+    wait_for(lambda: api.as_user(other).fetch_presence(one).expect(200)["users"], 5 * SLOWNESS, "they share it")
+
+
+@pytest.mark.parametrize("value", ["", ",", "1,", ",1", "x", "1,x", "-1", "0", "01", "1 ", "1;2", "9223372036854775808",
+                                   ",".join(str(i) for i in range(1, 102))])
+def test_ids_are_checked(api, alice, value):
+    for name, target in (("userIds", "/v1/presence"), ("presence", STREAM)):
+        problem = api.as_user(alice).get(target, **{name: value}).expect(422, code="validation-failed")
+        assert problem["errors"][0]["pointer"] == f"?{name}"
+
+
+def test_ids_are_required(api, alice):
+    api.as_user(alice).get("/v1/presence").expect(422, code="validation-failed")
+
+
+def test_a_hundred_ids(stack, api, contract, friends):
+    alice, bob = friends
+    ids = [*range(1, 100), bob.id]
+    assert [u["userId"] for u in api.as_user(alice).fetch_presence(*ids).expect(200)["users"]] == [bob.id]
+    many = [User(str(i), "", "") for i in range(1, 100)] + [bob]
+    with Stream(stack, alice, contract, many) as stream:
+        assert stream.presence_of(bob)["online"] is False
+
+
+def test_token_of_nobody(api, stack, alice):
+    nobody = str(int(alice.id) ^ 0xff)
+    mine = api.as_user(User(nobody, "nobody", tokens.mint(stack.jwt_key, nobody)))
+    mine.fetch_presence(alice).expect(401, code="invalid-token")
+    mine.announce_presence().expect(401, code="invalid-token")
+
+
+def test_cookie_of_another_site(api, alice):
+    cookie = {"cookie": f"parley_token={alice.token}"}
+    for headers in ({"origin": "https://evil.example"}, {"sec-fetch-site": "cross-site"}, {}):
+        api.as_user(None).announce_presence({**cookie, **headers}).expect(403, code="cross-site-request")
+    api.as_user(None).announce_presence({**cookie, "sec-fetch-site": "same-origin"}).expect(204)
+
+
+def test_watch_begins_with_the_state_of_now(stack, api, contract, friends):
+    alice, bob = friends
+    carol = api.make_user()
+    api.as_user(carol).send(alice, "hello").expect(201)
+    api.as_user(carol).announce_presence().expect(204)
+    with Stream(stack, alice, contract, [bob, carol, bob]) as stream:
+        states = stream.presence(2)
+        assert states[bob.id] == {"userId": bob.id, "online": False}
+        assert states[carol.id]["online"] is True and states[carol.id]["lastSeenTimestamp"] > 0
+
+
+@pytest.mark.own_server
+def test_offline_after_the_time(server, quick, contract, friends):
+    """By a word, and by a stream that ends; watched and asked for."""
+    alice, bob = friends
+    with Stream(server, alice, contract, [bob]) as stream:
+        assert stream.presence_of(bob)["online"] is False
+        for come in ("announcement", "stream"):
+            start = time.monotonic()
+            if come == "announcement":
+                quick.as_user(bob).announce_presence().expect(204)
+            else:
+                with Stream(server, bob, contract):
+                    assert stream.presence_of(bob)["online"] is True
+                    time.sleep(TIMEOUT + 1.5)
+                    assert presence_of(quick, alice, bob)["online"] is True
+                start = time.monotonic()
+            if come == "announcement":
+                assert stream.presence_of(bob)["online"] is True
+                assert time.monotonic() - start < PROMPTLY
+            seen = presence_of(quick, alice, bob)["lastSeenTimestamp"]
+            state = stream.presence_of(bob)
+            assert state["online"] is False and state["lastSeenTimestamp"] == pytest.approx(seen, abs=1e6 * SLOWNESS)
+            assert TIMEOUT - 0.1 <= time.monotonic() - start < TIMEOUT + 1.5 + PROMPTLY
+            assert presence_of(quick, alice, bob) == state
+
+
+@pytest.mark.own_server
+def test_words_keep_online(server, quick, contract, friends):
+    alice, bob = friends
+    with Stream(server, alice, contract, [bob]) as stream:
+        stream.presence_of(bob)
+        for _ in range(4):
+            quick.as_user(bob).announce_presence().expect(204)
+            time.sleep(TIMEOUT / 2)
+            assert presence_of(quick, alice, bob)["online"] is True
+        sent = quick.as_user(bob).send(alice, "x").expect(201)["messageId"]
+        assert [state["online"] for state in stream.until(sent)] == [True], "told of the change alone"
+
+
+@pytest.mark.own_server
+def test_reconnect_is_no_change(server, quick, contract, friends):
+    alice, bob = friends
+    with Stream(server, alice, contract, [bob]) as stream:
+        stream.presence_of(bob)
+        for _ in range(5):
+            with Stream(server, bob, contract):
+                pass
+        with Stream(server, bob, contract):
+            time.sleep(TIMEOUT + 1.5)
+            sent = quick.as_user(bob).send(alice, "x").expect(201)["messageId"]
+            assert [state["online"] for state in stream.until(sent)] == [True]
+
+
+@pytest.mark.own_server
+def test_watching_strangers_tells_nothing(server, quick, api, contract, alice):
+    carol = api.make_user()
+    with Stream(server, alice, contract, [carol]) as stream:
+        wait_for(lambda: metrics.total(metrics.scrape(server.admin_url), "parley_presence_watched") == 0,
+                 5 * SLOWNESS, "who may not be seen is not watched")
+        quick.as_user(carol).announce_presence().expect(204)
+        sent = quick.as_user(carol).send(alice, "x").expect(201)["messageId"]
+        assert stream.until(sent) == [], "it is settled when the stream starts"
+    with Stream(server, alice, contract, [carol]) as stream:
+        assert stream.presence_of(carol)["online"] is True
+
+
+@pytest.mark.own_server
+@pytest.mark.concurrent
+def test_watchers_on_all_workers(server, quick, contract, friends):
+    """Sixteen watchers on connections of their own, while the watched comes and goes on many others;
+    all end with the same state, and none is told the same twice in a row."""
+    alice, bob = friends
+
+    async def main():
+        target = f"{STREAM}?presence={bob.id}"
+        connections = [await H2Connection.open(server.url) for _ in range(16)]
+        streams = [connection.start("GET", target, [("authorization", f"Bearer {alice.token}")])
+                   for connection in connections]
+        views = [[] for _ in streams]
+        parsers = [Parser() for _ in streams]
+
+        async def watch(i):
+            while True:
+                for event in parsers[i].feed(await streams[i].read(60 * SLOWNESS)):
+                    data = contract.check_event(event)
+                    if event.name == "presence":
+                        views[i].append(data["online"])
+
+        for stream in streams:
+            assert await stream.wait_headers() == 200
+        tasks = [asyncio.create_task(watch(i)) for i in range(len(streams))]
+        for _ in range(3):
+            guests = [await H2Connection.open(server.url) for _ in range(8)]
+            for guest in guests:
+                guest.start("GET", STREAM, [("authorization", f"Bearer {bob.token}")])
+                guest.start("PUT", "/v1/presence", [("authorization", f"Bearer {bob.token}")])
+            await asyncio.sleep(0.3)
+            for guest in guests:
+                await guest.close()
+            await asyncio.sleep(TIMEOUT + 1.7 * SLOWNESS)
+        for task in tasks:
+            task.cancel()
+        await asyncio.gather(*tasks, return_exceptions=True)
+        for connection in connections:
+            await connection.close()
+        return views
+
+    for view in asyncio.run(main()):
+        assert view == [False] + [True, False] * 3
+    wait_for(lambda: metrics.total(metrics.scrape(server.admin_url), "parley_presence_watched") == 0,
+             5 * SLOWNESS, "the watchers have left")
+
+
+@pytest.mark.own_server
+@pytest.mark.concurrent
+def test_vanished_clients_are_forgotten(server, quick, contract, friends):
+    """Watchers and watched that leave at any moment: nothing is left of them but when they were seen."""
+    alice, bob = friends
+    for i in range(20):
+        connections = []
+        for user, query in ((alice, f"?presence={bob.id}"), (bob, f"?presence={alice.id}"), (bob, "")):
+            connection = H1Connection(server.url)
+            connection.send(connection.encode("GET", STREAM + query, [("Authorization", f"Bearer {user.token}")]))
+            connections.append(connection)
+        if i % 2:
+            connections[0].read_head()
+        quick.as_user(bob).announce_presence().expect(204)
+        for connection in connections[:: 1 if i % 3 else -1]:
+            connection.close()
+    metrics.wait_for(server.admin_url, "parley_push_waiters", lambda value: value == 0, 5 * SLOWNESS)
+    metrics.wait_for(server.admin_url, "parley_presence_watched", lambda value: value == 0, 5 * SLOWNESS)
+    metrics.wait_for(server.admin_url, "parley_presence_users", lambda value: value == 0,
+                     TIMEOUT + 3 * SLOWNESS, state="online")
+
+
+@pytest.mark.own_server
+def test_slow_reader_is_told_in_the_end(server, quick, contract, friends):
+    """A stream that has not taken what was sent before is told of the last state when it has."""
+    alice, bob = friends
+
+    async def main():
+        connection = await H2Connection.open(server.url, windows=False)
+        stream = connection.start("GET", f"{STREAM}?presence={bob.id}", [("authorization", f"Bearer {alice.token}")])
+        assert await stream.wait_headers() == 200
+        received = b""
+        while b"event: presence" not in received:
+            received += await stream.read(10 * SLOWNESS)
+        for _ in range(2):  # more than the window of 65,535 bytes
+            await asyncio.to_thread(lambda: quick.as_user(bob).send(alice, "x" * 60000).expect(201))
+        await asyncio.sleep(0.3)
+        await asyncio.to_thread(lambda: quick.as_user(bob).announce_presence().expect(204))
+        await asyncio.sleep(0.3)
+        connection.h2.increment_flow_control_window(1 << 20)
+        connection.h2.increment_flow_control_window(1 << 20, stream.id)
+        connection.flush()
+        parser, states = Parser(), []
+        parsed = parser.feed(received)
+        while True:
+            states += [contract.check_event(event) for event in parsed if event.name == "presence"]
+            if states and states[-1]["online"]:
+                break
+            parsed = parser.feed(await stream.read(10 * SLOWNESS))
+        await connection.close()
+        return [state["online"] for state in states]
+
+    assert asyncio.run(main()) == [False, True]
+
+
+@pytest.mark.own_server
+def test_no_statement_for_a_word(server, quick, friends):
+    """A word costs the databases nothing once the user is known."""
+    _, bob = friends
+    quick.as_user(bob).announce_presence().expect(204)
+    before = metrics.total(metrics.scrape(server.admin_url), "parley_batch_operations_sum")
+    for _ in range(20):
+        quick.as_user(bob).announce_presence().expect(204)
+    assert metrics.total(metrics.scrape(server.admin_url), "parley_batch_operations_sum") <= before + 1
+
+
+@pytest.mark.own_server
+def test_tables_are_bounded(stack, contract, api, friends):
+    """Full of users who are online, a word is refused and a stream works without being counted; who is
+    offline is forgotten; and streams watch no more than they may."""
+    alice, bob = friends
+    server = Parleyd(stack, {"push": {"presence_timeout": 1, "presence_users": 2, "max_watched": 3}}).start()
+    own = Api(server.url, contract, stack.jwt_key)
+    carol, dave = api.make_user(), api.make_user()
+    api.as_user(carol).send(alice, "x").expect(201)
+    try:
+        with Stream(server, alice, contract), Stream(server, bob, contract, [alice]):
+            own.as_user(carol).announce_presence().expect(503, code="overloaded")
+            own.as_user(alice).announce_presence().expect(204)
+            with Stream(server, carol, contract):
+                assert presence_of(own, alice, carol) == {"userId": carol.id, "online": False}
+            assert metrics.total(metrics.scrape(server.admin_url), "parley_presence_refused_total") == 2
+            assert own.as_user(dave).get(f"{STREAM}?presence=1,2,3").expect(429, code="too-many-requests")
+            with Stream(server, dave, contract, [alice, bob]):
+                pass
+        metrics.wait_for(server.admin_url, "parley_presence_users", lambda value: value == 0, 5 * SLOWNESS,
+                         state="online")
+        own.as_user(carol).announce_presence().expect(204)
+        assert presence_of(own, alice, carol)["online"] is True
+        server.check_log()
+    finally:
+        own.close()
+        server.close()
+
+
+@pytest.mark.own_server
+def test_watch_outlives_an_outage(stack, contract, api, friends):
+    """With the databases away a stream starts all the same, and asks whom it may watch later."""
+    alice, bob = friends
+    server = Parleyd(stack, {"push": {"heartbeat": 1}, "lanes": {"request_deadline": 1}}, proxied=True).start()
+    own = Api(server.url, contract, stack.jwt_key)
+    try:
+        own.as_user(bob).announce_presence().expect(204)
+        server.set_proxies("refuse")
+        with Stream(server, alice, contract, [bob]) as stream:
+            own.as_user(alice).fetch_presence(bob).expect(503)
+            server.set_proxies("pass")
+            assert stream.presence_of(bob)["online"] is True
+    finally:
+        server.set_proxies("pass")
+        own.close()
+        server.close()
