@@ -172,9 +172,9 @@ static void on_check_timeout(pl_timer_t *timer)
 }
 
 /* A token may be minted for an id that nobody has; writing its copy would make a mailbox of it. But
- * when the sender's database is away, does not answer or has lost the shard, the token is believed: a
- * send needs the recipient's alone. Sends that wait for one sender have the same time and are armed in their
- * order, so they go on in it. */
+ * when the sender's database is away, does not answer or has lost the shard, the token is believed:
+ * a send needs the recipient's alone. Sends that wait for one sender have the same time and are
+ * armed in their order, so they go on in it. */
 static void check_sender(send_t *send)
 {
     send->check.user_id = send->first.sender_id;

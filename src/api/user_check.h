@@ -1,6 +1,6 @@
 /*
- * Whether a user exists: from what this loop knows, else by a read that all who ask meanwhile share:
- * on the check lane, and of the shard itself where that finds nobody.
+ * Whether a user exists: from what this loop knows, else by a read that all who ask meanwhile
+ * share: on the check lane, and of the shard itself where that finds nobody.
  *
  * Order: those who wait for one id are answered in the order in which they asked, and one who asks
  * while others still wait for that id waits behind them even if the answer is known by now. So a

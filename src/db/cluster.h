@@ -45,8 +45,9 @@ bool pl_cluster_share_database(const pl_cluster_t *cluster, int64_t mailbox_id, 
 /* The one lane in which this process writes `mailbox_id`'s mailbox. */
 pl_lane_t *pl_cluster_write_lane(const pl_cluster_t *cluster, int64_t mailbox_id);
 
-/* The one lane in which this process checks the versions of cached pages and whether users exist: one
- * for all threads, so that the checks of all come in large batches. An operation in it cannot be abandoned. */
+/* The one lane in which this process checks the versions of cached pages and whether users exist:
+ * one for all threads, so that the checks of all come in large batches. An operation in it cannot
+ * be abandoned. */
 pl_lane_t *pl_cluster_check_lane(const pl_cluster_t *cluster, int64_t mailbox_id);
 
 /* A lane of the calling thread's loop for reads of a shard. */
