@@ -65,9 +65,9 @@ pl_hub_local_t *pl_hub_local(pl_hub_t *hub, const pl_loop_t *loop);
 pl_loop_t *pl_hub_local_loop(const pl_hub_local_t *local);
 pl_hub_t *pl_hub_of(const pl_hub_local_t *local);
 
-/* Hands an event to all who wait for user_id, on their loops, never before this returns. `event`
+/* Hands an event to all who wait for user_id, on their loops, never before this returns. `text`
  * is copied. It costs one load where nobody waits. From any thread. */
-void pl_hub_tell(pl_hub_t *hub, int64_t user_id, const char *event, size_t len);
+void pl_hub_tell(pl_hub_t *hub, int64_t user_id, const char *text, size_t len);
 
 /* False: nobody waits for user_id, and an event need not be made. True: somebody may. From any
  * thread. */
