@@ -7,8 +7,8 @@ def table(head, rows):
 
 
 def settings(those):
-    """One sentence on what a part ran with."""
-    return (f"{those['made']}, {those['machine']}, {those['cores']} cores, PostgreSQL {those['postgresql']}: "
+    """What a part ran with, and the command that made it."""
+    return (f"`{those['command']}`: {those['made']}, {those['machine']}, {those['cores']} cores, PostgreSQL {those['postgresql']}: "
             f"{those['users']:,} users with {2 * those['peers']} conversations of {those['messages']} messages,\n"
             f"chosen by Zipf's law; messages of {those['content_bytes']} bytes; "
             f"{those['clients']} connections over HTTP/1.1,\n8 with 25 requests at once on each over h2c; "

@@ -20,7 +20,7 @@ def settings_of(arguments):
     """Kept with each part: parts can be measured by themselves."""
     names = ("users", "peers", "messages", "content_bytes", "clients", "seconds", "repeats")
     version = subprocess.run(["psql", "--version"], stdout=subprocess.PIPE, text=True, check=True).stdout.strip()
-    return {"made": time.strftime("%Y-%m-%d"), "machine": platform.machine(), "cores": os.cpu_count(),
+    return {"command": " ".join(["bench/run", *sys.argv[1:]]), "made": time.strftime("%Y-%m-%d"), "machine": platform.machine(), "cores": os.cpu_count(),
             "postgresql": version.removeprefix("psql (PostgreSQL) "), **{name: getattr(arguments, name) for name in names}}
 
 
