@@ -121,6 +121,8 @@ start_all() {
         start_service parleyd
     fi
     if [ "$edge" = yes ]; then
+        # It starts last, and somebody else may have taken its port since it was chosen.
+        [ "$ports" = given ] || keep_or_pick https_port haproxy
         start_service haproxy
     fi
     write_stack_env
