@@ -417,4 +417,11 @@ export_edge_settings() {
     export PARLEY_EDGE_MAXCONN=${PARLEY_EDGE_MAXCONN:-$connections}
 }
 
-haproxy_answers() { port_is_used "$https_port"; }
+# Ours, by its certificate: somebody else may listen on the port.
+haproxy_answers() {
+    local address=${PARLEY_EDGE_ADDRESS:-127.0.0.1}
+    [ "$address" = '*' ] && address=127.0.0.1
+    [[ $address == *:* ]] && address="[$address]"
+    curl -s -o /dev/null --max-time 2 --cacert "$data/tls/server.crt" \
+        --connect-to "localhost:$https_port:$address:$https_port" "https://localhost:$https_port/"
+}

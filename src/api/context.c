@@ -93,15 +93,20 @@ void pl_api_reply_overloaded(pl_request_t *request)
     pl_problem_reply(request, PL_PROBLEM_OVERLOADED, "A queue is full. Nothing has changed.");
 }
 
-void pl_api_reply_failure(pl_request_t *request, const pl_op_t *op)
+void pl_api_reply_error(pl_request_t *request, enum pl_error_code code)
 {
     pl_error_t error;
 
+    pl_error_set(&error, code, "%s", pl_request_operation(request));
+    pl_problem_reply_error(request, &error);
+}
+
+void pl_api_reply_failure(pl_request_t *request, const pl_op_t *op)
+{
     if (op->error == PL_ERROR_SQL) {
         pl_log_error("operation-failed", PL_S("requestId", pl_request_id(request)),
                      PL_S("operation", pl_request_operation(request)),
                      PL_S("statement", op->kind->name), PL_S("sqlstate", op->sqlstate));
     }
-    pl_error_set(&error, op->error, "%s", op->kind->name);
-    pl_problem_reply_error(request, &error);
+    pl_api_reply_error(request, op->error);
 }

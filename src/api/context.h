@@ -91,6 +91,9 @@ void pl_api_reply_no_caller(pl_request_t *request);
 /* For an operation that a lane did not take. */
 void pl_api_reply_overloaded(pl_request_t *request);
 
+/* For what failed below, a check of a user say. */
+void pl_api_reply_error(pl_request_t *request, enum pl_error_code code);
+
 /* For an operation that ended with an error. Logs what the database refused. */
 void pl_api_reply_failure(pl_request_t *request, const pl_op_t *op);
 

@@ -170,9 +170,7 @@ static void answer(fetch_t *fetch)
 static void on_peer_checked(fetch_t *fetch)
 {
     if (fetch->peer_check.error != PL_OK) {
-        pl_error_t error;
-        pl_error_set(&error, fetch->peer_check.error, "fetchMessages");
-        pl_problem_reply_error(fetch->request, &error);
+        pl_api_reply_error(fetch->request, fetch->peer_check.error);
         fetch_destroy(fetch);
     } else if (fetch->peer_check.exists) {
         answer(fetch);

@@ -132,9 +132,7 @@ static void fail(send_t *send, enum pl_error_code code)
     if (code == PL_ERROR_OVERLOADED) {
         pl_api_reply_overloaded(send->request);
     } else {
-        pl_error_t error;
-        pl_error_set(&error, code, "sendMessage");
-        pl_problem_reply_error(send->request, &error);
+        pl_api_reply_error(send->request, code);
     }
     send_destroy(send);
 }

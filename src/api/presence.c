@@ -188,11 +188,9 @@ static void on_caller_checked(announcement_t *announcement)
 {
     const pl_user_check_t *check = &announcement->check;
     pl_request_t *request = announcement->request;
-    pl_error_t error;
 
     if (check->error != PL_OK) {
-        pl_error_set(&error, check->error, "announcePresence");
-        pl_problem_reply_error(request, &error);
+        pl_api_reply_error(request, check->error);
     } else if (!check->exists) {
         pl_api_reply_no_caller(request);
     } else if (pl_presence_announce(announcement->api->deps.presence, check->user_id,

@@ -56,10 +56,7 @@ static void typing_destroy(typing_t *typing)
 
 static void fail(typing_t *typing)
 {
-    pl_error_t error;
-
-    pl_error_set(&error, typing->check.error, "sendTyping");
-    pl_problem_reply_error(typing->request, &error);
+    pl_api_reply_error(typing->request, typing->check.error);
     typing_destroy(typing);
 }
 

@@ -31,7 +31,8 @@ struct pl_hub {
     atomic_uint interest[INTEREST_SIZE];
 };
 
-/* One batch's wake-ups on their way to every loop; freed by the last. */
+/* What is on its way to every loop: one batch's wake-ups, or an ephemeral event. Freed by the last.
+ */
 typedef struct parcel parcel_t;
 typedef struct delivery {
     pl_task_t task;
@@ -41,24 +42,13 @@ typedef struct delivery {
 
 struct parcel {
     atomic_size_t references;
+    void (*tell)(pl_hub_local_t *local, const parcel_t *parcel);
     pl_commit_deltas_t deltas;
-    delivery_t deliveries[];
-};
-
-/* An ephemeral event on its way to every loop; freed by the last. */
-typedef struct event event_t;
-typedef struct event_delivery {
-    pl_task_t task;
-    event_t *event;
-    pl_hub_local_t *local;
-} event_delivery_t;
-
-struct event {
-    atomic_size_t references;
+    /* The event. */
     int64_t user_id;
     char *text;
     size_t len;
-    event_delivery_t deliveries[];
+    delivery_t deliveries[];
 };
 
 static size_t interest_index(int64_t user_id)
@@ -88,8 +78,8 @@ static void tell_wake(pl_waiter_t *waiter, const void *what)
 
 static void tell_event(pl_waiter_t *waiter, const void *what)
 {
-    const event_t *event = what;
-    waiter->callbacks->on_event(waiter, event->text, event->len);
+    const parcel_t *parcel = what;
+    waiter->callbacks->on_event(waiter, parcel->text, parcel->len);
 }
 
 /* Tells each waiter of user_id on this loop. */
@@ -118,19 +108,52 @@ static void tell_local(pl_hub_local_t *local, int64_t user_id,
     }
 }
 
+static void tell_wakes(pl_hub_local_t *local, const parcel_t *parcel)
+{
+    for (size_t i = 0; i < parcel->deltas.count; i++) {
+        pl_wake_t wake;
+        pl_commit_deltas_get(&parcel->deltas, i, &wake);
+        tell_local(local, wake.user_id, tell_wake, &wake);
+    }
+}
+
+static void tell_events(pl_hub_local_t *local, const parcel_t *parcel)
+{
+    tell_local(local, parcel->user_id, tell_event, parcel);
+}
+
 static void on_delivery(pl_task_t *task)
 {
     delivery_t *delivery = H2O_STRUCT_FROM_MEMBER(delivery_t, task, task);
     parcel_t *parcel = delivery->parcel;
 
-    for (size_t i = 0; i < parcel->deltas.count; i++) {
-        pl_wake_t wake;
-        pl_commit_deltas_get(&parcel->deltas, i, &wake);
-        tell_local(delivery->local, wake.user_id, tell_wake, &wake);
-    }
+    parcel->tell(delivery->local, parcel);
     if (atomic_fetch_sub(&parcel->references, 1) == 1) {
         pl_commit_deltas_dispose(&parcel->deltas);
         free(parcel);
+    }
+}
+
+/* With room for a text of `len` bytes. */
+static parcel_t *parcel_create(const pl_hub_t *hub, size_t len)
+{
+    size_t head = sizeof(parcel_t) + hub->locals_count * sizeof(delivery_t);
+    parcel_t *parcel = pl_calloc(1, head + len);
+
+    parcel->text = (char *)parcel + head;
+    parcel->len = len;
+    return parcel;
+}
+
+static void send_parcel(pl_hub_t *hub, parcel_t *parcel)
+{
+    atomic_init(&parcel->references, hub->locals_count);
+    for (size_t i = 0; i < hub->locals_count; i++) {
+        delivery_t *delivery = &parcel->deliveries[i];
+        delivery->task.run = on_delivery;
+        delivery->parcel = parcel;
+        delivery->local = &hub->locals[i];
+        pl_loop_post(delivery->local->loop, &delivery->task);
     }
 }
 
@@ -146,47 +169,21 @@ static void on_commit(pl_commit_listener_t *listener, pl_op_t *const *writes, si
         pl_commit_deltas_dispose(&deltas);
         return;
     }
-    parcel_t *parcel = pl_calloc(1, sizeof(*parcel) + hub->locals_count * sizeof(delivery_t));
+    parcel_t *parcel = parcel_create(hub, 0);
+    parcel->tell = tell_wakes;
     parcel->deltas = deltas;
-    atomic_init(&parcel->references, hub->locals_count);
-    for (size_t i = 0; i < hub->locals_count; i++) {
-        delivery_t *delivery = &parcel->deliveries[i];
-        delivery->task.run = on_delivery;
-        delivery->parcel = parcel;
-        delivery->local = &hub->locals[i];
-        pl_loop_post(delivery->local->loop, &delivery->task);
-    }
-}
-
-static void on_event_delivery(pl_task_t *task)
-{
-    event_delivery_t *delivery = H2O_STRUCT_FROM_MEMBER(event_delivery_t, task, task);
-    event_t *event = delivery->event;
-
-    tell_local(delivery->local, event->user_id, tell_event, event);
-    if (atomic_fetch_sub(&event->references, 1) == 1)
-        free(event);
+    send_parcel(hub, parcel);
 }
 
 void pl_hub_tell(pl_hub_t *hub, int64_t user_id, const char *text, size_t len)
 {
-    size_t head = sizeof(event_t) + hub->locals_count * sizeof(event_delivery_t);
-
     if (!pl_hub_is_awaited(hub, user_id))
         return;
-    event_t *event = pl_calloc(1, head + len);
-    event->text = (char *)event + head;
-    event->len = len;
-    event->user_id = user_id;
-    memcpy(event->text, text, len);
-    atomic_init(&event->references, hub->locals_count);
-    for (size_t i = 0; i < hub->locals_count; i++) {
-        event_delivery_t *delivery = &event->deliveries[i];
-        delivery->task.run = on_event_delivery;
-        delivery->event = event;
-        delivery->local = &hub->locals[i];
-        pl_loop_post(delivery->local->loop, &delivery->task);
-    }
+    parcel_t *parcel = parcel_create(hub, len);
+    parcel->tell = tell_events;
+    parcel->user_id = user_id;
+    memcpy(parcel->text, text, len);
+    send_parcel(hub, parcel);
 }
 
 static h2o_linklist_t *create_buckets(size_t count)
