@@ -36,8 +36,19 @@ CREATE TABLE {shard}.outbox (LIKE parley.outbox INCLUDING ALL)
           autovacuum_analyze_scale_factor = 0, autovacuum_analyze_threshold = 50000,
           autovacuum_vacuum_cost_delay = 0);
 
-ALTER TABLE parley.account      ATTACH PARTITION {shard}.account      FOR VALUES FROM ({lower}) TO ({upper});
-ALTER TABLE parley.mailbox      ATTACH PARTITION {shard}.mailbox      FOR VALUES FROM ({lower}) TO ({upper});
-ALTER TABLE parley.conversation ATTACH PARTITION {shard}.conversation FOR VALUES FROM ({lower}) TO ({upper});
-ALTER TABLE parley.message      ATTACH PARTITION {shard}.message      FOR VALUES FROM ({lower}) TO ({upper});
-ALTER TABLE parley.outbox       ATTACH PARTITION {shard}.outbox       FOR VALUES FROM ({lower}) TO ({upper});
+CREATE TABLE {shard}.block (LIKE parley.block INCLUDING ALL);
+
+-- change_outbox: as outbox.
+CREATE TABLE {shard}.change_outbox (LIKE parley.change_outbox INCLUDING ALL)
+    WITH (autovacuum_vacuum_scale_factor = 0, autovacuum_vacuum_threshold = 2000,
+          autovacuum_vacuum_insert_scale_factor = 0, autovacuum_vacuum_insert_threshold = 10000,
+          autovacuum_analyze_scale_factor = 0, autovacuum_analyze_threshold = 50000,
+          autovacuum_vacuum_cost_delay = 0);
+
+ALTER TABLE parley.account       ATTACH PARTITION {shard}.account       FOR VALUES FROM ({lower}) TO ({upper});
+ALTER TABLE parley.mailbox       ATTACH PARTITION {shard}.mailbox       FOR VALUES FROM ({lower}) TO ({upper});
+ALTER TABLE parley.conversation  ATTACH PARTITION {shard}.conversation  FOR VALUES FROM ({lower}) TO ({upper});
+ALTER TABLE parley.message       ATTACH PARTITION {shard}.message       FOR VALUES FROM ({lower}) TO ({upper});
+ALTER TABLE parley.outbox        ATTACH PARTITION {shard}.outbox        FOR VALUES FROM ({lower}) TO ({upper});
+ALTER TABLE parley.block         ATTACH PARTITION {shard}.block         FOR VALUES FROM ({lower}) TO ({upper});
+ALTER TABLE parley.change_outbox ATTACH PARTITION {shard}.change_outbox FOR VALUES FROM ({lower}) TO ({upper});

@@ -1,0 +1,90 @@
+-- What a conversation is besides its messages: changes of messages, receipts, settings, blocks; and what one mailbox's
+-- change owes to another.
+--
+-- A column of every message and mailbox has to cost a send nothing. A row's header has room for the nulls of eight columns,
+-- so message and mailbox stay at eight, and what few rows have is null in the others.
+
+ALTER TABLE parley.message ADD COLUMN extra jsonb;
+COMMENT ON COLUMN parley.message.extra IS 'What few messages have: replyTo, editedTimestamp, deletedTimestamp, deletedScope, reactions (emoji: user ids), and the server''s own: original (SHA-256 of the content that was sent first), owed (the content, where the sender''s copy needs it still), revisions (see sql/README.md).';
+
+ALTER TABLE parley.mailbox
+    ADD COLUMN delivered_version bigint,
+    ADD COLUMN erased_timestamp  bigint,
+    ADD COLUMN guarded           boolean;
+COMMENT ON COLUMN parley.mailbox.guarded IS 'True: the user has blocked somebody or is erased, which a send has to look at. Else null.';
+COMMENT ON COLUMN parley.mailbox.erased_timestamp IS 'When the account was erased; the row stays, so that the id is never given out again. Else null.';
+COMMENT ON COLUMN parley.mailbox.delivered_version IS 'A client of the user has everything up to this version. Null: not known yet.';
+
+ALTER TABLE parley.conversation
+    ADD COLUMN peer_read_up_to      bigint  NOT NULL DEFAULT 0,
+    ADD COLUMN peer_delivered_up_to bigint  NOT NULL DEFAULT 0,
+    ADD COLUMN cleared_up_to        bigint  NOT NULL DEFAULT 0,
+    ADD COLUMN muted_until          bigint  NOT NULL DEFAULT 0,
+    ADD COLUMN archived             boolean NOT NULL DEFAULT false,
+    ADD COLUMN pinned               boolean NOT NULL DEFAULT false;
+COMMENT ON COLUMN parley.conversation.unread_count IS 'Others'' messages above read_up_to that are not deleted.';
+COMMENT ON COLUMN parley.conversation.cleared_up_to IS 'The user has deleted the conversation up to this message, for themselves.';
+
+ALTER TABLE parley.account
+    ADD COLUMN read_receipts boolean NOT NULL DEFAULT true,
+    ADD COLUMN show_presence boolean NOT NULL DEFAULT true;
+
+CREATE TABLE parley.block (
+    user_id           bigint NOT NULL,
+    blocked_id        bigint NOT NULL,
+    blocked_timestamp bigint NOT NULL,
+    PRIMARY KEY (user_id, blocked_id)
+) PARTITION BY RANGE (user_id);
+COMMENT ON TABLE parley.block IS 'Whom a user has blocked. Their mailbox is guarded then.';
+
+CREATE TABLE parley.change_outbox (
+    mailbox_id bigint  NOT NULL,
+    version    bigint  NOT NULL,
+    ordinal    integer NOT NULL,
+    target_id  bigint  NOT NULL,
+    kind       text    COLLATE "C" NOT NULL,
+    argument   jsonb   COMPRESSION lz4 NOT NULL,
+    PRIMARY KEY (mailbox_id, version, ordinal)
+) PARTITION BY RANGE (mailbox_id);
+COMMENT ON TABLE parley.change_outbox IS 'Changes that are still owed to other mailboxes: what to call there (change_<kind>) and with what.';
+COMMENT ON COLUMN parley.change_outbox.version IS 'Of mailbox_id''s mailbox, when it came to owe this.';
+COMMENT ON COLUMN parley.change_outbox.target_id IS 'The mailbox that it is owed to.';
+
+-- Leaves of the new tables in the shards that are here already; new ones get theirs from create_shard.
+DO $$
+DECLARE
+    shard record;
+    parent text;
+BEGIN
+    FOR shard IN
+        SELECT n.nspname AS name, pg_get_expr(c.relpartbound, c.oid) AS bound
+        FROM pg_inherits i JOIN pg_class c ON c.oid = i.inhrelid JOIN pg_namespace n ON n.oid = c.relnamespace
+        WHERE i.inhparent = 'parley.message'::regclass
+        ORDER BY n.nspname
+    LOOP
+        FOREACH parent IN ARRAY ARRAY['block', 'change_outbox'] LOOP
+            EXECUTE format('CREATE TABLE %I.%I (LIKE parley.%I INCLUDING ALL)', shard.name, parent, parent);
+            EXECUTE format('ALTER TABLE parley.%I ATTACH PARTITION %I.%I %s', parent, shard.name, parent, shard.bound);
+        END LOOP;
+        EXECUTE format('ALTER TABLE %I.change_outbox SET (autovacuum_vacuum_scale_factor = 0,'
+                       ' autovacuum_vacuum_threshold = 2000, autovacuum_vacuum_insert_scale_factor = 0,'
+                       ' autovacuum_vacuum_insert_threshold = 10000, autovacuum_analyze_scale_factor = 0,'
+                       ' autovacuum_analyze_threshold = 50000, autovacuum_vacuum_cost_delay = 0)', shard.name);
+    END LOOP;
+END
+$$;
+
+-- Functions whose result has changed cannot be replaced; all are applied again after the migrations.
+DO $$
+DECLARE
+    dropped record;
+BEGIN
+    FOR dropped IN
+        SELECT p.oid::regprocedure AS signature
+        FROM pg_proc p JOIN pg_namespace n ON n.oid = p.pronamespace
+        WHERE n.nspname = 'parley' OR n.nspname ~ '^shard_[0-9]{4}$'
+    LOOP
+        EXECUTE format('DROP FUNCTION %s', dropped.signature);
+    END LOOP;
+END
+$$;
