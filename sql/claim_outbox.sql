@@ -5,11 +5,13 @@
 -- sender_ids
 -- message_ids
 -- Rows: those that are still there and that no other session has claimed. client_message_id and content are null where
--- the recipient's message is gone: then nothing is owed any more.
+-- the recipient's message is gone: then nothing is owed any more. What was changed meanwhile is in content and extra, but for what
+-- the recipient has changed for themselves alone.
 --
 -- Names the parent, which opens every partition: for large batches only.
 CREATE OR REPLACE FUNCTION parley.claim_outbox(recipient_ids bigint[], sender_ids bigint[], message_ids bigint[])
-    RETURNS TABLE (recipient_id bigint, sender_id bigint, message_id bigint, client_message_id text, content text)
+    RETURNS TABLE (recipient_id bigint, sender_id bigint, message_id bigint, client_message_id text, content text,
+                   extra text)
     LANGUAGE plpgsql VOLATILE SECURITY DEFINER
     SET search_path = pg_catalog, pg_temp
     -- Plans are made once per connection, maybe when the tables were empty and to read all of them was cheap. LATERAL: one
@@ -31,10 +33,13 @@ BEGIN
                             AND o.message_id = k.message_id
                       FOR UPDATE SKIP LOCKED) o
     )
-    SELECT c.recipient_id, c.sender_id, c.message_id, m.client_message_id, m.content
+    SELECT c.recipient_id, c.sender_id, c.message_id, m.client_message_id, m.content, m.extra
     FROM claimed c
          LEFT JOIN LATERAL (
-             SELECT m.message_id, m.client_message_id, m.content
+             SELECT m.message_id, m.client_message_id, coalesce(m.extra ->> 'owed', m.content) AS content,
+                    nullif(CASE WHEN m.extra ->> 'deletedScope' = 'me'
+                                THEN m.extra - '{deletedTimestamp,deletedScope,owed,original}'::text[]
+                                ELSE m.extra - 'original' END, '{}')::text AS extra
              FROM parley.message m
              WHERE m.user_id = c.recipient_id AND m.peer_id = c.sender_id AND m.message_id >= c.message_id
              ORDER BY m.message_id LIMIT 1

@@ -18,17 +18,22 @@
 -- copy_messages        the message's id (not used with copy_firsts above 0)
 -- copy_keys
 -- copy_contents
+-- first_extras         empty, or for each the message's `extra` as text, or null
+-- copy_extras          the same
 --
 -- One row:
 -- mailbox_previous     versions before the batch, per mailbox
 -- mailbox_versions     and after it
 -- first_messages       ids, new or old
--- first_versions       above the mailbox's previous one: stored; else it was there: a retry, nothing changes
+-- first_versions       above the mailbox's previous one: stored; -1: refused, for the recipient is erased; -2: refused, for they
+--                      have blocked the sender; else it was there: a retry, nothing changes
 -- first_equals         null if all were stored; else whether what is there has the same content: if not, it is refused
--- copy_versions        of each copy; 0 for one that was there
+-- copy_versions        of each copy; 0 for one that was there, or whose mailbox is erased
 -- conversation_users   each conversation that something was stored in: mailbox
 -- conversation_peers   and peer
--- conversation_unread  and its unread messages after the batch
+-- conversation_unread  and its unread messages after the batch; what follows is of these too:
+-- conversation_read, conversation_delivered, conversation_peer_read, conversation_peer_delivered, conversation_cleared,
+-- conversation_muted, conversation_flags (1 archived, 2 pinned)
 --
 -- How it keeps the promises:
 -- 1. The first statement locks every mailbox that the batch touches, in the order of their ids, before anything else is
@@ -43,6 +48,8 @@
 -- 4. The last part is for what was not known before, and seldom needed: a mailbox in which nothing was stored gets its
 --    version back, so that a retry changes nothing, and one that a copy was stored in whose time is from a clock ahead of
 --    this one's is raised to it, for rule 1.
+-- 5. Mailboxes that want more than that (guarded) are looked at one by one, and the batch is written without what they
+--    refuse. A batch without any pays for one column.
 --
 -- Only INSERT names a parent: it locks and opens the leaves that rows go to, where any other statement would all of
 -- them; but for a retry's content. RETURNING gives rows in the order in which they were inserted.
@@ -51,11 +58,14 @@ CREATE OR REPLACE FUNCTION parley.write_messages(
     first_mailboxes integer[], first_ordinals integer[], first_peers bigint[], first_keys text[], first_contents text[],
     first_times bigint[], first_owes boolean[],
     copy_mailboxes integer[], copy_ordinals integer[], copy_peers bigint[], copy_firsts integer[], copy_messages bigint[],
-    copy_keys text[], copy_contents text[],
+    copy_keys text[], copy_contents text[], first_extras text[] DEFAULT '{}', copy_extras text[] DEFAULT '{}',
     OUT mailbox_previous bigint[], OUT mailbox_versions bigint[],
     OUT first_messages bigint[], OUT first_versions bigint[], OUT first_equals boolean[],
     OUT copy_versions bigint[],
-    OUT conversation_users bigint[], OUT conversation_peers bigint[], OUT conversation_unread integer[])
+    OUT conversation_users bigint[], OUT conversation_peers bigint[], OUT conversation_unread integer[],
+    OUT conversation_read bigint[], OUT conversation_delivered bigint[], OUT conversation_peer_read bigint[],
+    OUT conversation_peer_delivered bigint[], OUT conversation_cleared bigint[], OUT conversation_muted bigint[],
+    OUT conversation_flags integer[])
     LANGUAGE plpgsql VOLATILE SECURITY DEFINER
     SET search_path = pg_catalog, pg_temp
     -- Planning this costs more than running it, and no plan depends on a value.
@@ -70,6 +80,11 @@ DECLARE
     lead bigint;
     equal boolean;
     versions_after bigint[];
+    guarded boolean[];
+    refusals integer[];
+    erased boolean[];
+    is_erased boolean;
+    refused integer[];
 BEGIN
     WITH bumped AS (
         -- previous_version carries the number of slots into the update.
@@ -79,36 +94,64 @@ BEGIN
         ON CONFLICT (user_id) DO UPDATE
         SET previous_version = m.version,
             version = greatest(excluded.version, m.version + excluded.previous_version)
-        RETURNING m.previous_version, m.version
+        RETURNING m.previous_version, m.version, m.guarded
     )
-    SELECT array_agg(previous_version), array_agg(version) INTO mailbox_previous, mailbox_versions FROM bumped;
+    SELECT array_agg(b.previous_version), array_agg(b.version), array_agg(b.guarded)
+    INTO mailbox_previous, mailbox_versions, guarded FROM bumped b;
+
+    IF true = ANY (guarded) THEN
+        refusals := array_fill(0, ARRAY[cardinality(first_mailboxes)]);
+        erased := array_fill(false, ARRAY[cardinality(mailbox_ids)]);
+        FOR i IN 1 .. cardinality(mailbox_ids) LOOP
+            CONTINUE WHEN guarded[i] IS NOT TRUE;
+            EXECUTE format('SELECT * FROM %I.refuse_messages($1, $2, $3)', parley.shard_schema(mailbox_ids[i]))
+            INTO is_erased, refused
+            USING mailbox_ids[i], ARRAY(SELECT CASE WHEN f.mailbox = i THEN f.peer END
+                                        FROM unnest(first_mailboxes, first_peers) AS f (mailbox, peer)), first_keys;
+            erased[i] := is_erased;
+            SELECT array_agg(least(r.before, r.now)) INTO refusals FROM unnest(refusals, refused) AS r (before, now);
+        END LOOP;
+    END IF;
 
     IF cardinality(first_mailboxes) > 0 THEN
         WITH written AS (
             INSERT INTO parley.message AS m
-                (user_id, peer_id, message_id, version, sender_id, client_message_id, content)
+                (user_id, peer_id, message_id, version, sender_id, client_message_id, content, extra)
             SELECT mailbox_ids[f.mailbox], f.peer,
                    greatest(f.time, mailbox_previous[f.mailbox] + f.ordinal) * 2
                        + (f.peer > mailbox_ids[f.mailbox])::integer,
-                   mailbox_versions[f.mailbox] - mailbox_slots[f.mailbox] + f.ordinal, f.peer, f.key, f.content
-            FROM unnest(first_mailboxes, first_ordinals, first_peers, first_keys, first_contents, first_times)
-                 AS f (mailbox, ordinal, peer, key, content, time)
+                   mailbox_versions[f.mailbox] - mailbox_slots[f.mailbox] + f.ordinal, f.peer, f.key, f.content,
+                   f.extra::jsonb
+            FROM unnest(first_mailboxes, first_ordinals, first_peers, first_keys, first_contents, first_times,
+                        first_extras, refusals)
+                 AS f (mailbox, ordinal, peer, key, content, time, extra, refusal)
+            WHERE f.refusal IS NULL OR f.refusal = 0
             ON CONFLICT (user_id, peer_id, client_message_id) WHERE sender_id = peer_id
             DO UPDATE SET version = m.version
             RETURNING m.message_id, m.version
         )
         SELECT array_agg(message_id), array_agg(version) INTO first_messages, first_versions FROM written;
     END IF;
+    IF refusals IS NOT NULL THEN
+        -- Each has its place again.
+        SELECT array_agg(CASE WHEN r.refusal < 0 THEN 0 ELSE first_messages[r.place] END ORDER BY r.n),
+               array_agg(CASE WHEN r.refusal < 0 THEN r.refusal ELSE first_versions[r.place] END ORDER BY r.n)
+        INTO first_messages, first_versions
+        FROM (SELECT n, refusal, count(*) FILTER (WHERE refusal = 0) OVER (ORDER BY n) AS place
+              FROM unnest(refusals) WITH ORDINALITY AS r (refusal, n)) r;
+    END IF;
 
     WITH copied AS MATERIALIZED (
         INSERT INTO parley.message AS m
-            (user_id, peer_id, message_id, version, sender_id, client_message_id, content)
+            (user_id, peer_id, message_id, version, sender_id, client_message_id, content, extra)
         SELECT mailbox_ids[c.mailbox], c.peer, CASE WHEN c.first > 0 THEN first_messages[c.first] ELSE c.message END,
                mailbox_versions[c.mailbox] - mailbox_slots[c.mailbox] + c.ordinal,
-               mailbox_ids[c.mailbox], c.key, c.content
-        FROM unnest(copy_mailboxes, copy_ordinals, copy_peers, copy_firsts, copy_messages, copy_keys, copy_contents)
-             AS c (mailbox, ordinal, peer, first, message, key, content)
-        WHERE c.first = 0 OR first_versions[c.first] > mailbox_previous[first_mailboxes[c.first]]
+               mailbox_ids[c.mailbox], c.key, c.content, c.extra::jsonb
+        FROM unnest(copy_mailboxes, copy_ordinals, copy_peers, copy_firsts, copy_messages, copy_keys, copy_contents,
+                    copy_extras)
+             AS c (mailbox, ordinal, peer, first, message, key, content, extra)
+        WHERE (c.first = 0 OR first_versions[c.first] > mailbox_previous[first_mailboxes[c.first]])
+              AND (erased IS NULL OR NOT erased[c.mailbox])
         -- The primary key; to name it would cost a look-up of each index of each leaf.
         ON CONFLICT DO NOTHING
         RETURNING m.user_id, m.peer_id, m.message_id, m.version
@@ -133,7 +176,7 @@ BEGIN
             unread_count = c.unread_count + excluded.unread_count,
             version = excluded.version,
             changed_period = excluded.changed_period
-        RETURNING c.user_id, c.peer_id, c.unread_count
+        RETURNING c.*
     ),
     owed AS (
         INSERT INTO parley.outbox (recipient_id, sender_id, message_id)
@@ -141,14 +184,22 @@ BEGIN
     )
     SELECT copies.users, copies.versions, copies.messages, copies.lead,
            copies.stored + (SELECT count(*) FROM first_stored),
-           conversations.users, conversations.peers, conversations.unread
+           conversations.users, conversations.peers, conversations.unread, conversations.read,
+           conversations.delivered, conversations.peer_read, conversations.peer_delivered, conversations.cleared,
+           conversations.muted, conversations.flags
     INTO copied_users, copy_versions, copied_messages, lead,
          stored,
-         conversation_users, conversation_peers, conversation_unread
+         conversation_users, conversation_peers, conversation_unread, conversation_read,
+         conversation_delivered, conversation_peer_read, conversation_peer_delivered, conversation_cleared,
+         conversation_muted, conversation_flags
     FROM (SELECT array_agg(user_id) AS users, array_agg(version) AS versions, array_agg(message_id) AS messages,
                  max((message_id >> 1) - version) AS lead, count(*) AS stored
           FROM copied) copies,
-         (SELECT array_agg(user_id) AS users, array_agg(peer_id) AS peers, array_agg(unread_count) AS unread
+         (SELECT array_agg(user_id) AS users, array_agg(peer_id) AS peers, array_agg(unread_count) AS unread,
+                 array_agg(read_up_to) AS read, array_agg(delivered_up_to) AS delivered,
+                 array_agg(peer_read_up_to) AS peer_read, array_agg(peer_delivered_up_to) AS peer_delivered,
+                 array_agg(cleared_up_to) AS cleared, array_agg(muted_until) AS muted,
+                 array_agg(archived::integer + 2 * pinned::integer) AS flags
           FROM conversed) conversations;
 
     IF stored = cardinality(first_mailboxes) + cardinality(copy_mailboxes) AND coalesce(lead, 0) <= 0 THEN
@@ -156,13 +207,14 @@ BEGIN
     END IF;
 
     FOR i IN 1 .. cardinality(first_mailboxes) LOOP
-        IF first_versions[i] <= mailbox_previous[first_mailboxes[i]] THEN
+        IF first_versions[i] BETWEEN 0 AND mailbox_previous[first_mailboxes[i]] THEN
             first_equals := coalesce(first_equals, array_fill(true, ARRAY[cardinality(first_mailboxes)]));
-            EXECUTE format('SELECT coalesce(bool_and(content = $1), false) FROM shard_%s.message'
-                           ' WHERE user_id = $2 AND peer_id = $3 AND message_id = $4',
-                           to_char(mailbox_ids[first_mailboxes[i]] >> 50, 'FM0000'))
+            EXECUTE format('SELECT coalesce(bool_and(parley.is_as_sent(m.content, m.extra, $1, $2)), false)'
+                           ' FROM %I.message m WHERE m.user_id = $3 AND m.peer_id = $4 AND m.message_id = $5',
+                           parley.shard_schema(mailbox_ids[first_mailboxes[i]]))
             INTO equal
-            USING first_contents[i], mailbox_ids[first_mailboxes[i]], first_peers[i], first_messages[i];
+            USING first_contents[i], first_extras[i]::jsonb, mailbox_ids[first_mailboxes[i]], first_peers[i],
+                  first_messages[i];
             first_equals[i] := equal;
         END IF;
     END LOOP;
@@ -194,7 +246,7 @@ END
 $$;
 REVOKE ALL ON FUNCTION parley.write_messages(
     bigint[], integer[], bigint[], integer[], integer[], bigint[], text[], text[], bigint[], boolean[],
-    integer[], integer[], bigint[], integer[], bigint[], text[], text[]) FROM PUBLIC;
+    integer[], integer[], bigint[], integer[], bigint[], text[], text[], text[], text[]) FROM PUBLIC;
 GRANT EXECUTE ON FUNCTION parley.write_messages(
     bigint[], integer[], bigint[], integer[], integer[], bigint[], text[], text[], bigint[], boolean[],
-    integer[], integer[], bigint[], integer[], bigint[], text[], text[]) TO parley_server;
+    integer[], integer[], bigint[], integer[], bigint[], text[], text[], text[], text[]) TO parley_server;

@@ -10,14 +10,16 @@
 -- if there is no such mailbox.
 -- beginning: of the last message's content at least the first 100 characters. It is all of it up to 400 bytes, since to
 -- count characters costs the server a tenth of a page; the caller cuts.
+-- flags: 1 archived, 2 pinned. A conversation that the user has cleared, and in which nothing came since, is in changes alone.
 -- is_delta: the rows are all that changed since. Else they are the newest page, since `since` is 0, more than page_size
 -- conversations changed, or tombstones of that age are gone, or it is not from this mailbox.
 -- STABLE: versions and rows are of one snapshot.
 CREATE OR REPLACE FUNCTION {shard}.fetch_conversations(
     mailbox_ids bigint[], page_sizes integer[], skips bigint[], sinces bigint[])
     RETURNS TABLE (read integer, mailbox_version bigint, is_delta boolean,
-                   peer_id bigint, last_message_id bigint, beginning text, unread_count integer, read_up_to bigint,
-                   delivered_up_to bigint, version bigint)
+                   peer_id bigint, last_message_id bigint, beginning text, unread_count integer, version bigint,
+                   read_up_to bigint, delivered_up_to bigint, peer_read_up_to bigint, peer_delivered_up_to bigint,
+                   cleared_up_to bigint, muted_until bigint, flags integer)
     LANGUAGE plpgsql STABLE SECURITY DEFINER
     SET search_path = pg_catalog, pg_temp
     -- Plans are made once per connection, maybe when the table was empty. No plan here depends on a value: each LIMIT
@@ -52,8 +54,9 @@ BEGIN
                   ORDER BY c.changed_period LIMIT page_size + 1) changes;
             IF changed <= page_size THEN
                 RETURN QUERY
-                SELECT i, newest, true, c.peer_id, c.last_message_id, m.beginning, c.unread_count, c.read_up_to,
-                       c.delivered_up_to, c.version
+                SELECT i, newest, true, c.peer_id, c.last_message_id, m.beginning, c.unread_count, c.version,
+                       c.read_up_to, c.delivered_up_to, c.peer_read_up_to, c.peer_delivered_up_to, c.cleared_up_to,
+                       c.muted_until, c.archived::integer + 2 * c.pinned::integer
                 FROM (VALUES (true)) page
                      LEFT JOIN (SELECT * FROM {shard}.conversation c
                                 WHERE c.user_id = mailbox_id AND c.changed_period >= since >> 27 AND c.version > since
@@ -61,7 +64,8 @@ BEGIN
                      LEFT JOIN LATERAL (
                          SELECT CASE WHEN octet_length(m.content) <= 400 THEN m.content ELSE left(m.content, 100) END
                          FROM {shard}.message m
-                         WHERE m.user_id = mailbox_id AND m.peer_id = c.peer_id AND m.message_id >= c.last_message_id
+                         WHERE m.user_id = mailbox_id AND m.peer_id = c.peer_id
+                               AND m.message_id >= greatest(c.last_message_id, c.cleared_up_to + 1)
                          ORDER BY m.message_id LIMIT 1) AS m (beginning) ON true
                 ORDER BY c.last_message_id DESC;
                 CONTINUE;
@@ -74,21 +78,23 @@ BEGIN
 
     RETURN QUERY
     SELECT r.number::integer, b.version, false, c.peer_id, c.last_message_id, m.beginning, c.unread_count,
-           c.read_up_to, c.delivered_up_to, c.version
+           c.version, c.read_up_to, c.delivered_up_to, c.peer_read_up_to, c.peer_delivered_up_to, c.cleared_up_to,
+           c.muted_until, c.archived::integer + 2 * c.pinned::integer
     FROM unnest(mailbox_ids, page_sizes, skips, sinces) WITH ORDINALITY
              AS r (mailbox_id, page_size, skip, since, number)
          CROSS JOIN LATERAL (SELECT b.version FROM {shard}.mailbox b WHERE b.user_id = r.mailbox_id LIMIT 1) b
          LEFT JOIN LATERAL (
              SELECT *
              FROM (SELECT * FROM {shard}.conversation c
-                   WHERE c.user_id = r.mailbox_id
+                   WHERE c.user_id = r.mailbox_id AND c.last_message_id > c.cleared_up_to
                    -- All of the last period, which is not sorted within.
                    ORDER BY c.newest_period DESC FETCH FIRST (r.skip + r.page_size + 1) ROWS WITH TIES) c
              ORDER BY c.last_message_id DESC OFFSET r.skip LIMIT r.page_size + 1) c ON true
          LEFT JOIN LATERAL (
              SELECT CASE WHEN octet_length(m.content) <= 400 THEN m.content ELSE left(m.content, 100) END
              FROM {shard}.message m
-             WHERE m.user_id = r.mailbox_id AND m.peer_id = c.peer_id AND m.message_id >= c.last_message_id
+             WHERE m.user_id = r.mailbox_id AND m.peer_id = c.peer_id
+                   AND m.message_id >= greatest(c.last_message_id, c.cleared_up_to + 1)
              ORDER BY m.message_id LIMIT 1) AS m (beginning) ON true
     WHERE r.since = 0;
 END

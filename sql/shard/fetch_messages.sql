@@ -10,6 +10,8 @@
 -- Rows: of each read together, newest message first, and one more than page_size if there are older ones; with `read`, its
 -- place in the arrays, and version and kind of the page. A page without messages is one row, message_id null. No row at all
 -- if there is no such mailbox. is_delta as with fetch_conversations.
+-- extra: what parley.message_extra makes of it. status: of a message of the mailbox's own, r read, d delivered or s sent; else null.
+-- What the user has cleared is left out.
 -- STABLE: versions and rows are of one snapshot.
 --
 -- Changed since T are rows whose version is more than 10 s above their id's time, by the index message_changed;
@@ -17,7 +19,8 @@
 CREATE OR REPLACE FUNCTION {shard}.fetch_messages(
     mailbox_ids bigint[], peers bigint[], page_sizes integer[], skips bigint[], befores bigint[], sinces bigint[])
     RETURNS TABLE (read integer, mailbox_version bigint, is_delta boolean,
-                   message_id bigint, sender_id bigint, client_message_id text, content text, version bigint)
+                   message_id bigint, sender_id bigint, client_message_id text, content text, version bigint,
+                   extra text, status "char")
     LANGUAGE plpgsql STABLE SECURITY DEFINER
     SET search_path = pg_catalog, pg_temp
     -- Plans are made once per connection, maybe when the table was empty. No plan here depends on a value: each LIMIT
@@ -38,6 +41,7 @@ DECLARE
     newest bigint;
     horizon bigint;
     changed bigint;
+    talk {shard}.conversation;
 BEGIN
     FOR i IN 1 .. cardinality(sinces) LOOP
         since := sinces[i];
@@ -47,6 +51,8 @@ BEGIN
         page_size := page_sizes[i];
         SELECT m.version, m.tombstone_horizon INTO newest, horizon FROM {shard}.mailbox m WHERE m.user_id = mailbox_id;
         IF since BETWEEN horizon AND newest THEN
+            SELECT c.* INTO talk FROM {shard}.conversation c
+            WHERE c.user_id = mailbox_id AND c.peer_id >= peer ORDER BY c.peer_id LIMIT 1;
             SELECT count(*) INTO changed
             FROM ((SELECT FROM {shard}.message m
                    WHERE m.user_id = mailbox_id AND m.peer_id = peer
@@ -60,7 +66,12 @@ BEGIN
                    ORDER BY m.version LIMIT page_size + 1)) changes;
             IF changed <= page_size THEN
                 RETURN QUERY
-                SELECT i, newest, true, m.message_id, m.sender_id, m.client_message_id, m.content, m.version
+                SELECT i, newest, true, m.message_id, m.sender_id, m.client_message_id, m.content, m.version,
+                       CASE WHEN m.extra IS NOT NULL THEN parley.message_extra(m.extra) END,
+                       CASE WHEN m.sender_id = mailbox_id
+                            THEN (CASE WHEN m.message_id <= talk.peer_read_up_to THEN 'r'
+                                       WHEN m.message_id <= talk.peer_delivered_up_to THEN 'd'
+                                       ELSE 's' END)::"char" END
                 FROM (VALUES (true)) page
                      LEFT JOIN ((SELECT m.* FROM {shard}.message m
                                  WHERE m.user_id = mailbox_id AND m.peer_id = peer
@@ -71,7 +82,8 @@ BEGIN
                                 (SELECT m.* FROM {shard}.message m
                                  WHERE m.user_id = mailbox_id AND m.peer_id = peer
                                    AND m.version > since AND m.version - (m.message_id >> 1) > 10000000
-                                 ORDER BY m.version LIMIT page_size + 1)) m ON true
+                                 ORDER BY m.version LIMIT page_size + 1)) m
+                         ON talk.peer_id IS DISTINCT FROM peer OR m.message_id > talk.cleared_up_to
                 ORDER BY m.message_id DESC;
                 CONTINUE;
             END IF;
@@ -83,14 +95,24 @@ BEGIN
     END LOOP;
 
     RETURN QUERY
-    SELECT r.number::integer, b.version, false, m.message_id, m.sender_id, m.client_message_id, m.content, m.version
+    SELECT r.number::integer, b.version, false, m.message_id, m.sender_id, m.client_message_id, m.content, m.version,
+           CASE WHEN m.extra IS NOT NULL THEN parley.message_extra(m.extra) END,
+           CASE WHEN m.sender_id = r.mailbox_id
+                THEN (CASE WHEN m.message_id <= c.peer_read_up_to THEN 'r'
+                           WHEN m.message_id <= c.peer_delivered_up_to THEN 'd'
+                           ELSE 's' END)::"char" END
     FROM unnest(mailbox_ids, peers, page_sizes, skips, befores, sinces) WITH ORDINALITY
              AS r (mailbox_id, peer_id, page_size, skip, before, since, number)
          CROSS JOIN LATERAL (SELECT b.version FROM {shard}.mailbox b WHERE b.user_id = r.mailbox_id LIMIT 1) b
          LEFT JOIN LATERAL (
-             SELECT m.message_id, m.sender_id, m.client_message_id, m.content, m.version
+             SELECT * FROM {shard}.conversation c
+             WHERE c.user_id = r.mailbox_id AND c.peer_id >= r.peer_id
+             ORDER BY c.peer_id LIMIT 1) c ON c.peer_id = r.peer_id
+         LEFT JOIN LATERAL (
+             SELECT m.message_id, m.sender_id, m.client_message_id, m.content, m.version, m.extra
              FROM {shard}.message m
              WHERE m.user_id = r.mailbox_id AND m.peer_id = r.peer_id
+               AND m.message_id > coalesce(c.cleared_up_to, 0)
                AND m.message_id < coalesce(nullif(r.before, 0), 9223372036854775807)
              ORDER BY m.message_id DESC OFFSET r.skip LIMIT r.page_size + 1) m ON true
     WHERE r.since = 0;

@@ -65,6 +65,8 @@ extern const pl_route_t pl_api_sessions_routes[];
 extern const size_t pl_api_sessions_routes_count;
 extern const pl_route_t pl_api_messages_routes[];
 extern const size_t pl_api_messages_routes_count;
+extern const pl_route_t pl_api_message_changes_routes[];
+extern const size_t pl_api_message_changes_routes_count;
 extern const pl_route_t pl_api_conversations_routes[];
 extern const size_t pl_api_conversations_routes_count;
 extern const pl_route_t pl_api_typing_routes[];

@@ -234,6 +234,28 @@ static bool must_owe_copy(const pl_message_write_t *first)
            pl_id_shard(first->mailbox_id) != pl_id_shard(first->sender_id);
 }
 
+/* Whether the recipient's mailbox has refused the message; then the request is answered. */
+static bool refuse(send_t *send)
+{
+    switch (send->first.status) {
+    case PL_WRITE_REUSED:
+        pl_problem_reply(
+            send->request, PL_PROBLEM_CLIENT_MESSAGE_ID_REUSED,
+            "A message with this clientMessageId and other content is in this conversation.");
+        return true;
+    case PL_WRITE_GONE:
+        pl_problem_reply(send->request, PL_PROBLEM_RECIPIENT_NOT_FOUND,
+                         "No user has the recipient's id.");
+        return true;
+    case PL_WRITE_BLOCKED:
+        pl_problem_reply(send->request, PL_PROBLEM_RECIPIENT_UNAVAILABLE,
+                         "The recipient takes no messages from the sender.");
+        return true;
+    default:
+        return false;
+    }
+}
+
 static void on_first_done(pl_op_t *op)
 {
     send_t *send = H2O_STRUCT_FROM_MEMBER(send_t, first.op, op);
@@ -244,10 +266,7 @@ static void on_first_done(pl_op_t *op)
     } else if (op->error != PL_OK) {
         pl_api_reply_failure(send->request, op);
         send_destroy(send);
-    } else if (send->first.status == PL_WRITE_REUSED) {
-        pl_problem_reply(
-            send->request, PL_PROBLEM_CLIENT_MESSAGE_ID_REUSED,
-            "A message with this clientMessageId and other content is in this conversation.");
+    } else if (refuse(send)) {
         send_destroy(send);
     } else if (is_copied(&send->first)) {
         answer(send, true);

@@ -11,6 +11,7 @@
 typedef struct database {
     const char *name;
     pl_lane_t **write_lanes; /* those of all databases go to the loops in turn */
+    pl_lane_t *change_lane;
     pl_lane_t *check_lane;
     pl_lane_t **read_lanes; /* the lanes of loop i begin at i * read_lanes_per_loop */
 } database_t;
@@ -59,6 +60,8 @@ static void create_lanes(pl_cluster_t *cluster, const pl_config_t *config, int i
     for (size_t i = 0; i < cluster->write_lanes_count; i++)
         to->write_lanes[i] = create_lane(config, from, "write", i,
                                          loops[(first + i) % cluster->loops_count], context);
+    to->change_lane = create_lane(config, from, "change", 0,
+                                  loops[(size_t)index % cluster->loops_count], context);
     to->check_lane = create_lane(config, from, "check", 0,
                                  loops[(size_t)index % cluster->loops_count], context);
     for (size_t i = 0; i < reads; i++)
@@ -98,6 +101,8 @@ void pl_cluster_start(pl_cluster_t *cluster, pl_loop_t *loop)
         for (size_t j = 0; j < cluster->write_lanes_count; j++)
             if (pl_lane_loop(database->write_lanes[j]) == loop)
                 pl_lane_start(database->write_lanes[j]);
+        if (pl_lane_loop(database->change_lane) == loop)
+            pl_lane_start(database->change_lane);
         if (pl_lane_loop(database->check_lane) == loop)
             pl_lane_start(database->check_lane);
         for (size_t j = 0; j < cluster->read_lanes_per_loop * cluster->loops_count; j++)
@@ -131,6 +136,11 @@ pl_lane_t *pl_cluster_write_lane(const pl_cluster_t *cluster, int64_t mailbox_id
 {
     database_t *database = database_of(cluster, pl_id_shard(mailbox_id));
     return database->write_lanes[pl_hash_id(mailbox_id) % cluster->write_lanes_count];
+}
+
+pl_lane_t *pl_cluster_change_lane(const pl_cluster_t *cluster, int64_t mailbox_id)
+{
+    return database_of(cluster, pl_id_shard(mailbox_id))->change_lane;
 }
 
 pl_lane_t *pl_cluster_check_lane(const pl_cluster_t *cluster, int64_t mailbox_id)
@@ -168,6 +178,7 @@ void pl_cluster_visit_lanes(const pl_cluster_t *cluster,
         const database_t *database = &cluster->databases[i];
         for (size_t j = 0; j < cluster->write_lanes_count; j++)
             visit(arg, database->name, "write", database->write_lanes[j]);
+        visit(arg, database->name, "change", database->change_lane);
         visit(arg, database->name, "check", database->check_lane);
         for (size_t j = 0; j < cluster->read_lanes_per_loop * cluster->loops_count; j++)
             visit(arg, database->name, "read", database->read_lanes[j]);

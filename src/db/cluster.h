@@ -5,6 +5,8 @@
  * server receives in order is stored in order, and few lanes are kept full. (Two of them may still
  * meet at a mailbox: a send within one database writes the sender's in the recipient's lane.) Reads
  * need none of this and take a lane of the worker that asks, so that they never wait for a commit.
+ * What changes mailboxes otherwise (store/change.h) has a lane of its own, one in the process: in a
+ * transaction with sends it would take locks in another order, and sends would wait for it.
  * The checks of cached pages and of users have a lane of their own, one in the process: they are
  * tiny, and what they cost is the statement.
  */
@@ -44,6 +46,9 @@ bool pl_cluster_share_database(const pl_cluster_t *cluster, int64_t mailbox_id, 
 
 /* The one lane in which this process writes `mailbox_id`'s mailbox. */
 pl_lane_t *pl_cluster_write_lane(const pl_cluster_t *cluster, int64_t mailbox_id);
+
+/* The one lane in which this process changes mailboxes of that database otherwise. */
+pl_lane_t *pl_cluster_change_lane(const pl_cluster_t *cluster, int64_t mailbox_id);
 
 /* The one lane in which this process checks the versions of cached pages and whether users exist:
  * one for all threads, so that the checks of all come in large batches. An operation in it cannot

@@ -131,6 +131,10 @@ void pl_params_element_bool(pl_params_t *params, bool value)
 
 void pl_params_element_text(pl_params_t *params, const char *text, size_t length)
 {
+    if (text == NULL) {
+        put32(params, (uint32_t)-1);
+        return;
+    }
     put32(params, (uint32_t)length);
     pl_buffer_append(&params->data, text, length);
 }

@@ -44,6 +44,7 @@ void pl_params_text_array(pl_params_t *params, size_t count);
 void pl_params_element_int64(pl_params_t *params, int64_t value);
 void pl_params_element_int32(pl_params_t *params, int32_t value);
 void pl_params_element_bool(pl_params_t *params, bool value);
+/* NULL is SQL's NULL. */
 void pl_params_element_text(pl_params_t *params, const char *text, size_t length);
 void pl_params_array_end(pl_params_t *params);
 

@@ -21,15 +21,18 @@
     X(INVALID_TOKEN, "invalid-token", 401, "The access token is not valid")                        \
     X(INVALID_CREDENTIALS, "invalid-credentials", 401, "The username or the password is wrong")    \
     X(FORBIDDEN, "forbidden", 403, "The caller may not do this")                                   \
+    X(RECIPIENT_UNAVAILABLE, "recipient-unavailable", 403, "The recipient is not available")       \
     X(CROSS_SITE_REQUEST, "cross-site-request", 403, "A cookie is not accepted from another site") \
     X(NOT_FOUND, "not-found", 404, "There is no such resource")                                    \
     X(USER_NOT_FOUND, "user-not-found", 404, "There is no such user")                              \
     X(CONVERSATION_NOT_FOUND, "conversation-not-found", 404, "There is no such conversation")      \
     X(RECIPIENT_NOT_FOUND, "recipient-not-found", 404, "The recipient does not exist")             \
+    X(MESSAGE_NOT_FOUND, "message-not-found", 404, "There is no such message")                     \
     X(METHOD_NOT_ALLOWED, "method-not-allowed", 405, "The resource does not have this method")     \
     X(USERNAME_TAKEN, "username-taken", 409, "The username is taken")                              \
     X(CLIENT_MESSAGE_ID_REUSED, "client-message-id-reused", 409,                                   \
       "The clientMessageId was used for another message")                                          \
+    X(TOO_MANY_REACTIONS, "too-many-reactions", 409, "There are too many reactions")               \
     X(BODY_TOO_LARGE, "body-too-large", 413, "The body is too large")                              \
     X(MESSAGE_TOO_LARGE, "message-too-large", 413, "The message is too large")                     \
     X(UNSUPPORTED_MEDIA_TYPE, "unsupported-media-type", 415, "The body must be application/json")  \

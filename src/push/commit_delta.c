@@ -60,6 +60,9 @@ static void message_to_json(pl_buffer_t *out, const row_t *row)
         .client_message_id_len = row->write->client_message_id_len,
         .content = row->write->content,
         .content_len = row->write->content_len,
+        .status = row->write->sender_id == row->user_id
+                      ? pl_conversation_status_of(&row->change->conversation, row->write->stored_id)
+                      : 0,
     };
     pl_message_to_json(out, &message);
 }
@@ -74,7 +77,7 @@ static void conversation_to_json(pl_buffer_t *out, const row_t *newest, const ro
         .peer_id = newest->peer_id,
         .last_message_id = write->stored_id,
         .version = last->change->version,
-        .unread_count = last->change->unread_count,
+        .state = last->change->conversation,
         .snippet = write->content,
         .snippet_len = pl_utf8_prefix(write->content, write->content_len, PL_SNIPPET_CODE_POINTS),
     };
@@ -83,7 +86,8 @@ static void conversation_to_json(pl_buffer_t *out, const row_t *newest, const ro
 
 /* Each conversation once, at its last row, so that they come in the order of versions. False: a
  * conversation holds a newer message that is not of this batch, so that its state has to be read. A
- * row above the mailbox's version before the batch is newer than all that the mailbox held. */
+ * row above the mailbox's version before the batch is newer than all that the mailbox held, and
+ * than what its user has cleared. */
 static bool conversations_to_json(pl_buffer_t *out, const row_t *rows, size_t count)
 {
     for (size_t i = 0; i < count; i++) {
@@ -113,8 +117,12 @@ static bool delta_to_json(pl_buffer_t *out, const row_t *rows, size_t count)
     pl_json_object_begin(out);
     pl_json_key(out, "messages");
     pl_json_array_begin(out);
-    for (size_t i = 0; i < count; i++)
+    for (size_t i = 0; i < count; i++) {
+        /* What it has is the row's, which only the database can put in the API's words. */
+        if (rows[i].write->extra != NULL)
+            return false;
         message_to_json(out, &rows[i]);
+    }
     pl_json_array_end(out);
     pl_json_key(out, "conversations");
     pl_json_array_begin(out);
@@ -165,6 +173,20 @@ void pl_commit_deltas_build(pl_commit_deltas_t *deltas, pl_op_t *const *writes, 
         build_one(deltas, rows + first, end - first);
     }
     free(rows);
+}
+
+void pl_commit_deltas_from_wakes(pl_commit_deltas_t *deltas, const pl_mailbox_wake_t *wakes,
+                                 size_t count, bool (*is_wanted)(void *arg, int64_t user_id),
+                                 void *arg)
+{
+    *deltas = (pl_commit_deltas_t){.items = pl_malloc(count * sizeof(pl_commit_delta_t))};
+    for (size_t i = 0; i < count; i++)
+        if (is_wanted(arg, wakes[i].user_id))
+            deltas->items[deltas->count++] = (pl_commit_delta_t){
+                .user_id = wakes[i].user_id,
+                .previous = wakes[i].previous,
+                .version = wakes[i].version,
+            };
 }
 
 void pl_commit_deltas_get(const pl_commit_deltas_t *deltas, size_t index, pl_wake_t *wake_r)

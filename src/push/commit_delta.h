@@ -29,6 +29,11 @@ typedef struct pl_commit_deltas {
 void pl_commit_deltas_build(pl_commit_deltas_t *deltas, pl_op_t *const *writes, size_t count,
                             bool (*is_wanted)(void *arg, int64_t user_id), void *arg);
 
+/* The same of mailboxes whose changes have to be read. */
+void pl_commit_deltas_from_wakes(pl_commit_deltas_t *deltas, const pl_mailbox_wake_t *wakes,
+                                 size_t count, bool (*is_wanted)(void *arg, int64_t user_id),
+                                 void *arg);
+
 void pl_commit_deltas_get(const pl_commit_deltas_t *deltas, size_t index, pl_wake_t *wake_r);
 
 void pl_commit_deltas_dispose(pl_commit_deltas_t *deltas);

@@ -175,6 +175,18 @@ static void on_commit(pl_commit_listener_t *listener, pl_op_t *const *writes, si
     send_parcel(hub, parcel);
 }
 
+static void on_change(pl_commit_listener_t *listener, const pl_mailbox_wake_t *wakes, size_t count)
+{
+    pl_hub_t *hub = H2O_STRUCT_FROM_MEMBER(pl_hub_t, listener, listener);
+
+    if (atomic_load(&hub->waiters) == 0)
+        return;
+    parcel_t *parcel = parcel_create(hub, 0);
+    parcel->tell = tell_wakes;
+    pl_commit_deltas_from_wakes(&parcel->deltas, wakes, count, is_awaited, hub);
+    send_parcel(hub, parcel);
+}
+
 void pl_hub_tell(pl_hub_t *hub, int64_t user_id, const char *text, size_t len)
 {
     if (!pl_hub_is_awaited(hub, user_id))
@@ -215,6 +227,7 @@ pl_hub_t *pl_hub_create(pl_loop_t *const *loops, size_t loops_count, size_t max_
 {
     pl_hub_t *hub = pl_calloc(1, sizeof(*hub));
     hub->listener.on_commit = on_commit;
+    hub->listener.on_change = on_change;
     hub->max_waiters = max_waiters;
     hub->max_waiters_per_user = max_waiters_per_user;
     hub->locals_count = loops_count;

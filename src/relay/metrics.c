@@ -3,6 +3,7 @@
 #include "base/metrics.h"
 
 static pl_counter_t stored_total;
+static pl_counter_t changed_total;
 static pl_counter_t blocked_total;
 static pl_gauge_t pending;
 
@@ -11,16 +12,25 @@ void pl_relay_metrics_init(void)
     stored_total = pl_counter_register("parley_relay_copies_total",
                                        "Senders' copies that the relay has stored from the outbox.",
                                        NULL);
+    changed_total = pl_counter_register("parley_relay_changes_total",
+                                        "Changes that the relay has made from the change outbox.",
+                                        NULL);
     blocked_total = pl_counter_register("parley_relay_blocked_total",
-                                        "Attempts at copies whose database could not take them.",
+                                        "Attempts at copies and changes whose database was away.",
                                         NULL);
     pending = pl_gauge_register("parley_outbox_pending",
-                                "Outbox rows that the relay's last sweep left behind.", NULL);
+                                "Rows of both outboxes that the relay's last sweep left behind.",
+                                NULL);
 }
 
 void pl_relay_metrics_stored(size_t copies)
 {
     pl_counter_add(stored_total, copies);
+}
+
+void pl_relay_metrics_changed(size_t changes)
+{
+    pl_counter_add(changed_total, changes);
 }
 
 void pl_relay_metrics_blocked(size_t rows)

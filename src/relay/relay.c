@@ -11,6 +11,7 @@
 #include "relay/link.h"
 #include "relay/metrics.h"
 #include "relay/seen.h"
+#include "store/change.h"
 
 /* A copy that is this old is no longer on its way in a lane: above the deadline of a first
  * attempt's copy. */
@@ -19,27 +20,59 @@
  * for a database that is away does not keep the relay from the others. */
 #define PAGES_PER_SWEEP 40
 
-/* Of an outbox row's key: recipient, sender, message. */
+/* Of an outbox row's key: recipient, sender, message; or mailbox, version, ordinal. */
 #define KEY_COLUMNS 3
 
 /* Columns of claim_outbox. */
-enum column {
-    COLUMN_RECIPIENT_ID,
-    COLUMN_SENDER_ID,
-    COLUMN_MESSAGE_ID,
-    COLUMN_CLIENT_MESSAGE_ID,
-    COLUMN_CONTENT,
+enum copy_column {
+    COPY_RECIPIENT_ID,
+    COPY_SENDER_ID,
+    COPY_MESSAGE_ID,
+    COPY_CLIENT_MESSAGE_ID,
+    COPY_CONTENT,
+    COPY_EXTRA,
 };
 
-/* One database as a source of outbox rows and as a target of copies. */
-typedef struct place {
-    pl_link_t source; /* its transaction holds the rows' locks */
-    pl_link_t target;
+/* Columns of claim_changes. */
+enum change_column {
+    CHANGE_MAILBOX_ID,
+    CHANGE_VERSION,
+    CHANGE_ORDINAL,
+    CHANGE_TARGET_ID,
+    CHANGE_KIND,
+    CHANGE_ARGUMENT,
+};
+
+typedef struct keys keys_t;
+
+/* Each database has an outbox for copies of messages and one for changes. */
+enum outbox { OUTBOX_COPIES, OUTBOX_CHANGES, OUTBOXES };
+
+/* How far the sweeps of one outbox have come. */
+typedef struct progress {
     int64_t after[KEY_COLUMNS]; /* where the sweep goes on */
     size_t swept;               /* rows that this sweep has left behind */
     size_t pending;             /* rows that the last whole sweep left behind */
     pl_seen_t seen;
+} progress_t;
+
+/* One database as a source of outbox rows and as a target of what is owed. */
+typedef struct place {
+    pl_link_t source; /* its transaction holds the rows' locks */
+    pl_link_t target;
+    progress_t progress[OUTBOXES];
 } place_t;
+
+/* What tells the outboxes apart. */
+typedef struct outbox_kind {
+    const char *pending_sql; /* keys after a key, the target's id behind them */
+    const char *claim_sql;   /* by keys, with what is owed */
+    const char *settle_sql;  /* by keys */
+    /* When the row came to be, in microseconds. */
+    int64_t (*timestamp)(const PGresult *rows, int row);
+    /* Makes what the claimed rows owe, and notes in `settled` which owe nothing any more. */
+    void (*relay)(pl_relay_t *relay, const PGresult *claimed, keys_t *settled);
+} outbox_kind_t;
 
 struct pl_relay {
     const pl_config_t *config;
@@ -76,10 +109,10 @@ static void pause_between_sweeps(pl_relay_t *relay)
 /* ---- one page of outbox rows ---- */
 
 /* Keys of outbox rows, side by side as the functions take them. */
-typedef struct keys {
+struct keys {
     size_t count;
-    int64_t *columns[KEY_COLUMNS]; /* recipient, sender, message */
-} keys_t;
+    int64_t *columns[KEY_COLUMNS];
+};
 
 static void keys_init(keys_t *keys, size_t capacity)
 {
@@ -94,11 +127,11 @@ static void keys_dispose(keys_t *keys)
         free(keys->columns[i]);
 }
 
-static void keys_add(keys_t *keys, int64_t recipient_id, int64_t sender_id, int64_t message_id)
+/* A row's key is in its first columns. */
+static void keys_add(keys_t *keys, const PGresult *rows, int row)
 {
-    keys->columns[0][keys->count] = recipient_id;
-    keys->columns[1][keys->count] = sender_id;
-    keys->columns[2][keys->count] = message_id;
+    for (int column = 0; column < KEY_COLUMNS; column++)
+        keys->columns[column][keys->count] = pl_result_int64(rows, row, column);
     keys->count++;
 }
 
@@ -115,94 +148,105 @@ static PGresult *run_with_keys(pl_relay_t *relay, pl_link_t *link, const char *s
     return pl_link_run(link, sql, &relay->params);
 }
 
-static PGresult *read_page(pl_relay_t *relay, place_t *place)
+static PGresult *read_page(pl_relay_t *relay, place_t *place, const progress_t *progress,
+                           const outbox_kind_t *kind)
 {
     pl_params_reset(&relay->params);
     for (int i = 0; i < KEY_COLUMNS; i++)
-        pl_params_int64(&relay->params, place->after[i]);
+        pl_params_int64(&relay->params, progress->after[i]);
     pl_params_int32(&relay->params, (int32_t)relay->config->relay.batch_size);
-    return pl_link_run(&place->source,
-                       "SELECT recipient_id, sender_id, message_id "
-                       "FROM parley.pending_outbox($1, $2, $3, $4)",
-                       &relay->params);
+    return pl_link_run(&place->source, kind->pending_sql, &relay->params);
 }
 
-/* Where the sender's mailbox is; NULL for an id of no shard. */
-static place_t *place_of(pl_relay_t *relay, int64_t sender_id)
+/* Where a mailbox is; NULL for an id of no shard. */
+static place_t *place_of(pl_relay_t *relay, int64_t mailbox_id)
 {
-    unsigned shard = pl_id_shard(sender_id);
+    unsigned shard = pl_id_shard(mailbox_id);
     if (shard >= (unsigned)relay->map->shards)
         return NULL;
     return &relay->places[relay->map->database_of_shard[shard]];
 }
 
-/* The page's rows whose turn has come and whose copies can be stored now. */
-static void take_due(pl_relay_t *relay, place_t *place, const PGresult *rows, keys_t *due)
+/* The page's rows whose turn has come and that can be relayed now. */
+static void take_due(pl_relay_t *relay, progress_t *progress, const outbox_kind_t *kind,
+                     const PGresult *rows, keys_t *due)
 {
     int64_t old_us = pl_clock_now_us() - GRACE_US;
     size_t blocked = 0;
 
     for (int row = 0; row < PQntuples(rows); row++) {
-        int64_t recipient_id = pl_result_int64(rows, row, 0);
-        int64_t sender_id = pl_result_int64(rows, row, 1);
-        int64_t message_id = pl_result_int64(rows, row, 2);
-        bool was_seen = pl_seen_add(&place->seen, recipient_id, sender_id, message_id);
-        if (!was_seen && pl_message_id_timestamp(message_id) >= old_us)
+        bool was_seen = pl_seen_add(&progress->seen, pl_result_int64(rows, row, 0),
+                                    pl_result_int64(rows, row, 1), pl_result_int64(rows, row, 2));
+        if (!was_seen && kind->timestamp(rows, row) >= old_us)
             continue;
-        place_t *target = place_of(relay, sender_id);
+        place_t *target = place_of(relay, pl_result_int64(rows, row, KEY_COLUMNS));
         if (target != NULL && pl_link_is_up(&target->target))
-            keys_add(due, recipient_id, sender_id, message_id);
+            keys_add(due, rows, row);
         else
             blocked++;
     }
     pl_relay_metrics_blocked(blocked);
 }
 
-static void read_claimed(const PGresult *rows, int row, pl_message_write_t *copy)
-{
-    *copy = (pl_message_write_t){
-        .mailbox_id = pl_result_int64(rows, row, COLUMN_SENDER_ID),
-        .peer_id = pl_result_int64(rows, row, COLUMN_RECIPIENT_ID),
-        .sender_id = pl_result_int64(rows, row, COLUMN_SENDER_ID),
-        .message_id = pl_result_int64(rows, row, COLUMN_MESSAGE_ID),
-        .client_message_id = PQgetvalue(rows, row, COLUMN_CLIENT_MESSAGE_ID),
-        .client_message_id_len = (size_t)PQgetlength(rows, row, COLUMN_CLIENT_MESSAGE_ID),
-        .content = PQgetvalue(rows, row, COLUMN_CONTENT),
-        .content_len = (size_t)PQgetlength(rows, row, COLUMN_CONTENT),
-    };
-}
+/* ---- what is owed ---- */
 
-static bool write_copies(pl_relay_t *relay, pl_link_t *target, pl_op_t *const *ops, size_t count)
+/* All of one kind. */
+static bool run_ops(pl_relay_t *relay, pl_link_t *target, pl_op_t *const *ops, size_t count)
 {
+    const pl_op_kind_t *kind = ops[0]->kind;
+
     pl_params_reset(&relay->params);
-    pl_message_write_kind.encode(&relay->params, ops, count);
-    PGresult *result = pl_link_run(target, pl_message_write_kind.sql, &relay->params);
+    kind->encode(&relay->params, ops, count);
+    PGresult *result = pl_link_run(target, kind->sql, &relay->params);
     if (result == NULL)
         return false;
-    if (!pl_message_write_kind.decode(result, ops, count))
+    if (!kind->decode(result, ops, count))
         PQclear(result);
-    pl_message_write_kind.on_committed(relay->listener, ops, count);
+    kind->on_committed(relay->listener, ops, count);
     return true;
 }
 
-/* Writes what it can; moves what is written to the front of `ops` and returns how many. A batch
- * that is refused is tried one by one, so that one bad row does not hold up the others. */
-static size_t write_all(pl_relay_t *relay, pl_link_t *target, pl_op_t **ops, size_t count)
+/* Does what it can; moves what is done to the front of `ops` and returns how many. A batch that is
+ * refused is tried one by one, so that one bad row does not hold up the others. */
+static size_t run_all(pl_relay_t *relay, pl_link_t *target, pl_op_t **ops, size_t count)
 {
-    size_t written = 0;
+    size_t done = 0;
 
-    if (!pl_link_is_up(target))
+    if (count == 0 || !pl_link_is_up(target))
         return 0;
-    if (write_copies(relay, target, ops, count))
+    if (run_ops(relay, target, ops, count))
         return count;
     for (size_t i = 0; i < count && count > 1 && target->pg != NULL; i++)
-        if (write_copies(relay, target, &ops[i], 1))
-            ops[written++] = ops[i];
-    return written;
+        if (run_ops(relay, target, &ops[i], 1))
+            ops[done++] = ops[i];
+    return done;
 }
 
-/* Stores the claimed rows' copies, database by database, and notes in `settled` which rows owe
- * nothing any more: those, and those whose message is gone. */
+static int64_t copy_timestamp(const PGresult *rows, int row)
+{
+    return pl_message_id_timestamp(pl_result_int64(rows, row, COPY_MESSAGE_ID));
+}
+
+static void read_copy(const PGresult *rows, int row, pl_message_write_t *copy)
+{
+    *copy = (pl_message_write_t){
+        .op = {.kind = &pl_message_write_kind},
+        .mailbox_id = pl_result_int64(rows, row, COPY_SENDER_ID),
+        .peer_id = pl_result_int64(rows, row, COPY_RECIPIENT_ID),
+        .sender_id = pl_result_int64(rows, row, COPY_SENDER_ID),
+        .message_id = pl_result_int64(rows, row, COPY_MESSAGE_ID),
+        .client_message_id = PQgetvalue(rows, row, COPY_CLIENT_MESSAGE_ID),
+        .client_message_id_len = (size_t)PQgetlength(rows, row, COPY_CLIENT_MESSAGE_ID),
+        .content = PQgetvalue(rows, row, COPY_CONTENT),
+        .content_len = (size_t)PQgetlength(rows, row, COPY_CONTENT),
+    };
+    if (!PQgetisnull(rows, row, COPY_EXTRA)) {
+        copy->extra = PQgetvalue(rows, row, COPY_EXTRA);
+        copy->extra_len = (size_t)PQgetlength(rows, row, COPY_EXTRA);
+    }
+}
+
+/* Stores the copies, database by database. A row whose message is gone owes nothing any more. */
 static void relay_copies(pl_relay_t *relay, const PGresult *claimed, keys_t *settled)
 {
     size_t count = (size_t)PQntuples(claimed);
@@ -210,27 +254,88 @@ static void relay_copies(pl_relay_t *relay, const PGresult *claimed, keys_t *set
     pl_op_t **ops = pl_calloc(count, sizeof(pl_op_t *));
 
     for (size_t i = 0; i < count; i++) {
-        read_claimed(claimed, (int)i, &copies[i]);
-        if (PQgetisnull(claimed, (int)i, COLUMN_CONTENT))
-            keys_add(settled, copies[i].peer_id, copies[i].sender_id, copies[i].message_id);
+        read_copy(claimed, (int)i, &copies[i]);
+        if (PQgetisnull(claimed, (int)i, COPY_CONTENT))
+            keys_add(settled, claimed, (int)i);
     }
     for (int database = 0; database < relay->map->database_count; database++) {
         place_t *target = &relay->places[database];
         size_t wanted = 0;
         for (size_t i = 0; i < count; i++)
-            if (!PQgetisnull(claimed, (int)i, COLUMN_CONTENT) &&
-                place_of(relay, copies[i].sender_id) == target)
+            if (!PQgetisnull(claimed, (int)i, COPY_CONTENT) &&
+                place_of(relay, copies[i].mailbox_id) == target)
                 ops[wanted++] = &copies[i].op;
-        size_t written = wanted > 0 ? write_all(relay, &target->target, ops, wanted) : 0;
-        for (size_t i = 0; i < written; i++) {
-            const pl_message_write_t *copy = pl_message_write_of(ops[i]);
-            keys_add(settled, copy->peer_id, copy->sender_id, copy->message_id);
-        }
+        size_t written = run_all(relay, &target->target, ops, wanted);
+        for (size_t i = 0; i < written; i++)
+            keys_add(settled, claimed, (int)(pl_message_write_of(ops[i]) - copies));
         pl_relay_metrics_stored(written);
     }
     free(copies);
     free(ops);
 }
+
+static int64_t change_timestamp(const PGresult *rows, int row)
+{
+    return pl_result_int64(rows, row, CHANGE_VERSION);
+}
+
+/* Makes the changes, database by database. What cannot be made yet stays owed. */
+static void relay_changes(pl_relay_t *relay, const PGresult *claimed, keys_t *settled)
+{
+    size_t count = (size_t)PQntuples(claimed);
+    pl_change_t *changes = pl_calloc(count, sizeof(*changes));
+    pl_op_t **ops = pl_calloc(count, sizeof(pl_op_t *));
+
+    for (size_t i = 0; i < count; i++) {
+        changes[i].mailbox_id = pl_result_int64(claimed, (int)i, CHANGE_TARGET_ID);
+        changes[i].kind = PQgetvalue(claimed, (int)i, CHANGE_KIND);
+        changes[i].argument = PQgetvalue(claimed, (int)i, CHANGE_ARGUMENT);
+        changes[i].argument_len = (size_t)PQgetlength(claimed, (int)i, CHANGE_ARGUMENT);
+        pl_change_init(&changes[i]);
+    }
+    for (int database = 0; database < relay->map->database_count; database++) {
+        place_t *target = &relay->places[database];
+        size_t wanted = 0, made = 0;
+        for (size_t i = 0; i < count; i++)
+            if (place_of(relay, changes[i].mailbox_id) == target)
+                ops[wanted++] = &changes[i].op;
+        size_t done = run_all(relay, &target->target, ops, wanted);
+        for (size_t i = 0; i < done; i++) {
+            const pl_change_t *change = H2O_STRUCT_FROM_MEMBER(pl_change_t, op, ops[i]);
+            if (pl_change_is(change, "missing"))
+                continue;
+            keys_add(settled, claimed, (int)(change - changes));
+            made++;
+        }
+        pl_relay_metrics_changed(made);
+    }
+    for (size_t i = 0; i < count; i++)
+        pl_change_dispose(&changes[i]);
+    free(changes);
+    free(ops);
+}
+
+static const outbox_kind_t outbox_kinds[OUTBOXES] = {
+    [OUTBOX_COPIES] =
+        {
+            .pending_sql = "SELECT recipient_id, sender_id, message_id, sender_id "
+                           "FROM parley.pending_outbox($1, $2, $3, $4)",
+            .claim_sql = "SELECT * FROM parley.claim_outbox($1, $2, $3)",
+            .settle_sql = "SELECT parley.settle_outbox($1, $2, $3)",
+            .timestamp = copy_timestamp,
+            .relay = relay_copies,
+        },
+    [OUTBOX_CHANGES] =
+        {
+            .pending_sql = "SELECT * FROM parley.pending_changes($1, $2, $3, $4)",
+            .claim_sql = "SELECT * FROM parley.claim_changes($1, $2, $3)",
+            .settle_sql = "SELECT parley.settle_changes($1, $2, $3)",
+            .timestamp = change_timestamp,
+            .relay = relay_changes,
+        },
+};
+
+/* ---- sweeps ---- */
 
 static bool run_command(pl_link_t *link, const char *sql)
 {
@@ -240,13 +345,11 @@ static bool run_command(pl_link_t *link, const char *sql)
     return is_done;
 }
 
-/* Claims, copies and settles in one transaction of the source. False: it failed, and the claim with
+/* Claims, makes and settles in one transaction of the source. False: it failed, and the claim with
  * it. */
-static bool relay_due(pl_relay_t *relay, place_t *place, const keys_t *due, size_t *settled_r)
+static bool relay_due(pl_relay_t *relay, place_t *place, const outbox_kind_t *kind,
+                      const keys_t *due, size_t *settled_r)
 {
-    static const char claim[] =
-        "SELECT recipient_id, sender_id, message_id, client_message_id, content "
-        "FROM parley.claim_outbox($1, $2, $3)";
     PGresult *claimed = NULL, *done = NULL;
     keys_t settled;
     bool ok = false;
@@ -254,13 +357,12 @@ static bool relay_due(pl_relay_t *relay, place_t *place, const keys_t *due, size
     keys_init(&settled, due->count);
     if (!run_command(&place->source, "BEGIN"))
         goto out;
-    claimed = run_with_keys(relay, &place->source, claim, due);
+    claimed = run_with_keys(relay, &place->source, kind->claim_sql, due);
     if (claimed == NULL)
         goto out;
-    relay_copies(relay, claimed, &settled);
+    kind->relay(relay, claimed, &settled);
     if (settled.count > 0) {
-        done = run_with_keys(relay, &place->source, "SELECT parley.settle_outbox($1, $2, $3)",
-                             &settled);
+        done = run_with_keys(relay, &place->source, kind->settle_sql, &settled);
         if (done == NULL)
             goto out;
     }
@@ -274,9 +376,10 @@ out:
 }
 
 /* True when there may be another page. */
-static bool sweep_page(pl_relay_t *relay, place_t *place)
+static bool sweep_page(pl_relay_t *relay, place_t *place, progress_t *progress,
+                       const outbox_kind_t *kind)
 {
-    PGresult *rows = read_page(relay, place);
+    PGresult *rows = read_page(relay, place, progress, kind);
     size_t settled = 0;
     keys_t due;
 
@@ -286,30 +389,32 @@ static bool sweep_page(pl_relay_t *relay, place_t *place)
     }
     size_t length = (size_t)PQntuples(rows);
     keys_init(&due, length);
-    take_due(relay, place, rows, &due);
+    take_due(relay, progress, kind, rows, &due);
     /* What fails is tried again by the next sweep; the transaction and its locks go with the link.
      */
-    if (due.count > 0 && !relay_due(relay, place, &due, &settled))
+    if (due.count > 0 && !relay_due(relay, place, kind, &due, &settled))
         pl_link_close(&place->source);
     bool more = length == (size_t)relay->config->relay.batch_size && place->source.pg != NULL;
-    place->swept += length - settled;
+    progress->swept += length - settled;
     for (int i = 0; i < KEY_COLUMNS; i++)
-        place->after[i] = more ? pl_result_int64(rows, (int)length - 1, i) : 0;
+        progress->after[i] = more ? pl_result_int64(rows, (int)length - 1, i) : 0;
     keys_dispose(&due);
     PQclear(rows);
     return more;
 }
 
-static void sweep(pl_relay_t *relay, place_t *place)
+static void sweep(pl_relay_t *relay, place_t *place, enum outbox outbox)
 {
+    progress_t *progress = &place->progress[outbox];
+
     if (!pl_link_is_up(&place->source))
         return;
     for (int page = 0; page < PAGES_PER_SWEEP && !is_stopping(relay); page++)
-        if (!sweep_page(relay, place)) {
-            pl_relay_metrics_pending((int64_t)place->swept - (int64_t)place->pending);
-            place->pending = place->swept;
-            place->swept = 0;
-            pl_seen_turn(&place->seen);
+        if (!sweep_page(relay, place, progress, &outbox_kinds[outbox])) {
+            pl_relay_metrics_pending((int64_t)progress->swept - (int64_t)progress->pending);
+            progress->pending = progress->swept;
+            progress->swept = 0;
+            pl_seen_turn(&progress->seen);
             return;
         }
 }
@@ -322,7 +427,8 @@ static void *run(void *arg)
 
     while (!is_stopping(relay)) {
         for (int i = 0; i < relay->map->database_count; i++)
-            sweep(relay, &relay->places[i]);
+            for (enum outbox outbox = 0; outbox < OUTBOXES; outbox++)
+                sweep(relay, &relay->places[i], outbox);
         pause_between_sweeps(relay);
     }
     pthread_mutex_lock(&relay->lock);
@@ -351,7 +457,8 @@ int pl_relay_start(const pl_config_t *config, const pl_shard_map_t *map,
             .dsn = database->direct_dsn,
             .allow_data_loss_on_crash = database->allow_data_loss_on_crash};
         relay->places[i].target = relay->places[i].source;
-        pl_seen_init(&relay->places[i].seen);
+        for (int outbox = 0; outbox < OUTBOXES; outbox++)
+            pl_seen_init(&relay->places[i].progress[outbox].seen);
     }
     pthread_mutex_init(&relay->lock, NULL);
     pthread_condattr_init(&monotonic);

@@ -1,14 +1,14 @@
 /*
- * The relay: writes the senders' copies that the first attempt did not, for any server that is
- * alive.
+ * The relay: writes the senders' copies and makes the changes that the first attempt did not, for
+ * any server that is alive.
  *
  * One thread with blocking connections of its own, by the direct DSNs. Every interval it looks
- * through each database's outbox, without locks, for rows that are due: older than a first attempt
- * takes, or seen in the sweep before (so that a clock that has stepped back delays none). Those
- * whose target can be reached it claims in one transaction (FOR UPDATE SKIP LOCKED: no two relays
- * work on one row), stores their copies in the senders' databases, and deletes them. It may be
- * killed between any two steps: the locks go with its connection, and a copy that is stored twice
- * is stored once.
+ * through each database's two outboxes, without locks, for rows that are due: older than a first
+ * attempt takes, or seen in the sweep before (so that a clock that has stepped back delays none).
+ * Those whose target can be reached it claims in one transaction (FOR UPDATE SKIP LOCKED: no two
+ * relays work on one row), does what they owe in the targets' databases, and deletes them. It may
+ * be killed between any two steps: the locks go with its connection, and what is done twice is done
+ * once.
  */
 #ifndef PL_RELAY_RELAY_H
 #define PL_RELAY_RELAY_H

@@ -1,5 +1,12 @@
 #include "store/conversation.h"
 
+char pl_conversation_status_of(const pl_conversation_state_t *state, int64_t message_id)
+{
+    if (message_id <= state->peer_read_up_to)
+        return 'r';
+    return message_id <= state->peer_delivered_up_to ? 'd' : 's';
+}
+
 static pl_conversations_check_t *of(pl_op_t *op)
 {
     return H2O_STRUCT_FROM_MEMBER(pl_conversations_check_t, op, op);

@@ -1,4 +1,4 @@
-/* Whether a user has conversations: what lets them see another's presence. */
+/* A conversation's state, and whether a user has one: what lets them see another's presence. */
 #ifndef PL_STORE_CONVERSATION_H
 #define PL_STORE_CONVERSATION_H
 
@@ -7,6 +7,26 @@
 #include <stdint.h>
 
 #include "db/op.h"
+
+/* What a conversation's row says besides its last message. Ids are of messages. */
+typedef struct pl_conversation_state {
+    int32_t unread_count;
+    int64_t read_up_to; /* the user's own watermarks; 0: none */
+    int64_t delivered_up_to;
+    int64_t peer_read_up_to; /* the other's, as far as they let it be known */
+    int64_t peer_delivered_up_to;
+    int64_t cleared_up_to; /* the user has deleted what is at or below it */
+    int64_t muted_until;   /* microseconds; 0: not muted */
+    bool archived;
+    bool pinned;
+} pl_conversation_state_t;
+
+/* Of the column `flags` of the functions in sql. */
+#define PL_CONVERSATION_ARCHIVED 1
+#define PL_CONVERSATION_PINNED 2
+
+/* How far a message of the user's own has come, as the column `status` has it. */
+char pl_conversation_status_of(const pl_conversation_state_t *state, int64_t message_id);
 
 #define PL_CONVERSATIONS_CHECK_MAX 100
 

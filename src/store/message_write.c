@@ -21,7 +21,18 @@ enum column {
     COLUMN_CONVERSATION_USERS,
     COLUMN_CONVERSATION_PEERS,
     COLUMN_CONVERSATION_UNREAD,
+    COLUMN_CONVERSATION_READ,
+    COLUMN_CONVERSATION_DELIVERED,
+    COLUMN_CONVERSATION_PEER_READ,
+    COLUMN_CONVERSATION_PEER_DELIVERED,
+    COLUMN_CONVERSATION_CLEARED,
+    COLUMN_CONVERSATION_MUTED,
+    COLUMN_CONVERSATION_FLAGS,
 };
+
+/* first_versions of what a mailbox refuses. */
+#define REFUSED_GONE (-1)
+#define REFUSED_BLOCKED (-2)
 
 static pl_message_write_t *at(pl_op_t *const *ops, size_t i)
 {
@@ -65,6 +76,7 @@ typedef struct plan {
     slot_t *slots; /* in the batch's order; a sender's copy follows its first-written copy */
     size_t slots_count;
     size_t firsts_count;
+    bool has_extras;
     mailbox_t *mailboxes; /* ascending */
     size_t mailboxes_count;
 } plan_t;
@@ -129,8 +141,10 @@ static void plan_make(plan_t *plan, pl_op_t *const *ops, size_t count)
 {
     *plan = (plan_t){.slots = pl_malloc(2 * count * sizeof(slot_t)),
                      .mailboxes = pl_malloc(2 * count * sizeof(mailbox_t))};
-    for (size_t i = 0; i < count; i++)
+    for (size_t i = 0; i < count; i++) {
         add_slots(plan, at(ops, i));
+        plan->has_extras = plan->has_extras || at(ops, i)->extra != NULL;
+    }
     group_by_mailbox(plan);
     for (size_t i = 0; i < plan->slots_count; i++) {
         slot_t *slot = &plan->slots[i];
@@ -193,6 +207,17 @@ static void encode_slots(pl_params_t *params, const plan_t *plan, bool copies)
     }
 }
 
+/* Empty where no message has any: the function takes what is not there for null. */
+static void encode_extras(pl_params_t *params, const plan_t *plan, bool copies)
+{
+    if (plan->has_extras) {
+        SLOT_ARRAY(params, plan, copies, text, slot->write->extra, slot->write->extra_len);
+    } else {
+        pl_params_text_array(params, 0);
+        pl_params_array_end(params);
+    }
+}
+
 static void encode(pl_params_t *params, pl_op_t *const *ops, size_t count)
 {
     plan_t plan;
@@ -203,23 +228,26 @@ static void encode(pl_params_t *params, pl_op_t *const *ops, size_t count)
     MAILBOX_ARRAY(params, &plan, int64, mailbox->time_us);
     encode_slots(params, &plan, false);
     encode_slots(params, &plan, true);
+    encode_extras(params, &plan, false);
+    encode_extras(params, &plan, true);
     plan_dispose(&plan);
 }
 
 /* ---- the answer ---- */
 
-typedef struct unread {
+/* A conversation that something was stored in. */
+typedef struct talk {
     int64_t user_id;
     int64_t peer_id;
-    int32_t count;
-} unread_t;
+    pl_conversation_state_t state;
+} talk_t;
 
 typedef struct answer {
     pl_result_array_t previous, versions;
     pl_result_array_t first_messages, first_versions, first_equals;
     pl_result_array_t copy_versions;
-    unread_t *unread; /* sorted */
-    size_t unread_count;
+    talk_t *talks; /* sorted */
+    size_t talks_count;
 } answer_t;
 
 static void read_answer(answer_t *answer, const PGresult *result)
@@ -234,36 +262,55 @@ static void read_answer(answer_t *answer, const PGresult *result)
     };
 }
 
-static int compare_unread(const void *a, const void *b)
+static int compare_talks(const void *a, const void *b)
 {
-    const unread_t *left = a, *right = b;
+    const talk_t *left = a, *right = b;
     if (left->user_id != right->user_id)
         return left->user_id < right->user_id ? -1 : 1;
     return (left->peer_id > right->peer_id) - (left->peer_id < right->peer_id);
 }
 
-static int32_t unread_count(const answer_t *answer, int64_t user_id, int64_t peer_id)
-{
-    const unread_t key = {.user_id = user_id, .peer_id = peer_id};
-    const unread_t *found = bsearch(&key, answer->unread, answer->unread_count, sizeof(key),
-                                    compare_unread);
-    return found != NULL ? found->count : 0;
-}
-
-/* The conversations that something was stored in; they come in no order. */
-static void read_unread(answer_t *answer, const PGresult *result)
+/* They come in no order. */
+static void read_talks(answer_t *answer, const PGresult *result)
 {
     pl_result_array_t users = pl_result_array(result, 0, COLUMN_CONVERSATION_USERS);
     pl_result_array_t peers = pl_result_array(result, 0, COLUMN_CONVERSATION_PEERS);
-    pl_result_array_t counts = pl_result_array(result, 0, COLUMN_CONVERSATION_UNREAD);
+    pl_result_array_t unread = pl_result_array(result, 0, COLUMN_CONVERSATION_UNREAD);
+    pl_result_array_t read = pl_result_array(result, 0, COLUMN_CONVERSATION_READ);
+    pl_result_array_t delivered = pl_result_array(result, 0, COLUMN_CONVERSATION_DELIVERED);
+    pl_result_array_t peer_read = pl_result_array(result, 0, COLUMN_CONVERSATION_PEER_READ);
+    pl_result_array_t peer_delivered = pl_result_array(result, 0,
+                                                       COLUMN_CONVERSATION_PEER_DELIVERED);
+    pl_result_array_t cleared = pl_result_array(result, 0, COLUMN_CONVERSATION_CLEARED);
+    pl_result_array_t muted = pl_result_array(result, 0, COLUMN_CONVERSATION_MUTED);
+    pl_result_array_t flags = pl_result_array(result, 0, COLUMN_CONVERSATION_FLAGS);
 
-    answer->unread_count = users.count;
-    answer->unread = pl_calloc(users.count + 1, sizeof(unread_t));
+    answer->talks_count = users.count;
+    answer->talks = pl_calloc(users.count + 1, sizeof(talk_t));
     for (size_t i = 0; i < users.count; i++)
-        answer->unread[i] = (unread_t){.user_id = pl_result_array_int64(&users, i),
-                                       .peer_id = pl_result_array_int64(&peers, i),
-                                       .count = pl_result_array_int32(&counts, i)};
-    qsort(answer->unread, users.count, sizeof(unread_t), compare_unread);
+        answer->talks[i] = (talk_t){
+            .user_id = pl_result_array_int64(&users, i),
+            .peer_id = pl_result_array_int64(&peers, i),
+            .state = {
+                .unread_count = pl_result_array_int32(&unread, i),
+                .read_up_to = pl_result_array_int64(&read, i),
+                .delivered_up_to = pl_result_array_int64(&delivered, i),
+                .peer_read_up_to = pl_result_array_int64(&peer_read, i),
+                .peer_delivered_up_to = pl_result_array_int64(&peer_delivered, i),
+                .cleared_up_to = pl_result_array_int64(&cleared, i),
+                .muted_until = pl_result_array_int64(&muted, i),
+                .archived = (pl_result_array_int32(&flags, i) & PL_CONVERSATION_ARCHIVED) != 0,
+                .pinned = (pl_result_array_int32(&flags, i) & PL_CONVERSATION_PINNED) != 0,
+            }};
+    qsort(answer->talks, users.count, sizeof(talk_t), compare_talks);
+}
+
+static pl_conversation_state_t state_of(const answer_t *answer, int64_t user_id, int64_t peer_id)
+{
+    const talk_t key = {.user_id = user_id, .peer_id = peer_id};
+    const talk_t *found = bsearch(&key, answer->talks, answer->talks_count, sizeof(key),
+                                  compare_talks);
+    return found != NULL ? found->state : (pl_conversation_state_t){0};
 }
 
 /* `version` is that of the row; at or below the mailbox's previous one, or 0: nothing was stored.
@@ -277,7 +324,7 @@ static pl_mailbox_change_t change_of(const answer_t *answer, size_t mailbox, int
         .mailbox_version = pl_result_array_int64(&answer->versions, mailbox),
     };
     if (version > change.mailbox_previous)
-        change.unread_count = unread_count(answer, user_id, peer_id);
+        change.conversation = state_of(answer, user_id, peer_id);
     return change;
 }
 
@@ -288,6 +335,10 @@ static void decode_first(pl_message_write_t *write, const answer_t *answer, size
                               pl_result_array_int64(&answer->first_versions, index));
     if (write->change.version > write->change.mailbox_previous)
         write->status = PL_WRITE_STORED;
+    else if (write->change.version == REFUSED_GONE)
+        write->status = PL_WRITE_GONE;
+    else if (write->change.version == REFUSED_BLOCKED)
+        write->status = PL_WRITE_BLOCKED;
     else
         write->status = pl_result_array_bool(&answer->first_equals, index) ? PL_WRITE_DUPLICATE
                                                                            : PL_WRITE_REUSED;
@@ -307,7 +358,7 @@ static bool decode(PGresult *result, pl_op_t *const *ops, size_t count)
     size_t firsts = 0, copies = 0;
 
     read_answer(&answer, result);
-    read_unread(&answer, result);
+    read_talks(&answer, result);
     for (size_t i = 0; i < count; i++) {
         pl_message_write_t *write = at(ops, i);
         if (write->message_id > 0)
@@ -319,7 +370,7 @@ static bool decode(PGresult *result, pl_op_t *const *ops, size_t count)
                                            write->mailbox_id,
                                            pl_result_array_int64(&answer.copy_versions, copies++));
     }
-    free(answer.unread);
+    free(answer.talks);
     return false;
 }
 
@@ -330,23 +381,28 @@ static bool have_one_key(const pl_message_write_t *a, const pl_message_write_t *
            memcmp(a->client_message_id, b->client_message_id, a->client_message_id_len) == 0;
 }
 
+static bool is_same(const char *a, size_t a_len, const char *b, size_t b_len)
+{
+    return a_len == b_len && (a_len == 0 || memcmp(a, b, a_len) == 0);
+}
+
 /* A retry in the same batch. What is there has the leader's content, or else other content than
- * the leader's. */
+ * the leader's; what refuses the leader refuses it too. */
 static bool adopt(pl_op_t *op, const pl_op_t *leader_op)
 {
     pl_message_write_t *write = (pl_message_write_t *)op;
     const pl_message_write_t *leader = pl_message_write_of(leader_op);
-    bool is_equal = write->content_len == leader->content_len &&
-                    memcmp(write->content, leader->content, write->content_len) == 0;
+    bool is_equal = is_same(write->content, write->content_len, leader->content,
+                            leader->content_len) &&
+                    is_same(write->extra, write->extra_len, leader->extra, leader->extra_len);
 
     if (!have_one_key(write, leader) || (leader->status == PL_WRITE_REUSED && !is_equal))
         return false;
     write->stored_id = leader->stored_id;
     write->change = leader->change;
-    if (!is_equal)
-        write->status = PL_WRITE_REUSED;
-    else
-        write->status = leader->status == PL_WRITE_STORED ? PL_WRITE_DUPLICATE : leader->status;
+    write->status = leader->status;
+    if (leader->status == PL_WRITE_STORED || leader->status == PL_WRITE_DUPLICATE)
+        write->status = is_equal ? PL_WRITE_DUPLICATE : PL_WRITE_REUSED;
     return true;
 }
 
@@ -363,7 +419,7 @@ static void on_committed(void *context, pl_op_t *const *ops, size_t count)
 const pl_op_kind_t pl_message_write_kind = {
     .name = "write_messages",
     .sql = "SELECT * FROM parley.write_messages($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, "
-           "$13, $14, $15, $16, $17)",
+           "$13, $14, $15, $16, $17, $18, $19)",
     .max_ops = SIZE_MAX,
     .encode = encode,
     .decode = decode,

@@ -12,6 +12,7 @@
 #include <stdint.h>
 
 #include "db/op.h"
+#include "store/conversation.h"
 
 enum pl_copy_mode {
     PL_COPY_NONE = 0,
@@ -23,14 +24,16 @@ enum pl_write_status {
     PL_WRITE_STORED = 0,
     PL_WRITE_DUPLICATE = 1, /* it was there already, with the same content: nothing has changed */
     PL_WRITE_REUSED = 2,    /* the key was used for other content: nothing has changed */
+    PL_WRITE_GONE = 3,      /* the recipient is erased: nothing has changed */
+    PL_WRITE_BLOCKED = 4,   /* the recipient has blocked the sender: nothing has changed */
 };
 
 /* What a batch did to one mailbox, as the operation that caused it sees it. */
 typedef struct pl_mailbox_change {
-    int64_t version;          /* of the row that this operation wrote */
-    int64_t mailbox_previous; /* the mailbox's version before the batch */
-    int64_t mailbox_version;  /* and after it */
-    int32_t unread_count;     /* the conversation's, after the batch */
+    int64_t version;                      /* of the row that this operation wrote */
+    int64_t mailbox_previous;             /* the mailbox's version before the batch */
+    int64_t mailbox_version;              /* and after it */
+    pl_conversation_state_t conversation; /* after the batch */
 } pl_mailbox_change_t;
 
 typedef struct pl_message_write {
@@ -46,6 +49,8 @@ typedef struct pl_message_write {
     size_t client_message_id_len;
     const char *content; /* valid UTF-8 without NUL */
     size_t content_len;
+    const char *extra; /* the row's `extra` (sql/README.md), NULL for nearly all */
+    size_t extra_len;
 
     /* The answer. */
     enum pl_write_status status;
@@ -64,10 +69,21 @@ void pl_message_write_init(pl_message_write_t *write);
 
 extern const pl_op_kind_t pl_message_write_kind;
 
-/* Who is told of committed writes: the context of the cluster's lanes. `on_commit` runs on the
- * lane's thread before the operations are done; what it needs of them it copies. */
+/* A mailbox that a committed transaction has changed. */
+typedef struct pl_mailbox_wake {
+    int64_t user_id;
+    int64_t previous; /* the version before */
+    int64_t version;  /* and after */
+} pl_mailbox_wake_t;
+
+/* Who is told of committed writes: the context of the cluster's lanes. Both run on the lane's
+ * thread before the operations are done; what they need they copy. */
 typedef struct pl_commit_listener {
+    /* Messages were written: pl_message_write_t. */
     void (*on_commit)(struct pl_commit_listener *listener, pl_op_t *const *writes, size_t count);
+    /* Mailboxes have changed in another way (store/change.h): what changed has to be read. */
+    void (*on_change)(struct pl_commit_listener *listener, const pl_mailbox_wake_t *wakes,
+                      size_t count);
 } pl_commit_listener_t;
 
 static inline const pl_message_write_t *pl_message_write_of(const pl_op_t *op)

@@ -13,6 +13,9 @@
 /* A settlement that finds no database in this time is left to the relay. */
 #define DEADLINE_MS 5000
 
+/* recipient, sender, message; or mailbox, version, ordinal: the first says which database. */
+#define KEY_COLUMNS 3
+
 struct pl_settler {
     pl_loop_t *loop;
     const pl_cluster_t *cluster;
@@ -22,9 +25,7 @@ struct pl_settler {
 
 typedef struct settle {
     pl_op_t op;
-    int64_t recipient_id;
-    int64_t sender_id;
-    int64_t message_id;
+    int64_t key[KEY_COLUMNS];
 } settle_t;
 
 static const settle_t *at(pl_op_t *const *ops, size_t i)
@@ -34,18 +35,12 @@ static const settle_t *at(pl_op_t *const *ops, size_t i)
 
 static void encode(pl_params_t *params, pl_op_t *const *ops, size_t count)
 {
-    pl_params_int64_array(params, count);
-    for (size_t i = 0; i < count; i++)
-        pl_params_element_int64(params, at(ops, i)->recipient_id);
-    pl_params_array_end(params);
-    pl_params_int64_array(params, count);
-    for (size_t i = 0; i < count; i++)
-        pl_params_element_int64(params, at(ops, i)->sender_id);
-    pl_params_array_end(params);
-    pl_params_int64_array(params, count);
-    for (size_t i = 0; i < count; i++)
-        pl_params_element_int64(params, at(ops, i)->message_id);
-    pl_params_array_end(params);
+    for (int column = 0; column < KEY_COLUMNS; column++) {
+        pl_params_int64_array(params, count);
+        for (size_t i = 0; i < count; i++)
+            pl_params_element_int64(params, at(ops, i)->key[column]);
+        pl_params_array_end(params);
+    }
 }
 
 static bool decode(PGresult *result, pl_op_t *const *ops, size_t count)
@@ -64,6 +59,14 @@ static const pl_op_kind_t settle_kind = {
     .decode = decode,
 };
 
+static const pl_op_kind_t settle_change_kind = {
+    .name = "settle_changes",
+    .sql = "SELECT parley.settle_changes($1, $2, $3)",
+    .max_ops = SIZE_MAX,
+    .encode = encode,
+    .decode = decode,
+};
+
 static void on_done(pl_op_t *op)
 {
     free(H2O_STRUCT_FROM_MEMBER(settle_t, op, op));
@@ -77,8 +80,7 @@ static void on_timer(pl_timer_t *timer)
         settle_t *settle = H2O_STRUCT_FROM_MEMBER(settle_t, op.link, settler->waiting.next);
         h2o_linklist_unlink(&settle->op.link);
         settle->op.deadline_ms = (uint64_t)pl_clock_monotonic_ms() + DEADLINE_MS;
-        pl_lane_t *lane = pl_cluster_read_lane(settler->cluster,
-                                               (int)pl_id_shard(settle->recipient_id));
+        pl_lane_t *lane = pl_cluster_read_lane(settler->cluster, (int)pl_id_shard(settle->key[0]));
         if (pl_lane_submit(lane, &settle->op) != 0)
             free(settle);
     }
@@ -94,16 +96,27 @@ pl_settler_t *pl_settler_create(pl_loop_t *loop, const pl_cluster_t *cluster)
     return settler;
 }
 
-void pl_settler_add(pl_settler_t *settler, int64_t recipient_id, int64_t sender_id,
-                    int64_t message_id)
+static void add(pl_settler_t *settler, const pl_op_kind_t *kind, int64_t mailbox_id, int64_t second,
+                int64_t third)
 {
     settle_t *settle = pl_calloc(1, sizeof(*settle));
-    settle->op.kind = &settle_kind;
+    settle->op.kind = kind;
     settle->op.on_done = on_done;
-    settle->recipient_id = recipient_id;
-    settle->sender_id = sender_id;
-    settle->message_id = message_id;
+    settle->key[0] = mailbox_id;
+    settle->key[1] = second;
+    settle->key[2] = third;
     h2o_linklist_insert(&settler->waiting, &settle->op.link);
     if (!pl_timer_is_armed(&settler->timer))
         pl_timer_arm(pl_timer_queue(settler->loop, COLLECT_MS), &settler->timer);
+}
+
+void pl_settler_add(pl_settler_t *settler, int64_t recipient_id, int64_t sender_id,
+                    int64_t message_id)
+{
+    add(settler, &settle_kind, recipient_id, sender_id, message_id);
+}
+
+void pl_settler_add_change(pl_settler_t *settler, const pl_owed_change_t *owed)
+{
+    add(settler, &settle_change_kind, owed->mailbox_id, owed->version, owed->ordinal);
 }

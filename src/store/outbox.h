@@ -12,6 +12,7 @@
 
 #include "db/cluster.h"
 #include "loop/loop.h"
+#include "store/change.h"
 
 typedef struct pl_settler pl_settler_t;
 
@@ -21,5 +22,8 @@ pl_settler_t *pl_settler_create(pl_loop_t *loop, const pl_cluster_t *cluster);
 /* Forgets what the outbox owes for that message: the sender's copy is committed. Best effort. */
 void pl_settler_add(pl_settler_t *settler, int64_t recipient_id, int64_t sender_id,
                     int64_t message_id);
+
+/* The same of a row of the change outbox: the change is made. */
+void pl_settler_add_change(pl_settler_t *settler, const pl_owed_change_t *owed);
 
 #endif

@@ -24,6 +24,18 @@ enum conversation_column {
     CONVERSATION_TEXT, /* begins with the snippet */
     CONVERSATION_UNREAD_COUNT,
     CONVERSATION_VERSION,
+    CONVERSATION_STATE,
+};
+
+/* From read_up_to on, where a row is a conversation. */
+enum state_column {
+    STATE_READ,
+    STATE_DELIVERED,
+    STATE_PEER_READ,
+    STATE_PEER_DELIVERED,
+    STATE_CLEARED,
+    STATE_MUTED,
+    STATE_FLAGS,
 };
 
 enum message_column {
@@ -32,6 +44,8 @@ enum message_column {
     MESSAGE_CLIENT_MESSAGE_ID,
     MESSAGE_CONTENT,
     MESSAGE_VERSION,
+    MESSAGE_EXTRA,
+    MESSAGE_STATUS,
 };
 
 /* Of fetch_updates; the first row is the page's head. */
@@ -42,8 +56,12 @@ enum update_column {
     UPDATE_SENDER_ID,
     UPDATE_CLIENT_MESSAGE_ID,
     UPDATE_TEXT, /* the content, or the snippet */
-    UPDATE_UNREAD_COUNT,
     UPDATE_VERSION,
+    UPDATE_EXTRA,
+    UPDATE_STATUS,
+    UPDATE_UNREAD_COUNT,
+    UPDATE_STATE,
+    UPDATE_MAILBOX_VERSION = UPDATE_STATE + STATE_FLAGS + 1,
     UPDATE_IS_DELTA,
     UPDATE_HAS_MORE,
 };
@@ -230,8 +248,7 @@ static bool decode_updates(PGresult *result, pl_op_t *const *ops, size_t count)
 
 const pl_op_kind_t pl_conversations_read_kind = {
     .name = "fetch_conversations",
-    .sql = "SELECT read, mailbox_version, is_delta, peer_id, last_message_id, beginning, "
-           "unread_count, version FROM ",
+    .sql = "SELECT * FROM ",
     .sql_tail = ".fetch_conversations($1, $2, $3, $4)",
     .max_ops = PAGES_MAX,
     .encode = encode_conversations,
@@ -252,9 +269,7 @@ const pl_op_kind_t pl_messages_read_kind = {
 
 const pl_op_kind_t pl_updates_read_kind = {
     .name = "fetch_updates",
-    .sql = "SELECT kind, peer_id, message_id, sender_id, client_message_id, content, unread_count, "
-           "version, is_delta, "
-           "has_more FROM ",
+    .sql = "SELECT * FROM ",
     .sql_tail = ".fetch_updates($1, $2, $3)",
     .max_ops = 1,
     .encode = encode_updates,
@@ -282,6 +297,29 @@ static const char *text_at(const PGresult *result, int row, int column, size_t *
     return PQgetvalue(result, row, column);
 }
 
+static char char_at(const PGresult *result, int row, int column)
+{
+    return PQgetisnull(result, row, column) ? 0 : *PQgetvalue(result, row, column);
+}
+
+static void read_state(const PGresult *result, int row, int unread, int first,
+                       pl_conversation_state_t *state_r)
+{
+    int32_t flags = pl_result_int32(result, row, first + STATE_FLAGS);
+
+    *state_r = (pl_conversation_state_t){
+        .unread_count = pl_result_int32(result, row, unread),
+        .read_up_to = pl_result_int64(result, row, first + STATE_READ),
+        .delivered_up_to = pl_result_int64(result, row, first + STATE_DELIVERED),
+        .peer_read_up_to = pl_result_int64(result, row, first + STATE_PEER_READ),
+        .peer_delivered_up_to = pl_result_int64(result, row, first + STATE_PEER_DELIVERED),
+        .cleared_up_to = pl_result_int64(result, row, first + STATE_CLEARED),
+        .muted_until = pl_result_int64(result, row, first + STATE_MUTED),
+        .archived = (flags & PL_CONVERSATION_ARCHIVED) != 0,
+        .pinned = (flags & PL_CONVERSATION_PINNED) != 0,
+    };
+}
+
 void pl_page_message(const pl_page_read_t *read, size_t index, pl_message_t *message_r)
 {
     const PGresult *result = read->rows->result;
@@ -295,6 +333,8 @@ void pl_page_message(const pl_page_read_t *read, size_t index, pl_message_t *mes
     message_r->client_message_id = text_at(result, row, MESSAGE_CLIENT_MESSAGE_ID,
                                            &message_r->client_message_id_len);
     message_r->content = text_at(result, row, MESSAGE_CONTENT, &message_r->content_len);
+    message_r->extra = text_at(result, row, MESSAGE_EXTRA, &message_r->extra_len);
+    message_r->status = char_at(result, row, MESSAGE_STATUS);
     pl_clock_observe(pl_message_id_timestamp(message_r->message_id));
 }
 
@@ -308,7 +348,7 @@ void pl_page_conversation(const pl_page_read_t *read, size_t index,
     conversation_r->peer_id = pl_result_int64(result, row, CONVERSATION_PEER_ID);
     conversation_r->last_message_id = pl_result_int64(result, row, CONVERSATION_LAST_MESSAGE_ID);
     conversation_r->version = pl_result_int64(result, row, CONVERSATION_VERSION);
-    conversation_r->unread_count = pl_result_int32(result, row, CONVERSATION_UNREAD_COUNT);
+    read_state(result, row, CONVERSATION_UNREAD_COUNT, CONVERSATION_STATE, &conversation_r->state);
     size_t length;
     conversation_r->snippet = text_at(result, row, CONVERSATION_TEXT, &length);
     conversation_r->snippet_len = pl_utf8_prefix(conversation_r->snippet, length,
@@ -336,13 +376,14 @@ char pl_page_update(const pl_page_read_t *read, size_t index, pl_message_t *mess
         message_r->client_message_id = text_at(result, row, UPDATE_CLIENT_MESSAGE_ID,
                                                &message_r->client_message_id_len);
         message_r->content = text_at(result, row, UPDATE_TEXT, &message_r->content_len);
+        message_r->extra = text_at(result, row, UPDATE_EXTRA, &message_r->extra_len);
+        message_r->status = char_at(result, row, UPDATE_STATUS);
     } else {
-        *conversation_r = (pl_conversation_t){
-            .user_id = read->user_id,
-            .peer_id = peer_id,
-            .last_message_id = message_id,
-            .version = version,
-            .unread_count = pl_result_int32(result, row, UPDATE_UNREAD_COUNT)};
+        *conversation_r = (pl_conversation_t){.user_id = read->user_id,
+                                              .peer_id = peer_id,
+                                              .last_message_id = message_id,
+                                              .version = version};
+        read_state(result, row, UPDATE_UNREAD_COUNT, UPDATE_STATE, &conversation_r->state);
         conversation_r->snippet = text_at(result, row, UPDATE_TEXT, &conversation_r->snippet_len);
     }
     return kind;

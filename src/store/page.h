@@ -14,6 +14,7 @@
 #include <stdint.h>
 
 #include "db/op.h"
+#include "store/conversation.h"
 
 /* What the page as a whole says. */
 typedef struct pl_page {
@@ -71,6 +72,11 @@ typedef struct pl_message {
     size_t client_message_id_len;
     const char *content;
     size_t content_len;
+    const char *extra; /* members of its JSON object, without the braces; extra_len 0: none */
+    size_t extra_len;
+    /* Of a message of the user's own: 's' sent, 'd' delivered to the other, 'r' read by them. Else
+     * 0. */
+    char status;
 } pl_message_t;
 
 /* A snippet is so much of a message. As left(content, 100) in sql/shard/fetch_updates.sql. */
@@ -82,7 +88,7 @@ typedef struct pl_conversation {
     int64_t peer_id;
     int64_t last_message_id;
     int64_t version;
-    int32_t unread_count;
+    pl_conversation_state_t state;
     const char *snippet;
     size_t snippet_len;
 } pl_conversation_t;

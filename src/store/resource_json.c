@@ -12,6 +12,11 @@ static void participants(pl_buffer_t *out, int64_t user_id, int64_t peer_id)
     pl_json_array_end(out);
 }
 
+static const char *status_word(char status)
+{
+    return status == 'r' ? "read" : status == 'd' ? "delivered" : "sent";
+}
+
 void pl_message_to_json(pl_buffer_t *out, const pl_message_t *message)
 {
     pl_json_object_begin(out);
@@ -22,15 +27,60 @@ void pl_message_to_json(pl_buffer_t *out, const pl_message_t *message)
     pl_json_key(out, "senderId");
     pl_json_id(out, message->sender_id);
     participants(out, message->user_id, message->peer_id);
-    pl_json_key(out, "messageContent");
-    pl_json_string(out, message->content, message->content_len);
+    /* None is empty when it is sent: it is deleted. */
+    if (message->content_len > 0) {
+        pl_json_key(out, "messageContent");
+        pl_json_string(out, message->content, message->content_len);
+    }
     pl_json_key(out, "sentTimestamp");
     pl_json_int64(out, pl_message_id_timestamp(message->message_id));
     pl_json_key(out, "clientMessageId");
     pl_json_string(out, message->client_message_id, message->client_message_id_len);
     pl_json_key(out, "lastUpdatedTimestamp");
     pl_json_int64(out, message->version);
+    if (message->status != 0) {
+        pl_json_key(out, "status");
+        pl_json_text(out, status_word(message->status));
+    }
+    if (message->extra_len > 0)
+        pl_json_raw(out, message->extra, message->extra_len);
     pl_json_object_end(out);
+}
+
+static void member_state(pl_buffer_t *out, int64_t user_id, int64_t delivered_up_to,
+                         int64_t read_up_to)
+{
+    pl_json_object_begin(out);
+    pl_json_key(out, "userId");
+    pl_json_id(out, user_id);
+    pl_json_key(out, "deliveredUpTo");
+    pl_json_id(out, delivered_up_to);
+    pl_json_key(out, "readUpTo");
+    pl_json_id(out, read_up_to);
+    pl_json_object_end(out);
+}
+
+static void conversation_state(pl_buffer_t *out, const pl_conversation_t *conversation)
+{
+    const pl_conversation_state_t *state = &conversation->state;
+
+    pl_json_key(out, "unreadCount");
+    pl_json_int64(out, state->unread_count);
+    pl_json_key(out, "readUpTo");
+    pl_json_id(out, state->read_up_to);
+    pl_json_key(out, "memberStates");
+    pl_json_array_begin(out);
+    member_state(out, conversation->user_id, state->delivered_up_to, state->read_up_to);
+    member_state(out, conversation->peer_id, state->peer_delivered_up_to, state->peer_read_up_to);
+    pl_json_array_end(out);
+    pl_json_key(out, "clearedUpTo");
+    pl_json_id(out, state->cleared_up_to);
+    pl_json_key(out, "mutedUntil");
+    pl_json_int64(out, state->muted_until);
+    pl_json_key(out, "archived");
+    pl_json_bool(out, state->archived);
+    pl_json_key(out, "pinned");
+    pl_json_bool(out, state->pinned);
 }
 
 void pl_conversation_to_json(pl_buffer_t *out, const pl_conversation_t *conversation)
@@ -47,8 +97,7 @@ void pl_conversation_to_json(pl_buffer_t *out, const pl_conversation_t *conversa
     pl_json_int64(out, pl_message_id_timestamp(conversation->last_message_id));
     pl_json_key(out, "lastMessageId");
     pl_json_id(out, conversation->last_message_id);
-    pl_json_key(out, "unreadCount");
-    pl_json_int64(out, conversation->unread_count);
+    conversation_state(out, conversation);
     pl_json_object_end(out);
 }
 

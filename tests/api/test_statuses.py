@@ -125,7 +125,7 @@ def test_expectation(call, operation):
 
 
 @pytest.mark.parametrize("path", ["/", "/v1", "/v1/", "/v2/users", "/v1/user", "/v1/users/", "/v1/users/1/2",
-                                  "/v1/messages/", "/v1/conversations/1", "/v1/conversations/1-2/messages/3",
+                                  "/v1/messages/", "/v1/conversations/1", "/v1/conversations/1-2/messages/3/4",
                                   "/v1/updates/", "/metrics", "/healthz", "/readyz", "/openapi.yaml", "/.git/config",
                                   "/docs/", "/V1/users", "/v1/updates/stream/x", "/v1/users%2F1"])
 def test_nothing_else_is_served(api, alice, path):

@@ -208,7 +208,7 @@ def check_plans(session):
         text = plan["Query Text"]
         if "test.write" in text or "parley.write_messages" in text:
             continue
-        lookup = text.startswith("SELECT coalesce(bool_and(content")
+        lookup = text.startswith("SELECT coalesce(bool_and(parley.is_as_sent")
         others += not lookup
         for node in nodes(plan["Plan"]):
             if lookup and node["Node Type"] in SCANS:

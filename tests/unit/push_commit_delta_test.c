@@ -33,7 +33,11 @@ static pl_message_write_t write_of(int64_t mailbox, int64_t sender, const char *
         .content_len = strlen(content),
         .status = PL_WRITE_STORED,
         .stored_id = id,
-        .change = {version, previous, after, 7},
+        .change =
+            {version,
+             previous,
+             after,
+             {.unread_count = 7, .read_up_to = 1900, .peer_read_up_to = 1800, .pinned = true}},
     };
 }
 
@@ -58,7 +62,11 @@ static void test_one_message(void **state)
         "\"sentTimestamp\":1000,\"clientMessageId\":\"c1\",\"lastUpdatedTimestamp\":1001}],"
         "\"conversations\":[{\"conversationId\":\"100-200\",\"participants\":[\"100\",\"200\"],"
         "\"snippet\":\"hi \\\"you\\\"\",\"lastUpdatedTimestamp\":1001,"
-        "\"lastMessageTimestamp\":1000,\"lastMessageId\":\"2000\",\"unreadCount\":7}],"
+        "\"lastMessageTimestamp\":1000,\"lastMessageId\":\"2000\",\"unreadCount\":7,"
+        "\"readUpTo\":\"1900\",\"memberStates\":["
+        "{\"userId\":\"200\",\"deliveredUpTo\":\"0\",\"readUpTo\":\"1900\"},"
+        "{\"userId\":\"100\",\"deliveredUpTo\":\"0\",\"readUpTo\":\"1800\"}],"
+        "\"clearedUpTo\":\"0\",\"mutedUntil\":0,\"archived\":false,\"pinned\":true}],"
         "\"isDeltaUpdate\":true,\"lastUpdatedTimestamp\":1001,\"hasMore\":false}";
     assert_int_equal(wake.delta_len, sizeof(expected) - 1);
     assert_memory_equal(wake.delta, expected, wake.delta_len);
@@ -75,7 +83,7 @@ static void test_batch_is_grouped_by_mailbox(void **state)
         write_of(BOB, ALICE, "three", 2004, 1003, 990, 1003),
     };
     writes[2].copy_mode = PL_COPY_HERE;
-    writes[2].copy_change = (pl_mailbox_change_t){1500, 995, 1500, 0};
+    writes[2].copy_change = (pl_mailbox_change_t){1500, 995, 1500, {.unread_count = 0}};
     pl_op_t *ops[] = {&writes[0].op, &writes[1].op, &writes[2].op};
     pl_commit_deltas_t deltas;
     pl_wake_t wake;

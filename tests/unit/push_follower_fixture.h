@@ -272,9 +272,26 @@ static void set_text(PGresult *result, int row, int column, const char *text)
 /* The columns of fetch_updates, in the order of pl_updates_read_kind. */
 static PGresult *empty_page(void)
 {
-    static const char *const names[] = {
-        "kind",    "peer_id",      "message_id", "sender_id", "client_message_id",
-        "content", "unread_count", "version",    "is_delta",  "has_more"};
+    static const char *const names[] = {"kind",
+                                        "peer_id",
+                                        "message_id",
+                                        "sender_id",
+                                        "client_message_id",
+                                        "content",
+                                        "version",
+                                        "extra",
+                                        "status",
+                                        "unread_count",
+                                        "read_up_to",
+                                        "delivered_up_to",
+                                        "peer_read_up_to",
+                                        "peer_delivered_up_to",
+                                        "cleared_up_to",
+                                        "muted_until",
+                                        "flags",
+                                        "mailbox_version",
+                                        "is_delta",
+                                        "has_more"};
     enum { COLUMNS = sizeof(names) / sizeof(names[0]) };
     PGresult *result = PQmakeEmptyPGresult(NULL, PGRES_TUPLES_OK);
     PGresAttDesc columns[COLUMNS];
@@ -302,9 +319,9 @@ static PGresult *page_of(const page_t *page)
     PGresult *result = empty_page();
 
     set_text(result, 0, 0, "h");
-    set_int64(result, 0, 7, page->version);
-    set_bool(result, 0, 8, !page->replaces);
-    set_bool(result, 0, 9, page->has_more);
+    set_int64(result, 0, 6, page->version);
+    set_bool(result, 0, 18, !page->replaces);
+    set_bool(result, 0, 19, page->has_more);
     for (size_t i = 0; i < page->messages_count; i++) {
         int row = (int)i + 1;
         int64_t version = page->first_version + (int64_t)i;
@@ -314,7 +331,7 @@ static PGresult *page_of(const page_t *page)
         set_int64(result, row, 3, PEER);
         set_text(result, row, 4, "c");
         set_text(result, row, 5, page->content);
-        set_int64(result, row, 7, version);
+        set_int64(result, row, 6, version);
     }
     return result;
 }

@@ -33,6 +33,8 @@ enum {
     COPY_MESSAGES,
     COPY_KEYS,
     COPY_CONTENTS,
+    FIRST_EXTRAS,
+    COPY_EXTRAS,
     PARAMETERS,
 };
 
@@ -264,6 +266,13 @@ enum {
     CONVERSATION_USERS,
     CONVERSATION_PEERS,
     CONVERSATION_UNREAD,
+    CONVERSATION_READ,
+    CONVERSATION_DELIVERED,
+    CONVERSATION_PEER_READ,
+    CONVERSATION_PEER_DELIVERED,
+    CONVERSATION_CLEARED,
+    CONVERSATION_MUTED,
+    CONVERSATION_FLAGS,
     COLUMNS,
 };
 
@@ -289,6 +298,16 @@ static void set_array(PGresult *answer, int column, int size, const int64_t *val
 #define SET(answer, column, size, ...)                                    \
     set_array((answer), (column), (size), (const int64_t[]){__VA_ARGS__}, \
               COUNT(((const int64_t[]){__VA_ARGS__})))
+
+/* Of `count` conversations, all as they begin. */
+static void set_states(PGresult *answer, size_t count)
+{
+    static const int64_t zeros[8] = {0};
+
+    for (int column = CONVERSATION_READ; column < CONVERSATION_FLAGS; column++)
+        set_array(answer, column, 8, zeros, count);
+    set_array(answer, CONVERSATION_FLAGS, 4, zeros, count);
+}
 
 /* A row of NULLs. */
 static PGresult *empty_answer(void)
@@ -316,7 +335,7 @@ static void expect_change(const pl_mailbox_change_t *change, int64_t version, in
     assert_int_equal(change->version, version);
     assert_int_equal(change->mailbox_previous, previous);
     assert_int_equal(change->mailbox_version, after);
-    assert_int_equal(change->unread_count, unread);
+    assert_int_equal(change->conversation.unread_count, unread);
 }
 
 static void test_all_is_stored(void **state)
@@ -334,6 +353,7 @@ static void test_all_is_stored(void **state)
     SET(answer, CONVERSATION_USERS, 8, ALICE, ALICE, BOB, BOB);
     SET(answer, CONVERSATION_PEERS, 8, BOB, CAROL, ALICE, CAROL);
     SET(answer, CONVERSATION_UNREAD, 4, 11, 12, 21, 23);
+    set_states(answer, 4);
     give(answer, writes, WRITES);
 
     static const int64_t ids[] = {10000, 10003, 14000, 14003, 18000};
@@ -367,6 +387,7 @@ static void test_retries_and_refusals(void **state)
     SET(answer, CONVERSATION_USERS, 8, BOB, BOB);
     SET(answer, CONVERSATION_PEERS, 8, CAROL, ALICE);
     SET(answer, CONVERSATION_UNREAD, 4, 23, 21);
+    set_states(answer, 2);
     give(answer, writes, WRITES);
 
     assert_int_equal(writes[ALICE_TO_BOB].status, PL_WRITE_DUPLICATE);
@@ -399,6 +420,7 @@ static void test_copies_alone(void **state)
     SET(answer, CONVERSATION_USERS, 8, ALICE, BOB);
     SET(answer, CONVERSATION_PEERS, 8, CAROL, ALICE);
     SET(answer, CONVERSATION_UNREAD, 4, 1, 2);
+    set_states(answer, 2);
     give(answer, writes, COUNT(writes));
     expect_change(&writes[0].change, 9000, 2000, 9000, 2);
     expect_change(&writes[1].change, 8000, 1000, 8000, 1);

@@ -8,7 +8,7 @@
 
 #include "testing.h"
 
-#define COLUMNS 8
+#define COLUMNS 10
 #define READS 4
 
 /* A row of fetch_messages; message_id 0: none. */

@@ -1,0 +1,15 @@
+-- Whether a stored message was sent with that content, be it edited or deleted since.
+--
+-- content, extra            of the stored message
+-- sent_content, sent_extra  of the send
+CREATE OR REPLACE FUNCTION parley.is_as_sent(content text, extra jsonb, sent_content text, sent_extra jsonb)
+    RETURNS boolean
+    LANGUAGE sql IMMUTABLE
+    SET search_path = pg_catalog, pg_temp
+AS $$
+    SELECT extra ->> 'replyTo' IS NOT DISTINCT FROM sent_extra ->> 'replyTo'
+           AND CASE WHEN extra ? 'original'
+                    THEN extra ->> 'original' = encode(sha256(convert_to(sent_content, 'UTF8')), 'hex')
+                    ELSE content = sent_content END
+$$;
+REVOKE ALL ON FUNCTION parley.is_as_sent(text, jsonb, text, jsonb) FROM PUBLIC;

@@ -1,0 +1,16 @@
+-- What the API says of a message's extra: members of its JSON object, without the braces.
+CREATE OR REPLACE FUNCTION parley.message_extra(extra jsonb)
+    RETURNS text
+    LANGUAGE plpgsql IMMUTABLE
+    SET search_path = pg_catalog, pg_temp
+AS $$
+BEGIN
+    RETURN nullif(concat_ws(',',
+        '"replyTo":' || (extra -> 'replyTo')::text,
+        '"editedTimestamp":' || (extra -> 'editedTimestamp')::text,
+        '"deletedTimestamp":' || (extra -> 'deletedTimestamp')::text,
+        '"deletedScope":' || (extra -> 'deletedScope')::text,
+        '"reactions":' || CASE WHEN extra ? 'reactions' THEN parley.reactions_list(extra -> 'reactions')::text END), '');
+END
+$$;
+REVOKE ALL ON FUNCTION parley.message_extra(jsonb) FROM PUBLIC;

@@ -1,0 +1,10 @@
+-- A message's reactions as the API has them: [{emoji, userIds}].
+CREATE OR REPLACE FUNCTION parley.reactions_list(reactions jsonb)
+    RETURNS jsonb
+    LANGUAGE sql IMMUTABLE
+    SET search_path = pg_catalog, pg_temp
+AS $$
+    SELECT coalesce(jsonb_agg(jsonb_build_object('emoji', r.key, 'userIds', r.value) ORDER BY r.key COLLATE "C"), '[]')
+    FROM jsonb_each(reactions) r
+$$;
+REVOKE ALL ON FUNCTION parley.reactions_list(jsonb) FROM PUBLIC;

@@ -1,0 +1,82 @@
+-- Edits a message's content, or deletes the message for everyone.
+--
+-- argument  peerId, messageId; content, or none: it is deleted; timestamp: when that was asked for, microseconds;
+--           revision: none in the mailbox that is changed first, the other's of the 1:1, where peerId is who asks. In the
+--           sender's own mailbox the version that the change has in the other: the later change is the one with the higher
+-- Result: status, version, and editedTimestamp or deletedTimestamp. The first one owes the sender's copy the same.
+-- status: done; message-not-found; not-sender; recipient-unavailable: the other has blocked who asks; missing: the sender's copy
+-- is not there yet.
+CREATE OR REPLACE FUNCTION {shard}.change_message(mailbox_id bigint, argument jsonb)
+    RETURNS jsonb
+    LANGUAGE plpgsql VOLATILE SECURITY INVOKER
+    SET search_path = pg_catalog, pg_temp
+    SET plan_cache_mode = force_generic_plan
+    SET enable_seqscan = off
+    SET enable_bitmapscan = off
+    SET enable_sort = off
+AS $$
+DECLARE
+    peer bigint := argument ->> 'peerId';
+    message bigint := argument ->> 'messageId';
+    revision bigint := argument ->> 'revision';
+    deletes boolean := NOT argument ? 'content';
+    stamp jsonb := jsonb_build_object(CASE WHEN deletes THEN 'deletedTimestamp' ELSE 'editedTimestamp' END,
+                                      argument -> 'timestamp');
+    answer jsonb := '{"status": "done"}' || stamp;
+    place tid;
+    found bigint;
+    sender bigint;
+    text_now text;
+    more jsonb;
+    raised bigint;
+BEGIN
+    SELECT m.ctid, m.message_id, m.sender_id, m.content, coalesce(m.extra, '{}')
+    INTO place, found, sender, text_now, more
+    FROM {shard}.message m
+    WHERE m.user_id = mailbox_id AND m.peer_id = peer AND m.message_id >= message
+    ORDER BY m.message_id LIMIT 1;
+    IF found IS DISTINCT FROM message THEN
+        RETURN jsonb_build_object('status', CASE WHEN revision IS NULL THEN 'message-not-found' ELSE 'missing' END);
+    ELSIF revision <= (more #>> '{revisions,content}')::bigint THEN
+        RETURN answer;
+    ELSIF revision IS NULL THEN
+        IF sender <> peer THEN
+            RETURN '{"status": "not-sender"}';
+        ELSIF {shard}.has_blocked(mailbox_id, peer) THEN
+            RETURN '{"status": "recipient-unavailable"}';
+        ELSIF more ->> 'deletedScope' = 'everyone' THEN
+            RETURN CASE WHEN deletes THEN answer || jsonb_build_object('deletedTimestamp', more -> 'deletedTimestamp')
+                        ELSE '{"status": "message-not-found"}' END;
+        ELSIF more @> stamp AND text_now = argument ->> 'content' THEN
+            RETURN answer;
+        END IF;
+    END IF;
+
+    raised := {shard}.next_version(mailbox_id);
+    IF revision IS NULL THEN
+        revision := raised;
+        answer := answer || jsonb_build_object('owes', jsonb_build_array(jsonb_build_object(
+            'mailbox', peer, 'kind', 'message',
+            'argument', argument || jsonb_build_object('peerId', mailbox_id::text, 'revision', revision::text))));
+    END IF;
+    PERFORM {shard}.touch_conversation(
+        mailbox_id, peer, message, raised, deletes AND sender <> mailbox_id AND NOT more ? 'deletedTimestamp');
+    IF NOT more ? 'original' THEN
+        more := more || jsonb_build_object('original', encode(sha256(convert_to(text_now, 'UTF8')), 'hex'));
+    END IF;
+    more := more || stamp || jsonb_build_object(
+        'revisions', coalesce(more -> 'revisions', '{}') || jsonb_build_object('content', revision::text));
+    IF deletes THEN
+        more := (more - '{owed,reactions}'::text[]) || '{"deletedScope": "everyone"}';
+        text_now := '';
+    ELSIF NOT more ? 'deletedScope' THEN
+        text_now := argument ->> 'content';
+    ELSIF more ? 'owed' THEN
+        -- Who has deleted it for themselves does not get it back.
+        more := more || jsonb_build_object('owed', argument -> 'content');
+    END IF;
+    UPDATE {shard}.message m SET content = text_now, extra = more, version = raised WHERE m.ctid = place;
+    RETURN answer || jsonb_build_object('version', raised);
+END
+$$;
+REVOKE ALL ON FUNCTION {shard}.change_message(bigint, jsonb) FROM PUBLIC;

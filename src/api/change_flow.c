@@ -1,0 +1,210 @@
+#include "api/change_flow.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/clock.h"
+#include "base/id.h"
+#include "base/log.h"
+#include "base/memory.h"
+#include "http/problem.h"
+
+typedef struct flow flow_t;
+
+/* What is owed to one mailbox. */
+typedef struct debt {
+    pl_change_t change;
+    flow_t *flow;
+    const pl_owed_change_t *owed;
+} debt_t;
+
+struct flow {
+    pl_change_t first;
+    pl_change_answer_fn reply;
+    void *arg;
+    pl_api_t *api;
+    pl_request_t *request; /* NULL once answered */
+    pl_timer_t timeout;    /* for what is owed */
+    debt_t *debts;
+    size_t debts_open;
+    bool is_complete;
+    pl_buffer_t argument;
+};
+
+static void submit_first(flow_t *flow);
+
+static void flow_destroy(flow_t *flow)
+{
+    pl_timer_disarm(&flow->timeout);
+    if (flow->request != NULL)
+        pl_request_unref(&flow->request);
+    for (size_t i = 0; flow->debts != NULL && i < flow->first.owed_count; i++)
+        pl_change_dispose(&flow->debts[i].change);
+    free(flow->debts);
+    pl_change_dispose(&flow->first);
+    pl_buffer_dispose(&flow->argument);
+    free(flow->arg);
+    free(flow);
+}
+
+static void answer(flow_t *flow, bool is_complete)
+{
+    if (flow->request == NULL)
+        return;
+    flow->reply(flow->request, &flow->first, is_complete, flow->arg);
+    pl_request_unref(&flow->request);
+}
+
+/* ---- what is owed ---- */
+
+static void close_debt(flow_t *flow, bool is_made)
+{
+    flow->is_complete = flow->is_complete && is_made;
+    if (--flow->debts_open > 0)
+        return;
+    answer(flow, flow->is_complete);
+    flow_destroy(flow);
+}
+
+static void on_debt_done(pl_op_t *op)
+{
+    debt_t *debt = H2O_STRUCT_FROM_MEMBER(debt_t, change.op, op);
+    bool is_made = op->error == PL_OK && !pl_change_is(&debt->change, "missing");
+
+    if (is_made)
+        pl_settler_add_change(debt->flow->api->deps.settler, debt->owed);
+    close_debt(debt->flow, is_made);
+}
+
+static void on_timeout(pl_timer_t *timer)
+{
+    answer(H2O_STRUCT_FROM_MEMBER(flow_t, timeout, timer), false);
+}
+
+static void pay(flow_t *flow)
+{
+    const pl_cluster_t *cluster = flow->api->deps.cluster;
+    uint64_t deadline_ms = (uint64_t)(pl_clock_monotonic_ms() +
+                                      flow->api->deps.config->lanes.copy_deadline_s * 1000);
+    size_t count = flow->first.owed_count;
+
+    flow->debts = pl_calloc(count, sizeof(*flow->debts));
+    flow->is_complete = true;
+    flow->debts_open = count;
+    flow->timeout.on_fire = on_timeout;
+    pl_timer_arm(flow->api->copy_timeouts, &flow->timeout);
+    for (size_t i = 0; i < count; i++) {
+        debt_t *debt = &flow->debts[i];
+        debt->flow = flow;
+        debt->owed = &flow->first.owed[i];
+        debt->change.mailbox_id = debt->owed->target_id;
+        debt->change.kind = debt->owed->kind;
+        debt->change.argument = debt->owed->argument;
+        debt->change.argument_len = strlen(debt->owed->argument);
+        pl_change_init(&debt->change);
+        debt->change.op.deadline_ms = deadline_ms;
+        debt->change.op.on_done = on_debt_done;
+        if (pl_lane_submit(pl_cluster_change_lane(cluster, debt->change.mailbox_id),
+                           &debt->change.op) != 0)
+            pl_op_refuse(&debt->change.op);
+    }
+}
+
+/* ---- the first change ---- */
+
+/* The companion's shard has left the database since the map was read: nothing was changed, and it
+ * is to be owed instead. (3F000: there is no such schema.) */
+static bool must_owe(const pl_change_t *first)
+{
+    return first->companion_id != 0 && strcmp(first->op.sqlstate, "3F000") == 0 &&
+           pl_id_shard(first->mailbox_id) != pl_id_shard(first->companion_id);
+}
+
+static void on_first_done(pl_op_t *op)
+{
+    flow_t *flow = H2O_STRUCT_FROM_MEMBER(flow_t, first.op, op);
+
+    if (op->error == PL_ERROR_SQL && must_owe(&flow->first)) {
+        flow->first.companion_id = 0;
+        submit_first(flow);
+    } else if (op->error != PL_OK) {
+        pl_api_reply_failure(flow->request, op);
+        flow_destroy(flow);
+    } else if (flow->first.owed_count > 0) {
+        pay(flow);
+    } else {
+        answer(flow, true);
+        flow_destroy(flow);
+    }
+}
+
+static void submit_first(flow_t *flow)
+{
+    pl_lane_t *lane = pl_cluster_change_lane(flow->api->deps.cluster, flow->first.mailbox_id);
+
+    if (pl_lane_submit(lane, &flow->first.op) != 0) {
+        pl_api_reply_overloaded(flow->request);
+        flow_destroy(flow);
+    }
+}
+
+void pl_change_flow_start(pl_api_t *api, pl_request_t *request, const pl_change_order_t *order)
+{
+    flow_t *flow = pl_calloc(1, sizeof(*flow));
+    pl_change_t *first = &flow->first;
+
+    flow->api = api;
+    flow->request = pl_request_ref(request);
+    flow->reply = order->reply;
+    flow->arg = order->arg;
+    flow->argument = *order->argument;
+    *order->argument = (pl_buffer_t)PL_BUFFER_EMPTY;
+    first->mailbox_id = order->mailbox_id;
+    first->companion_id = order->other_id != 0 &&
+                                  pl_cluster_share_database(api->deps.cluster, order->mailbox_id,
+                                                            order->other_id)
+                              ? order->other_id
+                              : 0;
+    first->kind = order->kind;
+    first->argument = flow->argument.data;
+    first->argument_len = flow->argument.len;
+    pl_change_init(first);
+    first->op.deadline_ms = pl_api_deadline_ms(api);
+    first->op.on_done = on_first_done;
+    submit_first(flow);
+}
+
+/* ---- refusals ---- */
+
+bool pl_change_reply_refusal(pl_request_t *request, const pl_change_t *change)
+{
+    static const struct {
+        const char *status;
+        pl_problem_t problem;
+        const char *detail;
+    } refusals[] = {
+        {"message-not-found", PL_PROBLEM_MESSAGE_NOT_FOUND,
+         "The conversation has no such message, or it was deleted."},
+        {"not-sender", PL_PROBLEM_FORBIDDEN, "Only its sender may do this to a message."},
+        {"recipient-unavailable", PL_PROBLEM_RECIPIENT_UNAVAILABLE,
+         "The other takes nothing from the caller."},
+        {"too-many-reactions", PL_PROBLEM_TOO_MANY_REACTIONS,
+         "The caller has set 20 reactions to this message."},
+        {"no-mailbox", PL_PROBLEM_CONVERSATION_NOT_FOUND,
+         "The caller takes no part in such a conversation."},
+        {"conversation-not-found", PL_PROBLEM_CONVERSATION_NOT_FOUND,
+         "The caller takes no part in such a conversation."},
+    };
+
+    if (pl_change_is(change, "done"))
+        return false;
+    for (size_t i = 0; i < sizeof(refusals) / sizeof(refusals[0]); i++)
+        if (pl_change_is(change, refusals[i].status)) {
+            pl_problem_reply(request, refusals[i].problem, "%s", refusals[i].detail);
+            return true;
+        }
+    pl_log_error("change-status-unknown", PL_S("requestId", pl_request_id(request)),
+                 PL_S("kind", change->kind), PL_S("status", change->status));
+    pl_problem_reply(request, PL_PROBLEM_INTERNAL_ERROR, "The change ended in an unknown way.");
+    return true;
+}

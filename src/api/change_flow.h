@@ -1,0 +1,40 @@
+/*
+ * The life of a change that is no send: an edit, a receipt, a setting.
+ *
+ *   first change -> refused, or nothing owed ------------------------------> answered
+ *              \-> what it owes, in other databases -> all made ----------> answered, complete
+ *                                                 \-> not yet, too late --> answered, incomplete
+ *
+ * As with a send (api/messages.c), it does not depend on its client, and what is done here for the
+ * other mailboxes is to be quick: the change outbox owes it, and the relay does what is left.
+ */
+#ifndef PL_API_CHANGE_FLOW_H
+#define PL_API_CHANGE_FLOW_H
+
+#include "api/context.h"
+#include "store/change.h"
+
+/* Answers the request of a change that was made or refused: status and detail are in `change`.
+ * `is_complete`: all that it owes is done too. `arg` is the starter's. Called once, never before
+ * pl_change_flow_start returns, unless the operation itself failed: then the request was answered
+ * already. */
+typedef void (*pl_change_answer_fn)(pl_request_t *request, const pl_change_t *change,
+                                    bool is_complete, void *arg);
+
+/* What is to be changed. Nothing of it need outlive the call. */
+typedef struct pl_change_order {
+    const char *kind;      /* {shard}.change_<kind>; a literal */
+    int64_t mailbox_id;    /* whose mailbox is changed first */
+    int64_t other_id;      /* 0, or the mailbox that the change will owe to */
+    pl_buffer_t *argument; /* a JSON object; taken over */
+    pl_change_answer_fn reply;
+    void *arg; /* freed with the flow; may be NULL */
+} pl_change_order_t;
+
+void pl_change_flow_start(pl_api_t *api, pl_request_t *request, const pl_change_order_t *order);
+
+/* The problem that tells of a refusal. False: the status is none, and the request is not answered.
+ */
+bool pl_change_reply_refusal(pl_request_t *request, const pl_change_t *change);
+
+#endif

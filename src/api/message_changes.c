@@ -1,0 +1,232 @@
+/*
+ * editMessage, deleteMessage, addReaction and removeReaction.
+ *
+ * What concerns both is changed first in the other's mailbox, for it is the other who must not miss
+ * it, and then in the caller's own. A message that the caller deletes for themselves alone is
+ * changed in their own mailbox and nowhere else.
+ */
+#include <stdlib.h>
+#include <string.h>
+
+#include "api/change_flow.h"
+#include "api/refusal.h"
+#include "api/send_input.h"
+#include "base/clock.h"
+#include "base/id.h"
+#include "base/json_write.h"
+#include "base/memory.h"
+#include "base/text.h"
+#include "http/problem.h"
+
+/* An emoji is a few code points; a client may mean other short texts. */
+#define EMOJI_MAX 64
+
+/* The message that the path names. */
+typedef struct target {
+    int64_t caller_id;
+    int64_t peer_id;
+    int64_t message_id;
+} target_t;
+
+/* False: the request is answered. */
+static bool decode_target(pl_api_t *api, pl_request_t *request, target_t *target)
+{
+    pl_slice_t message = pl_request_path_parameter(request, 1);
+
+    target->caller_id = pl_api_caller(api, request);
+    if (target->caller_id == 0)
+        return false;
+    target->peer_id = pl_api_peer_of(pl_request_path_parameter(request, 0), target->caller_id);
+    if (target->peer_id == 0 || !pl_cluster_has(api->deps.cluster, target->peer_id)) {
+        pl_api_reply_no_conversation(request);
+        return false;
+    }
+    if (pl_id_parse(message.data, message.len, &target->message_id) != 0) {
+        pl_problem_reply(request, PL_PROBLEM_MESSAGE_NOT_FOUND, "This is no messageId.");
+        return false;
+    }
+    return true;
+}
+
+static void key_id(pl_buffer_t *out, const char *key, int64_t id)
+{
+    pl_json_key(out, key);
+    pl_json_id(out, id);
+}
+
+/* The argument's beginning: the message as it is in the mailbox whose conversation is with peer_id.
+ */
+static void begin_argument(pl_buffer_t *out, int64_t peer_id, int64_t message_id)
+{
+    pl_json_object_begin(out);
+    key_id(out, "peerId", peer_id);
+    key_id(out, "messageId", message_id);
+}
+
+static void end_argument_now(pl_buffer_t *out)
+{
+    pl_json_key(out, "timestamp");
+    pl_json_int64(out, pl_clock_now_us());
+    pl_json_object_end(out);
+}
+
+/* ---- answers ---- */
+
+/* What the change function said, but for its own. */
+static void detail_members(pl_buffer_t *out, const pl_change_t *change)
+{
+    static const char *const keys[] = {"editedTimestamp", "deletedTimestamp"};
+    pl_json_t *detail;
+    pl_error_t error;
+    int64_t value;
+
+    if (pl_json_parse(change->detail, change->detail_len, &detail, &error) != 0)
+        return;
+    for (size_t i = 0; i < sizeof(keys) / sizeof(keys[0]); i++)
+        if (pl_json_get_int64(detail, keys[i], &value) == 1) {
+            pl_json_key(out, keys[i]);
+            pl_json_int64(out, value);
+        }
+    pl_json_free(&detail);
+}
+
+static void reply(pl_request_t *request, const pl_change_t *change, bool is_complete, void *arg)
+{
+    const target_t *target = arg;
+    pl_reply_t head = {.status = 200};
+    pl_buffer_t body = PL_BUFFER_EMPTY;
+
+    if (pl_change_reply_refusal(request, change))
+        return;
+    pl_json_object_begin(&body);
+    key_id(&body, "messageId", target->message_id);
+    pl_json_key(&body, "conversationId");
+    pl_json_conversation_id(&body, target->caller_id, target->peer_id);
+    detail_members(&body, change);
+    pl_json_key(&body, "senderCopy");
+    pl_json_text(&body, is_complete ? "stored" : "pending");
+    pl_json_object_end(&body);
+    pl_request_reply(request, &head, &body);
+}
+
+static void start(pl_api_t *api, pl_request_t *request, const char *kind, const target_t *target,
+                  bool is_own, pl_buffer_t *argument)
+{
+    target_t *kept = pl_malloc(sizeof(*kept));
+
+    *kept = *target;
+    pl_change_flow_start(api, request,
+                         &(pl_change_order_t){
+                             .kind = kind,
+                             .mailbox_id = is_own ? target->caller_id : target->peer_id,
+                             .other_id = is_own ? 0 : target->caller_id,
+                             .argument = argument,
+                             .reply = reply,
+                             .arg = kept,
+                         });
+}
+
+/* ---- requests ---- */
+
+static int decode_content(pl_json_t *json, const char **content, size_t *len, pl_refusal_t *refusal)
+{
+    if (pl_body_text(json, "messageContent", true, content, len, refusal) && *len == 0)
+        pl_body_wrong(refusal, "messageContent", "must not be empty");
+    if (refusal->fields.count > 0)
+        return pl_refuse_fields(refusal);
+    if (*len > PL_MESSAGE_CONTENT_MAX)
+        return pl_refuse(refusal, PL_PROBLEM_MESSAGE_TOO_LARGE,
+                         "messageContent has %zu bytes; at most %d are allowed.", *len,
+                         PL_MESSAGE_CONTENT_MAX);
+    return 0;
+}
+
+static void on_edit_message(pl_request_t *request, void *worker)
+{
+    pl_slice_t body = pl_request_body(request);
+    pl_buffer_t argument = PL_BUFFER_EMPTY;
+    pl_json_t *json = NULL;
+    pl_refusal_t refusal;
+    target_t target;
+    const char *content;
+    size_t len;
+
+    if (pl_request_query(request, NULL, 0) != 0 || !decode_target(worker, request, &target))
+        return;
+    pl_refusal_init(&refusal);
+    if (pl_body_parse(body.data, body.len, &json, &refusal) != 0 ||
+        decode_content(json, &content, &len, &refusal) != 0) {
+        pl_refusal_reply(request, &refusal);
+    } else {
+        begin_argument(&argument, target.caller_id, target.message_id);
+        pl_json_key(&argument, "content");
+        pl_json_string(&argument, content, len);
+        end_argument_now(&argument);
+        start(worker, request, "message", &target, false, &argument);
+    }
+    pl_json_free(&json);
+}
+
+static void on_delete_message(pl_request_t *request, void *worker)
+{
+    pl_query_parameter_t scope = {.name = "scope"};
+    pl_buffer_t argument = PL_BUFFER_EMPTY;
+    target_t target;
+
+    if (pl_request_query(request, &scope, 1) != 0)
+        return;
+    bool is_own = scope.value.data != NULL && pl_slice_is(scope.value, "me");
+    if (scope.value.data != NULL && !is_own && !pl_slice_is(scope.value, "everyone")) {
+        pl_problem_reply_field(request, "?scope", "must be me or everyone");
+        return;
+    }
+    if (!decode_target(worker, request, &target))
+        return;
+    begin_argument(&argument, is_own ? target.peer_id : target.caller_id, target.message_id);
+    end_argument_now(&argument);
+    start(worker, request, is_own ? "deletion" : "message", &target, is_own, &argument);
+}
+
+static void set_reaction(pl_request_t *request, pl_api_t *api, bool is_on)
+{
+    pl_slice_t emoji = pl_request_path_parameter(request, 2);
+    pl_buffer_t argument = PL_BUFFER_EMPTY;
+    target_t target;
+
+    if (pl_request_query(request, NULL, 0) != 0 || !decode_target(api, request, &target))
+        return;
+    if (emoji.len > EMOJI_MAX || !pl_utf8_is_valid(emoji.data, emoji.len)) {
+        pl_problem_reply(request, PL_PROBLEM_NOT_FOUND,
+                         "A reaction is at most %d bytes of valid UTF-8.", EMOJI_MAX);
+        return;
+    }
+    begin_argument(&argument, target.caller_id, target.message_id);
+    key_id(&argument, "actorId", target.caller_id);
+    pl_json_key(&argument, "emoji");
+    pl_json_string(&argument, emoji.data, emoji.len);
+    pl_json_key(&argument, "on");
+    pl_json_bool(&argument, is_on);
+    pl_json_object_end(&argument);
+    start(api, request, "reaction", &target, false, &argument);
+}
+
+static void on_add_reaction(pl_request_t *request, void *worker)
+{
+    set_reaction(request, worker, true);
+}
+
+static void on_remove_reaction(pl_request_t *request, void *worker)
+{
+    set_reaction(request, worker, false);
+}
+
+#define MESSAGE "/v1/conversations/{conversationId}/messages/{messageId}"
+
+const pl_route_t pl_api_message_changes_routes[] = {
+    {"editMessage", "PATCH", MESSAGE, on_edit_message, PL_ROUTE_BODY},
+    {"deleteMessage", "DELETE", MESSAGE, on_delete_message, 0},
+    {"addReaction", "PUT", MESSAGE "/reactions/{emoji}", on_add_reaction, 0},
+    {"removeReaction", "DELETE", MESSAGE "/reactions/{emoji}", on_remove_reaction, 0},
+};
+const size_t pl_api_message_changes_routes_count = sizeof(pl_api_message_changes_routes) /
+                                                   sizeof(pl_api_message_changes_routes[0]);
