@@ -20,6 +20,7 @@
 -- copy_contents
 -- first_extras         empty, or for each the message's `extra` as text, or null
 -- copy_extras          the same
+-- awaited_ids          mailboxes that somebody waits for: only of these the conversations are given
 --
 -- One row:
 -- mailbox_previous     versions before the batch, per mailbox
@@ -29,7 +30,7 @@
 --                      have blocked the sender; else it was there: a retry, nothing changes
 -- first_equals         null if all were stored; else whether what is there has the same content: if not, it is refused
 -- copy_versions        of each copy; 0 for one that was there, or whose mailbox is erased
--- conversation_users   each conversation that something was stored in: mailbox
+-- conversation_users   each conversation of an awaited mailbox that something was stored in: mailbox
 -- conversation_peers   and peer
 -- conversation_unread  and its unread messages after the batch; what follows is of these too:
 -- conversation_read, conversation_delivered, conversation_peer_read, conversation_peer_delivered, conversation_cleared,
@@ -59,6 +60,7 @@ CREATE OR REPLACE FUNCTION parley.write_messages(
     first_times bigint[], first_owes boolean[],
     copy_mailboxes integer[], copy_ordinals integer[], copy_peers bigint[], copy_firsts integer[], copy_messages bigint[],
     copy_keys text[], copy_contents text[], first_extras text[] DEFAULT '{}', copy_extras text[] DEFAULT '{}',
+    awaited_ids bigint[] DEFAULT '{}',
     OUT mailbox_previous bigint[], OUT mailbox_versions bigint[],
     OUT first_messages bigint[], OUT first_versions bigint[], OUT first_equals boolean[],
     OUT copy_versions bigint[],
@@ -200,7 +202,7 @@ BEGIN
                  array_agg(peer_read_up_to) AS peer_read, array_agg(peer_delivered_up_to) AS peer_delivered,
                  array_agg(cleared_up_to) AS cleared, array_agg(muted_until) AS muted,
                  array_agg(archived::integer + 2 * pinned::integer) AS flags
-          FROM conversed) conversations;
+          FROM conversed WHERE user_id = ANY (awaited_ids)) conversations;
 
     IF stored = cardinality(first_mailboxes) + cardinality(copy_mailboxes) AND coalesce(lead, 0) <= 0 THEN
         RETURN;
@@ -246,7 +248,7 @@ END
 $$;
 REVOKE ALL ON FUNCTION parley.write_messages(
     bigint[], integer[], bigint[], integer[], integer[], bigint[], text[], text[], bigint[], boolean[],
-    integer[], integer[], bigint[], integer[], bigint[], text[], text[], text[], text[]) FROM PUBLIC;
+    integer[], integer[], bigint[], integer[], bigint[], text[], text[], text[], text[], bigint[]) FROM PUBLIC;
 GRANT EXECUTE ON FUNCTION parley.write_messages(
     bigint[], integer[], bigint[], integer[], integer[], bigint[], text[], text[], bigint[], boolean[],
-    integer[], integer[], bigint[], integer[], bigint[], text[], text[], text[], text[]) TO parley_server;
+    integer[], integer[], bigint[], integer[], bigint[], text[], text[], text[], text[], bigint[]) TO parley_server;

@@ -32,6 +32,7 @@
 #include "base/memory.h"
 #include "base/metrics.h"
 #include "http/problem.h"
+#include "push/hub.h"
 #include "store/message_write.h"
 
 static pl_counter_t pending_answers;
@@ -75,6 +76,8 @@ static send_t *send_create(pl_api_t *api, pl_request_t *request, const pl_send_i
                                                  input->sender_id)
                            ? PL_COPY_HERE
                            : PL_COPY_OUTBOX;
+    first->is_awaited = pl_hub_is_awaited(pl_hub_of(api->deps.hub), input->recipient_id);
+    first->is_copy_awaited = pl_hub_is_awaited(pl_hub_of(api->deps.hub), input->sender_id);
     first->client_message_id = send->texts;
     first->client_message_id_len = input->client_message_id_len;
     first->content = send->texts + input->client_message_id_len;
@@ -320,6 +323,7 @@ static void write_copy(send_t *send)
     copy->peer_id = send->first.mailbox_id;
     copy->message_id = send->first.stored_id;
     copy->copy_mode = PL_COPY_NONE;
+    copy->is_awaited = send->first.is_copy_awaited;
     pl_message_write_init(copy);
     copy->op.deadline_ms = (uint64_t)(pl_clock_monotonic_ms() + deadline_ms);
     copy->op.on_done = on_copy_done;

@@ -84,10 +84,10 @@ static void conversation_to_json(pl_buffer_t *out, const row_t *newest, const ro
     pl_conversation_to_json(out, &conversation);
 }
 
-/* Each conversation once, at its last row, so that they come in the order of versions. False: a
- * conversation holds a newer message that is not of this batch, so that its state has to be read. A
- * row above the mailbox's version before the batch is newer than all that the mailbox held, and
- * than what its user has cleared. */
+/* Each conversation once, at its last row, so that they come in the order of versions. False: one
+ * is not known, since nobody waited when the write was sent, or holds a newer message that is not
+ * of this batch, so that its state has to be read. A row above the mailbox's version before the
+ * batch is newer than all that the mailbox held, and than what its user has cleared. */
 static bool conversations_to_json(pl_buffer_t *out, const row_t *rows, size_t count)
 {
     for (size_t i = 0; i < count; i++) {
@@ -102,7 +102,8 @@ static bool conversations_to_json(pl_buffer_t *out, const row_t *rows, size_t co
         }
         if (!is_last)
             continue;
-        if (pl_message_id_timestamp(newest->write->stored_id) <= newest->change->mailbox_previous)
+        if (!rows[i].change->has_conversation ||
+            pl_message_id_timestamp(newest->write->stored_id) <= newest->change->mailbox_previous)
             return false;
         conversation_to_json(out, newest, &rows[i]);
     }

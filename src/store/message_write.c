@@ -64,12 +64,14 @@ typedef struct slot {
     size_t mailbox; /* index into the mailboxes */
     size_t ordinal; /* its place among the mailbox's, from 1 on */
     bool is_copy;
+    bool is_awaited;
 } slot_t;
 
 typedef struct mailbox {
     int64_t user_id;
     int64_t time_us;
     size_t slots;
+    bool is_awaited;
 } mailbox_t;
 
 typedef struct plan {
@@ -89,6 +91,7 @@ static void add_slots(plan_t *plan, pl_message_write_t *write)
                      .user_id = write->mailbox_id,
                      .number = plan->slots_count++,
                      .is_copy = write->message_id > 0,
+                     .is_awaited = write->is_awaited,
                      .time_us = write->message_id > 0 ? pl_message_id_timestamp(write->message_id)
                                                       : write->received_us};
     if (slot->is_copy)
@@ -100,6 +103,7 @@ static void add_slots(plan_t *plan, pl_message_write_t *write)
                        .user_id = write->sender_id,
                        .number = plan->slots_count++,
                        .is_copy = true,
+                       .is_awaited = write->is_copy_awaited,
                        .time_us = write->received_us,
                        .first = plan->firsts_count};
 }
@@ -131,6 +135,7 @@ static void group_by_mailbox(plan_t *plan)
             slot->time_us = mailbox->time_us + 1;
         if (slot->time_us > mailbox->time_us)
             mailbox->time_us = slot->time_us;
+        mailbox->is_awaited = mailbox->is_awaited || slot->is_awaited;
         slot->mailbox = plan->mailboxes_count - 1;
         slot->ordinal = ++mailbox->slots;
     }
@@ -218,6 +223,19 @@ static void encode_extras(pl_params_t *params, const plan_t *plan, bool copies)
     }
 }
 
+static void encode_awaited(pl_params_t *params, const plan_t *plan)
+{
+    size_t count = 0;
+
+    for (size_t i = 0; i < plan->mailboxes_count; i++)
+        count += plan->mailboxes[i].is_awaited;
+    pl_params_int64_array(params, count);
+    for (size_t i = 0; i < plan->mailboxes_count; i++)
+        if (plan->mailboxes[i].is_awaited)
+            pl_params_element_int64(params, plan->mailboxes[i].user_id);
+    pl_params_array_end(params);
+}
+
 static void encode(pl_params_t *params, pl_op_t *const *ops, size_t count)
 {
     plan_t plan;
@@ -230,12 +248,13 @@ static void encode(pl_params_t *params, pl_op_t *const *ops, size_t count)
     encode_slots(params, &plan, true);
     encode_extras(params, &plan, false);
     encode_extras(params, &plan, true);
+    encode_awaited(params, &plan);
     plan_dispose(&plan);
 }
 
 /* ---- the answer ---- */
 
-/* A conversation that something was stored in. */
+/* A conversation of an awaited mailbox that something was stored in. */
 typedef struct talk {
     int64_t user_id;
     int64_t peer_id;
@@ -305,12 +324,15 @@ static void read_talks(answer_t *answer, const PGresult *result)
     qsort(answer->talks, users.count, sizeof(talk_t), compare_talks);
 }
 
-static pl_conversation_state_t state_of(const answer_t *answer, int64_t user_id, int64_t peer_id)
+static void find_talk(pl_mailbox_change_t *change, const answer_t *answer, int64_t user_id,
+                      int64_t peer_id)
 {
     const talk_t key = {.user_id = user_id, .peer_id = peer_id};
     const talk_t *found = bsearch(&key, answer->talks, answer->talks_count, sizeof(key),
                                   compare_talks);
-    return found != NULL ? found->state : (pl_conversation_state_t){0};
+    change->has_conversation = found != NULL;
+    if (found != NULL)
+        change->conversation = found->state;
 }
 
 /* `version` is that of the row; at or below the mailbox's previous one, or 0: nothing was stored.
@@ -324,7 +346,7 @@ static pl_mailbox_change_t change_of(const answer_t *answer, size_t mailbox, int
         .mailbox_version = pl_result_array_int64(&answer->versions, mailbox),
     };
     if (version > change.mailbox_previous)
-        change.conversation = state_of(answer, user_id, peer_id);
+        find_talk(&change, answer, user_id, peer_id);
     return change;
 }
 
@@ -419,7 +441,7 @@ static void on_committed(void *context, pl_op_t *const *ops, size_t count)
 const pl_op_kind_t pl_message_write_kind = {
     .name = "write_messages",
     .sql = "SELECT * FROM parley.write_messages($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, "
-           "$13, $14, $15, $16, $17, $18, $19)",
+           "$13, $14, $15, $16, $17, $18, $19, $20)",
     .max_ops = SIZE_MAX,
     .encode = encode,
     .decode = decode,

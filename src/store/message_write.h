@@ -33,6 +33,7 @@ typedef struct pl_mailbox_change {
     int64_t version;                      /* of the row that this operation wrote */
     int64_t mailbox_previous;             /* the mailbox's version before the batch */
     int64_t mailbox_version;              /* and after it */
+    bool has_conversation;                /* the next is known: the mailbox is awaited */
     pl_conversation_state_t conversation; /* after the batch */
 } pl_mailbox_change_t;
 
@@ -45,6 +46,8 @@ typedef struct pl_message_write {
     int64_t message_id;  /* 0: assigned here */
     int64_t received_us; /* when the send reached the server: pl_clock_now_us */
     enum pl_copy_mode copy_mode;
+    bool is_awaited;      /* somebody waits for the mailbox: its conversation is wanted */
+    bool is_copy_awaited; /* with PL_COPY_HERE: the same of the sender's */
     const char *client_message_id;
     size_t client_message_id_len;
     const char *content; /* valid UTF-8 without NUL */

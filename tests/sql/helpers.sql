@@ -111,7 +111,7 @@ LANGUAGE sql AS $$
                  coalesce(f.keys, '{}'), coalesce(f.contents, '{}'), coalesce(f.times, '{}'), coalesce(f.owes, '{}'),
                  coalesce(c.mailboxes, '{}'), coalesce(c.ordinals, '{}'), coalesce(c.peers, '{}'),
                  coalesce(c.firsts, '{}'), coalesce(c.messages, '{}'), coalesce(c.keys, '{}'),
-                 coalesce(c.contents, '{}')) w
+                 coalesce(c.contents, '{}'), '{}', '{}', coalesce(m.ids, '{}')) w
     ),
     part AS MATERIALIZED (
         SELECT t.op, t.part, t.is_copy,

@@ -37,6 +37,7 @@ static pl_message_write_t write_of(int64_t mailbox, int64_t sender, const char *
             {version,
              previous,
              after,
+             true,
              {.unread_count = 7, .read_up_to = 1900, .peer_read_up_to = 1800, .pinned = true}},
     };
 }
@@ -83,7 +84,7 @@ static void test_batch_is_grouped_by_mailbox(void **state)
         write_of(BOB, ALICE, "three", 2004, 1003, 990, 1003),
     };
     writes[2].copy_mode = PL_COPY_HERE;
-    writes[2].copy_change = (pl_mailbox_change_t){1500, 995, 1500, {.unread_count = 0}};
+    writes[2].copy_change = (pl_mailbox_change_t){1500, 995, 1500, true, {.unread_count = 0}};
     pl_op_t *ops[] = {&writes[0].op, &writes[1].op, &writes[2].op};
     pl_commit_deltas_t deltas;
     pl_wake_t wake;

@@ -35,6 +35,7 @@ enum {
     COPY_CONTENTS,
     FIRST_EXTRAS,
     COPY_EXTRAS,
+    AWAITED_IDS,
     PARAMETERS,
 };
 

@@ -1,7 +1,7 @@
 -- parley.write_messages: what one batch stores, answers and refuses.
 SET search_path = tap;
 BEGIN;
-SELECT plan(114);
+SELECT plan(115);
 
 SELECT test.user(0, n) FROM generate_series(1, 9) n \g /dev/null
 SELECT test.user(1, n) FROM generate_series(1, 9) n \g /dev/null
@@ -259,7 +259,7 @@ SELECT is((SELECT count(*) FROM parley.outbox WHERE recipient_id = test.id(2, 2)
 -- The answer's own form.
 CREATE TEMP TABLE r50 AS
     SELECT * FROM parley.write_messages(ARRAY[:a], '{2}', '{5000}', '{1,1}', '{1,2}', ARRAY[:c, :d], '{v1,v2}', '{one,two}', '{4000,5000}', '{f,f}',
-                                        '{}', '{}', '{}', '{}', '{}', '{}', '{}');
+                                        '{}', '{}', '{}', '{}', '{}', '{}', '{}', awaited_ids => ARRAY[:a]);
 SELECT is(first_equals, NULL, 'with no retry in it nothing is compared') FROM r50;
 SELECT is((cardinality(first_messages), copy_versions, cardinality(conversation_users)), (2, NULL::bigint[], 2), 'as many elements as there are') FROM r50;
 SELECT is((r.first_equals, r.first_messages[1], r.first_versions[1]), ('{t,t}'::boolean[], r50.first_messages[1], r50.first_versions[1]), 'a retry''s content is, and what was stored counts as equal')
@@ -268,6 +268,10 @@ FROM r50, parley.write_messages(ARRAY[:a], '{2}', '{5000}', '{1,1}', '{1,2}', AR
 SELECT is(first_equals, '{t,f}', 'each with its own')
 FROM parley.write_messages(ARRAY[:a], '{2}', '{5000}', '{1,1}', '{1,2}', ARRAY[:c, :d], '{v1,v3}', '{one,other}', '{4000,5000}', '{f,f}',
                            '{}', '{}', '{}', '{}', '{}', '{}', '{}');
+
+SELECT is(conversation_users, NULL, 'of a mailbox that nobody waits for no conversation is given')
+FROM parley.write_messages(ARRAY[:a], '{1}', '{5000}', '{1}', '{1}', ARRAY[:c], '{v4}', '{four}', '{5000}', '{f}',
+                           '{}', '{}', '{}', '{}', '{}', '{}', '{}', awaited_ids => ARRAY[:b]);
 
 -- A large message, and what no server sends.
 SELECT is((SELECT status::int FROM test.write(test.deliver(:a, :d, 'big', repeat('ü', 32767)))), 0, '65,534 bytes are stored');
