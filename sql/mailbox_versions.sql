@@ -1,7 +1,7 @@
 -- Versions of mailboxes of any shards of this database: what validates cached pages, and whether users exist.
 --
 -- user_ids  mailboxes asked for
--- Result: their versions, in the same order; 0 for one that does not exist.
+-- Result: their versions, in the same order; 0 for one that does not exist or is erased.
 --
 -- Names the parent, which starts every partition once a call, and looks in the one that each id is in: for many ids.
 CREATE OR REPLACE FUNCTION parley.mailbox_versions(user_ids bigint[])
@@ -13,7 +13,8 @@ CREATE OR REPLACE FUNCTION parley.mailbox_versions(user_ids bigint[])
     SET enable_bitmapscan = off
 AS $$
 BEGIN
-    RETURN ARRAY(SELECT coalesce((SELECT m.version FROM parley.mailbox m WHERE m.user_id = u.user_id), 0)
+    RETURN ARRAY(SELECT coalesce((SELECT m.version FROM parley.mailbox m
+                                  WHERE m.user_id = u.user_id AND m.erased_timestamp IS NULL), 0)
                  FROM unnest(user_ids) AS u (user_id));
 END
 $$;

@@ -7,7 +7,7 @@
 -- sinces       0, or a version: what changed after it
 -- Rows: of each read together, newest message first, and one more than page_size if there are older ones; with `read`, its
 -- place in the arrays, and version and kind of the page. A page without conversations is one row, peer_id null. No row at all
--- if there is no such mailbox.
+-- if there is no such mailbox, or it is erased.
 -- beginning: of the last message's content at least the first 100 characters. It is all of it up to 400 bytes, since to
 -- count characters costs the server a tenth of a page; the caller cuts.
 -- flags: 1 archived, 2 pinned. A conversation that the user has cleared, and in which nothing came since, is in changes alone.
@@ -46,7 +46,8 @@ BEGIN
         CONTINUE WHEN since = 0;
         mailbox_id := mailbox_ids[i];
         page_size := page_sizes[i];
-        SELECT m.version, m.tombstone_horizon INTO newest, horizon FROM {shard}.mailbox m WHERE m.user_id = mailbox_id;
+        SELECT m.version, m.tombstone_horizon INTO newest, horizon FROM {shard}.mailbox m
+        WHERE m.user_id = mailbox_id AND m.erased_timestamp IS NULL;
         IF since BETWEEN horizon AND newest THEN
             SELECT count(*) INTO changed
             FROM (SELECT FROM {shard}.conversation c
@@ -82,7 +83,8 @@ BEGIN
            c.muted_until, c.archived::integer + 2 * c.pinned::integer
     FROM unnest(mailbox_ids, page_sizes, skips, sinces) WITH ORDINALITY
              AS r (mailbox_id, page_size, skip, since, number)
-         CROSS JOIN LATERAL (SELECT b.version FROM {shard}.mailbox b WHERE b.user_id = r.mailbox_id LIMIT 1) b
+         CROSS JOIN LATERAL (SELECT b.version FROM {shard}.mailbox b
+                             WHERE b.user_id = r.mailbox_id AND b.erased_timestamp IS NULL LIMIT 1) b
          LEFT JOIN LATERAL (
              SELECT *
              FROM (SELECT * FROM {shard}.conversation c

@@ -9,7 +9,7 @@
 -- sinces       0, or a version: what changed after it
 -- Rows: of each read together, newest message first, and one more than page_size if there are older ones; with `read`, its
 -- place in the arrays, and version and kind of the page. A page without messages is one row, message_id null. No row at all
--- if there is no such mailbox. is_delta as with fetch_conversations.
+-- if there is no such mailbox, or it is erased. is_delta as with fetch_conversations.
 -- extra: what parley.message_extra makes of it. status: of a message of the mailbox's own, r read, d delivered or s sent; else null.
 -- What the user has cleared is left out.
 -- STABLE: versions and rows are of one snapshot.
@@ -49,7 +49,8 @@ BEGIN
         mailbox_id := mailbox_ids[i];
         peer := peers[i];
         page_size := page_sizes[i];
-        SELECT m.version, m.tombstone_horizon INTO newest, horizon FROM {shard}.mailbox m WHERE m.user_id = mailbox_id;
+        SELECT m.version, m.tombstone_horizon INTO newest, horizon FROM {shard}.mailbox m
+        WHERE m.user_id = mailbox_id AND m.erased_timestamp IS NULL;
         IF since BETWEEN horizon AND newest THEN
             SELECT c.* INTO talk FROM {shard}.conversation c
             WHERE c.user_id = mailbox_id AND c.peer_id >= peer ORDER BY c.peer_id LIMIT 1;
@@ -103,7 +104,8 @@ BEGIN
                            ELSE 's' END)::"char" END
     FROM unnest(mailbox_ids, peers, page_sizes, skips, befores, sinces) WITH ORDINALITY
              AS r (mailbox_id, peer_id, page_size, skip, before, since, number)
-         CROSS JOIN LATERAL (SELECT b.version FROM {shard}.mailbox b WHERE b.user_id = r.mailbox_id LIMIT 1) b
+         CROSS JOIN LATERAL (SELECT b.version FROM {shard}.mailbox b
+                             WHERE b.user_id = r.mailbox_id AND b.erased_timestamp IS NULL LIMIT 1) b
          LEFT JOIN LATERAL (
              SELECT * FROM {shard}.conversation c
              WHERE c.user_id = r.mailbox_id AND c.peer_id >= r.peer_id

@@ -4,7 +4,7 @@
 -- page_size   messages at most, and conversations at most
 -- since       a version; 0 is the beginning of the mailbox
 -- Rows: a header first (kind h), then messages (kind m), then conversations (kind c), both ascending by version. None at
--- all if there is no such mailbox.
+-- all if there is no such mailbox, or it is erased.
 -- header        version: the cursor to hand out; mailbox_version; is_delta; has_more: call again from the cursor
 -- message       all of peer_id, message_id, sender_id, client_message_id, content, version; extra and status as in fetch_messages
 -- conversation  peer_id, message_id (its last), content (its snippet), unread_count, version, and from read_up_to to flags as
@@ -39,7 +39,7 @@ DECLARE
     cut bigint;
 BEGIN
     SELECT m.version, m.version, m.tombstone_horizon INTO version, mailbox_version, horizon
-    FROM {shard}.mailbox m WHERE m.user_id = mailbox_id;
+    FROM {shard}.mailbox m WHERE m.user_id = mailbox_id AND m.erased_timestamp IS NULL;
     IF NOT FOUND THEN
         RETURN;
     END IF;

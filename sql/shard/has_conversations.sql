@@ -2,7 +2,7 @@
 --
 -- mailbox_id  whose conversations
 -- peers       the others
--- Result: for each, in the same order, whether there is one; null if there is no such mailbox.
+-- Result: for each, in the same order, whether there is one; null if there is no such mailbox, or it is erased.
 --
 -- Each is a look-up of its own: an EXISTS might be planned as a hash of all that the mailbox has. It takes the first peer at or
 -- above, in an order that the primary key alone has: by equality, in a table that was small when the plan was made, another
@@ -17,7 +17,7 @@ CREATE OR REPLACE FUNCTION {shard}.has_conversations(mailbox_id bigint, peers bi
     SET enable_sort = off
 AS $$
 BEGIN
-    PERFORM FROM {shard}.mailbox m WHERE m.user_id = mailbox_id;
+    PERFORM FROM {shard}.mailbox m WHERE m.user_id = mailbox_id AND m.erased_timestamp IS NULL;
     IF NOT FOUND THEN
         RETURN NULL;
     END IF;

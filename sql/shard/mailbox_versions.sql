@@ -8,7 +8,8 @@ CREATE OR REPLACE FUNCTION {shard}.mailbox_versions(user_ids bigint[])
     SET enable_bitmapscan = off
 AS $$
 BEGIN
-    RETURN ARRAY(SELECT coalesce((SELECT m.version FROM {shard}.mailbox m WHERE m.user_id = u.user_id), 0)
+    RETURN ARRAY(SELECT coalesce((SELECT m.version FROM {shard}.mailbox m
+                                  WHERE m.user_id = u.user_id AND m.erased_timestamp IS NULL), 0)
                  FROM unnest(user_ids) AS u (user_id));
 END
 $$;
