@@ -1,7 +1,8 @@
-/* The bodies of createUser and createSession. */
+/* The bodies of createUser, createSession and updateMe. */
 #ifndef PL_API_ACCOUNT_INPUT_H
 #define PL_API_ACCOUNT_INPUT_H
 
+#include <stdbool.h>
 #include <stddef.h>
 
 #include "api/refusal.h"
@@ -30,5 +31,26 @@ int pl_session_input_decode(const char *body, size_t len, pl_account_input_t *in
                             pl_refusal_t *refusal) PL_MUST_USE;
 
 void pl_account_input_dispose(pl_account_input_t *input);
+
+typedef struct pl_profile_input {
+    /* Texts die with `json`. NULL: absent. */
+    const char *display_name;
+    size_t display_name_len;
+    const char *password;
+    size_t password_len;
+    const char *current_password;
+    size_t current_password_len; /* at most PL_PASSWORD_MAX */
+    bool has_read_receipts;
+    bool read_receipts;
+    bool has_show_presence;
+    bool show_presence;
+    pl_json_t *json;
+} pl_profile_input_t;
+
+/* -1: refused, as above; also a body that changes nothing. */
+int pl_profile_input_decode(const char *body, size_t len, pl_profile_input_t *input,
+                            pl_refusal_t *refusal) PL_MUST_USE;
+
+void pl_profile_input_dispose(pl_profile_input_t *input);
 
 #endif

@@ -42,6 +42,8 @@ void pl_api_metrics_init(void)
 
 void pl_api_add_routes(pl_router_t *router)
 {
+    /* Before the users', of whom none is named "me". */
+    pl_router_add(router, pl_api_me_routes, pl_api_me_routes_count);
     pl_router_add(router, pl_api_users_routes, pl_api_users_routes_count);
     pl_router_add(router, pl_api_sessions_routes, pl_api_sessions_routes_count);
     pl_router_add(router, pl_api_messages_routes, pl_api_messages_routes_count);

@@ -59,6 +59,8 @@ void pl_api_metrics_init(void);
 /* Adds the routes of all resources but the updates, which src/api/updates.h adds. */
 void pl_api_add_routes(pl_router_t *router);
 
+extern const pl_route_t pl_api_me_routes[];
+extern const size_t pl_api_me_routes_count;
 extern const pl_route_t pl_api_users_routes[];
 extern const size_t pl_api_users_routes_count;
 extern const pl_route_t pl_api_sessions_routes[];

@@ -1,8 +1,8 @@
 /*
  * fetchPresence and announcePresence.
  *
- * What is asked of the database is whom the caller may see, once for the whole list; who is online
- * is in memory (push/presence.h).
+ * What is asked of the databases is with whom the caller has a conversation, once for the whole
+ * list, and who of those shows their presence; who is online is in memory (push/presence.h).
  */
 #include "api/presence.h"
 
@@ -11,6 +11,7 @@
 #include <string.h>
 
 #include "api/context.h"
+#include "api/presence_shown.h"
 #include "api/user_check.h"
 #include "base/clock.h"
 #include "base/id.h"
@@ -61,12 +62,6 @@ int pl_presence_take_ids(pl_request_t *request, const pl_query_parameter_t *para
     return 0;
 }
 
-/* Here is asked whether the peer shows theirs, once that is a user's to choose. */
-bool pl_presence_is_visible(const pl_conversations_check_t *check, size_t i)
-{
-    return check->has[i];
-}
-
 void pl_presence_to_json(pl_buffer_t *out, int64_t user_id, const pl_presence_state_t *state)
 {
     pl_json_object_begin(out);
@@ -85,12 +80,16 @@ void pl_presence_to_json(pl_buffer_t *out, int64_t user_id, const pl_presence_st
 
 typedef struct fetch {
     pl_conversations_check_t check;
+    pl_presence_question_t *question;
     pl_api_t *api;
     pl_request_t *request;
+    int64_t peers[PL_CONVERSATIONS_CHECK_MAX]; /* with whom there is a conversation */
+    size_t peers_count;
 } fetch_t;
 
 static void fetch_destroy(fetch_t *fetch)
 {
+    pl_presence_forget(&fetch->question);
     pl_request_on_gone(fetch->request, NULL, NULL);
     pl_request_unref(&fetch->request);
     free(fetch);
@@ -100,41 +99,72 @@ static void on_gone(pl_request_t *request, void *owner)
 {
     fetch_t *fetch = owner;
     (void)request;
-    fetch->check.op.abandoned = true;
+    if (fetch->question != NULL)
+        fetch_destroy(fetch);
+    else
+        fetch->check.op.abandoned = true;
 }
 
-static void answer(const fetch_t *fetch)
+/* Whom the caller may not see is left out, like one who does not exist. */
+static void answer(const fetch_t *fetch, const bool *is_shown)
 {
     const pl_reply_t reply = {.status = 200, .cache = PL_CACHE_NO_STORE};
-    const pl_conversations_check_t *check = &fetch->check;
     int64_t now_ms = pl_clock_monotonic_ms();
     pl_buffer_t body = PL_BUFFER_EMPTY;
 
     pl_json_object_begin(&body);
     pl_json_key(&body, "users");
     pl_json_array_begin(&body);
-    for (size_t i = 0; i < check->count; i++) {
-        if (!pl_presence_is_visible(check, i))
+    for (size_t i = 0; i < fetch->peers_count; i++) {
+        if (!is_shown[i])
             continue;
-        pl_presence_state_t state = pl_presence_read(fetch->api->deps.presence, check->peers[i],
+        pl_presence_state_t state = pl_presence_read(fetch->api->deps.presence, fetch->peers[i],
                                                      now_ms);
-        pl_presence_to_json(&body, check->peers[i], &state);
+        pl_presence_to_json(&body, fetch->peers[i], &state);
     }
     pl_json_array_end(&body);
     pl_json_object_end(&body);
     pl_request_reply(fetch->request, &reply, &body);
 }
 
+static void on_answer(void *owner, enum pl_error_code error, const bool *is_shown)
+{
+    fetch_t *fetch = owner;
+
+    fetch->question = NULL;
+    if (error != PL_OK)
+        pl_api_reply_error(fetch->request, error);
+    else
+        answer(fetch, is_shown);
+    fetch_destroy(fetch);
+}
+
+static void take_peers(fetch_t *fetch)
+{
+    const pl_conversations_check_t *check = &fetch->check;
+
+    for (size_t i = 0; i < check->count; i++)
+        if (check->has[i])
+            fetch->peers[fetch->peers_count++] = check->peers[i];
+}
+
 static void on_checked(pl_op_t *op)
 {
     fetch_t *fetch = H2O_STRUCT_FROM_MEMBER(fetch_t, check.op, op);
 
-    if (op->error != PL_OK)
+    if (op->error != PL_OK) {
         pl_api_reply_failure(fetch->request, op);
-    else if (!fetch->check.found)
+    } else if (!fetch->check.found) {
         pl_api_reply_no_caller(fetch->request);
-    else
-        answer(fetch);
+    } else if (pl_request_is_live(fetch->request)) {
+        take_peers(fetch);
+        if (fetch->peers_count > 0) {
+            fetch->question = pl_presence_ask(fetch->api, fetch->peers, fetch->peers_count,
+                                              on_answer, fetch);
+            return;
+        }
+        answer(fetch, NULL);
+    }
     fetch_destroy(fetch);
 }
 

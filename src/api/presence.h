@@ -14,10 +14,6 @@
 int pl_presence_take_ids(pl_request_t *request, const pl_query_parameter_t *parameter,
                          pl_conversations_check_t *check) PL_MUST_USE;
 
-/* Whether the caller of an answered check may see the presence of its i-th peer. Who may not is
- * told of them as of one who does not exist. */
-bool pl_presence_is_visible(const pl_conversations_check_t *check, size_t i);
-
 /* A Presence of the contract. */
 void pl_presence_to_json(pl_buffer_t *out, int64_t user_id, const pl_presence_state_t *state);
 

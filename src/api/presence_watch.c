@@ -2,6 +2,7 @@
 
 #include <stdlib.h>
 
+#include "api/presence_shown.h"
 #include "base/clock.h"
 #include "base/id.h"
 #include "base/log.h"
@@ -11,7 +12,10 @@ typedef struct watched {
     pl_waiter_t waiter;
     pl_presence_watch_t *watch;
     enum { NOTHING, OFFLINE, ONLINE } told;
-    bool is_changed;
+    bool is_changed; /* whether it may be told is to be asked */
+    bool is_asked;
+    bool is_ready; /* there is something to take */
+    bool is_shown;
 } watched_t;
 
 /* The read in flight, which outlives the watch if it must. Its peers stand in the order of the
@@ -28,10 +32,13 @@ struct pl_presence_watch {
     void *owner;
     int64_t user_id;
     request_t *request;
+    pl_presence_question_t *question;
     bool is_watching;
     size_t count;
     watched_t users[];
 };
+
+static void ask(pl_presence_watch_t *watch);
 
 static void on_event(pl_waiter_t *waiter, const char *event, size_t len)
 {
@@ -41,7 +48,7 @@ static void on_event(pl_waiter_t *waiter, const char *event, size_t len)
     (void)len;
     watched->is_changed = true;
     if (watched->watch->is_watching)
-        watched->watch->on_changed(watched->watch->owner);
+        ask(watched->watch);
 }
 
 static const pl_waiter_callbacks_t callbacks = {.on_event = on_event};
@@ -75,6 +82,7 @@ void pl_presence_watch_destroy(pl_presence_watch_t **watch_p)
     *watch_p = NULL;
     if (watch == NULL)
         return;
+    pl_presence_forget(&watch->question);
     if (watch->request != NULL) {
         watch->request->watch = NULL;
         watch->request->check.op.abandoned = true;
@@ -84,15 +92,61 @@ void pl_presence_watch_destroy(pl_presence_watch_t **watch_p)
     free(watch);
 }
 
+/* What has changed since is asked next. Where nobody could tell, the heartbeat asks again. */
+static void on_answer(void *owner, enum pl_error_code error, const bool *is_shown)
+{
+    pl_presence_watch_t *watch = owner;
+    size_t place = 0;
+
+    watch->question = NULL;
+    for (size_t i = 0; i < watch->count; i++) {
+        watched_t *watched = &watch->users[i];
+        if (!watched->is_asked)
+            continue;
+        watched->is_asked = false;
+        if (error == PL_OK) {
+            watched->is_ready = true;
+            watched->is_shown = is_shown[place];
+        } else {
+            watched->is_changed = true;
+        }
+        place++;
+    }
+    if (error != PL_OK)
+        return;
+    ask(watch);
+    watch->on_changed(watch->owner);
+}
+
+/* Whether those who have changed show it, unless there is a question on its way. */
+static void ask(pl_presence_watch_t *watch)
+{
+    int64_t user_ids[PL_CONVERSATIONS_CHECK_MAX];
+    size_t count = 0;
+
+    if (watch->question != NULL)
+        return;
+    for (size_t i = 0; i < watch->count; i++) {
+        watched_t *watched = &watch->users[i];
+        if (!watched->is_changed)
+            continue;
+        watched->is_changed = false;
+        watched->is_asked = true;
+        user_ids[count++] = watched->waiter.user_id;
+    }
+    if (count > 0)
+        watch->question = pl_presence_ask(watch->api, user_ids, count, on_answer, watch);
+}
+
 static void begin_watching(pl_presence_watch_t *watch, const pl_conversations_check_t *check)
 {
     watch->is_watching = true;
     for (size_t i = 0; i < watch->count; i++) {
-        watch->users[i].is_changed = pl_presence_is_visible(check, i);
-        if (!watch->users[i].is_changed)
+        watch->users[i].is_changed = check->has[i];
+        if (!check->has[i])
             pl_hub_remove(watch->hub, &watch->users[i].waiter);
     }
-    watch->on_changed(watch->owner);
+    ask(watch);
 }
 
 static void on_checked(pl_op_t *op)
@@ -111,8 +165,17 @@ static void on_checked(pl_op_t *op)
     free(request);
 }
 
+static void recheck(pl_presence_watch_t *watch)
+{
+    for (size_t i = 0; i < watch->count; i++)
+        watch->users[i].is_changed = watch->users[i].is_changed || watch->users[i].told == ONLINE;
+    ask(watch);
+}
+
 void pl_presence_watch_check(pl_presence_watch_t *watch)
 {
+    if (watch->is_watching)
+        recheck(watch);
     if (watch->is_watching || watch->request != NULL)
         return;
     request_t *request = pl_calloc(1, sizeof(*request));
@@ -139,6 +202,13 @@ static void append_event(pl_buffer_t *out, int64_t user_id, const pl_presence_st
     pl_buffer_append_text(out, "\n\n");
 }
 
+static pl_presence_state_t state_of(const watched_t *watched, int64_t now_ms)
+{
+    if (!watched->is_shown)
+        return (pl_presence_state_t){.is_online = false};
+    return pl_presence_read(watched->watch->api->deps.presence, watched->waiter.user_id, now_ms);
+}
+
 void pl_presence_watch_take(pl_presence_watch_t *watch, pl_buffer_t *out)
 {
     int64_t now_ms = pl_clock_monotonic_ms();
@@ -147,12 +217,12 @@ void pl_presence_watch_take(pl_presence_watch_t *watch, pl_buffer_t *out)
         return;
     for (size_t i = 0; i < watch->count; i++) {
         watched_t *watched = &watch->users[i];
-        if (!watched->is_changed)
+        if (!watched->is_ready)
             continue;
-        watched->is_changed = false;
-        pl_presence_state_t state = pl_presence_read(watch->api->deps.presence,
-                                                     watched->waiter.user_id, now_ms);
-        if (watched->told == (state.is_online ? ONLINE : OFFLINE))
+        watched->is_ready = false;
+        pl_presence_state_t state = state_of(watched, now_ms);
+        if (watched->told == (state.is_online ? ONLINE : OFFLINE) ||
+            (!watched->is_shown && watched->told == NOTHING))
             continue;
         watched->told = state.is_online ? ONLINE : OFFLINE;
         append_event(out, watched->waiter.user_id, &state);

@@ -60,6 +60,16 @@ bool pl_body_text(const pl_json_t *json, const char *key, bool required, const c
     return found > 0;
 }
 
+bool pl_body_bool(const pl_json_t *json, const char *key, bool *value_r, pl_refusal_t *refusal)
+{
+    int found = pl_json_get_bool(json, key, value_r);
+
+    if (found < 0) {
+        pl_body_wrong(refusal, key, "must be true or false");
+    }
+    return found > 0;
+}
+
 void pl_body_wrong(pl_refusal_t *refusal, const char *key, const char *format, ...)
 {
     char pointer[64], detail[160];

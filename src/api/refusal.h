@@ -41,6 +41,10 @@ int pl_body_parse(const char *body, size_t len, pl_json_t **json_r,
 bool pl_body_text(const pl_json_t *json, const char *key, bool required, const char **text_r,
                   size_t *len_r, pl_refusal_t *refusal) PL_MUST_USE;
 
+/* The bool at `key`. False: it is absent, or none, which is a wrong field. */
+bool pl_body_bool(const pl_json_t *json, const char *key, bool *value_r,
+                  pl_refusal_t *refusal) PL_MUST_USE;
+
 /* A wrong field. `key` is the member's name. */
 void pl_body_wrong(pl_refusal_t *refusal, const char *key, const char *format, ...) PL_PRINTF(3, 4);
 

@@ -13,10 +13,10 @@
 #include "api/password_work.h"
 #include "base/clock.h"
 #include "base/id.h"
-#include "base/json_write.h"
 #include "base/memory.h"
 #include "http/problem.h"
 #include "store/account.h"
+#include "store/resource_json.h"
 
 /* A collision takes two servers in one millisecond and one shard, and then 1 in 256. */
 #define ID_ATTEMPTS 5
@@ -25,16 +25,7 @@ static void reply_user(pl_request_t *request, int status, const pl_account_t *ac
 {
     pl_buffer_t body = PL_BUFFER_EMPTY;
 
-    pl_json_object_begin(&body);
-    pl_json_key(&body, "userId");
-    pl_json_id(&body, account->user_id);
-    pl_json_key(&body, "username");
-    pl_json_text(&body, account->username);
-    pl_json_key(&body, "displayName");
-    pl_json_text(&body, account->display_name);
-    pl_json_key(&body, "createdTimestamp");
-    pl_json_int64(&body, account->created_us);
-    pl_json_object_end(&body);
+    pl_user_to_json(&body, account);
     pl_request_reply(request, &(pl_reply_t){.status = status}, &body);
 }
 
@@ -211,6 +202,20 @@ static void reply_not_found(pl_request_t *request)
     pl_problem_reply(request, PL_PROBLEM_USER_NOT_FOUND, "There is no such user.");
 }
 
+/* Found by id alone: an erased user has no name. */
+static void reply_no_account(const lookup_t *lookup)
+{
+    int64_t deleted_us = pl_account_read_deleted_us(&lookup->read);
+    pl_buffer_t body = PL_BUFFER_EMPTY;
+
+    if (deleted_us == 0) {
+        reply_not_found(lookup->request);
+        return;
+    }
+    pl_deleted_user_to_json(&body, lookup->read.user_id, deleted_us);
+    pl_request_reply(lookup->request, &(pl_reply_t){.status = 200}, &body);
+}
+
 static void on_gone(pl_request_t *request, void *owner)
 {
     lookup_t *lookup = owner;
@@ -229,7 +234,7 @@ static void on_read(pl_op_t *op)
         pl_known_users_add(lookup->api->known_users, account.user_id);
         reply_user(lookup->request, 200, &account);
     } else {
-        reply_not_found(lookup->request);
+        reply_no_account(lookup);
     }
     pl_account_read_dispose(&lookup->read);
     pl_request_on_gone(lookup->request, NULL, NULL);

@@ -37,6 +37,12 @@ static inline unsigned pl_id_shard(int64_t id)
     return (unsigned)((uint64_t)id >> PL_ID_SHARD_SHIFT);
 }
 
+/* When the user or the group was created: microseconds since 1970, to the millisecond. */
+static inline int64_t pl_id_created_us(int64_t id)
+{
+    return (PL_ID_EPOCH_MS + (id >> PL_ID_TIME_SHIFT & ((INT64_C(1) << 41) - 1))) * 1000;
+}
+
 static inline bool pl_id_is_group(int64_t id)
 {
     return (id >> 8 & 1) == PL_ID_GROUP;

@@ -69,6 +69,16 @@ void pl_params_int32(pl_params_t *params, int32_t value)
     close_value(params);
 }
 
+void pl_params_bool(pl_params_t *params, const bool *value)
+{
+    open_value(params, OID_BOOL);
+    if (value != NULL)
+        pl_buffer_append_char(&params->data, *value ? 1 : 0);
+    else
+        params->nulls[params->count] = true;
+    close_value(params);
+}
+
 void pl_params_text(pl_params_t *params, const char *text, size_t length)
 {
     open_value(params, OID_TEXT);

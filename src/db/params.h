@@ -31,6 +31,8 @@ void pl_params_dispose(pl_params_t *params);
 
 void pl_params_int64(pl_params_t *params, int64_t value);
 void pl_params_int32(pl_params_t *params, int32_t value);
+/* NULL is SQL's NULL. */
+void pl_params_bool(pl_params_t *params, const bool *value);
 /* `text` NULL is SQL's NULL. Valid UTF-8 without NUL bytes: the database refuses all else, and with
  * it the batch. */
 void pl_params_text(pl_params_t *params, const char *text, size_t length);

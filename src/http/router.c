@@ -153,14 +153,17 @@ static const pl_router_entry_t *find_route(const pl_router_t *router, pl_request
     pl_slice_t segments[MAX_SEGMENTS] = {{0}};
     size_t count;
     char allow[128] = "";
+    const char *pattern = NULL;
     if (split_and_decode(request->req, segments, &count) != 0) {
         pl_problem_reply(request, PL_PROBLEM_MALFORMED_REQUEST, "The path has a bad escape");
         return NULL;
     }
     for (size_t i = 0; i < router->count; i++) {
         const pl_router_entry_t *entry = &router->entries[i];
-        if (!path_matches(entry, segments, count))
+        if (!path_matches(entry, segments, count) ||
+            (pattern != NULL && strcmp(pattern, entry->route->pattern) != 0))
             continue;
+        pattern = entry->route->pattern;
         if (!method_matches(entry->route, request)) {
             add_allowed(allow, sizeof(allow), entry->route);
             continue;

@@ -41,6 +41,7 @@ pl_router_t *pl_router_create(void);
 void pl_router_destroy(pl_router_t **router);
 
 /* The table must outlive the router; several tables may be added. Before the server is created.
+ * Of several patterns that a path matches the first one added has it, with all of its methods.
  * A pattern that is not understood is a programmer's error. */
 void pl_router_add(pl_router_t *router, const pl_route_t *routes, size_t count);
 

@@ -199,6 +199,11 @@ void pl_presence_leave(pl_presence_t *presence, int64_t user_id, int64_t now_ms)
     pthread_mutex_unlock(&presence->lock);
 }
 
+void pl_presence_reconsider(pl_presence_t *presence, int64_t user_id)
+{
+    tell_watchers(presence, user_id);
+}
+
 pl_presence_state_t pl_presence_read(pl_presence_t *presence, int64_t user_id, int64_t now_ms)
 {
     pl_presence_state_t state = {0};

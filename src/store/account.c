@@ -8,6 +8,9 @@ enum account_column {
     COLUMN_DISPLAY_NAME,
     COLUMN_PASSWORD_HASH,
     COLUMN_CREATED_TIMESTAMP,
+    COLUMN_READ_RECEIPTS,
+    COLUMN_SHOW_PRESENCE,
+    COLUMN_DELETED_TIMESTAMP,
 };
 
 static void text(pl_params_t *params, const char *value)
@@ -52,6 +55,18 @@ static void encode_find(pl_params_t *params, pl_op_t *const *ops, size_t count)
     text(params, H2O_STRUCT_FROM_MEMBER(pl_account_read_t, op, ops[0])->username);
 }
 
+static void encode_update(pl_params_t *params, pl_op_t *const *ops, size_t count)
+{
+    const pl_account_update_t *update = H2O_STRUCT_FROM_MEMBER(pl_account_update_t, read.op,
+                                                               ops[0]);
+    (void)count;
+    pl_params_int64(params, update->read.user_id);
+    pl_params_text(params, update->display_name, update->display_name_len);
+    text(params, update->password_hash);
+    pl_params_bool(params, update->read_receipts);
+    pl_params_bool(params, update->show_presence);
+}
+
 static bool decode_read(PGresult *result, pl_op_t *const *ops, size_t count)
 {
     pl_account_read_t *read = H2O_STRUCT_FROM_MEMBER(pl_account_read_t, op, ops[0]);
@@ -70,12 +85,13 @@ const pl_op_kind_t pl_account_create_kind = {
     .decode = decode_create,
 };
 
-#define ACCOUNT_COLUMNS \
-    "SELECT user_id, username, display_name, password_hash, created_timestamp FROM "
+#define ACCOUNT_COLUMNS                                                          \
+    "SELECT user_id, username, display_name, password_hash, created_timestamp, " \
+    "read_receipts, show_presence, "
 
 const pl_op_kind_t pl_account_fetch_kind = {
     .name = "fetch_account",
-    .sql = ACCOUNT_COLUMNS,
+    .sql = ACCOUNT_COLUMNS "deleted_timestamp FROM ",
     .sql_tail = ".fetch_account($1)",
     .max_ops = 1,
     .encode = encode_fetch,
@@ -84,10 +100,19 @@ const pl_op_kind_t pl_account_fetch_kind = {
 
 const pl_op_kind_t pl_account_find_kind = {
     .name = "find_account",
-    .sql = ACCOUNT_COLUMNS,
+    .sql = ACCOUNT_COLUMNS "NULL::bigint FROM ",
     .sql_tail = ".find_account($1)",
     .max_ops = 1,
     .encode = encode_find,
+    .decode = decode_read,
+};
+
+const pl_op_kind_t pl_account_update_kind = {
+    .name = "update_account",
+    .sql = ACCOUNT_COLUMNS "NULL::bigint FROM ",
+    .sql_tail = ".update_account($1, $2, $3, $4, $5)",
+    .max_ops = 1,
+    .encode = encode_update,
     .decode = decode_read,
 };
 
@@ -95,7 +120,7 @@ bool pl_account_read_get(const pl_account_read_t *read, pl_account_t *account_r)
 {
     const PGresult *result = read->result;
 
-    if (PQntuples(result) == 0)
+    if (PQntuples(result) == 0 || !PQgetisnull(result, 0, COLUMN_DELETED_TIMESTAMP))
         return false;
     account_r->user_id = pl_result_int64(result, 0, COLUMN_USER_ID);
     account_r->username = PQgetvalue(result, 0, COLUMN_USERNAME);
@@ -104,7 +129,16 @@ bool pl_account_read_get(const pl_account_read_t *read, pl_account_t *account_r)
                                    ? NULL
                                    : PQgetvalue(result, 0, COLUMN_PASSWORD_HASH);
     account_r->created_us = pl_result_int64(result, 0, COLUMN_CREATED_TIMESTAMP);
+    account_r->read_receipts = pl_result_bool(result, 0, COLUMN_READ_RECEIPTS);
+    account_r->show_presence = pl_result_bool(result, 0, COLUMN_SHOW_PRESENCE);
     return true;
+}
+
+int64_t pl_account_read_deleted_us(const pl_account_read_t *read)
+{
+    if (PQntuples(read->result) == 0)
+        return 0;
+    return pl_result_int64(read->result, 0, COLUMN_DELETED_TIMESTAMP);
 }
 
 void pl_account_read_dispose(pl_account_read_t *read)
@@ -112,3 +146,34 @@ void pl_account_read_dispose(pl_account_read_t *read)
     PQclear(read->result);
     read->result = NULL;
 }
+
+static pl_shown_read_t *shown_of(pl_op_t *op)
+{
+    return H2O_STRUCT_FROM_MEMBER(pl_shown_read_t, op, op);
+}
+
+static void encode_shown(pl_params_t *params, pl_op_t *const *ops, size_t count)
+{
+    const pl_shown_read_t *read = shown_of(ops[0]);
+    (void)count;
+    pl_params_int64_array(params, read->count);
+    for (size_t i = 0; i < read->count; i++)
+        pl_params_element_int64(params, read->user_ids[i]);
+    pl_params_array_end(params);
+}
+
+static bool decode_shown(PGresult *result, pl_op_t *const *ops, size_t count)
+{
+    pl_shown_read_t *read = shown_of(ops[0]);
+    pl_result_array_t shown = pl_result_array(result, 0, 0);
+    (void)count;
+    for (size_t i = 0; i < read->count; i++)
+        read->is_shown[i] = pl_result_array_bool(&shown, i);
+    return false;
+}
+
+#define SHOWN .name = "shows_presence", .max_ops = 1, .encode = encode_shown, .decode = decode_shown
+
+const pl_op_kind_t pl_shown_in_shard_kind = {SHOWN, .sql = "SELECT ",
+                                             .sql_tail = ".shows_presence($1)"};
+const pl_op_kind_t pl_shown_in_database_kind = {SHOWN, .sql = "SELECT parley.shows_presence($1)"};

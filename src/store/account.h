@@ -1,4 +1,4 @@
-/* Accounts: creating, and finding by id or by name. */
+/* Accounts: creating, finding by id or by name, changing; and who shows their presence. */
 #ifndef PL_STORE_ACCOUNT_H
 #define PL_STORE_ACCOUNT_H
 
@@ -46,11 +46,45 @@ typedef struct pl_account {
     const char *display_name;
     const char *password_hash; /* NULL: none */
     int64_t created_us;
+    bool read_receipts;
+    bool show_presence;
 } pl_account_t;
 
 /* False: there is no such account. */
 bool pl_account_read_get(const pl_account_read_t *read, pl_account_t *account_r);
 
+/* After a pl_account_fetch_kind that found no account: when it was erased, in microseconds; 0:
+ * there never was one. */
+int64_t pl_account_read_deleted_us(const pl_account_read_t *read);
+
 void pl_account_read_dispose(pl_account_read_t *read);
+
+/* For the write lane of user_id. What is NULL stays as it is. The answer is that of a read: the
+ * account as it is then, or none. */
+typedef struct pl_account_update {
+    pl_account_read_t read; /* op.kind: pl_account_update_kind; user_id is set */
+    const char *display_name;
+    size_t display_name_len;
+    const char *password_hash; /* NUL-terminated */
+    const bool *read_receipts;
+    const bool *show_presence;
+} pl_account_update_t;
+
+extern const pl_op_kind_t pl_account_update_kind;
+
+#define PL_SHOWN_READ_MAX 100
+
+/* Which of some users show when they are online, for a read lane of the database that all of them
+ * are in: by the one kind if they are of one shard, op.shard, and else by the other. */
+typedef struct pl_shown_read {
+    pl_op_t op;
+    int64_t user_ids[PL_SHOWN_READ_MAX];
+    size_t count;
+    /* The answer; false also for one who is not there. */
+    bool is_shown[PL_SHOWN_READ_MAX];
+} pl_shown_read_t;
+
+extern const pl_op_kind_t pl_shown_in_shard_kind;
+extern const pl_op_kind_t pl_shown_in_database_kind;
 
 #endif

@@ -101,6 +101,50 @@ void pl_conversation_to_json(pl_buffer_t *out, const pl_conversation_t *conversa
     pl_json_object_end(out);
 }
 
+static void user_members(pl_buffer_t *out, const pl_account_t *account)
+{
+    pl_json_key(out, "userId");
+    pl_json_id(out, account->user_id);
+    pl_json_key(out, "username");
+    pl_json_text(out, account->username);
+    pl_json_key(out, "displayName");
+    pl_json_text(out, account->display_name);
+    pl_json_key(out, "createdTimestamp");
+    pl_json_int64(out, account->created_us);
+}
+
+void pl_user_to_json(pl_buffer_t *out, const pl_account_t *account)
+{
+    pl_json_object_begin(out);
+    user_members(out, account);
+    pl_json_object_end(out);
+}
+
+void pl_deleted_user_to_json(pl_buffer_t *out, int64_t user_id, int64_t deleted_us)
+{
+    const pl_account_t nameless = {.user_id = user_id,
+                                   .username = "",
+                                   .display_name = "",
+                                   .created_us = pl_id_created_us(user_id)};
+
+    pl_json_object_begin(out);
+    user_members(out, &nameless);
+    pl_json_key(out, "deletedTimestamp");
+    pl_json_int64(out, deleted_us);
+    pl_json_object_end(out);
+}
+
+void pl_account_to_json(pl_buffer_t *out, const pl_account_t *account)
+{
+    pl_json_object_begin(out);
+    user_members(out, account);
+    pl_json_key(out, "readReceipts");
+    pl_json_bool(out, account->read_receipts);
+    pl_json_key(out, "showPresence");
+    pl_json_bool(out, account->show_presence);
+    pl_json_object_end(out);
+}
+
 void pl_page_tail_to_json(pl_buffer_t *out, const pl_page_t *page)
 {
     pl_json_key(out, "isDeltaUpdate");

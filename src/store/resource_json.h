@@ -3,11 +3,18 @@
 #define PL_STORE_RESOURCE_JSON_H
 
 #include "base/buffer.h"
+#include "store/account.h"
 #include "store/page.h"
 
 /* A Message and a Conversation of the contract. */
 void pl_message_to_json(pl_buffer_t *out, const pl_message_t *message);
 void pl_conversation_to_json(pl_buffer_t *out, const pl_conversation_t *conversation);
+
+/* A User of the contract, as others see them; what is left of an erased one; and an Account, as its
+ * owner sees it. */
+void pl_user_to_json(pl_buffer_t *out, const pl_account_t *account);
+void pl_deleted_user_to_json(pl_buffer_t *out, int64_t user_id, int64_t deleted_us);
+void pl_account_to_json(pl_buffer_t *out, const pl_account_t *account);
 
 /* A Delta of the contract (fetchUpdates, streamUpdates) from a pl_updates_read_kind. Messages
  * beyond `max_bytes` are left out, but never all. Of a delta those are the last ones: `page`

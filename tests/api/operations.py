@@ -2,9 +2,10 @@
 
 from harness.client import conversation_id, unique
 
-IDS = ["createUser", "fetchUserByUsername", "fetchUser", "createSession", "sendMessage", "fetchConversation",
+IDS = ["createUser", "fetchUserByUsername", "fetchUser", "fetchMe", "updateMe", "createSession", "sendMessage", "fetchConversation",
        "fetchMessages", "sendTyping", "fetchUpdates", "streamUpdates", "fetchPresence", "announcePresence", "fetchOpenapi", "fetchDocs"]
-POSTS = ["createUser", "createSession", "sendMessage"]
+# What takes a body.
+POSTS = ["createUser", "updateMe", "createSession", "sendMessage"]
 # What changes something and takes no body.
 BODILESS = ["sendTyping", "announcePresence"]
 PUBLIC = ["createSession", "fetchOpenapi", "fetchDocs"]
@@ -18,6 +19,8 @@ def request_of(operation, me, peer):
         "createUser": ("POST", "/v1/users", {"username": unique("op"), "password": PASSWORD}),
         "fetchUserByUsername": ("GET", f"/v1/users?username={peer.username}", None),
         "fetchUser": ("GET", f"/v1/users/{peer.id}", None),
+        "fetchMe": ("GET", "/v1/users/me", None),
+        "updateMe": ("PATCH", "/v1/users/me", {"displayName": "Me"}),
         "createSession": ("POST", "/v1/sessions", {"username": me.username, "password": PASSWORD}),
         "sendMessage": ("POST", "/v1/messages", {"recipientId": peer.id, "messageContent": "x",
                                                  "clientMessageId": unique("op")}),

@@ -141,6 +141,12 @@ class Api:
     def find_user(self, username):
         return self.get("/v1/users", username=username)
 
+    def fetch_me(self):
+        return self.get("/v1/users/me")
+
+    def update_me(self, **fields):
+        return self.request("PATCH", "/v1/users/me", json_body=fields)
+
     def send(self, recipient, content, client_message_id=None, **fields):
         body = {"recipientId": str(getattr(recipient, "id", recipient)), "messageContent": content,
                 "clientMessageId": client_message_id or unique("m")}

@@ -1,4 +1,5 @@
-/* Proves what createUser and createSession take from a body, with every limit to the letter. */
+/* Proves what createUser, createSession and updateMe take from a body, with every limit to the
+ * letter. */
 #include "api/account_input.h"
 
 #include <setjmp.h>
@@ -23,18 +24,29 @@ static bool session(const char *body, pl_account_input_t *input)
     return pl_session_input_decode(body, strlen(body), input, &refusal) == 0;
 }
 
+static bool profile(const char *body, pl_profile_input_t *input)
+{
+    memset(&refusal, 0x55, sizeof(refusal));
+    return pl_profile_input_decode(body, strlen(body), input, &refusal) == 0;
+}
+
 /* The last body was refused with exactly these pointers, separated by spaces. */
-static void assert_pointers(const pl_account_input_t *input, const char *pointers)
+static void assert_refused(const char *pointers)
 {
     char found[512] = "";
 
-    assert_null(input->json);
     assert_int_equal(refusal.problem, PL_PROBLEM_VALIDATION_FAILED);
     for (size_t i = 0; i < refusal.fields.count; i++) {
         strcat(found, i > 0 ? " " : "");
         strcat(found, refusal.fields.items[i].pointer);
     }
     assert_string_equal(found, pointers);
+}
+
+static void assert_pointers(const pl_account_input_t *input, const char *pointers)
+{
+    assert_null(input->json);
+    assert_refused(pointers);
 }
 
 static void test_account(void **state)
@@ -163,6 +175,48 @@ static void test_password_counts_bytes(void **state)
     assert_password(1025, false);
 }
 
+static void test_profile(void **state)
+{
+    pl_profile_input_t input;
+    (void)state;
+
+    assert_true(profile("{\"displayName\":\"A\",\"password\":\"12345678\","
+                        "\"currentPassword\":\"87654321\",\"readReceipts\":false,"
+                        "\"showPresence\":true,\"username\":7}",
+                        &input));
+    assert_int_equal(input.display_name_len, 1);
+    assert_memory_equal(input.password, "12345678", 8);
+    assert_memory_equal(input.current_password, "87654321", 8);
+    assert_true(input.has_read_receipts && !input.read_receipts);
+    assert_true(input.has_show_presence && input.show_presence);
+    pl_profile_input_dispose(&input);
+
+    assert_true(profile("{\"readReceipts\":true}", &input));
+    assert_null(input.display_name);
+    assert_null(input.password);
+    assert_null(input.current_password);
+    assert_true(input.has_read_receipts && input.read_receipts);
+    assert_false(input.has_show_presence);
+    pl_profile_input_dispose(&input);
+
+    assert_false(profile("{\"displayName\":null,\"password\":\"1234567\",\"currentPassword\":1,"
+                         "\"readReceipts\":\"true\",\"showPresence\":0}",
+                         &input));
+    assert_null(input.json);
+    assert_refused("/displayName /password /currentPassword /readReceipts /showPresence");
+}
+
+static void test_profile_changes_something(void **state)
+{
+    pl_profile_input_t input;
+    (void)state;
+
+    assert_false(profile("{}", &input));
+    assert_refused("/displayName");
+    assert_false(profile("{\"currentPassword\":\"12345678\",\"username\":\"abc\"}", &input));
+    assert_refused("/displayName");
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -171,6 +225,8 @@ int main(void)
         cmocka_unit_test(test_username),
         cmocka_unit_test(test_display_name_counts_code_points),
         cmocka_unit_test(test_password_counts_bytes),
+        cmocka_unit_test(test_profile),
+        cmocka_unit_test(test_profile_changes_something),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

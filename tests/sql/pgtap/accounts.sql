@@ -1,7 +1,7 @@
--- create_account, find_account, fetch_account, mailbox_versions.
+-- create_account, find_account, fetch_account, update_account, shows_presence, mailbox_versions.
 SET search_path = tap;
 BEGIN;
-SELECT plan(19);
+SELECT plan(25);
 
 SELECT is(shard_0001.create_account(test.id(1, 1), 'ann', 'Ann', 'hash', 7000), 'created', 'an account is created');
 SELECT is((SELECT (user_id, username, display_name, password_hash, created_timestamp)::text FROM shard_0001.fetch_account(test.id(1, 1))),
@@ -30,5 +30,18 @@ FROM (SELECT version AS third FROM parley.mailbox WHERE user_id = test.id(1, 3))
 SELECT is(parley.mailbox_versions(ARRAY[test.id(1, 99), test.id(1, 1), test.id(0, 1), test.id(3, 1)]), '{0,7000,0,0}',
           'and so for any shards, also one of another database');
 SELECT is(parley.mailbox_versions('{}'), '{}', 'none asked, none given');
+
+SELECT is((SELECT (display_name, password_hash, read_receipts, show_presence)::text FROM shard_0001.update_account(test.id(1, 1), NULL, NULL, NULL, NULL)),
+          ('Ann', 'hash', true, true)::text, 'nothing given, nothing changed');
+SELECT is((SELECT (user_id, username, display_name, password_hash, read_receipts, show_presence)::text
+           FROM shard_0001.update_account(test.id(1, 1), 'Anna', NULL, false, NULL)),
+          (test.id(1, 1), 'ann', 'Anna', 'hash', false, true)::text, 'what is given is changed');
+SELECT is((SELECT (display_name, password_hash, read_receipts, show_presence, deleted_timestamp)::text
+           FROM shard_0001.update_account(test.id(1, 1), NULL, 'salt', NULL, false), shard_0001.fetch_account(test.id(1, 1)) f (a, b, c, d, e, g, h, deleted_timestamp)),
+          ('Anna', 'salt', false, false, NULL::bigint)::text, 'the rest stays');
+SELECT is_empty($$SELECT FROM shard_0001.update_account(test.id(1, 99), 'x', NULL, NULL, NULL)$$, 'no such user, no row');
+SELECT test.user(1, 4), test.user(0, 1);
+SELECT is(shard_0001.shows_presence(ARRAY[test.id(1, 99), test.id(1, 4), test.id(1, 1)]), '{f,t,f}', 'who is not there shows nothing');
+SELECT is(parley.shows_presence(ARRAY[test.id(0, 1), test.id(1, 1), test.id(1, 4), test.id(3, 1)]), '{t,f,t,f}', 'and so for any shards');
 SELECT * FROM finish();
 ROLLBACK;

@@ -1,0 +1,16 @@
+-- parley.shows_presence for one shard, in which all users are.
+CREATE OR REPLACE FUNCTION {shard}.shows_presence(user_ids bigint[])
+    RETURNS boolean[]
+    LANGUAGE plpgsql STABLE SECURITY DEFINER
+    SET search_path = pg_catalog, pg_temp
+    SET plan_cache_mode = force_generic_plan
+    SET enable_seqscan = off
+    SET enable_bitmapscan = off
+AS $$
+BEGIN
+    RETURN ARRAY(SELECT coalesce((SELECT a.show_presence FROM {shard}.account a WHERE a.user_id = u.user_id), false)
+                 FROM unnest(user_ids) AS u (user_id));
+END
+$$;
+REVOKE ALL ON FUNCTION {shard}.shows_presence(bigint[]) FROM PUBLIC;
+GRANT EXECUTE ON FUNCTION {shard}.shows_presence(bigint[]) TO parley_server;

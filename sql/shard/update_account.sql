@@ -1,0 +1,30 @@
+-- Changes what a user may change of their account. A parameter that is null leaves what there is.
+--
+-- id                 a user of this shard
+-- new_display_name
+-- new_password_hash
+-- new_read_receipts
+-- new_show_presence
+-- Rows: the account as it is then; none if there is no such user. The same call again changes nothing.
+CREATE OR REPLACE FUNCTION {shard}.update_account(
+    id bigint, new_display_name text, new_password_hash text, new_read_receipts boolean, new_show_presence boolean)
+    RETURNS TABLE (user_id bigint, username text, display_name text, password_hash text, created_timestamp bigint,
+                   read_receipts boolean, show_presence boolean)
+    LANGUAGE plpgsql VOLATILE SECURITY DEFINER
+    SET search_path = pg_catalog, pg_temp
+    SET enable_seqscan = off
+AS $$
+#variable_conflict use_column
+BEGIN
+    RETURN QUERY
+    UPDATE {shard}.account a
+    SET display_name = coalesce(new_display_name, a.display_name),
+        password_hash = coalesce(new_password_hash, a.password_hash),
+        read_receipts = coalesce(new_read_receipts, a.read_receipts),
+        show_presence = coalesce(new_show_presence, a.show_presence)
+    WHERE a.user_id = id
+    RETURNING a.user_id, a.username, a.display_name, a.password_hash, a.created_timestamp, a.read_receipts, a.show_presence;
+END
+$$;
+REVOKE ALL ON FUNCTION {shard}.update_account(bigint, text, text, boolean, boolean) FROM PUBLIC;
+GRANT EXECUTE ON FUNCTION {shard}.update_account(bigint, text, text, boolean, boolean) TO parley_server;

@@ -1,0 +1,181 @@
+"""Proves fetchMe and updateMe: what is absent stays, what is stored is seen at once and everywhere, a
+wrong current password changes nothing; and that who hides their presence is hidden, and told to those
+who watch, also by a server that was not told itself."""
+
+import pytest
+
+from harness import tokens
+from harness.client import Api, User, unique
+from harness.stack import Parleyd
+from test_presence import Stream
+
+PASSWORD, OTHER = "correct horse battery", "a caucus race"
+DEFAULTS = {"readReceipts": True, "showPresence": True}
+
+
+@pytest.fixture
+def carol(api, stack):
+    """A user with a password."""
+    value = api.create_user(unique("carol"), "Carol", PASSWORD).expect(201)
+    return User(value["userId"], value["username"], tokens.mint(stack.jwt_key, value["userId"]))
+
+
+def test_own_account(api, carol):
+    mine = api.as_user(carol)
+    others = mine.fetch_user(carol.id).expect(200)
+    assert mine.fetch_me().expect(200) == {**others, **DEFAULTS}
+
+
+@pytest.mark.parametrize("fields", [{"displayName": "Karl \U0001f600"}, {"readReceipts": False}, {"showPresence": False},
+                                    {"displayName": "x" * 100, "readReceipts": False, "showPresence": False},
+                                    {"displayName": "Carol"}, DEFAULTS])
+def test_what_is_absent_stays(api, carol, fields):
+    mine = api.as_user(carol)
+    before = mine.fetch_me().expect(200)
+    assert mine.update_me(**fields).expect(200) == {**before, **fields}
+    assert mine.fetch_me().expect(200) == {**before, **fields}
+    seen = api.as_user(carol).find_user(carol.username).expect(200)
+    assert seen == {k: v for k, v in {**before, **fields}.items() if k not in DEFAULTS}
+    api.create_session(carol.username, PASSWORD).expect(201)
+
+
+@pytest.mark.parametrize("current", [None, PASSWORD])
+def test_new_password(api, carol, current):
+    fields = {} if current is None else {"currentPassword": current}
+    api.as_user(carol).update_me(password=OTHER, displayName="C", **fields).expect(200)
+    api.create_session(carol.username, PASSWORD).expect(401)
+    api.create_session(carol.username, OTHER).expect(201)
+    assert api.as_user(carol).fetch_me().expect(200)["displayName"] == "C"
+
+
+def test_wrong_current_password_changes_nothing(api, carol):
+    mine = api.as_user(carol)
+    for fields in ({"password": OTHER}, {"displayName": "C"}):
+        mine.update_me(currentPassword=OTHER, **fields).expect(403, code="forbidden")
+    assert mine.fetch_me().expect(200)["displayName"] == "Carol"
+    api.create_session(carol.username, PASSWORD).expect(201)
+
+
+def test_first_password(api, alice):
+    """A user whom an integrator signs in has none that could match."""
+    mine = api.as_user(alice)
+    mine.update_me(password=OTHER, currentPassword=OTHER).expect(403)
+    mine.update_me(password=OTHER).expect(200)
+    api.create_session(alice.username, OTHER).expect(201)
+
+
+@pytest.mark.parametrize("field, value", [
+    ("displayName", ""), ("displayName", "x" * 101), ("displayName", None), ("displayName", 7), ("password", "seven77"),
+    ("password", "x" * 1025), ("password", False), ("currentPassword", "short"), ("currentPassword", {}),
+    ("readReceipts", "true"), ("readReceipts", None), ("showPresence", 1), ("showPresence", [True])])
+def test_fields_out_of_range(api, carol, field, value):
+    body = {"displayName": "C", field: value}
+    problem = api.as_user(carol).update_me(**body).expect(422, code="validation-failed")
+    assert [error["pointer"] for error in problem["errors"]] == [f"/{field}"]
+    assert api.as_user(carol).fetch_me().expect(200)["displayName"] == "Carol"
+
+
+@pytest.mark.parametrize("body", [{}, {"currentPassword": PASSWORD}, {"username": "another", "userId": "1"}])
+def test_nothing_to_change(api, carol, body):
+    api.as_user(carol).update_me(**body).expect(422, code="validation-failed")
+
+
+def test_unknown_fields_are_ignored(api, carol):
+    account = api.as_user(carol).update_me(displayName="C", username="another", deletedTimestamp=1).expect(200)
+    assert (account["username"], account["displayName"]) == (carol.username, "C")
+
+
+def test_token_of_nobody(api, stack, alice):
+    nobody = str(int(alice.id) ^ 0xff)
+    mine = api.as_user(User(nobody, "nobody", tokens.mint(stack.jwt_key, nobody)))
+    mine.fetch_me().expect(401, code="invalid-token")
+    for fields in ({"displayName": "N"}, {"password": OTHER}, {"displayName": "N", "currentPassword": OTHER}):
+        mine.update_me(**fields).expect(401, code="invalid-token")
+
+
+def test_cookie_of_another_site(api, carol):
+    cookie = {"cookie": f"parley_token={carol.token}"}
+    change = {"json_body": {"displayName": "C"}}
+    for headers in ({"origin": "https://evil.example"}, {"sec-fetch-site": "cross-site"}, {}):
+        api.request("PATCH", "/v1/users/me", {**cookie, **headers}, **change).expect(403, code="cross-site-request")
+    api.request("PATCH", "/v1/users/me", {**cookie, "sec-fetch-site": "same-origin"}, **change).expect(200)
+
+
+# Presence that is not shown.
+
+@pytest.fixture
+def friends(api, alice, bob):
+    """alice and bob have a conversation."""
+    api.as_user(alice).send(bob, "hello").expect(201)
+    return alice, bob
+
+
+def test_hidden_users_are_left_out(api, pair):
+    """Whichever databases the two are in; and as soon as they show themselves again they are there."""
+    one, other = pair
+    api.as_user(one).send(other, "hello").expect(201)
+    api.as_user(other).announce_presence().expect(204)
+    mine = api.as_user(one)
+    for shown in (True, False, True):
+        api.as_user(other).update_me(showPresence=shown).expect(200)
+        users = mine.fetch_presence(other).expect(200)["users"]
+        assert [user["online"] for user in users] == [True] * shown
+    api.as_user(one).update_me(showPresence=False).expect(200)
+    assert mine.fetch_presence(other).expect(200)["users"], "who hides sees others"
+
+
+def test_many_at_once(api, alice):
+    """Those who show themselves, in the order asked, from all databases."""
+    mine = api.as_user(alice)
+    friends = [api.make_user() for _ in range(12)]
+    for friend in friends:
+        mine.send(friend, "hello").expect(201)
+    for friend in friends[::3]:
+        api.as_user(friend).update_me(showPresence=False).expect(200)
+    users = mine.fetch_presence(*friends[::-1]).expect(200)["users"]
+    assert [user["userId"] for user in users] == [f.id for i, f in enumerate(friends) if i % 3][::-1]
+
+
+def test_watchers_see_who_hides_go(stack, api, contract, friends):
+    alice, bob = friends
+    api.as_user(bob).announce_presence().expect(204)
+    with Stream(stack, alice, contract, [bob]) as stream:
+        assert stream.presence_of(bob)["online"] is True
+        api.as_user(bob).update_me(showPresence=False).expect(200)
+        assert stream.presence_of(bob) == {"userId": bob.id, "online": False}, "and when they were seen is not told"
+        with Stream(stack, bob, contract):
+            sent = api.as_user(bob).send(alice, "x").expect(201)["messageId"]
+            assert stream.until(sent) == [], "who hides comes and goes unseen"
+            api.as_user(bob).update_me(showPresence=True).expect(200)
+            assert stream.presence_of(bob)["online"] is True
+
+
+def test_watching_the_hidden_tells_nothing(stack, api, contract, friends):
+    alice, bob = friends
+    api.as_user(bob).update_me(showPresence=False).expect(200)
+    api.as_user(bob).announce_presence().expect(204)
+    with Stream(stack, alice, contract, [bob]) as stream:
+        sent = api.as_user(bob).send(alice, "x").expect(201)["messageId"]
+        assert stream.until(sent) == []
+
+
+@pytest.mark.own_server
+def test_told_another_server(stack, api, contract, friends):
+    """Watchers learn by the heartbeat what another server was told, and a server that starts anew knows it."""
+    alice, bob = friends
+    settings = {"server": {"workers": 2}, "push": {"heartbeat": 1}}
+    server = Parleyd(stack, settings).start()
+    other = Api(server.url, contract, stack.jwt_key)
+    other.as_user(bob).announce_presence().expect(204)
+    with Stream(server, alice, contract, [bob]) as stream:
+        assert stream.presence_of(bob)["online"] is True
+        api.as_user(bob).update_me(showPresence=False).expect(200)
+        assert stream.presence_of(bob) == {"userId": bob.id, "online": False}
+    other.close()
+    server.close_and_judge()
+    server = Parleyd(stack, settings).start()
+    other = Api(server.url, contract, stack.jwt_key)
+    other.as_user(bob).announce_presence().expect(204)
+    assert other.as_user(alice).fetch_presence(bob).expect(200) == {"users": []}
+    other.close()
+    server.close_and_judge()
