@@ -3,6 +3,7 @@
 #include <stdlib.h>
 
 #include "api/cache.h"
+#include "api/export.h"
 #include "api/known_users.h"
 #include "api/messages.h"
 #include "api/typing.h"
@@ -29,6 +30,7 @@ pl_api_t *pl_api_create(pl_loop_t *loop, const pl_api_deps_t *deps)
     api->user_checks = pl_user_checks_create(deps->cluster, api->known_users,
                                              config->lanes.request_deadline_s,
                                              (size_t)config->lanes.queue_size);
+    api->exports = pl_exports_create();
     api->copy_timeouts = pl_timer_queue(loop, (uint64_t)config->lanes.copy_deadline_s * 1000);
     return api;
 }
@@ -44,6 +46,7 @@ void pl_api_add_routes(pl_router_t *router)
 {
     /* Before the users', of whom none is named "me". */
     pl_router_add(router, pl_api_me_routes, pl_api_me_routes_count);
+    pl_router_add(router, pl_api_export_routes, pl_api_export_routes_count);
     pl_router_add(router, pl_api_users_routes, pl_api_users_routes_count);
     pl_router_add(router, pl_api_sessions_routes, pl_api_sessions_routes_count);
     pl_router_add(router, pl_api_messages_routes, pl_api_messages_routes_count);

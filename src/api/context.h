@@ -25,6 +25,7 @@ struct pl_hub_local; /* src/push */
 struct pl_page_cache;
 struct pl_known_users;
 struct pl_user_checks;
+struct pl_exports;
 struct pl_typing_limit;
 struct pl_presence; /* src/push */
 
@@ -46,6 +47,7 @@ typedef struct pl_api {
     struct pl_page_cache *cache;
     struct pl_known_users *known_users;
     struct pl_user_checks *user_checks;
+    struct pl_exports *exports;
     struct pl_updates *updates;      /* src/api/updates.h */
     pl_timer_queue_t *copy_timeouts; /* of [lanes] copy_deadline */
 } pl_api_t;
@@ -61,6 +63,8 @@ void pl_api_add_routes(pl_router_t *router);
 
 extern const pl_route_t pl_api_me_routes[];
 extern const size_t pl_api_me_routes_count;
+extern const pl_route_t pl_api_export_routes[];
+extern const size_t pl_api_export_routes_count;
 extern const pl_route_t pl_api_users_routes[];
 extern const size_t pl_api_users_routes_count;
 extern const pl_route_t pl_api_sessions_routes[];

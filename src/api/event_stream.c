@@ -211,7 +211,8 @@ static void start(pl_updates_t *updates, pl_request_t *request, int64_t cursor,
         return;
     }
     append_retry(&first, updates->api->deps.config);
-    events->stream = pl_stream_start(request, first.data, first.len, on_closed, events);
+    events->stream = pl_stream_start(request, "text/event-stream", first.data, first.len, on_closed,
+                                     events);
     pl_buffer_dispose(&first);
     if (events->stream == NULL) {
         unregister(events);

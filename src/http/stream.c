@@ -74,8 +74,8 @@ static void on_proceed(h2o_generator_t *generator, h2o_req_t *req)
     }
 }
 
-pl_stream_t *pl_stream_start(pl_request_t *request, const char *first, size_t len,
-                             pl_stream_closed_fn on_closed, void *owner)
+pl_stream_t *pl_stream_start(pl_request_t *request, const char *content_type, const char *first,
+                             size_t len, pl_stream_closed_fn on_closed, void *owner)
 {
     assert(len > 0);
     if (!pl_request_is_live(request))
@@ -96,8 +96,7 @@ pl_stream_t *pl_stream_start(pl_request_t *request, const char *first, size_t le
     req->res.status = 200;
     req->res.reason = "OK";
     req->compress_hint = H2O_COMPRESS_HINT_DISABLE;
-    h2o_add_header(&req->pool, &req->res.headers, H2O_TOKEN_CONTENT_TYPE, NULL,
-                   H2O_STRLIT("text/event-stream"));
+    pl_reply_add_header(req, "content-type", content_type);
     h2o_add_header(&req->pool, &req->res.headers, H2O_TOKEN_CACHE_CONTROL, NULL,
                    H2O_STRLIT("no-store, no-transform"));
     h2o_add_header_by_str(&req->pool, &req->res.headers, H2O_STRLIT("x-accel-buffering"), 0, NULL,

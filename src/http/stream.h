@@ -1,5 +1,5 @@
 /*
- * A response of unknown length that is written piece by piece: server-sent events.
+ * A response of unknown length that is written piece by piece: server-sent events, an export.
  *
  *     READY   --write----> SENDING   libh2o has the bytes in flight
  *     SENDING --proceed--> READY     nothing waits
@@ -34,12 +34,12 @@ typedef enum pl_stream_reason {
 typedef void (*pl_stream_closed_fn)(pl_stream_t *stream, pl_stream_reason_t reason, void *owner);
 
 /*
- * Answers 200 text/event-stream with `first` (at least one byte, else the headers would stay
- * behind) and turns the request into a stream. NULL if the request is not live: then nothing was
- * done and on_closed never runs. The stream keeps its own reference to the request.
+ * Answers 200 with `first` (at least one byte, else the headers would stay behind) and turns the
+ * request into a stream. NULL if the request is not live: then nothing was done and on_closed never
+ * runs. The stream keeps its own reference to the request.
  */
-pl_stream_t *pl_stream_start(pl_request_t *request, const char *first, size_t len,
-                             pl_stream_closed_fn on_closed, void *owner) PL_MUST_USE;
+pl_stream_t *pl_stream_start(pl_request_t *request, const char *content_type, const char *first,
+                             size_t len, pl_stream_closed_fn on_closed, void *owner) PL_MUST_USE;
 
 /* `on_drained` runs each time that the client's socket has taken all that was written, the first
  * bytes included, and never inside a pl_stream_ call: the owner that writes the next piece only

@@ -101,7 +101,7 @@ void pl_conversation_to_json(pl_buffer_t *out, const pl_conversation_t *conversa
     pl_json_object_end(out);
 }
 
-static void user_members(pl_buffer_t *out, const pl_account_t *account)
+void pl_user_members_to_json(pl_buffer_t *out, const pl_account_t *account)
 {
     pl_json_key(out, "userId");
     pl_json_id(out, account->user_id);
@@ -116,7 +116,7 @@ static void user_members(pl_buffer_t *out, const pl_account_t *account)
 void pl_user_to_json(pl_buffer_t *out, const pl_account_t *account)
 {
     pl_json_object_begin(out);
-    user_members(out, account);
+    pl_user_members_to_json(out, account);
     pl_json_object_end(out);
 }
 
@@ -128,20 +128,25 @@ void pl_deleted_user_to_json(pl_buffer_t *out, int64_t user_id, int64_t deleted_
                                    .created_us = pl_id_created_us(user_id)};
 
     pl_json_object_begin(out);
-    user_members(out, &nameless);
+    pl_user_members_to_json(out, &nameless);
     pl_json_key(out, "deletedTimestamp");
     pl_json_int64(out, deleted_us);
     pl_json_object_end(out);
 }
 
-void pl_account_to_json(pl_buffer_t *out, const pl_account_t *account)
+void pl_settings_members_to_json(pl_buffer_t *out, const pl_account_t *account)
 {
-    pl_json_object_begin(out);
-    user_members(out, account);
     pl_json_key(out, "readReceipts");
     pl_json_bool(out, account->read_receipts);
     pl_json_key(out, "showPresence");
     pl_json_bool(out, account->show_presence);
+}
+
+void pl_account_to_json(pl_buffer_t *out, const pl_account_t *account)
+{
+    pl_json_object_begin(out);
+    pl_user_members_to_json(out, account);
+    pl_settings_members_to_json(out, account);
     pl_json_object_end(out);
 }
 

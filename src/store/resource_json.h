@@ -16,6 +16,10 @@ void pl_user_to_json(pl_buffer_t *out, const pl_account_t *account);
 void pl_deleted_user_to_json(pl_buffer_t *out, int64_t user_id, int64_t deleted_us);
 void pl_account_to_json(pl_buffer_t *out, const pl_account_t *account);
 
+/* The members of both kinds that an Account has, without its braces. */
+void pl_user_members_to_json(pl_buffer_t *out, const pl_account_t *account);
+void pl_settings_members_to_json(pl_buffer_t *out, const pl_account_t *account);
+
 /* A Delta of the contract (fetchUpdates, streamUpdates) from a pl_updates_read_kind. Messages
  * beyond `max_bytes` are left out, but never all. Of a delta those are the last ones: `page`
  * becomes that of the shorter delta, its version is the last one given and has_more is true. Of a

@@ -147,6 +147,9 @@ class Api:
     def update_me(self, **fields):
         return self.request("PATCH", "/v1/users/me", json_body=fields)
 
+    def export_me(self):
+        return self.get("/v1/users/me/export")
+
     def send(self, recipient, content, client_message_id=None, **fields):
         body = {"recipientId": str(getattr(recipient, "id", recipient)), "messageContent": content,
                 "clientMessageId": client_message_id or unique("m")}

@@ -154,10 +154,22 @@ class Contract:
             raise ContractViolation(f"{what}: media type {media!r} is not documented")
         if media == "text/html":
             return None
+        if media == "application/x-ndjson":
+            return self._check_lines(validator, body, what)
         if value is None:
             value = _parse_json(body, what)
         self._validate(validator, value, what)
         return value
+
+    def _check_lines(self, validator, body, what):
+        """The schema is that of a line."""
+        lines = body.split(b"\n")
+        if lines.pop():
+            raise ContractViolation(f"{what}: ends within a line")
+        values = [_parse_json(line, what) for line in lines]
+        for value in values:
+            self._validate(validator, value, what)
+        return values
 
     def check_event(self, event):
         """One event of the stream (an sse.Event); returns its data."""

@@ -47,6 +47,7 @@ READS = {
     "updates from the beginning": "shard_0000.fetch_updates(%(me)s, 50, 0)",
     "updates from the future": "shard_0000.fetch_updates(%(me)s, 50, 9223372036854775807)",
     "nothing new": "shard_0000.fetch_updates(%(me)s, 50, %(version)s)",
+    "blocks to export": "shard_0000.export_blocks(%(me)s, 0, 1000)",
     "versions": "shard_0000.mailbox_versions(ARRAY[%(me)s, %(me)s + 1, %(me)s + 2])",
     "whom one talks with": "shard_0000.has_conversations(%(me)s, ARRAY[%(peer)s, %(peer)s + 1, 7, %(me)s])",
     "versions of any shards": "parley.mailbox_versions(ARRAY[%(me)s, %(me)s + 1, %(me)s + 2, %(peer)s])",

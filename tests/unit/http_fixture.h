@@ -254,7 +254,8 @@ static inline void on_stream(pl_request_t *request, void *worker)
     source->size = (size_t)size;
     source->stays_open = stays_open == 1;
     source->timer.on_fire = on_source_tick;
-    source->stream = pl_stream_start(request, ":ok\n\n", 5, on_stream_closed, source);
+    source->stream = pl_stream_start(request, "text/event-stream", ":ok\n\n", 5, on_stream_closed,
+                                     source);
     assert_non_null(source->stream);
     pl_timer_arm(pl_timer_queue(fixture.loop, PL_TIMER_TICK_MS), &source->timer);
 }

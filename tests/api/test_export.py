@@ -1,0 +1,222 @@
+"""Proves exportMe: every line satisfies the contract and all that the mailbox holds is there, whatever its size and
+whatever changes meanwhile; a client that reads slowly, leaves or asks twice costs no more than a page; and what was
+cut off has no end."""
+
+import concurrent.futures
+import json
+import time
+
+import pytest
+
+from harness import tokens
+from harness.client import Api, User, conversation_id, unique
+from harness.h1conn import H1Connection
+from harness.stack import SLOWNESS, Parleyd
+
+TARGET = "/v1/users/me/export"
+PASSWORD = "correct horse battery"
+
+
+def lines_of(export, kind):
+    return [line[kind] for line in export if line["type"] == kind]
+
+
+def check_whole(export):
+    """The account first, the settings next, the end last, and it counts right."""
+    types = [line["type"] for line in export]
+    assert types[:2] == ["account", "settings"] and types.count("account") == types.count("settings") == 1
+    assert types[-1] == "end" and types.count("end") == 1
+    assert all(line.keys() == {"type", line["type"]} for line in export)
+    end = export[-1]["end"]
+    for kind in ("block", "conversation", "message"):
+        assert end[kind + "s"] == types.count(kind)
+    versions = [message["lastUpdatedTimestamp"] for message in lines_of(export, "message")]
+    assert versions == sorted(versions)
+    assert end["lastUpdatedTimestamp"] >= max([0, *versions])
+    return end
+
+
+def insert_messages(stack, user, peer, count, size):
+    """Fills a mailbox past the server; contents that do not compress."""
+    schema = stack.schema_of(user.id)
+    with stack.session(stack.database_of(user.id)) as cursor:
+        cursor.execute(f"""
+            WITH now AS (SELECT version AS at FROM {schema}.mailbox WHERE user_id = %(user)s)
+            INSERT INTO {schema}.message (user_id, peer_id, message_id, version, sender_id, client_message_id, content)
+            SELECT %(user)s, %(peer)s, (now.at + n) * 2, now.at + n, %(peer)s, n::text,
+                   n::text || substr(c.text, 1, %(size)s)
+            FROM now, generate_series(1, %(count)s) n,
+                 (SELECT string_agg(md5(i::text), '') AS text FROM generate_series(0, %(size)s / 32) i) c""",
+                       {"user": user.id, "peer": peer.id, "count": count, "size": size})
+        cursor.execute(f"""
+            INSERT INTO {schema}.conversation
+                (user_id, peer_id, last_message_id, version, newest_period, changed_period, unread_count)
+            SELECT user_id, peer_id, max(message_id), max(version), max(message_id) >> 28, max(version) >> 27, count(*)
+            FROM {schema}.message WHERE user_id = %s AND peer_id = %s GROUP BY 1, 2
+            ON CONFLICT DO NOTHING""", (user.id, peer.id))
+        cursor.execute(f"UPDATE {schema}.mailbox SET version = version + %s WHERE user_id = %s", (count, user.id))
+
+
+def test_all_that_is_held(api, stack):
+    """Equal to what the API's own pages say."""
+    name = unique("carol")
+    value = api.create_user(name, "Carol", PASSWORD).expect(201)
+    carol = User(value["userId"], name, tokens.mint(stack.jwt_key, value["userId"]))
+    mine, peers = api.as_user(carol), [api.make_user() for _ in range(3)]
+    for i, peer in enumerate(peers):
+        for n in range(20 * i + 1):
+            mine.send(peer, f"to {i}, {n} \U0001f600\n\"").expect(201)
+            api.as_user(peer).send(carol, f"from {i}, {n}").expect(201)
+    mine.update_me(readReceipts=False).expect(200)
+    export = mine.export_me().expect(200)
+    end = check_whole(export)
+    assert export[0]["account"] == {**mine.fetch_user(carol.id).expect(200), "hasPassword": True}
+    assert export[1]["settings"] == {"readReceipts": False, "showPresence": True}
+    assert "argon2" not in json.dumps(export)
+    found = {c["conversationId"]: c for c in lines_of(export, "conversation")}
+    assert list(found.values()) == lines_of(export, "conversation"), "none twice"
+    assert found == {c["conversationId"]: c for c in mine.fetch_conversation(pageSize=100).expect(200)["conversations"]}
+    messages = lines_of(export, "message")
+    for peer in peers:
+        of_peer = [m for m in messages if m["conversationId"] == conversation_id(carol.id, peer.id)]
+        assert sorted(of_peer, key=lambda m: int(m["messageId"])) == mine.all_messages(peer)
+    assert end["messages"] == len(messages) == 2 * (1 + 21 + 41)
+    nothing = mine.fetch_updates(lastUpdatedTimestamp=end["lastUpdatedTimestamp"], timeout=0).expect(200)
+    assert nothing["isDeltaUpdate"] and not nothing["messages"] and not nothing["conversations"]
+
+
+def test_new_user(api, alice):
+    export = api.as_user(alice).export_me().expect(200)
+    assert check_whole(export)["messages"] == 0 and len(export) == 3
+    assert export[0]["account"]["hasPassword"] is False
+
+
+def test_blocks(api, stack, alice):
+    """More than a page of them, in the order of ids."""
+    with stack.session(stack.database_of(alice.id)) as cursor:
+        cursor.execute(f"""INSERT INTO {stack.schema_of(alice.id)}.block
+                           SELECT %s, 1000 + n, 5000 + n FROM generate_series(1, 2000) n""", (alice.id,))
+    export = api.as_user(alice).export_me().expect(200)
+    check_whole(export)
+    assert lines_of(export, "block") == [{"userId": str(1000 + n), "blockedTimestamp": 5000 + n} for n in range(1, 2001)]
+
+
+@pytest.mark.parametrize("count, size", [(3000, 100), (70, 60000)], ids=["many", "large"])
+def test_pages(api, stack, alice, bob, count, size):
+    insert_messages(stack, alice, bob, count, size)
+    export = api.as_user(alice).export_me().expect(200)
+    assert check_whole(export)["messages"] == count
+    messages = lines_of(export, "message")
+    assert [m["clientMessageId"] for m in messages] == [str(n) for n in range(1, count + 1)]
+    assert messages == api.as_user(alice).all_messages(bob)
+
+
+@pytest.mark.concurrent
+def test_nothing_is_missed_of_what_changes_meanwhile(api, stack, alice, bob):
+    insert_messages(stack, alice, bob, 20000, 50)
+    with concurrent.futures.ThreadPoolExecutor(1) as pool:
+        export = pool.submit(api.as_user(alice).export_me)
+        sent = [api.as_user(bob).send(alice, f"{n}").expect(201)["messageId"] for n in range(30)]
+        export = export.result().expect(200)
+    end = check_whole(export)
+    later, _, _ = api.as_user(alice).all_updates(end["lastUpdatedTimestamp"])
+    ids = [m["messageId"] for m in lines_of(export, "message")]
+    assert set(sent) <= set(ids) | {m["messageId"] for m in later} and len(ids) >= 20000
+    assert len(ids) == len(set(ids)), "a message that does not change comes once"
+
+
+def test_token_of_nobody(api, stack, alice):
+    nobody = str(int(alice.id) ^ 0xff)
+    api.as_user(User(nobody, "nobody", tokens.mint(stack.jwt_key, nobody))).export_me().expect(401, code="invalid-token")
+
+
+def open_export(server, user):
+    """A connection on which an export has begun, of which nothing but the head is read. One that was left just before may
+    not be over yet."""
+    while True:
+        connection = H1Connection(server.url, timeout=40 * SLOWNESS)
+        connection.send(connection.encode("GET", TARGET, [("Authorization", f"Bearer {user.token}")]))
+        status, headers = connection.read_head()
+        if status == 200:
+            assert headers["content-type"] == "application/x-ndjson"
+            return connection
+        assert status == 429, (status, headers)
+        connection.close()
+        time.sleep(0.02)
+
+
+def resident(server):
+    """Bytes of memory that the server has."""
+    with open(f"/proc/{server.process.pid}/statm", encoding="ascii") as stream:
+        return int(stream.read().split()[1]) * 4096
+
+
+def read_chunks(connection):
+    body = b""
+    while chunk := connection.read_chunk():
+        body += chunk
+    return body
+
+
+@pytest.fixture
+def single(stack, contract):
+    """A server of one worker."""
+    server = Parleyd(stack, {"server": {"workers": 1}}, proxied=True).start()
+    api = Api(server.url, contract, stack.jwt_key)
+    yield server, api
+    api.close()
+    server.close_and_judge()
+
+
+@pytest.mark.own_server
+def test_slow_reader_and_a_second_export(single, stack, alice, bob):
+    """40 MB for one who does not read: the server holds a page of it and no connection to the database, answers others, and
+    goes on when the client does. Meanwhile the user gets no second export; another user does."""
+    server, api = single
+    insert_messages(stack, alice, bob, 700, 60000)
+    before = resident(server)
+    with open_export(server, alice) as connection:
+        time.sleep(1)
+        answer = api.as_user(alice).export_me()
+        answer.expect(429, code="too-many-requests")
+        check_whole(api.as_user(bob).export_me().expect(200))
+        api.as_user(alice).fetch_conversation().expect(200)
+        assert SLOWNESS > 1 or resident(server) - before < 16e6
+        lines = [json.loads(line) for line in read_chunks(connection).splitlines()]
+    assert check_whole(lines)["messages"] == 700
+    check_whole(api.as_user(alice).export_me().expect(200))
+
+
+@pytest.mark.own_server
+def test_clients_that_leave(single, stack, alice, bob):
+    """At any moment, over either protocol: the next export is as good as the first."""
+    server, api = single
+    insert_messages(stack, alice, bob, 200, 60000)
+    for pause in (0, 0, 0.001, 0.005, 0.02, 0.1, 0.3):
+        connection = open_export(server, alice)
+        time.sleep(pause)
+        connection.close()
+        connection = H1Connection(server.url)
+        connection.send(connection.encode("GET", TARGET, [("Authorization", f"Bearer {bob.token}")]))
+        time.sleep(pause / 10)
+        connection.close()
+    for _ in range(100):
+        answer = api.as_user(alice).export_me()
+        if answer.status == 200:
+            break
+        answer.expect(429)
+        time.sleep(0.1)
+    assert check_whole(answer.json)["messages"] == 200
+
+
+@pytest.mark.own_server
+def test_what_is_cut_off_has_no_end(single, stack, alice, bob):
+    """The database goes away in the middle: the response breaks off, and says so by its form."""
+    server, _ = single
+    insert_messages(stack, alice, bob, 700, 60000)
+    with open_export(server, alice) as connection:
+        server.set_proxies("refuse")
+        with pytest.raises(Exception) as broken:
+            read_chunks(connection)
+        assert not isinstance(broken.value, AssertionError), broken.value
+    server.set_proxies("pass")
