@@ -7,10 +7,12 @@
 --
 -- Rows, by their part:
 -- r  the answer to change `number` (1 is the first): status in `kind`, in `detail` the object that its function gave; 'missing':
---    it cannot be made yet. 'no-mailbox': there is none, or the user is erased
+--    it cannot be made yet. 'no-mailbox': there is none, or the user is erased; the kinds that begin with erase tell that
+--    themselves
 -- o  what change `number` owes and is now in the outbox: mailbox_id, version and ordinal are the row's key; target_id, kind
 --    and, in `detail`, the argument say what is to be called there
--- w  a mailbox that has changed (number 0): previous is its version before, version the one after
+-- w  a mailbox that has changed (number 0): previous is its version before, version the one after; of one that was erased one
+--    that is above, so that who waits for it looks
 --
 -- A change function is given a locked mailbox. It takes its version by next_version, and answers with an object: status, version,
 -- what else the API says, and `owes`: [{mailbox, kind, argument}], what other mailboxes are to be told. That is an outbox
@@ -55,7 +57,7 @@ BEGIN
     FOR i IN 1 .. cardinality(kinds) LOOP
         number := i;
         mailbox_id := mailbox_ids[i];
-        IF before[array_position(locked_ids, mailbox_id)] = 0 THEN
+        IF before[array_position(locked_ids, mailbox_id)] = 0 AND kinds[i] NOT LIKE 'erase%' THEN
             part := 'r'; kind := 'no-mailbox'; detail := '{}';
             RETURN NEXT;
             CONTINUE;
@@ -92,9 +94,9 @@ BEGIN
         after := after || versions;
     END LOOP;
     RETURN QUERY
-    SELECT 0, 'w'::"char", c.id, c.before, c.after, NULL::bigint, NULL::bigint, NULL::text, NULL::text
+    SELECT 0, 'w'::"char", c.id, c.before, greatest(c.after, c.before + 1), NULL::bigint, NULL::bigint, NULL::text, NULL::text
     FROM unnest(locked_ids, before, after) AS c (id, before, after)
-    WHERE c.after > c.before;
+    WHERE c.after <> c.before;
 END
 $$;
 REVOKE ALL ON FUNCTION parley.write_changes(text[], bigint[], text[], bigint[]) FROM PUBLIC;

@@ -1,7 +1,7 @@
 -- Locks mailboxes of the shard for the transaction that calls.
 --
 -- ids  ascending
--- Result: their versions, in the same order; 0 for one that is not there or whose user is erased.
+-- Result: their versions, in the same order; 0 for one that is not there or whose user is erased. The latter is locked too.
 CREATE OR REPLACE FUNCTION {shard}.lock_mailboxes(ids bigint[])
     RETURNS bigint[]
     LANGUAGE plpgsql VOLATILE SECURITY INVOKER
@@ -15,8 +15,8 @@ DECLARE
     locked bigint;
 BEGIN
     FOR i IN 1 .. cardinality(ids) LOOP
-        SELECT m.version INTO locked FROM {shard}.mailbox m
-        WHERE m.user_id = ids[i] AND m.erased_timestamp IS NULL FOR UPDATE;
+        SELECT CASE WHEN m.erased_timestamp IS NULL THEN m.version ELSE 0 END INTO locked
+        FROM {shard}.mailbox m WHERE m.user_id = ids[i] FOR UPDATE;
         versions := versions || coalesce(locked, 0);
     END LOOP;
     RETURN versions;

@@ -14,9 +14,20 @@
 #include "base/memory.h"
 #include "http/problem.h"
 
-/* Users who are active on one worker between two restarts; 1 MiB. One who is forgotten costs one
- * more read of a version. */
+/* Users who are active on one worker in a turn of the set; 1 MiB a turn, of which there are two.
+ * One who is forgotten costs one more read of a version. */
 #define KNOWN_USERS 131072
+/* Who was erased by another server is known for up to two turns. A user who sends all the time
+ * costs a read of a version in each. */
+#define KNOWN_USERS_TURN_MS 30000
+
+static void on_turn(pl_timer_t *timer)
+{
+    pl_api_t *api = H2O_STRUCT_FROM_MEMBER(pl_api_t, known_users_turn, timer);
+
+    pl_timer_arm(pl_timer_queue(api->loop, KNOWN_USERS_TURN_MS), timer);
+    pl_known_users_turn(api->known_users);
+}
 
 pl_api_t *pl_api_create(pl_loop_t *loop, const pl_api_deps_t *deps)
 {
@@ -26,7 +37,9 @@ pl_api_t *pl_api_create(pl_loop_t *loop, const pl_api_deps_t *deps)
     api->loop = loop;
     api->deps = *deps;
     api->cache = pl_page_cache_create((size_t)config->cache.size);
-    api->known_users = pl_known_users_create(KNOWN_USERS);
+    api->known_users = pl_known_users_create(KNOWN_USERS, deps->erased_users);
+    api->known_users_turn.on_fire = on_turn;
+    pl_timer_arm(pl_timer_queue(loop, KNOWN_USERS_TURN_MS), &api->known_users_turn);
     api->user_checks = pl_user_checks_create(deps->cluster, api->known_users,
                                              config->lanes.request_deadline_s,
                                              (size_t)config->lanes.queue_size);

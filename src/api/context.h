@@ -24,6 +24,7 @@
 struct pl_hub_local; /* src/push */
 struct pl_page_cache;
 struct pl_known_users;
+struct pl_erased_users;
 struct pl_user_checks;
 struct pl_exports;
 struct pl_typing_limit;
@@ -39,6 +40,7 @@ typedef struct pl_api_deps {
     struct pl_hub_local *hub;             /* of this loop */
     struct pl_typing_limit *typing_limit; /* of the process */
     struct pl_presence *presence;         /* of the process */
+    struct pl_erased_users *erased_users; /* of the process */
 } pl_api_deps_t;
 
 typedef struct pl_api {
@@ -46,6 +48,7 @@ typedef struct pl_api {
     pl_api_deps_t deps;
     struct pl_page_cache *cache;
     struct pl_known_users *known_users;
+    pl_timer_t known_users_turn;
     struct pl_user_checks *user_checks;
     struct pl_exports *exports;
     struct pl_updates *updates;      /* src/api/updates.h */

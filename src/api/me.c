@@ -1,19 +1,26 @@
 /*
- * fetchMe and updateMe: a user's own account.
+ * fetchMe, updateMe and deleteMe: a user's own account.
  *
  *   decoded --currentPassword--> account read --> verified --.
  *      \-----------------------------------------------------> password hashed --> stored --> 200
  *
  * The database alone has the account, so what is stored is seen by whoever asks next, on every
  * server. Those who watch the user's presence on this one are told to look again at once.
+ *
+ * Who is erased is gone with the first transaction. What the mailbox holds goes by what that one
+ * owes (sql/shard/change_erase_slice.sql): a part of it at once, the rest by the relay.
  */
 #include <stdlib.h>
 #include <string.h>
 
 #include "api/account_input.h"
+#include "api/change_flow.h"
 #include "api/context.h"
+#include "api/known_users.h"
 #include "api/password_work.h"
+#include "base/clock.h"
 #include "base/id.h"
+#include "base/json_write.h"
 #include "base/memory.h"
 #include "http/problem.h"
 #include "push/presence.h"
@@ -299,8 +306,53 @@ static void on_update_me(pl_request_t *request, void *worker)
     pl_profile_input_dispose(&input);
 }
 
+/* ---- deleteMe ---- */
+
+typedef struct erasure {
+    pl_api_t *api;
+} erasure_t;
+
+static void reply_erased(pl_request_t *request, const pl_change_t *change, bool is_complete,
+                         void *arg)
+{
+    const erasure_t *erasure = arg;
+    (void)is_complete;
+
+    if (!pl_change_is(change, "done")) {
+        pl_api_reply_no_caller(request);
+        return;
+    }
+    pl_erased_users_add(erasure->api->deps.erased_users, change->mailbox_id);
+    pl_presence_reconsider(erasure->api->deps.presence, change->mailbox_id);
+    pl_request_reply_no_content(request);
+}
+
+static void on_delete_me(pl_request_t *request, void *worker)
+{
+    pl_api_t *api = worker;
+    int64_t user_id = pl_api_caller(api, request);
+    pl_buffer_t argument = PL_BUFFER_EMPTY;
+
+    if (user_id == 0 || pl_request_query(request, NULL, 0) != 0) {
+        return;
+    }
+    erasure_t *erasure = pl_calloc(1, sizeof(*erasure));
+    erasure->api = api;
+    pl_json_object_begin(&argument);
+    pl_json_key(&argument, "timestamp");
+    pl_json_int64(&argument, pl_clock_now_us());
+    pl_json_object_end(&argument);
+    pl_change_flow_start(api, request,
+                         &(pl_change_order_t){.kind = "erase",
+                                              .mailbox_id = user_id,
+                                              .argument = &argument,
+                                              .reply = reply_erased,
+                                              .arg = erasure});
+}
+
 const pl_route_t pl_api_me_routes[] = {
     {"fetchMe", "GET", "/v1/users/me", on_fetch_me, 0},
     {"updateMe", "PATCH", "/v1/users/me", on_update_me, PL_ROUTE_BODY},
+    {"deleteMe", "DELETE", "/v1/users/me", on_delete_me, 0},
 };
 const size_t pl_api_me_routes_count = sizeof(pl_api_me_routes) / sizeof(pl_api_me_routes[0]);

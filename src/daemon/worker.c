@@ -39,6 +39,7 @@ static void on_start(pl_task_t *task)
         .hub = pl_hub_local(deps->hub, worker->loop),
         .typing_limit = deps->typing_limit,
         .presence = deps->presence,
+        .erased_users = deps->erased_users,
     };
 
     worker->api = pl_api_create(worker->loop, &api_deps);

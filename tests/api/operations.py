@@ -2,12 +2,13 @@
 
 from harness.client import conversation_id, unique
 
-IDS = ["createUser", "fetchUserByUsername", "fetchUser", "fetchMe", "updateMe", "exportMe", "createSession", "sendMessage", "fetchConversation",
-       "fetchMessages", "sendTyping", "fetchUpdates", "streamUpdates", "fetchPresence", "announcePresence", "fetchOpenapi", "fetchDocs"]
+IDS = ["createUser", "fetchUserByUsername", "fetchUser", "fetchMe", "updateMe", "deleteMe", "exportMe", "createSession",
+       "sendMessage", "fetchConversation", "fetchMessages", "sendTyping", "fetchUpdates", "streamUpdates",
+       "fetchPresence", "announcePresence", "fetchOpenapi", "fetchDocs"]
 # What takes a body.
 POSTS = ["createUser", "updateMe", "createSession", "sendMessage"]
 # What changes something and takes no body.
-BODILESS = ["sendTyping", "announcePresence"]
+BODILESS = ["sendTyping", "announcePresence", "deleteMe"]
 PUBLIC = ["createSession", "fetchOpenapi", "fetchDocs"]
 STATIC = ["fetchOpenapi", "fetchDocs"]
 PASSWORD = "correct horse battery"
@@ -20,6 +21,7 @@ def request_of(operation, me, peer):
         "fetchUserByUsername": ("GET", f"/v1/users?username={peer.username}", None),
         "fetchUser": ("GET", f"/v1/users/{peer.id}", None),
         "fetchMe": ("GET", "/v1/users/me", None),
+        "deleteMe": ("DELETE", "/v1/users/me", None),
         "exportMe": ("GET", "/v1/users/me/export", None),
         "updateMe": ("PATCH", "/v1/users/me", {"displayName": "Me"}),
         "createSession": ("POST", "/v1/sessions", {"username": me.username, "password": PASSWORD}),

@@ -88,7 +88,7 @@ def test_body_that_is_not_taken(call, operation, body):
     call(operation, content=body, headers={"content-type": "application/json"}).expect(400, code="malformed-request")
 
 
-@pytest.mark.parametrize("operation", BODILESS)
+@pytest.mark.parametrize("operation", [i for i in BODILESS if i != "deleteMe"])
 def test_empty_body_is_none(call, operation):
     for headers in ({"content-length": "0"}, {"content-type": "application/json"}, {"content-type": "text/plain"}):
         call(operation, headers=headers).expect(204)

@@ -147,6 +147,9 @@ class Api:
     def update_me(self, **fields):
         return self.request("PATCH", "/v1/users/me", json_body=fields)
 
+    def delete_me(self):
+        return self.request("DELETE", "/v1/users/me")
+
     def export_me(self):
         return self.get("/v1/users/me/export")
 

@@ -140,7 +140,7 @@ static int set_up(void **state)
     static fixture_t fixture;
 
     memset(&world, 0, sizeof(world));
-    fixture.known = pl_known_users_create(64);
+    fixture.known = pl_known_users_create(64, NULL);
     fixture.checks = pl_user_checks_create(NULL, fixture.known, 10, CHECKS_MAX);
     *state = &fixture;
     return 0;

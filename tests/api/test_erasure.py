@@ -1,0 +1,164 @@
+"""Proves deleteMe: with the answer the user is gone, for every operation, on every server and for what is open; others keep what
+they have; and what the mailbox held goes for good."""
+
+import json
+import time
+
+import pytest
+
+from harness import tokens
+from harness.client import Api, User, conversation_id, unique
+from harness.h1conn import H1Connection
+from harness.mailbox import insert_messages, wait_erased
+from harness.stack import SLOWNESS, Parleyd
+from operations import IDS, PUBLIC, request_of
+from test_presence import Stream
+
+PASSWORD = "correct horse battery"
+# What does not ask who the caller is, beyond a good token.
+NO_CALLER = ["createUser", "fetchUser", "fetchUserByUsername"]
+
+
+def named_user(api, stack, name):
+    value = api.create_user(name, "Carol", PASSWORD).expect(201)
+    return User(value["userId"], value["username"], tokens.mint(stack.jwt_key, value["userId"]))
+
+
+def test_user_is_gone(api, stack, alice):
+    name = unique("carol")
+    carol = named_user(api, stack, name)
+    created = api.as_user(alice).fetch_user(carol.id).expect(200)["createdTimestamp"]
+    before = time.time() * 1e6
+    assert api.as_user(carol).delete_me().expect(204) is None
+    mine = api.as_user(alice)
+    left = mine.fetch_user(carol.id).expect(200)
+    assert before - 2e6 < left.pop("deletedTimestamp") < time.time() * 1e6 + 2e6
+    assert abs(left.pop("createdTimestamp") - created) < 1e6
+    assert left == {"userId": carol.id, "username": "", "displayName": ""}
+    mine.find_user(name).expect(404)
+    api.create_session(name, PASSWORD).expect(401)
+    mine.send(carol, "too late").expect(404, code="recipient-not-found")
+    again = named_user(api, stack, name)
+    assert again.id != carol.id and mine.find_user(name).expect(200)["userId"] == again.id
+    wait_erased(stack, carol)
+
+
+@pytest.mark.parametrize("operation", [i for i in IDS if i not in PUBLIC + NO_CALLER])
+def test_every_operation_with_the_old_token(api, operation):
+    """Also where the server knows the user, and has pages of theirs in its cache."""
+    me, peer = api.make_user(), api.make_user()
+    mine = api.as_user(me)
+    mine.send(peer, "hello").expect(201)
+    for _ in range(2):
+        mine.fetch_conversation().expect(200)
+        mine.fetch_messages(peer).expect(200)
+    mine.delete_me().expect(204)
+    method, target, body = request_of(operation, me, peer)
+    if operation != "streamUpdates":
+        assert mine.request(method, target, json_body=body).expect(401)["code"] == "invalid-token"
+        return
+    with H1Connection(api.base_url) as connection:  # it is told from a stream's first read
+        connection.send(connection.encode(method, target, [("Authorization", f"Bearer {me.token}")]))
+        status, headers = connection.read_head()
+        assert status == 200 and headers
+        while connection.read_chunk():
+            pass
+
+
+def test_others_keep_what_they_have(api, stack, pair):
+    """Whichever databases the two are in."""
+    one, other = pair
+    sent = [api.as_user(user).send(peer, f"{n}").expect(201)["messageId"]
+            for n in range(3) for user, peer in ((one, other), (other, one))]
+    deadline = time.monotonic() + 10 * SLOWNESS
+    while len(kept := api.as_user(one).all_messages(other)) < 6:
+        assert time.monotonic() < deadline
+    api.as_user(other).delete_me().expect(204)
+    wait_erased(stack, other)
+    assert api.as_user(one).all_messages(other) == kept and [m["messageId"] for m in kept] == sent
+    (conversation,) = api.as_user(one).fetch_conversation().expect(200)["conversations"]
+    assert conversation["conversationId"] == conversation_id(one.id, other.id)
+    assert {m["senderId"] for m in kept} == {one.id, other.id}
+
+
+def test_open_stream_and_long_poll_end(stack, api, contract, alice):
+    stream = H1Connection(stack.url, timeout=10 * SLOWNESS)
+    stream.send(stream.encode("GET", "/v1/updates/stream", [("Authorization", f"Bearer {alice.token}")]))
+    assert stream.read_head()[0] == 200
+    while b"id: " not in stream.read_chunk():
+        pass
+    poll = H1Connection(stack.url, timeout=10 * SLOWNESS)
+    poll.send(poll.encode("GET", "/v1/updates?timeout=60", [("Authorization", f"Bearer {alice.token}")]))
+    time.sleep(0.3)
+    start = time.monotonic()
+    api.as_user(alice).delete_me().expect(204)
+    status, headers, body = poll.read_response()
+    contract.check("GET", "/v1/updates", status, headers, body)
+    assert status == 401
+    while stream.read_chunk():
+        pass
+    assert time.monotonic() - start < 3 * SLOWNESS
+    stream.close()
+    poll.close()
+
+
+def test_watchers_see_them_go(stack, api, contract, alice, bob):
+    api.as_user(alice).send(bob, "hello").expect(201)
+    api.as_user(bob).announce_presence().expect(204)
+    with Stream(stack, alice, contract, [bob]) as stream:
+        assert stream.presence_of(bob)["online"] is True
+        api.as_user(bob).delete_me().expect(204)
+        assert stream.presence_of(bob) == {"userId": bob.id, "online": False}
+    assert api.as_user(alice).fetch_presence(bob).expect(200) == {"users": []}
+
+
+def test_export_meets_the_erasure(api, stack, alice, bob):
+    """An export that has begun is cut off."""
+    insert_messages(stack, alice, bob, 400, 60000)
+    with H1Connection(stack.url, timeout=20 * SLOWNESS) as connection:
+        connection.send(connection.encode("GET", "/v1/users/me/export", [("Authorization", f"Bearer {alice.token}")]))
+        assert connection.read_head()[0] == 200
+        first = json.loads(connection.read_chunk().splitlines()[0])
+        assert first["type"] == "account"
+        api.as_user(alice).delete_me().expect(204)
+        with pytest.raises(Exception) as broken:
+            while connection.read_chunk():
+                pass
+        assert not isinstance(broken.value, AssertionError)
+    wait_erased(stack, alice)
+
+
+def test_cookie_of_another_site(api, alice):
+    cookie = {"cookie": f"parley_token={alice.token}"}
+    for headers in ({"origin": "https://evil.example"}, {}):
+        api.request("DELETE", "/v1/users/me", {**cookie, **headers}).expect(403, code="cross-site-request")
+    api.request("DELETE", "/v1/users/me", {**cookie, "sec-fetch-site": "same-origin"}).expect(204)
+
+
+@pytest.mark.own_server
+def test_told_another_server(stack, api, contract, alice, bob):
+    """Which knows the user and has their pages: its reads say 401, its streams end by the heartbeat, and sends to them 404."""
+    server = Parleyd(stack, {"server": {"workers": 1}, "push": {"heartbeat": 1}}).start()
+    other = Api(server.url, contract, stack.jwt_key)
+    other.as_user(alice).send(bob, "hello").expect(201)
+    other.as_user(bob).send(alice, "hello").expect(201)
+    mine = other.as_user(alice)
+    for _ in range(2):
+        mine.fetch_conversation().expect(200)
+        mine.fetch_messages(bob).expect(200)
+    etag = mine.fetch_conversation().headers["etag"]
+    stream = H1Connection(server.url, timeout=10 * SLOWNESS)
+    stream.send(stream.encode("GET", "/v1/updates/stream", [("Authorization", f"Bearer {alice.token}")]))
+    assert stream.read_head()[0] == 200
+    api.as_user(alice).delete_me().expect(204)
+    mine.fetch_conversation().expect(401)
+    mine.fetch_conversation({"if-none-match": etag}).expect(401)
+    mine.fetch_messages(bob).expect(401)
+    mine.fetch_updates(timeout=0).expect(401)
+    mine.delete_me().expect(401)
+    other.as_user(bob).send(alice, "too late").expect(404, code="recipient-not-found")
+    while stream.read_chunk():
+        pass
+    stream.close()
+    other.close()
+    server.close_and_judge()

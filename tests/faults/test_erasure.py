@@ -1,0 +1,44 @@
+"""Proves that an erasure goes on whatever happens: what is left of the mailbox is owed in the database, so whoever lives next deletes
+it; and what a sender is still owed by the erased recipient is paid first."""
+
+import time
+
+from harness.client import Api
+from harness.mailbox import held, insert_messages, wait_erased
+from harness.stack import SLOWNESS, Parleyd, wait_until
+from steps import wait_for_copy
+
+
+def test_killed_in_between(stack, contract, server, api):
+    user, peer = api.make_user(), api.make_user()
+    insert_messages(stack, user, peer, 5500, 50)
+    api.as_user(user).delete_me().expect(204)
+    server.kill()
+    assert held(stack, user)[0] > 0, "the answer does not wait for all"
+    other = Parleyd(stack).start()
+    other_api = Api(other.url, contract, stack.jwt_key)
+    other_api.as_user(user).fetch_conversation().expect(401)
+    wait_erased(stack, user)
+    other_api.close()
+    other.close_and_judge()
+
+
+def test_what_a_sender_is_owed_is_paid(stack, server, api, far_pair):
+    """The recipient is erased while the sender's database is away."""
+    sender, recipient = far_pair
+    api.as_user(sender).send(recipient, "before").expect(201)
+    wait_for_copy(stack, sender, recipient, 1)
+    server.set_proxies("refuse", [stack.database_of(sender.id)])
+    assert api.as_user(sender).send(recipient, "owed").expect(201)["senderCopy"] == "pending"
+    api.as_user(recipient).delete_me().expect(204)
+    api.as_user(recipient).fetch_conversation().expect(401)
+    time.sleep(2)
+    assert held(stack, recipient)[0] == 1, "what the copy is made of stays"
+    server.set_proxies("pass")
+
+    def sent():
+        answer = api.as_user(sender).fetch_messages(recipient)
+        return [m["messageContent"] for m in answer.json["messages"]] if answer.status == 200 else []
+
+    wait_until(lambda: sent() == ["owed", "before"], 20 * SLOWNESS, "the sender has both")
+    wait_erased(stack, recipient)
