@@ -8,6 +8,10 @@
 #include "base/text.h"
 #include "store/resource_json.h"
 
+/* A message with its conversation as JSON, without its content, some of which is the snippet too.
+ */
+#define MESSAGE_BYTES 1024
+
 /* One row that the batch may have written into one mailbox. */
 typedef struct row {
     int64_t user_id;
@@ -165,9 +169,13 @@ void pl_commit_deltas_build(pl_commit_deltas_t *deltas, pl_op_t *const *writes, 
                             bool (*is_wanted)(void *arg, int64_t user_id), void *arg)
 {
     row_t *rows = pl_malloc(2 * count * sizeof(*rows));
-    size_t rows_count = collect(rows, writes, count, is_wanted, arg);
+    size_t rows_count = collect(rows, writes, count, is_wanted, arg), room = 0;
 
     *deltas = (pl_commit_deltas_t){.items = pl_malloc(rows_count * sizeof(pl_commit_delta_t))};
+    for (size_t i = 0; i < rows_count; i++)
+        room += MESSAGE_BYTES + 2 * rows[i].write->content_len;
+    if (room > 0)
+        pl_buffer_reserve(&deltas->text, room);
     for (size_t first = 0, end; first < rows_count; first = end) {
         for (end = first + 1; end < rows_count && rows[end].user_id == rows[first].user_id;)
             end++;
