@@ -190,6 +190,7 @@ bool pl_change_reply_refusal(pl_request_t *request, const pl_change_t *change)
          "The other takes nothing from the caller."},
         {"too-many-reactions", PL_PROBLEM_TOO_MANY_REACTIONS,
          "The caller has set 20 reactions to this message."},
+        {"too-many-blocks", PL_PROBLEM_TOO_MANY_BLOCKS, "The caller has blocked 10,000 users."},
         {"no-mailbox", PL_PROBLEM_CONVERSATION_NOT_FOUND,
          "The caller takes no part in such a conversation."},
         {"conversation-not-found", PL_PROBLEM_CONVERSATION_NOT_FOUND,

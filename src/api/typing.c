@@ -1,10 +1,12 @@
 /*
  * sendTyping: tells the open streams of a conversation's others that the caller is typing.
  *
- *   checking caller -> checking peer -> told, or not worth telling -> answered
+ *   checking caller -> checking peer -> not worth telling -----------------------> answered
+ *                                  \-> asking whether the peer blocks -> told or not -^
  *
- * Nothing is stored, and nothing is read but what is read to learn that both exist. What is told is
- * a hint that ends by itself: each event says when, so that a client that stops typing, or leaves,
+ * Nothing is stored. What is read is whether both exist and, where there is somebody to tell, one
+ * row of the peer's mailbox: a user hears nothing of one whom they have blocked. What is told is a
+ * hint that ends by itself: each event says when, so that a client that stops typing, or leaves,
  * need say nothing.
  */
 #include "api/typing.h"
@@ -15,11 +17,13 @@
 #include "api/typing_limit.h"
 #include "api/user_check.h"
 #include "base/clock.h"
+#include "base/id.h"
 #include "base/json_write.h"
 #include "base/memory.h"
 #include "base/metrics.h"
 #include "http/problem.h"
 #include "push/hub.h"
+#include "store/block.h"
 
 /* Long enough for a client that repeats itself every three seconds to lose one word on its way. */
 #define SHOWN_US INT64_C(6000000)
@@ -28,6 +32,7 @@ static struct {
     pl_counter_t told;
     pl_counter_t limited;
     pl_counter_t unwatched;
+    pl_counter_t blocked;
 } counters;
 
 void pl_typing_metrics_init(void)
@@ -38,10 +43,12 @@ void pl_typing_metrics_init(void)
     counters.told = pl_counter_register(name, help, "result=\"told\"");
     counters.limited = pl_counter_register(name, help, "result=\"limited\"");
     counters.unwatched = pl_counter_register(name, help, "result=\"unwatched\"");
+    counters.blocked = pl_counter_register(name, help, "result=\"blocked\"");
 }
 
 typedef struct typing {
     pl_user_check_t check;
+    pl_block_check_t block;
     pl_api_t *api;
     pl_request_t *request;
     int64_t user_id;
@@ -78,37 +85,74 @@ static void encode(pl_buffer_t *out, const typing_t *typing)
  * other servers goes out from here too. */
 static void tell_others(const typing_t *typing)
 {
-    pl_hub_t *hub = pl_hub_of(typing->api->deps.hub);
     pl_buffer_t event = PL_BUFFER_EMPTY;
 
-    if (!pl_hub_is_awaited(hub, typing->peer_id)) {
+    pl_counter_add(counters.told, 1);
+    encode(&event, typing);
+    pl_hub_tell(pl_hub_of(typing->api->deps.hub), typing->peer_id, event.data, event.len);
+    pl_buffer_dispose(&event);
+}
+
+static bool is_worth_telling(const typing_t *typing)
+{
+    if (!pl_hub_is_awaited(pl_hub_of(typing->api->deps.hub), typing->peer_id)) {
         pl_counter_add(counters.unwatched, 1);
-        return;
+        return false;
     }
     if (!pl_typing_limit_take(typing->api->deps.typing_limit, typing->user_id, typing->peer_id,
                               pl_clock_monotonic_ms())) {
         pl_counter_add(counters.limited, 1);
-        return;
+        return false;
     }
-    pl_counter_add(counters.told, 1);
-    encode(&event, typing);
-    pl_hub_tell(hub, typing->peer_id, event.data, event.len);
-    pl_buffer_dispose(&event);
+    return true;
+}
+
+/* Who is blocked gets the answer that everybody gets. */
+static void on_block_read(pl_op_t *op)
+{
+    typing_t *typing = H2O_STRUCT_FROM_MEMBER(typing_t, block.op, op);
+
+    if (op->error != PL_OK) {
+        pl_api_reply_failure(typing->request, op);
+    } else {
+        if (typing->block.is_blocked)
+            pl_counter_add(counters.blocked, 1);
+        else
+            tell_others(typing);
+        pl_request_reply_no_content(typing->request);
+    }
+    typing_destroy(typing);
+}
+
+static void ask_whether_blocked(typing_t *typing)
+{
+    pl_op_t *op = &typing->block.op;
+
+    typing->block.user_id = typing->peer_id;
+    typing->block.other_id = typing->user_id;
+    op->kind = &pl_block_check_kind;
+    op->shard = (int)pl_id_shard(typing->peer_id);
+    op->deadline_ms = pl_api_deadline_ms(typing->api);
+    op->on_done = on_block_read;
+    if (pl_lane_submit(pl_cluster_read_lane(typing->api->deps.cluster, op->shard), op) != 0) {
+        pl_api_reply_overloaded(typing->request);
+        typing_destroy(typing);
+    }
 }
 
 static void on_peer_checked(typing_t *typing)
 {
     if (typing->check.error != PL_OK) {
         fail(typing);
-        return;
-    }
-    if (typing->check.exists) {
-        tell_others(typing);
-        pl_request_reply_no_content(typing->request);
-    } else {
+    } else if (!typing->check.exists) {
         pl_api_reply_no_conversation(typing->request);
+        typing_destroy(typing);
+    } else if (is_worth_telling(typing)) {
+        ask_whether_blocked(typing);
+    } else {
+        pl_request_reply_no_content(typing->request);
+        typing_destroy(typing);
     }
-    typing_destroy(typing);
 }
 
 static void on_peer_read(pl_user_check_t *check)

@@ -28,11 +28,13 @@
     X(CONVERSATION_NOT_FOUND, "conversation-not-found", 404, "There is no such conversation")      \
     X(RECIPIENT_NOT_FOUND, "recipient-not-found", 404, "The recipient does not exist")             \
     X(MESSAGE_NOT_FOUND, "message-not-found", 404, "There is no such message")                     \
+    X(BLOCK_NOT_FOUND, "block-not-found", 404, "There is no such block")                           \
     X(METHOD_NOT_ALLOWED, "method-not-allowed", 405, "The resource does not have this method")     \
     X(USERNAME_TAKEN, "username-taken", 409, "The username is taken")                              \
     X(CLIENT_MESSAGE_ID_REUSED, "client-message-id-reused", 409,                                   \
       "The clientMessageId was used for another message")                                          \
     X(TOO_MANY_REACTIONS, "too-many-reactions", 409, "There are too many reactions")               \
+    X(TOO_MANY_BLOCKS, "too-many-blocks", 409, "There are too many blocks")                        \
     X(BODY_TOO_LARGE, "body-too-large", 413, "The body is too large")                              \
     X(MESSAGE_TOO_LARGE, "message-too-large", 413, "The message is too large")                     \
     X(UNSUPPORTED_MEDIA_TYPE, "unsupported-media-type", 415, "The body must be application/json")  \

@@ -3,19 +3,25 @@
 from harness.client import conversation_id, unique
 
 IDS = ["createUser", "fetchUserByUsername", "fetchUser", "fetchMe", "updateMe", "deleteMe", "exportMe", "createSession",
-       "sendMessage", "fetchConversation", "fetchMessages", "sendTyping", "fetchUpdates", "streamUpdates",
-       "fetchPresence", "announcePresence", "fetchOpenapi", "fetchDocs"]
+       "sendMessage", "fetchConversation", "fetchMessages", "fetchBlocks", "blockUser", "unblockUser", "fetchBlock",
+       "sendTyping", "fetchUpdates", "streamUpdates", "fetchPresence", "announcePresence", "fetchOpenapi", "fetchDocs"]
 # What takes a body.
 POSTS = ["createUser", "updateMe", "createSession", "sendMessage"]
 # What changes something and takes no body.
-BODILESS = ["sendTyping", "announcePresence", "deleteMe"]
+BODILESS = ["sendTyping", "announcePresence", "deleteMe", "blockUser", "unblockUser"]
 PUBLIC = ["createSession", "fetchOpenapi", "fetchDocs"]
 STATIC = ["fetchOpenapi", "fetchDocs"]
 PASSWORD = "correct horse battery"
 
 
+def prepare(api, me, peer):
+    """What some operations need: something was said, and a block."""
+    api.as_user(me).send(peer, "x").expect(201)
+    api.as_user(me).block_user(peer).expect(204)
+
+
 def request_of(operation, me, peer):
-    """(method, target, body or None) that succeeds for the caller `me`, where `peer` exists."""
+    """(method, target, body or None) that succeeds for the caller `me`, where `peer` exists and all is prepared."""
     return {
         "createUser": ("POST", "/v1/users", {"username": unique("op"), "password": PASSWORD}),
         "fetchUserByUsername": ("GET", f"/v1/users?username={peer.username}", None),
@@ -29,6 +35,11 @@ def request_of(operation, me, peer):
                                                  "clientMessageId": unique("op")}),
         "fetchConversation": ("GET", "/v1/conversations", None),
         "fetchMessages": ("GET", f"/v1/conversations/{conversation_id(me.id, peer.id)}/messages", None),
+        "fetchBlocks": ("GET", "/v1/blocks", None),
+        "blockUser": ("PUT", f"/v1/blocks/{peer.id}", None),
+        # Somebody else: the peer stays blocked.
+        "unblockUser": ("DELETE", f"/v1/blocks/{int(peer.id) ^ 1}", None),
+        "fetchBlock": ("GET", f"/v1/blocks/{peer.id}", None),
         "sendTyping": ("POST", f"/v1/conversations/{conversation_id(me.id, peer.id)}/typing", None),
         "fetchUpdates": ("GET", "/v1/updates?timeout=0", None),
         "streamUpdates": ("GET", "/v1/updates/stream", None),

@@ -167,6 +167,18 @@ class Api:
         conversation = conversation_id(self.user.id, peer.id) if isinstance(peer, User) else peer
         return self.get(f"/v1/conversations/{conversation}/messages", headers, **query)
 
+    def block_user(self, user, headers=None):
+        return self.request("PUT", f"/v1/blocks/{getattr(user, 'id', user)}", headers)
+
+    def unblock_user(self, user, headers=None):
+        return self.request("DELETE", f"/v1/blocks/{getattr(user, 'id', user)}", headers)
+
+    def fetch_block(self, user, headers=None):
+        return self.get(f"/v1/blocks/{getattr(user, 'id', user)}", headers)
+
+    def fetch_blocks(self, headers=None, **query):
+        return self.get("/v1/blocks", headers, **query)
+
     def send_typing(self, peer, headers=None):
         """peer: a User, or a conversation id."""
         conversation = conversation_id(self.user.id, peer.id) if isinstance(peer, User) else peer

@@ -180,6 +180,28 @@ def test_what_a_retry_costs(bench, size):
     check(counts, +total((size, RETRY), (moved, MOVED)))
 
 
+@pytest.fixture
+def guarded(bench):
+    """All of shard 1 have blocked somebody, and every second one the one who writes to them."""
+    bench.session.run("UPDATE parley.mailbox SET guarded = true WHERE user_id < test.id(2, 0)")
+    bench.session.run("VACUUM parley.mailbox")
+    bench.session.run(
+        "INSERT INTO parley.block SELECT test.id(1, n * %s), CASE n %% 2 WHEN 0 THEN test.id(2, n * %s) ELSE 1 END, 1"
+        " FROM generate_series(1, %s) n", SPREAD, SPREAD, max(SIZES))
+    return bench
+
+
+@pytest.mark.parametrize("size", SIZES)
+def test_what_guarded_mailboxes_cost(guarded, size):
+    """Nothing more is written; of what is refused, the mailbox's version is raised and set back."""
+    operations = guarded.batch(guarded.owing, size)
+    counts, _, rows = guarded.wal.run(lambda: write(guarded.session, *operations))
+    refused = sum(row.version == -2 for row in rows)
+    assert refused == size // 2 and sum(row.status == 0 for row in rows) == size - refused
+    raised = {("lock", "mailbox"): 2, ("HOT update", "mailbox"): 2}
+    check(counts, total((size - refused, total(FIRST, OWED)), (refused, raised)))
+
+
 def opened(session):
     """Counter of the leaf tables that the transaction has opened."""
     return collections.Counter(row[0] for row in session.run(

@@ -51,6 +51,8 @@ READS = {
     "versions": "shard_0000.mailbox_versions(ARRAY[%(me)s, %(me)s + 1, %(me)s + 2])",
     "whom one talks with": "shard_0000.has_conversations(%(me)s, ARRAY[%(peer)s, %(peer)s + 1, 7, %(me)s])",
     "versions of any shards": "parley.mailbox_versions(ARRAY[%(me)s, %(me)s + 1, %(me)s + 2, %(peer)s])",
+    "blocks": "shard_0000.fetch_blocks(%(me)s, 10, 50)",
+    "who has blocked": "shard_0000.have_blocked(ARRAY[%(me)s, %(me)s, %(me)s + 1], ARRAY[11, %(peer)s, 11])",
     "account": "shard_0000.fetch_account(%(me)s)",
     "account that is changed": "shard_0000.update_account(%(me)s, 'x', NULL, NULL, NULL)",
     "who shows their presence": "shard_0000.shows_presence(ARRAY[%(me)s, %(me)s + 1, %(peer)s])",
@@ -63,6 +65,7 @@ READS = {
 }
 
 LOAD = """
+INSERT INTO parley.block SELECT %(me)s, n, 1 FROM generate_series(1, %(conversations)s) n;
 INSERT INTO parley.message (user_id, peer_id, message_id, version, sender_id, client_message_id, content)
 SELECT %(me)s, peer, time * 2 + 1, time, peer, n::text, repeat('x', 160)
 FROM (SELECT n, %(first)s + n * %(step)s - greatest(n - %(burst)s, 0) * (%(step)s - 1) AS time,

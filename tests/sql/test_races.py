@@ -317,3 +317,31 @@ def test_readers_miss_nothing(sessions, admin):
             assert set(seen) == set(stored) and len(stored) > 100
             assert versions == sorted(versions)
     assert admin.run("SELECT test.broken_rules()") == []
+
+
+def test_block_beside_a_send(sessions, admin):
+    """A send waits for the block's transaction, and is refused; the block waits for a send's, which is stored."""
+    blocker, sender = sessions(), sessions()
+    block = ("SELECT kind FROM parley.write_changes(ARRAY['block'], ARRAY[%s::bigint], ARRAY[format("
+             "'{\"otherId\": \"%%s\", \"on\": %%s, \"timestamp\": 1}', %s, %s::text)], ARRAY[0::bigint]) WHERE part = 'r'")
+    # Both know their plans and the mailbox from before.
+    assert blocker.value(block, ANN, ZOE, True) == "done" == blocker.value(block, ANN, ZOE, False)
+    assert write_one(sender, deliver(ANN, ZOE, "1", copy_mode=2)).status == 0
+    blocker.run("BEGIN")
+    assert blocker.value(block, ANN, ZOE, True) == "done"
+    waiting = start_write(sender, deliver(ANN, ZOE, "2", copy_mode=2), deliver(ANN, BOB, "2", copy_mode=2))
+    wait_until_blocked(admin, sender, by=blocker)
+    blocker.run("COMMIT")
+    refused, stored = written(waiting)
+    assert (refused.version, stored.status) == (-2, 0)
+
+    assert blocker.value(block, ANN, ZOE, False) == "done"
+    sender.run("BEGIN")
+    assert write_one(sender, deliver(ANN, ZOE, "3", copy_mode=2)).status == 0
+    waiting = blocker.start(block, ANN, ZOE, True)
+    wait_until_blocked(admin, blocker, by=sender)
+    sender.run("COMMIT")
+    assert finish(waiting) == [("done",)]
+    assert write_one(sender, deliver(ANN, ZOE, "4", copy_mode=2)).version == -2
+    assert admin.run("SELECT client_message_id FROM parley.message WHERE peer_id = %s ORDER BY 1", ZOE) == [("1",), ("3",)]
+    assert admin.run("SELECT test.broken_rules()") == []
