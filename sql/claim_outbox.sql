@@ -38,8 +38,8 @@ BEGIN
          LEFT JOIN LATERAL (
              SELECT m.message_id, m.client_message_id, coalesce(m.extra ->> 'owed', m.content) AS content,
                     nullif(CASE WHEN m.extra ->> 'deletedScope' = 'me'
-                                THEN m.extra - '{deletedTimestamp,deletedScope,owed,original}'::text[]
-                                ELSE m.extra - 'original' END, '{}')::text AS extra
+                                THEN m.extra - '{deletedTimestamp,deletedScope,owed,original,erasedUpTo}'::text[]
+                                ELSE m.extra - '{original,erasedUpTo}'::text[] END, '{}')::text AS extra
              FROM parley.message m
              WHERE m.user_id = c.recipient_id AND m.peer_id = c.sender_id AND m.message_id >= c.message_id
              ORDER BY m.message_id LIMIT 1

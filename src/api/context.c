@@ -65,6 +65,8 @@ void pl_api_add_routes(pl_router_t *router)
     pl_router_add(router, pl_api_messages_routes, pl_api_messages_routes_count);
     pl_router_add(router, pl_api_message_changes_routes, pl_api_message_changes_routes_count);
     pl_router_add(router, pl_api_conversations_routes, pl_api_conversations_routes_count);
+    pl_router_add(router, pl_api_conversation_changes_routes,
+                  pl_api_conversation_changes_routes_count);
     pl_router_add(router, pl_api_blocks_routes, pl_api_blocks_routes_count);
     pl_router_add(router, pl_api_typing_routes, pl_api_typing_routes_count);
     pl_router_add(router, pl_api_presence_routes, pl_api_presence_routes_count);

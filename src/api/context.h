@@ -78,6 +78,8 @@ extern const pl_route_t pl_api_message_changes_routes[];
 extern const size_t pl_api_message_changes_routes_count;
 extern const pl_route_t pl_api_conversations_routes[];
 extern const size_t pl_api_conversations_routes_count;
+extern const pl_route_t pl_api_conversation_changes_routes[];
+extern const size_t pl_api_conversation_changes_routes_count;
 extern const pl_route_t pl_api_blocks_routes[];
 extern const size_t pl_api_blocks_routes_count;
 extern const pl_route_t pl_api_typing_routes[];

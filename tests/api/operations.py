@@ -3,12 +3,13 @@
 from harness.client import conversation_id, unique
 
 IDS = ["createUser", "fetchUserByUsername", "fetchUser", "fetchMe", "updateMe", "deleteMe", "exportMe", "createSession",
-       "sendMessage", "fetchConversation", "fetchMessages", "fetchBlocks", "blockUser", "unblockUser", "fetchBlock",
+       "sendMessage", "fetchConversation", "fetchMessages", "updateConversation", "deleteConversation",
+       "fetchBlocks", "blockUser", "unblockUser", "fetchBlock",
        "sendTyping", "fetchUpdates", "streamUpdates", "fetchPresence", "announcePresence", "fetchOpenapi", "fetchDocs"]
 # What takes a body.
-POSTS = ["createUser", "updateMe", "createSession", "sendMessage"]
+POSTS = ["createUser", "updateMe", "createSession", "sendMessage", "updateConversation"]
 # What changes something and takes no body.
-BODILESS = ["sendTyping", "announcePresence", "deleteMe", "blockUser", "unblockUser"]
+BODILESS = ["sendTyping", "announcePresence", "deleteMe", "deleteConversation", "blockUser", "unblockUser"]
 PUBLIC = ["createSession", "fetchOpenapi", "fetchDocs"]
 STATIC = ["fetchOpenapi", "fetchDocs"]
 PASSWORD = "correct horse battery"
@@ -35,6 +36,8 @@ def request_of(operation, me, peer):
                                                  "clientMessageId": unique("op")}),
         "fetchConversation": ("GET", "/v1/conversations", None),
         "fetchMessages": ("GET", f"/v1/conversations/{conversation_id(me.id, peer.id)}/messages", None),
+        "updateConversation": ("PATCH", f"/v1/conversations/{conversation_id(me.id, peer.id)}", {"archived": True}),
+        "deleteConversation": ("DELETE", f"/v1/conversations/{conversation_id(me.id, peer.id)}", None),
         "fetchBlocks": ("GET", "/v1/blocks", None),
         "blockUser": ("PUT", f"/v1/blocks/{peer.id}", None),
         # Somebody else: the peer stays blocked.

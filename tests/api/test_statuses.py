@@ -74,7 +74,7 @@ def test_other_method(call, contract, me, peer, operation, method):
     answer = call(operation, method=method)
     answer.expect(405)
     allowed = [m.strip() for m in answer.headers["allow"].split(",")]
-    assert method not in allowed and set(allowed) & {"GET", "POST"} and len(set(allowed)) == len(allowed)
+    assert method not in allowed and set(allowed) & {"GET", "POST", "PATCH"} and len(set(allowed)) == len(allowed)
 
 
 @pytest.mark.parametrize("operation", POSTS)
@@ -128,7 +128,7 @@ def test_expectation(call, operation):
 
 
 @pytest.mark.parametrize("path", ["/", "/v1", "/v1/", "/v2/users", "/v1/user", "/v1/users/", "/v1/users/1/2",
-                                  "/v1/messages/", "/v1/conversations/1", "/v1/blocks/", "/v1/blocks/1/2", "/v1/conversations/1-2/messages/3/4",
+                                  "/v1/messages/", "/v1/conversations/1/2", "/v1/blocks/", "/v1/blocks/1/2", "/v1/conversations/1-2/messages/3/4",
                                   "/v1/updates/", "/metrics", "/healthz", "/readyz", "/openapi.yaml", "/.git/config",
                                   "/docs/", "/V1/users", "/v1/updates/stream/x", "/v1/users%2F1"])
 def test_nothing_else_is_served(api, alice, path):

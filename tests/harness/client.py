@@ -167,6 +167,16 @@ class Api:
         conversation = conversation_id(self.user.id, peer.id) if isinstance(peer, User) else peer
         return self.get(f"/v1/conversations/{conversation}/messages", headers, **query)
 
+    def update_conversation(self, peer, headers=None, **settings):
+        """peer: a User, or a conversation id."""
+        conversation = conversation_id(self.user.id, peer.id) if isinstance(peer, User) else peer
+        return self.request("PATCH", f"/v1/conversations/{conversation}", headers, json_body=settings)
+
+    def delete_conversation(self, peer, headers=None):
+        """peer: a User, or a conversation id."""
+        conversation = conversation_id(self.user.id, peer.id) if isinstance(peer, User) else peer
+        return self.request("DELETE", f"/v1/conversations/{conversation}", headers)
+
     def block_user(self, user, headers=None):
         return self.request("PUT", f"/v1/blocks/{getattr(user, 'id', user)}", headers)
 

@@ -32,6 +32,10 @@ def messages(peer="%(peer)s", before=0, since=0, reads=1):
         [("%(me)s", "bigint"), (peer, "bigint"), (50, "integer"), (0, "bigint"), (before, "bigint"), (since, "bigint")], reads)
 
 
+def change(kind, argument):
+    return f"parley.write_changes(ARRAY['{kind}'], ARRAY[%(me)s::bigint], ARRAY['{argument}'], ARRAY[0::bigint])"
+
+
 READS = {
     "newest conversations": conversations(0),
     "newest conversations, ten times": conversations(0, reads=10),
@@ -62,6 +66,9 @@ READS = {
     "owed, further on": "parley.pending_outbox(%(me)s, 0, 0, 100)",
     "claimed": "parley.claim_outbox(%(outbox_recipients)s::bigint[], %(outbox_senders)s::bigint[], %(outbox_ids)s::bigint[])",
     "settled": "parley.settle_outbox(%(outbox_recipients)s::bigint[], %(outbox_senders)s::bigint[], %(outbox_ids)s::bigint[])",
+    # These raise versions, and so come last; what is measured is the same call again.
+    "a setting": change("settings", '{"peerId": "%(peer)s", "pinned": true}'),
+    "what was cleared": change("clear_slice", '{"peerId": "%(peer)s", "after": "%(middle)s", "upTo": "%(slice_end)s", "timestamp": 1}'),
 }
 
 LOAD = """
@@ -83,7 +90,7 @@ def parameters(me, messages, step=STEP, burst=0):
     version = FIRST + (messages - burst) * step + burst
     return {"me": me, "peer": PEER, "first": FIRST, "step": step, "messages": messages, "version": version,
             "burst": messages - burst, "conversations": messages // 5, "recent": version - 5 * (1 if burst else step),
-            "middle": (FIRST + messages * step // 2) * 2,
+            "middle": (FIRST + messages * step // 2) * 2, "slice_end": (FIRST + (messages // 2 + 10) * step) * 2 + 1,
             "outbox_recipients": [me] * 100, "outbox_senders": [PEER] * 100, "outbox_ids": list(range(100))}
 
 

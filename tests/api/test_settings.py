@@ -1,0 +1,346 @@
+"""Proves updateConversation and deleteConversation: they change one user's view and nobody else's, every device of that user
+learns of it, and what is deleted is gone from every list, page and count, while retries and what comes later work as ever."""
+
+import time
+
+import pytest
+
+from harness import tokens
+from harness.client import User, conversation_id
+from harness.stack import SLOWNESS
+
+LATEST = 2**53 - 1
+DEFAULTS = {"mutedUntil": 0, "archived": False, "pinned": False}
+
+
+@pytest.fixture
+def talk(api, pair):
+    """Two users, between whom five messages were sent by turns; the first user's begin."""
+    for i in range(5):
+        api.as_user(pair[i % 2]).send(pair[1 - i % 2], f"old {i}", f"k{i}").expect(201)
+    return pair
+
+
+def conversation(api, user, peer, **query):
+    """The user's conversation with the peer as the list has it; None if it does not."""
+    listed = api.as_user(user).fetch_conversation(**query).expect(200)["conversations"]
+    return next((c for c in listed if c["conversationId"] == conversation_id(user.id, peer.id)), None)
+
+
+def settings_of(value):
+    return {name: value[name] for name in DEFAULTS}
+
+
+def version(api, user):
+    return api.as_user(user).fetch_updates(timeout=0).expect(200)["lastUpdatedTimestamp"]
+
+
+def changes(api, user, since):
+    return api.as_user(user).fetch_updates(lastUpdatedTimestamp=since, timeout=0).expect(200)
+
+
+def contents(api, user, peer):
+    return [m.get("messageContent") for m in api.as_user(user).all_messages(peer)]
+
+
+# updateConversation
+
+@pytest.mark.parametrize("settings", [
+    {"mutedUntil": 1}, {"mutedUntil": LATEST}, {"archived": True}, {"pinned": True},
+    {"mutedUntil": 5, "archived": True, "pinned": True},
+])
+def test_settings(api, talk, settings):
+    one, other = talk
+    now = api.as_user(one).update_conversation(other, **settings).expect(200)
+    assert now == {"conversationId": conversation_id(one.id, other.id), **DEFAULTS, **settings}
+    assert settings_of(conversation(api, one, other)) == {**DEFAULTS, **settings}
+    assert settings_of(conversation(api, other, one)) == DEFAULTS, "the other's are their own"
+
+
+def test_what_is_absent_stays(api, talk):
+    one, other = talk
+    mine = api.as_user(one)
+    mine.update_conversation(other, pinned=True).expect(200)
+    mine.update_conversation(other, mutedUntil=7, nonsense=[1]).expect(200)
+    assert settings_of(mine.update_conversation(other, archived=True).expect(200)) == \
+        {"mutedUntil": 7, "archived": True, "pinned": True}
+    assert settings_of(mine.update_conversation(other, mutedUntil=0, pinned=False, archived=False).expect(200)) == DEFAULTS
+
+
+def test_other_devices_learn_of_it(api, talk):
+    """By a delta with the conversation alone, and by an ETag that holds no more."""
+    one, other = talk
+    mine = api.as_user(one)
+    since, page = version(api, one), mine.fetch_conversation()
+    theirs = version(api, other)
+    mine.update_conversation(other, archived=True, mutedUntil=9).expect(200)
+    delta = changes(api, one, since)
+    assert delta["isDeltaUpdate"] and delta["messages"] == []
+    changed, = delta["conversations"]
+    assert settings_of(changed) == {"mutedUntil": 9, "archived": True, "pinned": False}
+    assert changed["snippet"] == "old 4" and changed["lastUpdatedTimestamp"] == delta["lastUpdatedTimestamp"] > since
+    listed = mine.fetch_conversation(headers={"if-none-match": page.headers["etag"]}).expect(200)
+    assert listed["conversations"] == [changed]
+    assert conversation(api, one, other, lastUpdatedTimestamp=since) == changed
+    assert version(api, other) == theirs, "the other learns nothing"
+
+
+def test_the_same_again_changes_nothing(api, talk):
+    one, other = talk
+    mine = api.as_user(one)
+    first = mine.update_conversation(other, archived=True, mutedUntil=3).expect(200)
+    etag = mine.fetch_conversation().headers["etag"]
+    assert mine.update_conversation(other, archived=True).expect(200) == first
+    mine.fetch_conversation(headers={"if-none-match": etag}).expect(304)
+
+
+def test_messages_change_no_setting(api, talk):
+    one, other = talk
+    api.as_user(one).update_conversation(other, mutedUntil=LATEST, archived=True, pinned=True).expect(200)
+    since = version(api, one)
+    api.as_user(other).send(one, "new").expect(201)
+    changed, = changes(api, one, since)["conversations"]
+    assert settings_of(changed) == {"mutedUntil": LATEST, "archived": True, "pinned": True}
+    assert changed["snippet"] == "new"
+
+
+def test_settings_change_no_order(api, talk):
+    one, other = talk
+    third = api.make_user()
+    api.as_user(third).send(one, "newer").expect(201)
+    api.as_user(one).update_conversation(other, pinned=True).expect(200)
+    listed = api.as_user(one).fetch_conversation().expect(200)["conversations"]
+    assert [c["conversationId"] for c in listed] == [conversation_id(one.id, third.id), conversation_id(one.id, other.id)]
+
+
+@pytest.mark.parametrize("body, pointers", [
+    ({}, {""}), ({"nonsense": 1}, {""}),
+    ({"mutedUntil": -1}, {"/mutedUntil"}), ({"mutedUntil": 2**53}, {"/mutedUntil"}), ({"mutedUntil": 1.5}, {"/mutedUntil"}),
+    ({"mutedUntil": "1"}, {"/mutedUntil"}), ({"mutedUntil": None}, {"/mutedUntil"}), ({"mutedUntil": True}, {"/mutedUntil"}),
+    ({"archived": 1}, {"/archived"}), ({"archived": None}, {"/archived"}), ({"pinned": "true"}, {"/pinned"}),
+    ({"mutedUntil": [], "archived": {}, "pinned": 0}, {"/mutedUntil", "/archived", "/pinned"}),
+    ({"pinned": True, "archived": "no"}, {"/archived"}),
+])
+def test_bad_settings(api, alice, bob, body, pointers):
+    api.as_user(alice).send(bob, "x").expect(201)
+    problem = api.as_user(alice).update_conversation(bob, **body).expect(422, code="validation-failed")
+    assert {error["pointer"] for error in problem["errors"]} == pointers
+    assert settings_of(conversation(api, alice, bob)) == DEFAULTS
+
+
+@pytest.mark.parametrize("body", [b"", b"[]", b"{", b"null", b'{"pinned":true,"pinned":true}', b'{"pinned":true} x'])
+def test_bad_json(api, alice, bob, body):
+    api.as_user(alice).request("PATCH", f"/v1/conversations/{conversation_id(alice.id, bob.id)}", content=body,
+                               headers={"content-type": "application/json"}).expect(400, code="invalid-json")
+
+
+def calls(api):
+    return (lambda target: api.update_conversation(target, pinned=True), api.delete_conversation)
+
+
+def test_what_is_not_the_callers(api, alice, bob):
+    """Another's conversation, one that is none, and one in which nothing was said: the same answer."""
+    carol = api.make_user()
+    api.as_user(alice).send(bob, "x").expect(201)
+    since = version(api, alice), version(api, bob)
+    for call in calls(api.as_user(carol)):
+        for target in (conversation_id(alice.id, bob.id), alice, conversation_id(carol.id, carol.id), f"{bob.id}-{alice.id}",
+                       alice.id, "x", "1-2", conversation_id(carol.id, 2**63 - 1)):
+            call(target).expect(404, code="conversation-not-found")
+    assert (version(api, alice), version(api, bob)) == since
+
+
+def test_a_caller_who_does_not_exist(api, alice, bob):
+    nobody = str(int(alice.id) - 1)
+    for call in calls(api.as_user(User(nobody, "nobody", tokens.mint(api.key, nobody)))):
+        call(conversation_id(nobody, bob.id)).expect(401, code="invalid-token")
+
+
+def test_cross_site_cookie(api, alice, bob):
+    api.as_user(alice).send(bob, "x").expect(201)
+    target = conversation_id(alice.id, bob.id)
+    cookie = {"cookie": f"parley_token={alice.token}"}
+    nobody = api.as_user(None)
+    nobody.update_conversation(target, {**cookie, "sec-fetch-site": "cross-site"}, pinned=True).expect(403)
+    nobody.delete_conversation(target, {**cookie, "sec-fetch-site": "cross-site"}).expect(403)
+    assert settings_of(conversation(api, alice, bob)) == DEFAULTS
+    nobody.update_conversation(target, {**cookie, "sec-fetch-site": "same-origin"}, pinned=True).expect(200)
+    nobody.delete_conversation(target, {**cookie, "sec-fetch-site": "same-origin"}).expect(204)
+
+
+# deleteConversation
+
+def test_gone_for_one_and_not_for_the_other(api, talk):
+    one, other = talk
+    theirs = version(api, other)
+    assert api.as_user(one).delete_conversation(other).expect(204) is None
+    assert conversation(api, one, other) is None
+    page = api.as_user(one).fetch_messages(other).expect(200)
+    assert page["messages"] == [] and page["hasMore"] is False
+    assert contents(api, other, one) == [f"old {i}" for i in range(5)]
+    assert conversation(api, other, one)["snippet"] == "old 4"
+    assert version(api, other) == theirs, "the other learns nothing"
+
+
+def test_other_devices_learn_what_to_drop(api, talk):
+    one, other = talk
+    mine = api.as_user(one)
+    last = conversation(api, one, other)["lastMessageId"]
+    since = version(api, one)
+    etags = mine.fetch_conversation().headers["etag"], mine.fetch_messages(other).headers["etag"]
+    mine.delete_conversation(other).expect(204)
+    delta = changes(api, one, since)
+    assert delta["isDeltaUpdate"] and delta["messages"] == []
+    changed, = delta["conversations"]
+    assert changed["clearedUpTo"] == changed["lastMessageId"] == last
+    assert (changed["unreadCount"], changed["snippet"]) == (0, "")
+    assert changed == conversation(api, one, other, lastUpdatedTimestamp=since), "in the list's changes too"
+    assert mine.fetch_conversation(headers={"if-none-match": etags[0]}).expect(200)["conversations"] == []
+    assert mine.fetch_messages(other, headers={"if-none-match": etags[1]}).expect(200)["messages"] == []
+    assert mine.fetch_messages(other, lastUpdatedTimestamp=since).expect(200)["messages"] == []
+    assert mine.fetch_messages(other, lastUpdatedTimestamp=1).expect(200)["messages"] == []
+
+
+def test_again_changes_nothing(api, talk):
+    one, other = talk
+    api.as_user(one).delete_conversation(other).expect(204)
+    since = version(api, one)
+    api.as_user(one).delete_conversation(other).expect(204)
+    assert version(api, one) == since
+
+
+def test_what_comes_later_shows(api, talk):
+    one, other = talk
+    api.as_user(one).delete_conversation(other).expect(204)
+    since = version(api, one)
+    new = api.as_user(other).send(one, "new").expect(201)["messageId"]
+    assert contents(api, one, other) == ["new"]
+    shown = conversation(api, one, other)
+    assert (shown["lastMessageId"], shown["unreadCount"], shown["snippet"]) == (new, 1, "new")
+    delta = changes(api, one, since)
+    assert [m["messageId"] for m in delta["messages"]] == [new] and delta["conversations"] == [shown]
+    api.as_user(one).send(other, "mine").expect(201)
+    assert contents(api, one, other) == ["new", "mine"]
+    assert conversation(api, one, other)["unreadCount"] == 1
+    api.as_user(one).delete_conversation(other).expect(204)
+    assert contents(api, one, other) == [] and conversation(api, one, other) is None
+    assert contents(api, other, one)[-2:] == ["new", "mine"]
+
+
+def test_a_retry_is_still_a_duplicate(api, talk):
+    """By either user, and what it was of does not come back; with other content it is refused as ever."""
+    one, other = talk
+    ids = [m["messageId"] for m in api.as_user(one).all_messages(other)]
+    for user in talk:
+        api.as_user(user).delete_conversation(one if user is other else other).expect(204)
+    for i, sender, recipient in ((0, one, other), (1, other, one)):
+        again = api.as_user(sender).send(recipient, f"old {i}", f"k{i}").expect(200)
+        assert again["duplicate"] and again["messageId"] == ids[i]
+        api.as_user(sender).send(recipient, "other", f"k{i}").expect(409, code="client-message-id-reused")
+    assert contents(api, one, other) == contents(api, other, one) == []
+    assert conversation(api, one, other) is None
+
+
+def test_paging_ends_where_it_was_deleted(api, talk):
+    one, other = talk
+    mine = api.as_user(one)
+    old = [m["messageId"] for m in mine.all_messages(other)]
+    mine.delete_conversation(other).expect(204)
+    new = [api.as_user(other).send(one, f"new {i}").expect(201)["messageId"] for i in range(3)][::-1]
+
+    def page(**query):
+        value = mine.fetch_messages(other, **query).expect(200)
+        return [m["messageId"] for m in value["messages"]], value["hasMore"]
+    assert page(pageSize=2) == (new[:2], True)
+    assert page(pageSize=2, before=new[1]) == (new[2:], False)
+    assert page(pageSize=2, pageNumber=2) == (new[2:], False)
+    assert page(pageSize=3) == (new, False)
+    assert page(pageNumber=2) == page(before=new[2]) == page(before=old[-1]) == page(before=old[0]) == ([], False)
+
+
+def test_list_pages_leave_it_out(api, alice):
+    """Each page is full, in order, without what was deleted."""
+    peers = [api.make_user() for _ in range(6)]
+    for peer in peers:
+        api.as_user(peer).send(alice, "x").expect(201)
+    mine = api.as_user(alice)
+    for peer in (peers[5], peers[2], peers[0]):
+        mine.delete_conversation(peer).expect(204)
+    left = [conversation_id(alice.id, peers[i].id) for i in (4, 3, 1)]
+
+    def page(number, size):
+        value = mine.fetch_conversation(pageNumber=number, pageSize=size).expect(200)
+        return [c["conversationId"] for c in value["conversations"]], value["hasMore"]
+    assert [page(1, 2), page(2, 2), page(3, 2)] == [(left[:2], True), (left[2:], False), ([], False)]
+    assert page(1, 3) == (left, False)
+    api.as_user(peers[0]).send(alice, "back").expect(201)
+    assert page(1, 100) == ([conversation_id(alice.id, peers[0].id)] + left, False)
+
+
+def test_pinned_goes_and_the_rest_stays(api, talk):
+    one, other = talk
+    mine = api.as_user(one)
+    mine.update_conversation(other, mutedUntil=LATEST, archived=True, pinned=True).expect(200)
+    mine.delete_conversation(other).expect(204)
+    api.as_user(other).send(one, "new").expect(201)
+    assert settings_of(conversation(api, one, other)) == {"mutedUntil": LATEST, "archived": True, "pinned": False}
+
+
+def test_a_deleted_conversation_can_be_muted(api, talk):
+    one, other = talk
+    mine = api.as_user(one)
+    mine.delete_conversation(other).expect(204)
+    assert settings_of(mine.update_conversation(other, mutedUntil=8).expect(200)) == {**DEFAULTS, "mutedUntil": 8}
+    assert conversation(api, one, other) is None
+
+
+def stored(stack, user, peer):
+    """(content, extra) of the user's messages with the peer, oldest first."""
+    return stack.query(stack.database_of(user.id),
+                       f"SELECT content, extra FROM {stack.schema_of(user.id)}.message WHERE user_id = %s AND peer_id = %s"
+                       " ORDER BY message_id", (user.id, peer.id))
+
+
+def wait_until_settled(stack, user):
+    """Nothing of what the mailbox owes itself is left to do."""
+    deadline = time.monotonic() + 20 * SLOWNESS
+    while stack.query(stack.database_of(user.id), "SELECT count(*) FROM parley.change_outbox WHERE mailbox_id = %s",
+                      (user.id,)) != [(0,)]:
+        assert time.monotonic() < deadline, "it is still owed"
+        time.sleep(0.1)
+
+
+def test_the_content_is_erased(api, stack, talk):
+    """From the mailbox of the one who deleted it; an old cursor gives tombstones."""
+    one, other = talk
+    api.as_user(one).delete_conversation(other).expect(204)
+    wait_until_settled(stack, one)
+    rows = stored(stack, one, other)
+    assert len(rows) == 5 and all(content == "" for content, _ in rows)
+    assert all(extra["deletedScope"] == "me" and set(extra) <= {"deletedScope", "deletedTimestamp", "original", "owed"}
+               for _, extra in rows)
+    assert [content for content, _ in stored(stack, other, one)] == [f"old {i}" for i in range(5)]
+    delta = changes(api, one, 1)
+    assert len(delta["messages"]) == 5
+    assert all("messageContent" not in m and m["deletedScope"] == "me" for m in delta["messages"])
+
+
+def test_many_messages_are_erased_in_the_background(api, stack, alice, bob):
+    """More than a slice: the answer does not wait for all, nothing of them shows meanwhile, and in the end all are empty."""
+    api.as_user(bob).send(alice, "first").expect(201)
+    stack.query(stack.database_of(alice.id),
+                "INSERT INTO parley.message (user_id, peer_id, message_id, version, sender_id, client_message_id, content)"
+                " SELECT m.user_id, m.peer_id, m.message_id - 2 * n, m.version - n, m.sender_id, 'bulk' || n, 'bulk' || n"
+                f" FROM {stack.schema_of(alice.id)}.message m, generate_series(1, 2500) n"
+                " WHERE m.user_id = %s RETURNING 1", (alice.id,))
+    assert len(stored(stack, alice, bob)) == 2501
+    mine = api.as_user(alice)
+    mine.delete_conversation(bob).expect(204)
+    since = version(api, alice)
+    assert contents(api, alice, bob) == []
+    new = api.as_user(bob).send(alice, "new").expect(201)["messageId"]
+    wait_until_settled(stack, alice)
+    rows = stored(stack, alice, bob)
+    assert [content for content, _ in rows] == [""] * 2501 + ["new"]
+    delta = changes(api, alice, since)
+    assert [m["messageId"] for m in delta["messages"]] == [new], "erasing raises no version"
