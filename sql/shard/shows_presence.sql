@@ -1,5 +1,5 @@
 -- parley.shows_presence for one shard, in which all users are.
-CREATE OR REPLACE FUNCTION {shard}.shows_presence(user_ids bigint[])
+CREATE OR REPLACE FUNCTION {shard}.shows_presence(viewer bigint, user_ids bigint[])
     RETURNS boolean[]
     LANGUAGE plpgsql STABLE SECURITY DEFINER
     SET search_path = pg_catalog, pg_temp
@@ -8,9 +8,12 @@ CREATE OR REPLACE FUNCTION {shard}.shows_presence(user_ids bigint[])
     SET enable_bitmapscan = off
 AS $$
 BEGIN
-    RETURN ARRAY(SELECT coalesce((SELECT a.show_presence FROM {shard}.account a WHERE a.user_id = u.user_id), false)
+    RETURN ARRAY(SELECT coalesce((SELECT a.show_presence
+                                         AND (SELECT true FROM {shard}.block b
+                                              WHERE b.user_id = u.user_id AND b.blocked_id = viewer) IS NULL
+                                  FROM {shard}.account a WHERE a.user_id = u.user_id), false)
                  FROM unnest(user_ids) AS u (user_id));
 END
 $$;
-REVOKE ALL ON FUNCTION {shard}.shows_presence(bigint[]) FROM PUBLIC;
-GRANT EXECUTE ON FUNCTION {shard}.shows_presence(bigint[]) TO parley_server;
+REVOKE ALL ON FUNCTION {shard}.shows_presence(bigint, bigint[]) FROM PUBLIC;
+GRANT EXECUTE ON FUNCTION {shard}.shows_presence(bigint, bigint[]) TO parley_server;

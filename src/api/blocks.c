@@ -13,6 +13,7 @@
 #include "base/json_write.h"
 #include "base/memory.h"
 #include "http/problem.h"
+#include "push/presence.h"
 #include "store/block.h"
 
 #define PAGE_SIZE_DEFAULT 50
@@ -25,22 +26,32 @@ static void reply_no_user(pl_request_t *request)
 
 /* ---- blockUser, unblockUser ---- */
 
+/* What the answer needs. */
+typedef struct reply {
+    pl_api_t *api;
+} reply_t;
+
 static void reply_changed(pl_request_t *request, const pl_change_t *change, bool is_complete,
                           void *arg)
 {
+    const reply_t *reply = arg;
     (void)is_complete;
-    (void)arg;
-    if (pl_change_is(change, "no-mailbox"))
+
+    if (pl_change_is(change, "no-mailbox")) {
         pl_api_reply_no_caller(request);
-    else if (!pl_change_reply_refusal(request, change))
+    } else if (!pl_change_reply_refusal(request, change)) {
+        pl_presence_reconsider(reply->api->deps.presence, change->mailbox_id);
         pl_request_reply_no_content(request);
+    }
 }
 
 static void start_change(pl_api_t *api, pl_request_t *request, int64_t user_id, int64_t other_id,
                          bool is_on)
 {
     pl_buffer_t argument = PL_BUFFER_EMPTY;
+    reply_t *reply = pl_malloc(sizeof(*reply));
 
+    reply->api = api;
     pl_json_object_begin(&argument);
     pl_json_key(&argument, "otherId");
     pl_json_id(&argument, other_id);
@@ -55,6 +66,7 @@ static void start_change(pl_api_t *api, pl_request_t *request, int64_t user_id, 
                              .mailbox_id = user_id,
                              .argument = &argument,
                              .reply = reply_changed,
+                             .arg = reply,
                          });
 }
 

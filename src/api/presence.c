@@ -159,8 +159,8 @@ static void on_checked(pl_op_t *op)
     } else if (pl_request_is_live(fetch->request)) {
         take_peers(fetch);
         if (fetch->peers_count > 0) {
-            fetch->question = pl_presence_ask(fetch->api, fetch->peers, fetch->peers_count,
-                                              on_answer, fetch);
+            fetch->question = pl_presence_ask(fetch->api, fetch->check.user_id, fetch->peers,
+                                              fetch->peers_count, on_answer, fetch);
             return;
         }
         answer(fetch, NULL);

@@ -83,8 +83,8 @@ static void add(part_t *part, int64_t user_id, size_t place)
     part->read.user_ids[part->read.count++] = user_id;
 }
 
-pl_presence_question_t *pl_presence_ask(pl_api_t *api, const int64_t *user_ids, size_t count,
-                                        pl_presence_answer_fn on_answer, void *owner)
+pl_presence_question_t *pl_presence_ask(pl_api_t *api, int64_t viewer_id, const int64_t *user_ids,
+                                        size_t count, pl_presence_answer_fn on_answer, void *owner)
 {
     const pl_cluster_t *cluster = api->deps.cluster;
     pl_presence_question_t *question = pl_calloc(1, sizeof(*question));
@@ -96,6 +96,7 @@ pl_presence_question_t *pl_presence_ask(pl_api_t *api, const int64_t *user_ids, 
         add(part_of(question, cluster, user_ids[i]), user_ids[i], i);
     for (part_t *part = question->parts; part != NULL; part = part->next) {
         pl_op_t *op = &part->read.op;
+        part->read.viewer_id = viewer_id;
         op->deadline_ms = pl_api_deadline_ms(api);
         if (pl_lane_submit(pl_cluster_read_lane(cluster, op->shard), op) != 0)
             pl_op_refuse(op);

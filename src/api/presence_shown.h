@@ -1,8 +1,8 @@
 /*
- * Which of some users show their presence: asked of their accounts, wherever those are, each time
- * that it matters. So it holds after a restart, on all workers, and whichever server a user told.
- * The alternative, not to record who hides, would have each stream and long-poll ask when it opens,
- * and would miss who hides while one is open on another server.
+ * Which of some users show their presence to another, whom they may have blocked: asked of their
+ * databases, each time that it matters. So it holds after a restart, on all workers, and whichever
+ * server a user told. The alternative, not to record who hides, would have each stream and
+ * long-poll ask when it opens, and would miss who hides while one is open on another server.
  */
 #ifndef PL_API_PRESENCE_SHOWN_H
 #define PL_API_PRESENCE_SHOWN_H
@@ -19,9 +19,10 @@ typedef struct pl_presence_question pl_presence_question_t;
  * answer. Never from inside pl_presence_ask. The question is gone when it returns. */
 typedef void (*pl_presence_answer_fn)(void *owner, enum pl_error_code error, const bool *is_shown);
 
-/* At most PL_SHOWN_READ_MAX users, ids of this system's; the ids are copied. */
-pl_presence_question_t *pl_presence_ask(pl_api_t *api, const int64_t *user_ids, size_t count,
-                                        pl_presence_answer_fn on_answer, void *owner);
+/* Whom viewer_id may see. At most PL_SHOWN_READ_MAX users, ids of this system's; the ids are
+ * copied. */
+pl_presence_question_t *pl_presence_ask(pl_api_t *api, int64_t viewer_id, const int64_t *user_ids,
+                                        size_t count, pl_presence_answer_fn on_answer, void *owner);
 
 /* Nobody waits for the answer any more. Does nothing to NULL. */
 void pl_presence_forget(pl_presence_question_t **question);

@@ -135,7 +135,8 @@ static void ask(pl_presence_watch_t *watch)
         user_ids[count++] = watched->waiter.user_id;
     }
     if (count > 0)
-        watch->question = pl_presence_ask(watch->api, user_ids, count, on_answer, watch);
+        watch->question = pl_presence_ask(watch->api, watch->user_id, user_ids, count, on_answer,
+                                          watch);
 }
 
 static void begin_watching(pl_presence_watch_t *watch, const pl_conversations_check_t *check)

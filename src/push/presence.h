@@ -58,7 +58,7 @@ void pl_presence_leave(pl_presence_t *presence, int64_t user_id, int64_t now_ms)
 /* The user says so. -1: the table is full of users who are online. */
 int pl_presence_announce(pl_presence_t *presence, int64_t user_id, int64_t now_ms) PL_MUST_USE;
 
-/* The user has chosen whether others see their presence: their watchers look again. */
+/* Who sees the user's presence has changed: their watchers look again. */
 void pl_presence_reconsider(pl_presence_t *presence, int64_t user_id);
 
 pl_presence_state_t pl_presence_read(pl_presence_t *presence, int64_t user_id, int64_t now_ms);

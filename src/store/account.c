@@ -156,6 +156,7 @@ static void encode_shown(pl_params_t *params, pl_op_t *const *ops, size_t count)
 {
     const pl_shown_read_t *read = shown_of(ops[0]);
     (void)count;
+    pl_params_int64(params, read->viewer_id);
     pl_params_int64_array(params, read->count);
     for (size_t i = 0; i < read->count; i++)
         pl_params_element_int64(params, read->user_ids[i]);
@@ -175,5 +176,6 @@ static bool decode_shown(PGresult *result, pl_op_t *const *ops, size_t count)
 #define SHOWN .name = "shows_presence", .max_ops = 1, .encode = encode_shown, .decode = decode_shown
 
 const pl_op_kind_t pl_shown_in_shard_kind = {SHOWN, .sql = "SELECT ",
-                                             .sql_tail = ".shows_presence($1)"};
-const pl_op_kind_t pl_shown_in_database_kind = {SHOWN, .sql = "SELECT parley.shows_presence($1)"};
+                                             .sql_tail = ".shows_presence($1, $2)"};
+const pl_op_kind_t pl_shown_in_database_kind = {SHOWN,
+                                                .sql = "SELECT parley.shows_presence($1, $2)"};

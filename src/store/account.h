@@ -74,10 +74,11 @@ extern const pl_op_kind_t pl_account_update_kind;
 
 #define PL_SHOWN_READ_MAX 100
 
-/* Which of some users show when they are online, for a read lane of the database that all of them
- * are in: by the one kind if they are of one shard, op.shard, and else by the other. */
+/* Which of some users show another when they are online, for a read lane of the database that all
+ * of them are in: by the one kind if they are of one shard, op.shard, and else by the other. */
 typedef struct pl_shown_read {
     pl_op_t op;
+    int64_t viewer_id; /* the other */
     int64_t user_ids[PL_SHOWN_READ_MAX];
     size_t count;
     /* The answer; false also for one who is not there. */

@@ -12,6 +12,7 @@ from harness.client import Api, User, conversation_id
 from harness.h1conn import H1Connection
 from harness.sse import Parser
 from harness.stack import SLOWNESS, Parleyd
+from test_presence import Stream as Watcher
 
 MANY = 10_000
 
@@ -233,6 +234,23 @@ def test_typing_of_the_blocked_is_not_shown(stack, api, contract, pair):
         assert event.name == "typing" and carol.id in event.data and one.id not in event.data
         api.as_user(other).send_typing(one).expect(204)
         assert blocked.next().name == "typing"
+
+
+def test_presence_is_not_shown_to_the_blocked(stack, api, contract, pair):
+    """Who watches sees the blocker go, and come back when the block is gone. The blocker sees the blocked."""
+    one, other = pair
+    api.as_user(one).send(other, "hello").expect(201)
+    for user in pair:
+        api.as_user(user).announce_presence().expect(204)
+    with Watcher(stack, one, contract, [other]) as watcher:
+        assert watcher.presence_of(other)["online"] is True
+        api.as_user(other).block_user(one).expect(204)
+        assert watcher.presence_of(other) == {"userId": other.id, "online": False}
+        assert api.as_user(one).fetch_presence(other).expect(200) == {"users": []}
+        assert api.as_user(other).fetch_presence(one).expect(200)["users"]
+        api.as_user(other).unblock_user(one).expect(204)
+        assert watcher.presence_of(other)["online"] is True
+    assert api.as_user(one).fetch_presence(other).expect(200)["users"]
 
 
 @pytest.fixture(scope="module")

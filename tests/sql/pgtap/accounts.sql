@@ -41,7 +41,7 @@ SELECT is((SELECT (display_name, password_hash, read_receipts, show_presence, de
           ('Anna', 'salt', false, false, NULL::bigint)::text, 'the rest stays');
 SELECT is_empty($$SELECT FROM shard_0001.update_account(test.id(1, 99), 'x', NULL, NULL, NULL)$$, 'no such user, no row');
 SELECT test.user(1, 4), test.user(0, 1);
-SELECT is(shard_0001.shows_presence(ARRAY[test.id(1, 99), test.id(1, 4), test.id(1, 1)]), '{f,t,f}', 'who is not there shows nothing');
-SELECT is(parley.shows_presence(ARRAY[test.id(0, 1), test.id(1, 1), test.id(1, 4), test.id(3, 1)]), '{t,f,t,f}', 'and so for any shards');
+SELECT is(shard_0001.shows_presence(9, ARRAY[test.id(1, 99), test.id(1, 4), test.id(1, 1)]), '{f,t,f}', 'who is not there shows nothing');
+SELECT is(parley.shows_presence(9, ARRAY[test.id(0, 1), test.id(1, 1), test.id(1, 4), test.id(3, 1)]), '{t,f,t,f}', 'and so for any shards');
 SELECT * FROM finish();
 ROLLBACK;

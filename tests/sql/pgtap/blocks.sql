@@ -46,6 +46,13 @@ SELECT is_empty('SELECT o.* FROM parley.outbox o', 'and nothing is owed');
 SELECT is(has_blocked, ARRAY[true, false, false, false], 'who has blocked whom')
 FROM ids, shard_0001.have_blocked(ARRAY[bob, bob, cid, test.id(1, 99)], ARRAY[ann, cid, ann, ann]) has_blocked;
 
+SELECT is(s.shown, ARRAY[false, true, true], 'who is blocked does not see the blocker')
+FROM ids, parley.shows_presence(ann, ARRAY[bob, cid, ann]) s (shown);
+SELECT is(s.shown, ARRAY[false, true], 'nor by the shard')
+FROM ids, shard_0001.shows_presence(ann, ARRAY[bob, cid]) s (shown);
+SELECT is(s.shown, ARRAY[true, true], 'others do')
+FROM ids, parley.shows_presence(cid, ARRAY[bob, ann]) s (shown);
+
 -- Reads.
 SELECT is(pg_temp.status(bob, cid, true), 'done', 'another block') FROM ids;
 SELECT results_eq('SELECT b.blocked_id FROM ids, shard_0001.fetch_blocks(bob, 0, 2) b', 'SELECT unnest(ARRAY[ann, cid]) FROM ids',

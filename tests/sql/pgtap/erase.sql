@@ -51,7 +51,7 @@ SELECT is_empty('SELECT f.* FROM ids, test.fetch_messages(bob, ann, 20, 0, 0, 0)
 SELECT is_empty('SELECT f.* FROM ids, test.fetch_messages(bob, ann, 20, 0, 0, 1) f', 'and no newer ones');
 SELECT is_empty('SELECT f.* FROM ids, shard_0001.fetch_updates(bob, 20, 0) f', 'no updates');
 SELECT is(shard_0001.has_conversations(bob, ARRAY[ann]), NULL, 'nobody to see the presence of') FROM ids;
-SELECT is(shard_0001.shows_presence(ARRAY[bob]), '{f}', 'and none to be seen') FROM ids;
+SELECT is(shard_0001.shows_presence(9, ARRAY[bob]), '{f}', 'and none to be seen') FROM ids;
 SELECT is(pg_temp.change('deletion', bob, '{}'), 'no-mailbox', 'nothing can be changed') FROM ids;
 SELECT is_empty($$SELECT FROM shard_0001.find_account('user1.1')$$, 'the name is nobody''s');
 SELECT results_eq('SELECT f.user_id, f.username, f.deleted_timestamp FROM ids, shard_0001.fetch_account(bob) f',
