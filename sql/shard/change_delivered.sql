@@ -1,0 +1,81 @@
+-- A client has presented a cursor: it has all of the mailbox up to there, so what others have sent is delivered up to there.
+--
+-- argument  version: the cursor
+-- Result: status; upTo: up to where that is known now; rest: the cursor, if there is more to look at: call again; version, if
+-- a watermark has moved. Each peer is owed theirs.
+-- status: done, also for a cursor from above the mailbox's version, which says nothing.
+--
+-- It looks at the messages since the last time, in the order of versions and a slice at a time, and so costs what is new and
+-- not what is there. delivered_version alone is for no reader: to raise it changes no version, and it is not worth a write
+-- while there is no message to pass.
+CREATE OR REPLACE FUNCTION {shard}.change_delivered(mailbox_id bigint, argument jsonb)
+    RETURNS jsonb
+    LANGUAGE plpgsql VOLATILE SECURITY INVOKER
+    SET search_path = pg_catalog, pg_temp
+    SET plan_cache_mode = force_generic_plan
+    SET enable_seqscan = off
+    SET enable_bitmapscan = off
+    SET enable_sort = off
+AS $$
+DECLARE
+    slice CONSTANT integer := 100;
+    until bigint := argument ->> 'version';
+    newest bigint;
+    known bigint;
+    peers bigint[];
+    messages bigint[];
+    passed bigint;
+    reached bigint;
+    place tid;
+    found bigint;
+    delivered bigint;
+    raised bigint;
+    owes jsonb := '[]';
+    rest jsonb := '{}';
+BEGIN
+    SELECT m.version, coalesce(m.delivered_version, 0) INTO newest, known
+    FROM {shard}.mailbox m WHERE m.user_id = mailbox_id;
+    IF until <= known OR until > newest THEN
+        RETURN jsonb_build_object('status', 'done', 'upTo', known);
+    END IF;
+
+    SELECT array_agg(s.peer_id), array_agg(s.message_id), sum(s.passed), max(s.version)
+    INTO peers, messages, passed, reached
+    FROM (SELECT s.peer_id, max(s.message_id) FILTER (WHERE s.sender_id <> mailbox_id) AS message_id,
+                 count(*) AS passed, max(s.version) AS version
+          FROM (SELECT m.peer_id, m.message_id, m.sender_id, m.version FROM {shard}.message m
+                WHERE m.user_id = mailbox_id AND m.version > known AND m.version <= until
+                ORDER BY m.version FETCH FIRST (slice) ROWS WITH TIES) s
+          GROUP BY s.peer_id) s;
+    FOR i IN 1 .. coalesce(cardinality(peers), 0) LOOP
+        CONTINUE WHEN messages[i] IS NULL;
+        SELECT c.ctid, c.peer_id, c.delivered_up_to INTO place, found, delivered
+        FROM {shard}.conversation c
+        WHERE c.user_id = mailbox_id AND c.peer_id >= peers[i]
+        ORDER BY c.peer_id LIMIT 1;
+        CONTINUE WHEN found IS DISTINCT FROM peers[i] OR delivered >= messages[i];
+        -- One for each: a page of changes is cut between versions.
+        raised := {shard}.next_version(mailbox_id);
+        UPDATE {shard}.conversation c
+        SET delivered_up_to = messages[i], version = raised, changed_period = raised >> 27
+        WHERE c.ctid = place;
+        owes := owes || jsonb_build_object(
+            'mailbox', peers[i], 'kind', 'peer_receipt',
+            'argument', jsonb_build_object('peerId', mailbox_id::text, 'deliveredUpTo', messages[i]::text));
+    END LOOP;
+
+    IF passed >= slice AND reached < until THEN
+        rest := jsonb_build_object('rest', until);
+        until := reached;
+    ELSIF until = newest THEN
+        -- What came since then is this change, which brings no message.
+        until := coalesce(raised, until);
+    END IF;
+    IF passed > 0 THEN
+        UPDATE {shard}.mailbox m SET delivered_version = until WHERE m.user_id = mailbox_id;
+    END IF;
+    RETURN jsonb_build_object('status', 'done', 'upTo', until) || rest
+           || CASE WHEN raised IS NULL THEN '{}' ELSE jsonb_build_object('version', raised, 'owes', owes) END;
+END
+$$;
+REVOKE ALL ON FUNCTION {shard}.change_delivered(bigint, jsonb) FROM PUBLIC;
