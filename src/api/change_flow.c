@@ -23,8 +23,10 @@ struct flow {
     pl_change_answer_fn reply;
     void *arg;
     pl_api_t *api;
-    pl_request_t *request; /* NULL once answered */
-    pl_timer_t timeout;    /* for what is owed */
+    pl_request_t *request;   /* NULL once answered */
+    pl_change_end_fn on_end; /* instead of a request; NULL once called */
+    void *owner;
+    pl_timer_t timeout; /* for what is owed */
     debt_t *debts;
     size_t debts_open;
     bool is_complete;
@@ -49,10 +51,24 @@ static void flow_destroy(flow_t *flow)
 
 static void answer(flow_t *flow, bool is_complete)
 {
-    if (flow->request == NULL)
-        return;
-    flow->reply(flow->request, &flow->first, is_complete, flow->arg);
-    pl_request_unref(&flow->request);
+    pl_change_end_fn on_end = flow->on_end;
+
+    flow->on_end = NULL;
+    if (on_end != NULL) {
+        on_end(&flow->first, is_complete, flow->owner);
+    } else if (flow->request != NULL) {
+        flow->reply(flow->request, &flow->first, is_complete, flow->arg);
+        pl_request_unref(&flow->request);
+    }
+}
+
+static void fail(flow_t *flow)
+{
+    if (flow->on_end != NULL)
+        flow->on_end(&flow->first, false, flow->owner);
+    else
+        pl_api_reply_failure(flow->request, &flow->first.op);
+    flow_destroy(flow);
 }
 
 /* ---- what is owed ---- */
@@ -128,8 +144,7 @@ static void on_first_done(pl_op_t *op)
         flow->first.companion_id = 0;
         submit_first(flow);
     } else if (op->error != PL_OK) {
-        pl_api_reply_failure(flow->request, op);
-        flow_destroy(flow);
+        fail(flow);
     } else if (flow->first.owed_count > 0) {
         pay(flow);
     } else {
@@ -142,21 +157,22 @@ static void submit_first(flow_t *flow)
 {
     pl_lane_t *lane = pl_cluster_change_lane(flow->api->deps.cluster, flow->first.mailbox_id);
 
-    if (pl_lane_submit(lane, &flow->first.op) != 0) {
+    if (pl_lane_submit(lane, &flow->first.op) == 0)
+        return;
+    if (flow->request != NULL) {
         pl_api_reply_overloaded(flow->request);
         flow_destroy(flow);
+    } else {
+        pl_op_refuse(&flow->first.op);
     }
 }
 
-void pl_change_flow_start(pl_api_t *api, pl_request_t *request, const pl_change_order_t *order)
+static flow_t *flow_create(pl_api_t *api, const pl_change_order_t *order)
 {
     flow_t *flow = pl_calloc(1, sizeof(*flow));
     pl_change_t *first = &flow->first;
 
     flow->api = api;
-    flow->request = pl_request_ref(request);
-    flow->reply = order->reply;
-    flow->arg = order->arg;
     flow->argument = *order->argument;
     *order->argument = (pl_buffer_t)PL_BUFFER_EMPTY;
     first->mailbox_id = order->mailbox_id;
@@ -171,6 +187,26 @@ void pl_change_flow_start(pl_api_t *api, pl_request_t *request, const pl_change_
     pl_change_init(first);
     first->op.deadline_ms = pl_api_deadline_ms(api);
     first->op.on_done = on_first_done;
+    return flow;
+}
+
+void pl_change_flow_start(pl_api_t *api, pl_request_t *request, const pl_change_order_t *order)
+{
+    flow_t *flow = flow_create(api, order);
+
+    flow->request = pl_request_ref(request);
+    flow->reply = order->reply;
+    flow->arg = order->arg;
+    submit_first(flow);
+}
+
+void pl_change_flow_run(pl_api_t *api, const pl_change_order_t *order, pl_change_end_fn on_end,
+                        void *owner)
+{
+    flow_t *flow = flow_create(api, order);
+
+    flow->on_end = on_end;
+    flow->owner = owner;
     submit_first(flow);
 }
 

@@ -33,6 +33,15 @@ typedef struct pl_change_order {
 
 void pl_change_flow_start(pl_api_t *api, pl_request_t *request, const pl_change_order_t *order);
 
+/* The end of a change that is made for no request of its own. `change->op.error` says whether there
+ * is a status; PL_ERROR_OVERLOADED: no lane took it. */
+typedef void (*pl_change_end_fn)(const pl_change_t *change, bool is_complete, void *owner);
+
+/* The same for such a change: the order's `reply` and `arg` are not used. `on_end` is called once,
+ * never before this returns. */
+void pl_change_flow_run(pl_api_t *api, const pl_change_order_t *order, pl_change_end_fn on_end,
+                        void *owner);
+
 /* The problem that tells of a refusal. False: the status is none, and the request is not answered.
  */
 bool pl_change_reply_refusal(pl_request_t *request, const pl_change_t *change);

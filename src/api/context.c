@@ -6,6 +6,7 @@
 #include "api/export.h"
 #include "api/known_users.h"
 #include "api/messages.h"
+#include "api/receipt_writer.h"
 #include "api/typing.h"
 #include "api/user_check.h"
 #include "base/clock.h"
@@ -45,6 +46,7 @@ pl_api_t *pl_api_create(pl_loop_t *loop, const pl_api_deps_t *deps)
                                              (size_t)config->lanes.queue_size);
     api->exports = pl_exports_create();
     api->copy_timeouts = pl_timer_queue(loop, (uint64_t)config->lanes.copy_deadline_s * 1000);
+    pl_receipt_writer_join(deps->receipt_writer, api);
     return api;
 }
 
@@ -53,6 +55,7 @@ void pl_api_metrics_init(void)
     pl_page_cache_metrics_init();
     pl_messages_metrics_init();
     pl_typing_metrics_init();
+    pl_receipt_writer_metrics_init();
 }
 
 void pl_api_add_routes(pl_router_t *router)
@@ -68,6 +71,7 @@ void pl_api_add_routes(pl_router_t *router)
     pl_router_add(router, pl_api_conversation_changes_routes,
                   pl_api_conversation_changes_routes_count);
     pl_router_add(router, pl_api_blocks_routes, pl_api_blocks_routes_count);
+    pl_router_add(router, pl_api_receipts_routes, pl_api_receipts_routes_count);
     pl_router_add(router, pl_api_typing_routes, pl_api_typing_routes_count);
     pl_router_add(router, pl_api_presence_routes, pl_api_presence_routes_count);
 }

@@ -28,6 +28,7 @@ struct pl_erased_users;
 struct pl_user_checks;
 struct pl_exports;
 struct pl_typing_limit;
+struct pl_receipt_writer;
 struct pl_presence; /* src/push */
 
 /* What the handlers need from the layers below. All of it outlives the context. */
@@ -39,8 +40,9 @@ typedef struct pl_api_deps {
     pl_password_pool_t *passwords;        /* of the process; its post is pl_password_work_post */
     struct pl_hub_local *hub;             /* of this loop */
     struct pl_typing_limit *typing_limit; /* of the process */
-    struct pl_presence *presence;         /* of the process */
-    struct pl_erased_users *erased_users; /* of the process */
+    struct pl_receipt_writer *receipt_writer; /* of the process */
+    struct pl_presence *presence;             /* of the process */
+    struct pl_erased_users *erased_users;     /* of the process */
 } pl_api_deps_t;
 
 typedef struct pl_api {
@@ -82,6 +84,8 @@ extern const pl_route_t pl_api_conversation_changes_routes[];
 extern const size_t pl_api_conversation_changes_routes_count;
 extern const pl_route_t pl_api_blocks_routes[];
 extern const size_t pl_api_blocks_routes_count;
+extern const pl_route_t pl_api_receipts_routes[];
+extern const size_t pl_api_receipts_routes_count;
 extern const pl_route_t pl_api_typing_routes[];
 extern const size_t pl_api_typing_routes_count;
 extern const pl_route_t pl_api_presence_routes[];

@@ -10,6 +10,7 @@
 #include <time.h>
 
 #include "api/presence_watch.h"
+#include "api/receipts.h"
 #include "api/updates_private.h"
 #include "base/id.h"
 #include "base/memory.h"
@@ -256,8 +257,10 @@ void pl_event_stream_handle(pl_request_t *request, void *worker)
 
     if (read_input(request, &cursor, &watch) != 0)
         return;
-    if (pl_updates_admit(updates, request))
-        start(updates, request, cursor, &watch);
+    if (!pl_updates_admit(updates, request))
+        return;
+    pl_receipts_note_cursor(updates->api, watch.user_id, cursor);
+    start(updates, request, cursor, &watch);
 }
 
 void pl_event_stream_drain(pl_updates_t *updates)

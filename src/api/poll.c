@@ -6,6 +6,7 @@
  */
 #include <stdlib.h>
 
+#include "api/receipts.h"
 #include "api/updates_private.h"
 #include "base/memory.h"
 #include "http/problem.h"
@@ -146,8 +147,10 @@ void pl_poll_handle(pl_request_t *request, void *worker)
         pl_request_query_integer(request, &query[2], 0, TIMEOUT_MAX_S, TIMEOUT_DEFAULT_S,
                                  &timeout_s) != 0)
         return;
-    if (pl_updates_admit(updates, request))
-        poll_start(updates, request, cursor, (int32_t)page_size, timeout_s);
+    if (!pl_updates_admit(updates, request))
+        return;
+    pl_receipts_note_cursor(updates->api, pl_request_claims(request)->user_id, cursor);
+    poll_start(updates, request, cursor, (int32_t)page_size, timeout_s);
 }
 
 void pl_poll_drain(pl_updates_t *updates)

@@ -169,6 +169,7 @@ static int create_shared(pl_shard_map_t *map, pl_error_t *error)
     process.deps.typing_limit = pl_typing_limit_create(PL_TYPING_LIMIT_CAPACITY,
                                                        PL_TYPING_INTERVAL_MS);
     process.deps.erased_users = pl_erased_users_create();
+    process.deps.receipt_writer = pl_receipt_writer_create(process.loops, process.workers_count);
     create_presence();
     if (pl_password_pool_create((size_t)config->auth.password_threads,
                                 (size_t)config->auth.password_queue, pl_password_work_post,

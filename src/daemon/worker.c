@@ -38,6 +38,7 @@ static void on_start(pl_task_t *task)
         .passwords = deps->passwords,
         .hub = pl_hub_local(deps->hub, worker->loop),
         .typing_limit = deps->typing_limit,
+        .receipt_writer = deps->receipt_writer,
         .presence = deps->presence,
         .erased_users = deps->erased_users,
     };

@@ -8,6 +8,7 @@
 #define PL_DAEMON_WORKER_H
 
 #include "api/known_users.h"
+#include "api/receipt_writer.h"
 #include "api/typing_limit.h"
 #include "auth/password.h"
 #include "base/error.h"
@@ -26,6 +27,7 @@ typedef struct pl_worker_deps {
     pl_hub_t *hub;
     pl_typing_limit_t *typing_limit;
     pl_erased_users_t *erased_users;
+    pl_receipt_writer_t *receipt_writer;
     pl_presence_t *presence;
     pl_server_t *server;
     pl_password_pool_t *passwords;

@@ -2,12 +2,12 @@
 
 from harness.client import conversation_id, unique
 
-IDS = ["createUser", "fetchUserByUsername", "fetchUser", "fetchMe", "updateMe", "deleteMe", "exportMe", "createSession",
-       "sendMessage", "fetchConversation", "fetchMessages", "updateConversation", "deleteConversation",
-       "fetchBlocks", "blockUser", "unblockUser", "fetchBlock",
-       "sendTyping", "fetchUpdates", "streamUpdates", "fetchPresence", "announcePresence", "fetchOpenapi", "fetchDocs"]
+IDS = ["createUser", "fetchUserByUsername", "fetchUser", "fetchMe", "updateMe", "deleteMe", "exportMe",
+       "createSession", "sendMessage", "fetchConversation", "fetchMessages", "sendReceipt", "updateConversation",
+       "deleteConversation", "fetchBlocks", "blockUser", "unblockUser", "fetchBlock", "sendTyping", "fetchUpdates",
+       "streamUpdates", "fetchPresence", "announcePresence", "fetchOpenapi", "fetchDocs"]
 # What takes a body.
-POSTS = ["createUser", "updateMe", "createSession", "sendMessage", "updateConversation"]
+POSTS = ["createUser", "updateMe", "createSession", "sendMessage", "sendReceipt", "updateConversation"]
 # What changes something and takes no body.
 BODILESS = ["sendTyping", "announcePresence", "deleteMe", "deleteConversation", "blockUser", "unblockUser"]
 PUBLIC = ["createSession", "fetchOpenapi", "fetchDocs"]
@@ -43,6 +43,8 @@ def request_of(operation, me, peer):
         # Somebody else: the peer stays blocked.
         "unblockUser": ("DELETE", f"/v1/blocks/{int(peer.id) ^ 1}", None),
         "fetchBlock": ("GET", f"/v1/blocks/{peer.id}", None),
+        "sendReceipt": ("POST", f"/v1/conversations/{conversation_id(me.id, peer.id)}/receipts",
+                        {"type": "read", "messageId": "1"}),
         "sendTyping": ("POST", f"/v1/conversations/{conversation_id(me.id, peer.id)}/typing", None),
         "fetchUpdates": ("GET", "/v1/updates?timeout=0", None),
         "streamUpdates": ("GET", "/v1/updates/stream", None),

@@ -189,6 +189,12 @@ class Api:
     def fetch_blocks(self, headers=None, **query):
         return self.get("/v1/blocks", headers, **query)
 
+    def send_receipt(self, peer, message_id, kind="read", headers=None):
+        """peer: a User, or a conversation id."""
+        conversation = conversation_id(self.user.id, peer.id) if isinstance(peer, User) else peer
+        return self.post(f"/v1/conversations/{conversation}/receipts",
+                         {"type": kind, "messageId": str(message_id)}, headers)
+
     def send_typing(self, peer, headers=None):
         """peer: a User, or a conversation id."""
         conversation = conversation_id(self.user.id, peer.id) if isinstance(peer, User) else peer

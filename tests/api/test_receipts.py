@@ -1,0 +1,468 @@
+"""Proves sendReceipt and what follows from a cursor: watermarks move forward only and never above the
+last message, both users see them, messages have their status, receipts turned off are off for both
+directions, what comes close together is one write, and unreadCount is what a recount gives after any
+interleaving."""
+
+import asyncio
+import json
+import random
+import threading
+import time
+
+import pytest
+
+from harness import metrics, tokens
+from harness.client import User, conversation_id
+from harness.h1conn import H1Connection
+from harness.h2conn import H2Connection
+from harness.sse import Parser
+from harness.stack import SLOWNESS, wait_until
+
+INTERVAL = 1.0
+
+
+def sent(api, sender, recipient, count=1):
+    return [api.as_user(sender).send(recipient, f"{i}").expect(201)["messageId"] for i in range(count)]
+
+
+def conversation(api, user, peer):
+    rows = api.as_user(user).fetch_conversation(pageSize=100).expect(200)["conversations"]
+    return next(row for row in rows if row["conversationId"] == conversation_id(user.id, peer.id))
+
+
+def state_of(api, user, peer, member):
+    """What the user's conversation says of the member: (deliveredUpTo, readUpTo)."""
+    state, = (s for s in conversation(api, user, peer)["memberStates"] if s["userId"] == member.id)
+    return state["deliveredUpTo"], state["readUpTo"]
+
+
+def statuses(api, user, peer):
+    return [m.get("status") for m in api.as_user(user).all_messages(peer)]
+
+
+def set_read_receipts(stack, user, is_on):
+    stack.query(stack.database_of(user.id), f"UPDATE {stack.schema_of(user.id)}.account SET read_receipts = %s "
+                                            "WHERE user_id = %s", (is_on, user.id))
+
+
+def read_events(stack, contract, user, headers=(), query=""):
+    """The head of a stream: it has begun, and so has said what the client has."""
+    connection = H1Connection(stack.url, timeout=30 * SLOWNESS)
+    connection.send(connection.encode("GET", "/v1/updates/stream" + query,
+                                      [("Authorization", f"Bearer {user.token}"), *headers]))
+    status, lower = connection.read_head()
+    contract.check("GET", "/v1/updates/stream", status, lower, b"")
+    assert status == 200
+    return connection
+
+
+def count(stack, name, **labels):
+    return metrics.total(metrics.scrape(stack.admin_url), name, **labels)
+
+
+def test_read(api, pair):
+    """Both users see it: the reader's count goes down, the sender's messages are read."""
+    one, other = pair
+    first, second, third = sent(api, one, other, 3)
+    assert statuses(api, one, other) == ["sent"] * 3
+    assert api.as_user(other).send_receipt(one, second).expect(204) is None
+    own = conversation(api, other, one)
+    assert own["readUpTo"] == second and own["unreadCount"] == 1
+    assert state_of(api, other, one, other) == (second, second)
+    wait_until(lambda: state_of(api, one, other, other) == (second, second), 5 * SLOWNESS, "the sender sees it")
+    assert statuses(api, one, other) == ["read", "read", "sent"]
+    assert state_of(api, one, other, one) == ("0", "0")
+    assert statuses(api, other, one) == [None] * 3, "others' messages have none"
+    assert first < third
+
+
+def test_delivered(api, pair):
+    one, other = pair
+    first, second = sent(api, one, other, 2)
+    api.as_user(other).send_receipt(one, first, "delivered").expect(204)
+    assert state_of(api, other, one, other) == (first, "0")
+    own = conversation(api, other, one)
+    assert own["readUpTo"] == "0" and own["unreadCount"] == 2
+    wait_until(lambda: statuses(api, one, other) == ["delivered", "sent"], 5 * SLOWNESS, "the sender sees it")
+    api.as_user(other).send_receipt(one, second).expect(204)
+    wait_until(lambda: statuses(api, one, other) == ["read", "read"], 5 * SLOWNESS, "read is delivered too")
+
+
+def test_forward_only(api, pair):
+    one, other = pair
+    messages = sent(api, one, other, 3)
+    api.as_user(other).send_receipt(one, messages[1]).expect(204)
+    wait_until(lambda: state_of(api, one, other, other)[1] == messages[1], 5 * SLOWNESS, "the sender sees it")
+    before = conversation(api, other, one), conversation(api, one, other)
+    for kind in ("read", "delivered"):
+        for message_id in (messages[1], messages[0], "1"):
+            api.as_user(other).send_receipt(one, message_id, kind).expect(204)
+    assert (conversation(api, other, one), conversation(api, one, other)) == before, "nor is there a new version"
+
+
+def test_above_the_last_message(api, pair):
+    one, other = pair
+    last = sent(api, one, other, 2)[1]
+    api.as_user(other).send_receipt(one, 2**63 - 1).expect(204)
+    own = conversation(api, other, one)
+    assert own["readUpTo"] == last and own["unreadCount"] == 0
+    wait_until(lambda: state_of(api, one, other, other) == (last, last), 5 * SLOWNESS, "the sender sees it")
+    sent(api, one, other)
+    assert conversation(api, other, one)["unreadCount"] == 1
+    assert statuses(api, one, other) == ["read", "read", "sent"]
+
+
+def test_own_messages_are_not_unread(api, alice, bob):
+    sent(api, alice, bob)
+    reply, = sent(api, bob, alice)
+    assert conversation(api, bob, alice)["unreadCount"] == 1
+    api.as_user(bob).send_receipt(alice, reply).expect(204)
+    assert conversation(api, bob, alice)["unreadCount"] == 0
+    assert statuses(api, alice, bob) == ["read", None]
+
+
+def test_a_read_is_seen_at_once(api, alice, bob):
+    """Also by what the cache holds, and by an ETag."""
+    last = sent(api, alice, bob)[0]
+    page = api.as_user(bob).fetch_conversation().expect(200)
+    etag = api.as_user(bob).fetch_conversation().headers["etag"]
+    assert page["conversations"][0]["unreadCount"] == 1
+    api.as_user(bob).send_receipt(alice, last).expect(204)
+    again = api.as_user(bob).fetch_conversation({"if-none-match": etag}).expect(200)
+    assert again["conversations"][0]["unreadCount"] == 0
+    delta = api.as_user(bob).fetch_conversation(lastUpdatedTimestamp=page["lastUpdatedTimestamp"]).expect(200)
+    assert delta["isDeltaUpdate"] and delta["conversations"] == again["conversations"]
+
+
+@pytest.mark.parametrize("body, pointers", [
+    ({}, ["/messageId", "/type"]),
+    ({"type": "read"}, ["/messageId"]),
+    ({"messageId": "1"}, ["/type"]),
+    ({"type": "seen", "messageId": "1"}, ["/type"]),
+    ({"type": "READ", "messageId": "1"}, ["/type"]),
+    ({"type": None, "messageId": "1"}, ["/type"]),
+    ({"type": "read", "messageId": 1}, ["/messageId"]),
+    ({"type": "read", "messageId": ""}, ["/messageId"]),
+    ({"type": "read", "messageId": "-1"}, ["/messageId"]),
+    ({"type": "read", "messageId": "0"}, ["/messageId"]),
+    ({"type": "read", "messageId": "1x"}, ["/messageId"]),
+    ({"type": "delivered", "messageId": "9223372036854775808"}, ["/messageId"]),
+])
+def test_wrong_fields(api, alice, bob, body, pointers):
+    sent(api, alice, bob)
+    answer = api.as_user(bob).post(f"/v1/conversations/{conversation_id(alice.id, bob.id)}/receipts", body)
+    answer.expect(422)
+    assert [error["pointer"] for error in answer.json["errors"]] == pointers
+
+
+def test_unknown_fields_are_ignored(api, alice, bob):
+    message_id, = sent(api, alice, bob)
+    api.as_user(bob).post(f"/v1/conversations/{conversation_id(alice.id, bob.id)}/receipts",
+                          {"type": "read", "messageId": message_id, "mood": "fine"}).expect(204)
+    assert conversation(api, bob, alice)["unreadCount"] == 0
+
+
+def test_bodies_that_are_none(api, alice, bob):
+    target = f"/v1/conversations/{conversation_id(alice.id, bob.id)}/receipts"
+    for content in (b"", b"{", b"[]", b'{"type":"read","type":"read"}'):
+        api.as_user(bob).request("POST", target, {"content-type": "application/json"}, content=content).expect(400)
+
+
+def test_others_conversations(api, stack, alice, bob):
+    """404, as if there were none: a stranger's, one that was never begun, and what is no conversation."""
+    message_id, = sent(api, alice, bob)
+    carol = api.make_user()
+    before = conversation(api, bob, alice), conversation(api, alice, bob)
+    absent = str((int(alice.id) >> 50 << 50) + 5)
+    nowhere = str(stack.shards + 3 << 50)
+    for caller, target in ((carol, conversation_id(alice.id, bob.id)), (carol, conversation_id(carol.id, bob.id)),
+                           (alice, conversation_id(alice.id, carol.id)), (alice, conversation_id(alice.id, absent)),
+                           (alice, conversation_id(alice.id, nowhere)), (alice, alice.id), (alice, "x"),
+                           (alice, f"{alice.id}-{alice.id}")):
+        api.as_user(caller).send_receipt(target, message_id).expect(404, code="conversation-not-found")
+    assert (conversation(api, bob, alice), conversation(api, alice, bob)) == before
+
+
+def test_no_such_user(api, alice, bob):
+    sent(api, alice, bob)
+    absent = str((int(alice.id) >> 50 << 50) + 5)
+    stranger = User(absent, "x", tokens.mint(api.key, absent))
+    api.as_user(stranger).send_receipt(bob, "1").expect(404, code="conversation-not-found")
+
+
+def test_the_reader_tells_nobody(api, stack, pair):
+    one, other = pair
+    message_id, = sent(api, one, other)
+    set_read_receipts(stack, other, False)
+    api.as_user(other).send_receipt(one, message_id).expect(204)
+    assert conversation(api, other, one)["unreadCount"] == 0
+    wait_until(lambda: statuses(api, one, other) == ["delivered"], 5 * SLOWNESS, "it is delivered")
+    assert state_of(api, one, other, other) == (message_id, "0")
+    set_read_receipts(stack, other, True)
+    later, = sent(api, one, other)
+    api.as_user(other).send_receipt(one, later).expect(204)
+    wait_until(lambda: statuses(api, one, other) == ["read", "read"], 5 * SLOWNESS, "on again, what is read is told")
+
+
+def test_who_tells_nobody_is_not_told(api, stack, pair):
+    one, other = pair
+    message_id, = sent(api, one, other)
+    set_read_receipts(stack, one, False)
+    api.as_user(other).send_receipt(one, message_id).expect(204)
+    wait_until(lambda: statuses(api, one, other) == ["delivered"], 5 * SLOWNESS, "it is delivered")
+    assert state_of(api, one, other, other) == (message_id, "0")
+
+
+def test_delivered_by_a_long_poll(api, pair):
+    """By the cursor with which the client comes back, not by the answer that it was given."""
+    one, other = pair
+    me = api.as_user(other)
+    first, = sent(api, one, other)
+    delta = me.fetch_updates(lastUpdatedTimestamp=0, timeout=0).expect(200)
+    assert [m["messageId"] for m in delta["messages"]] == [first]
+    me.fetch_updates(timeout=0).expect(200)
+    time.sleep(0.3)
+    assert statuses(api, one, other) == ["sent"]
+    second, = sent(api, one, other)
+    me.fetch_updates(lastUpdatedTimestamp=delta["lastUpdatedTimestamp"], timeout=0).expect(200)
+    wait_until(lambda: state_of(api, one, other, other) == (first, "0"), 5 * SLOWNESS, "the first is delivered")
+    assert statuses(api, one, other) == ["delivered", "sent"]
+    own = conversation(api, other, one)
+    assert own["unreadCount"] == 2 and state_of(api, other, one, other) == (first, "0")
+    cursor = me.all_updates(delta["lastUpdatedTimestamp"])[1]
+    me.fetch_updates(lastUpdatedTimestamp=cursor, timeout=0).expect(200)
+    wait_until(lambda: state_of(api, one, other, other) == (second, "0"), 5 * SLOWNESS, "and the second")
+
+
+@pytest.mark.parametrize("by", ["header", "parameter"])
+def test_delivered_by_a_stream(api, stack, contract, pair, by):
+    one, other = pair
+    message_id, = sent(api, one, other)
+    cursor = api.as_user(other).fetch_updates(lastUpdatedTimestamp=0, timeout=0).expect(200)["lastUpdatedTimestamp"]
+    read_events(stack, contract, other).close()
+    read_events(stack, contract, other, query="?lastUpdatedTimestamp=0").close()
+    time.sleep(0.3)
+    assert statuses(api, one, other) == ["sent"]
+    if by == "header":
+        connection = read_events(stack, contract, other, [("Last-Event-ID", str(cursor))])
+    else:
+        connection = read_events(stack, contract, other, query=f"?lastUpdatedTimestamp={cursor}")
+    wait_until(lambda: statuses(api, one, other) == ["delivered"], 5 * SLOWNESS, "it is delivered")
+    assert state_of(api, one, other, other) == (message_id, "0")
+    connection.close()
+
+
+def test_a_cursor_from_the_future_says_nothing(api, alice, bob):
+    sent(api, alice, bob)
+    future = int(time.time() * 1e6) + 10**12
+    api.as_user(bob).fetch_updates(lastUpdatedTimestamp=future, timeout=0).expect(200)
+    time.sleep(0.3)
+    assert statuses(api, alice, bob) == ["sent"]
+
+
+def test_a_known_cursor_costs_nothing(api, stack, alice, bob):
+    """A client that waits comes back with the same cursor again and again; the one after a delivery is known too."""
+    sent(api, alice, bob)
+    me = api.as_user(bob)
+    cursor = me.all_updates()[1]
+    me.fetch_updates(lastUpdatedTimestamp=cursor, timeout=0).expect(200)
+    wait_until(lambda: statuses(api, alice, bob) == ["delivered"], 5 * SLOWNESS, "it is delivered")
+    cursor = me.all_updates(cursor)[1]
+    time.sleep(0.2)
+    known = count(stack, "parley_delivered_cursors_total", result="known")
+    for _ in range(5):
+        assert me.fetch_updates(lastUpdatedTimestamp=cursor, timeout=0).expect(200)["conversations"] == []
+    assert count(stack, "parley_delivered_cursors_total", result="known") >= known + 5
+
+
+def test_many_messages_in_many_conversations(api, stack, bob):
+    """More than one write looks at: the rest follows."""
+    senders = [api.make_user() for _ in range(3)]
+    for i in range(240):
+        api.as_user(senders[i % 3]).send(bob, "x").expect(201)
+    cursor = api.as_user(bob).all_updates()[1]
+    api.as_user(bob).fetch_updates(lastUpdatedTimestamp=cursor, timeout=0).expect(200)
+    wait_until(lambda: all(set(statuses(api, sender, bob)) == {"delivered"} for sender in senders), 15 * SLOWNESS,
+               "all are delivered")
+
+
+def test_close_together_is_one_write(api, stack, alice, bob):
+    """Of many at once, on several connections and so on both workers: all are answered, all is read, and it is
+    one write a second."""
+    messages = sent(api, alice, bob, 40)
+    versions = []
+
+    def write(part):
+        with H1Client(stack, bob) as client:
+            for message_id in part:
+                client.receipt(alice, message_id)
+
+    def note_versions():
+        while any(thread.is_alive() for thread in threads):
+            version = conversation(api, bob, alice)["lastUpdatedTimestamp"]
+            if version not in versions:
+                versions.append(version)
+            time.sleep(0.02)
+
+    written, coalesced = (count(stack, "parley_receipts_total", result=r) for r in ("written", "coalesced"))
+    threads = [threading.Thread(target=write, args=(messages[i::8],)) for i in range(8)]
+    start = time.monotonic()
+    for thread in threads:
+        thread.start()
+    note_versions()
+    took = time.monotonic() - start
+    own = conversation(api, bob, alice)
+    assert own["unreadCount"] == 0 and own["readUpTo"] == messages[-1]
+    assert statuses(api, alice, bob) == ["read"] * 40
+    assert len(versions) <= 2 + took / INTERVAL
+    assert count(stack, "parley_receipts_total", result="written") - written <= 2 + took / INTERVAL
+    assert count(stack, "parley_receipts_total", result="coalesced") - coalesced >= 30
+
+
+class H1Client:
+    def __init__(self, stack, user):
+        self.user, self.connection = user, H1Connection(stack.url, timeout=30 * SLOWNESS)
+
+    def __enter__(self):
+        return self
+
+    def __exit__(self, *_):
+        self.connection.close()
+
+    def receipt(self, peer, message_id):
+        self.connection.send(self.connection.encode(
+            "POST", f"/v1/conversations/{conversation_id(self.user.id, peer.id)}/receipts",
+            [("Authorization", f"Bearer {self.user.token}"), ("Content-Type", "application/json")],
+            json.dumps({"type": "read", "messageId": message_id}).encode()))
+        assert self.connection.read_response()[0] == 204
+
+
+def test_conversations_do_not_wait_for_each_other(api, alice, bob):
+    carol = api.make_user()
+    for peer in (alice, carol):
+        messages = sent(api, peer, bob, 2)
+        start = time.monotonic()
+        api.as_user(bob).send_receipt(peer, messages[0]).expect(204)
+        assert time.monotonic() - start < 0.8 * INTERVAL * SLOWNESS
+    start = time.monotonic()
+    api.as_user(bob).send_receipt(carol, messages[1]).expect(204)
+    assert time.monotonic() - start > 0.5 * INTERVAL, "the second of a conversation has to wait"
+    assert conversation(api, bob, carol)["unreadCount"] == 0
+
+
+def test_too_many_wait(stack, contract, api, alice, bob):
+    message_id, = sent(api, alice, bob)
+
+    async def flood():
+        connections = [await H2Connection.open(stack.url) for _ in range(3)]
+        headers = [("authorization", f"Bearer {bob.token}"), ("content-type", "application/json")]
+        target = f"/v1/conversations/{conversation_id(alice.id, bob.id)}/receipts"
+        body = json.dumps({"type": "read", "messageId": message_id}).encode()
+        streams = [c.start("POST", target, headers, body) for c in connections for _ in range(50)]
+        answers = []
+        for stream in streams:
+            response = await stream.response(30 * SLOWNESS)
+            contract.check("POST", target, response.status, response.headers, response.body)
+            answers.append(response.status)
+        for connection in connections:
+            await connection.close()
+        return answers
+
+    answers = asyncio.run(flood())
+    assert set(answers) == {204, 429}, answers
+    assert conversation(api, bob, alice)["unreadCount"] == 0
+
+
+def test_a_client_that_leaves_while_its_receipt_waits(api, stack, alice, bob):
+    messages = sent(api, alice, bob, 2)
+    api.as_user(bob).send_receipt(alice, messages[0]).expect(204)
+    connection = H1Connection(stack.url)
+    connection.send(connection.encode(
+        "POST", f"/v1/conversations/{conversation_id(alice.id, bob.id)}/receipts",
+        [("Authorization", f"Bearer {bob.token}"), ("Content-Type", "application/json")],
+        json.dumps({"type": "read", "messageId": messages[1]}).encode()))
+    time.sleep(0.1)
+    connection.close()
+    wait_until(lambda: conversation(api, bob, alice)["unreadCount"] == 0, 5 * SLOWNESS, "it is written all the same")
+
+
+def test_waiters_are_woken(api, stack, contract, pair):
+    """The sender's long-poll and stream get the conversation, the messages do not come again; and what
+    comes with both has both's state."""
+    one, other = pair
+    message_id, = sent(api, one, other)
+    cursor = api.as_user(one).all_updates()[1]
+    parser, events = Parser(), []
+    connection = read_events(stack, contract, one, query=f"?lastUpdatedTimestamp={cursor}")
+    threading.Timer(0.5, lambda: api.as_user(other).send_receipt(one, message_id).expect(204)).start()
+    delta = api.as_user(one).fetch_updates(lastUpdatedTimestamp=cursor, timeout=20).expect(200)
+    while not events:
+        events = [e for e in parser.feed(connection.read_chunk()) if e.name == "delta"]
+    for found in (delta, contract.check_event(events[0])):
+        assert found["messages"] == []
+        row, = found["conversations"]
+        assert {s["userId"]: s["readUpTo"] for s in row["memberStates"]} == {one.id: "0", other.id: message_id}
+    api.as_user(one).send(other, "next").expect(201)
+    event = contract.check_event(next(e for e in parser.feed(connection.read_chunk()) if e.name == "delta"))
+    assert [m["status"] for m in event["messages"]] == ["sent"]
+    assert {s["userId"]: s["readUpTo"] for s in event["conversations"][0]["memberStates"]}[other.id] == message_id
+    messages = api.as_user(one).fetch_updates(lastUpdatedTimestamp=0, timeout=0).expect(200)["messages"]
+    assert [m["status"] for m in messages] == ["read", "sent"]
+    changed = api.as_user(one).fetch_messages(other, lastUpdatedTimestamp=cursor).expect(200)["messages"]
+    assert [m["status"] for m in changed] == ["sent"]
+    connection.close()
+
+
+def recount(stack, user, peer):
+    return stack.query(stack.database_of(user.id), f"""
+        SELECT c.unread_count, (SELECT count(*) FROM {stack.schema_of(user.id)}.message m
+                                WHERE m.user_id = c.user_id AND m.peer_id = c.peer_id AND m.sender_id <> c.user_id
+                                      AND m.message_id > greatest(c.read_up_to, c.cleared_up_to)
+                                      AND NOT coalesce(m.extra ? 'deletedTimestamp', false))
+        FROM {stack.schema_of(user.id)}.conversation c WHERE c.user_id = %s AND c.peer_id = %s""", (user.id, peer.id))[0]
+
+
+def clear(stack, user, peer, message_id):
+    """Up to a message, under the mailbox's lock."""
+    schema = stack.schema_of(user.id)
+    stack.query(stack.database_of(user.id), f"""
+        SELECT FROM {schema}.mailbox WHERE user_id = %s FOR UPDATE;
+        UPDATE {schema}.conversation c
+        SET cleared_up_to = greatest(cleared_up_to, %s),
+            unread_count = {schema}.count_unread(user_id, peer_id, greatest(read_up_to, cleared_up_to, %s), last_message_id)
+        WHERE user_id = %s AND peer_id = %s""", (user.id, message_id, message_id, user.id, peer.id))
+
+
+@pytest.mark.parametrize("seed", range(4))
+def test_unread_is_a_recount(api, stack, pair, seed):
+    """Sends of both, receipts of both, deletions of both kinds and clears, all at once."""
+    rng = random.Random(seed)
+    one, other = pair
+    api.as_user(one).send(other, "first").expect(201)
+    ids = []
+
+    def work(rng, me, peer):
+        caller = api.as_user(me)
+        for _ in range(25):
+            what = rng.random()
+            if what < 0.45 or not ids:
+                ids.append(caller.send(peer, "x").expect(201)["messageId"])
+            elif what < 0.7:
+                caller.send_receipt(peer, rng.choice(ids), rng.choice(["read", "delivered"])).expect(204, 429)
+            elif what < 0.95:
+                scope = rng.choice(["me", "everyone"])
+                caller.http.delete(f"/v1/conversations/{conversation_id(me.id, peer.id)}/messages/{rng.choice(ids)}",
+                                   params={"scope": scope}, headers=caller.headers())
+            else:
+                clear(stack, me, peer, rng.choice(ids))
+
+    threads = [threading.Thread(target=work, args=(random.Random(rng.random()), me, peer))
+               for me, peer in ((one, other), (other, one)) for _ in range(2)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    for me, peer in ((one, other), (other, one)):
+        stored, counted = recount(stack, me, peer)
+        assert stored == counted
+        assert conversation(api, me, peer)["unreadCount"] == counted if counted else True
