@@ -159,13 +159,14 @@ static const char excessive_rights[] =
     " WHERE c.relnamespace = to_regnamespace('directory') AND c.relkind = 'r'"
     " AND has_table_privilege(c.oid, 'INSERT, UPDATE, DELETE, TRUNCATE') HAVING count(*) > 0";
 
+/* What is called from within runs with its caller's rights and is nobody else's to call. */
 static const char missing_rights[] =
     "SELECT 'no USAGE on schema ' || string_agg(quote_ident(n.nspname), ', ') FROM pg_namespace n"
     " WHERE " LIVE_SCHEMAS " AND NOT has_schema_privilege(n.oid, 'USAGE') HAVING count(*) > 0"
     " UNION ALL SELECT 'no EXECUTE on ' || count(*) || ' functions, such as ' ||"
     " min(quote_ident(n.nspname) || '.' || quote_ident(p.proname))"
     " FROM pg_proc p JOIN pg_namespace n ON n.oid = p.pronamespace WHERE " LIVE_SCHEMAS
-    " AND NOT has_function_privilege(p.oid, 'EXECUTE') HAVING count(*) > 0";
+    " AND p.prosecdef AND NOT has_function_privilege(p.oid, 'EXECUTE') HAVING count(*) > 0";
 
 static void check_rights(pl_doctor_t *doctor, const char *subject, PGconn *conn)
 {
@@ -180,7 +181,7 @@ static void check_rights(pl_doctor_t *doctor, const char *subject, PGconn *conn)
          "no DDL, no tables, no other rights"},
         {"role-rights", missing_rights,
          "As the owner, GRANT it to parley_server (sql/ has the grants beside the functions).",
-         "may call every function"},
+         "may call every function that is meant for it"},
     };
 
     for (size_t i = 0; i < sizeof questions / sizeof questions[0]; i++) {
