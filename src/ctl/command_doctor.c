@@ -115,13 +115,17 @@ static void free_doctor(pl_doctor_t *doctor)
 
 int pl_command_doctor(const pl_ctl_t *ctl)
 {
-    pl_sql_files_t files;
+    pl_sql_files_t files = {0};
     pl_doctor_t doctor = {.ctl = ctl, .files = &files};
     pl_outcome_t outcome = {0};
     pl_report_t report;
     pl_error_t error;
 
     pl_report_open(&report, ctl);
+    if (ctl->repairs_unread && !ctl->checks_unread) {
+        pl_fail(&outcome, PL_EXIT_USAGE, "--repair is of --unread: give both");
+        goto out;
+    }
     if (pl_sql_files_load(&files, ctl->sql_directory, &outcome) < 0) {
         goto out;
     }

@@ -57,11 +57,11 @@ const pl_command_t pl_commands[] = {
         .name = "doctor",
         .summary = "Check all that Parley's promises need",
         .details =
-            "Changes nothing. One line per check: ok, warn or fail, and what to do. It connects "
-            "with every DSN of "
+            "Changes nothing but with --repair. One line per check: ok, warn or fail, and what to "
+            "do. It connects with every DSN of "
             "the configuration, as parleyd and parleyctl would, and through the pooler. Warnings "
             "do not change the exit code.",
-        .options = PL_COMMAND_SQL_DIR,
+        .options = PL_COMMAND_SQL_DIR | PL_COMMAND_UNREAD,
         .exits = EXIT_ANY | EXIT(PENDING) | EXIT(DRIFT),
         .run = pl_command_doctor,
     },

@@ -16,6 +16,7 @@ enum pl_command_option {
     PL_COMMAND_SQL_DIR = 4,
     PL_COMMAND_WAIT = 8,
     PL_COMMAND_JOBS = 16,
+    PL_COMMAND_UNREAD = 32,
 };
 
 typedef struct pl_command {

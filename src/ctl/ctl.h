@@ -16,6 +16,8 @@ typedef struct pl_ctl {
     int wait_s; /* for locks */
     int jobs;   /* databases at a time */
     bool is_json;
+    bool checks_unread;  /* doctor: recounts what is unread */
+    bool repairs_unread; /* and repairs it */
     pl_config_t config;
 } pl_ctl_t;
 

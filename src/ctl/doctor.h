@@ -1,6 +1,7 @@
 /*
  * The checks of `doctor`: what a check is, and the groups of checks, each over one kind of
- * connection. A group reports what it finds and never changes anything.
+ * connection. A group reports what it finds and never changes anything, but for the unread counts
+ * that it is told to repair.
  */
 #ifndef PL_CTL_DOCTOR_H
 #define PL_CTL_DOCTOR_H
@@ -75,6 +76,9 @@ void pl_doctor_check_owner(pl_doctor_t *doctor, const char *subject,
 
 /* The leaves of a database against the map, and invalid indexes. */
 void pl_doctor_check_shards(pl_doctor_t *doctor, const pl_session_t *session, int database);
+
+/* The unread counts of all mailboxes of a database; with --repair it sets those that are wrong. */
+void pl_doctor_check_unread(pl_doctor_t *doctor, pl_session_t *session, int database);
 
 /* A database as parleyd sees it directly: durability, settings, connections, rights. */
 void pl_doctor_check_server(pl_doctor_t *doctor, const char *subject,

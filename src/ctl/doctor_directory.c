@@ -157,6 +157,9 @@ void pl_doctor_check_owner(pl_doctor_t *doctor, const char *subject,
                          "the database that the directory means");
         check_functions(doctor, &session, index);
         pl_doctor_check_shards(doctor, &session, index);
+        if (doctor->ctl->checks_unread) {
+            pl_doctor_check_unread(doctor, &session, index);
+        }
     }
     pl_session_close(&session);
 }

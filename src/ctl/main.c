@@ -28,7 +28,16 @@
 #define JOBS_MAX 256
 
 /* No short form: keys of argp beyond the characters. */
-enum { KEY_JSON = 256, KEY_SHARDS, KEY_DATABASES, KEY_SQL_DIR, KEY_WAIT, KEY_JOBS };
+enum {
+    KEY_JSON = 256,
+    KEY_SHARDS,
+    KEY_DATABASES,
+    KEY_SQL_DIR,
+    KEY_WAIT,
+    KEY_JOBS,
+    KEY_UNREAD,
+    KEY_REPAIR
+};
 
 typedef struct arguments {
     const char *config_path;
@@ -60,6 +69,10 @@ static const struct {
      {"wait", KEY_WAIT, "SECONDS", 0, "How long to wait for locks (default 30)", 0}},
     {PL_COMMAND_JOBS,
      {"jobs", KEY_JOBS, "N", 0, "How many databases to work on at a time (default 8)", 0}},
+    {PL_COMMAND_UNREAD,
+     {"unread", KEY_UNREAD, NULL, 0, "Recount the unread messages of every conversation, too", 0}},
+    {PL_COMMAND_UNREAD,
+     {"repair", KEY_REPAIR, NULL, 0, "With --unread: repair the counts that are wrong", 0}},
 };
 
 #define COMMAND_OPTION_COUNT (sizeof command_options / sizeof command_options[0])
@@ -102,6 +115,12 @@ static error_t parse_option(int key, char *arg, struct argp_state *state)
         return 0;
     case KEY_JOBS:
         ctl->jobs = parse_number(state, "jobs", arg, 1, JOBS_MAX);
+        return 0;
+    case KEY_UNREAD:
+        ctl->checks_unread = true;
+        return 0;
+    case KEY_REPAIR:
+        ctl->repairs_unread = true;
         return 0;
     default:
         return ARGP_ERR_UNKNOWN;

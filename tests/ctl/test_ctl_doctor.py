@@ -284,6 +284,66 @@ def test_functions_that_are_not_current(pooled):
     assert "2 of 2 shards" in fails(pooled, "functions", expected=PENDING)
 
 
+def talk(system):
+    """Two users of database a, shard 0, one of whom has two unread messages of the other. Returns their ids."""
+    one, other = 11, 12
+    for user in (one, other):
+        system.scalar("a", f"SELECT shard_0000.create_account({user}, 'user{user}', 'User', NULL, 1000)")
+    for n in (1, 2):
+        system.sql("a", f"""SELECT parley.write_messages(ARRAY[{one}, {other}]::bigint[], ARRAY[1, 1], ARRAY[5000, 5000]::bigint[],
+            ARRAY[1], ARRAY[1], ARRAY[{other}]::bigint[], ARRAY['k{n}'], ARRAY['text'], ARRAY[5000]::bigint[], ARRAY[false],
+            ARRAY[2], ARRAY[1], ARRAY[{one}]::bigint[], ARRAY[1], ARRAY[0]::bigint[], ARRAY['k{n}'], ARRAY['text'])""")
+    return one, other
+
+
+def break_count(system, user):
+    system.sql("a", f"UPDATE shard_0000.conversation SET unread_count = 7 WHERE user_id = {user}")
+
+
+def test_unread_counts(pooled):
+    """Only when asked for; what is wrong is found and told, and stays as it is."""
+    one, other = talk(pooled)
+    assert "2 mailboxes, every count" in find(pooled.ctl("doctor", "--unread"), "database a", "unread")["detail"]
+    break_count(pooled, one)
+    assert all(item["check"] != "unread" for item in pooled.ctl("doctor")["checks"])
+    report = pooled.ctl("doctor", "--unread", expected=FAILED)
+    assert checks(report, "fail") == {("database a", "unread")}
+    assert f"1 counts are not what a recount gives: user {one} with {other}: 7, recount 2" in \
+        find(report, "database a", "unread")["detail"]
+    assert "0 mailboxes" in find(report, "database b", "unread")["detail"]
+    assert pooled.scalar("a", f"SELECT unread_count FROM shard_0000.conversation WHERE user_id = {one}") == 7
+
+
+def test_unread_counts_are_repaired(pooled):
+    """With a new version, by which clients learn of it; the others' stay."""
+    one, other = talk(pooled)
+    versions = [pooled.scalar("a", f"SELECT version FROM shard_0000.mailbox WHERE user_id = {user}") for user in (one, other)]
+    break_count(pooled, one)
+    report = pooled.ctl("doctor", "--unread", "--repair", expected=OK)
+    assert checks(report, "warn") == {("database a", "unread")}
+    assert "1 counts repaired" in find(report, "database a", "unread")["detail"]
+    assert pooled.scalar("a", f"SELECT unread_count FROM shard_0000.conversation WHERE user_id = {one}") == 2
+    assert pooled.scalar("a", f"SELECT version FROM shard_0000.mailbox WHERE user_id = {one}") > versions[0]
+    assert pooled.scalar("a", f"SELECT version FROM shard_0000.mailbox WHERE user_id = {other}") == versions[1]
+    assert checks(pooled.ctl("doctor", "--unread", "--repair", expected=OK), "warn") == set()
+
+
+def test_unread_counts_of_many_mailboxes(pooled):
+    """More than one slice."""
+    talk(pooled)
+    pooled.sql("a", """INSERT INTO shard_0000.mailbox (user_id, version) SELECT n, 1 FROM generate_series(100, 2500) n;
+        INSERT INTO shard_0000.conversation (user_id, peer_id, last_message_id, version, unread_count, newest_period, changed_period)
+        SELECT n, 11, 5, 1, 1, 0, 0 FROM generate_series(100, 2500, 200) n""")
+    report = pooled.ctl("doctor", "--unread", expected=FAILED)
+    assert "2403 mailboxes, 13 counts" in find(report, "database a", "unread")["detail"]
+    assert "13 counts repaired" in find(pooled.ctl("doctor", "--unread", "--repair"), "database a", "unread")["detail"]
+    assert checks(pooled.ctl("doctor", "--unread"), "warn") == set()
+
+
+def test_repair_is_of_unread(pooled):
+    assert "--unread" in pooled.ctl("doctor", "--repair", expected=USAGE)["message"]
+
+
 def test_before_init(system):
     report = system.ctl("doctor", expected=PENDING)
     assert "parleyctl init" in find(report, "directory", "map")["advice"]
@@ -297,7 +357,7 @@ def test_a_leaf_that_is_gone(pooled):
 def test_a_shard_that_is_gone(pooled):
     pooled.sql("a", "DROP SCHEMA shard_0002 CASCADE")
     report = pooled.ctl("doctor", expected=FAILED)
-    assert "shard_0002 is not attached with its range: account, conversation, mailbox, message, outbox" in \
+    assert "shard_0002 is not attached with its range: account, block, change_outbox, conversation, mailbox, message, outbox" in \
         find(report, "database a", "shards")["detail"]
 
 
