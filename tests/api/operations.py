@@ -16,12 +16,12 @@ PASSWORD = "correct horse battery"
 
 
 def prepare(api, me, peer):
-    """What some operations need: something was said, and a block."""
-    api.as_user(me).send(peer, "x").expect(201)
+    """What some operations need: a block, and a message, whose id it gives."""
     api.as_user(me).block_user(peer).expect(204)
+    return api.as_user(me).send(peer, "x").expect(201)["messageId"]
 
 
-def request_of(operation, me, peer):
+def request_of(operation, me, peer, message_id="1"):
     """(method, target, body or None) that succeeds for the caller `me`, where `peer` exists and all is prepared."""
     return {
         "createUser": ("POST", "/v1/users", {"username": unique("op"), "password": PASSWORD}),
@@ -44,7 +44,7 @@ def request_of(operation, me, peer):
         "unblockUser": ("DELETE", f"/v1/blocks/{int(peer.id) ^ 1}", None),
         "fetchBlock": ("GET", f"/v1/blocks/{peer.id}", None),
         "sendReceipt": ("POST", f"/v1/conversations/{conversation_id(me.id, peer.id)}/receipts",
-                        {"type": "read", "messageId": "1"}),
+                        {"type": "read", "messageId": message_id}),
         "sendTyping": ("POST", f"/v1/conversations/{conversation_id(me.id, peer.id)}/typing", None),
         "fetchUpdates": ("GET", "/v1/updates?timeout=0", None),
         "streamUpdates": ("GET", "/v1/updates/stream", None),
