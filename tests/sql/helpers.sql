@@ -194,10 +194,15 @@ CREATE FUNCTION test.broken_rules() RETURNS SETOF text LANGUAGE sql STABLE AS $$
     UNION ALL
     SELECT format('%s is not the sum of its messages', c)
     FROM parley.conversation c
-    JOIN (SELECT user_id, peer_id, max(message_id) AS last, max(version) AS version,
-                 count(*) FILTER (WHERE sender_id <> user_id) AS unread
-          FROM parley.message GROUP BY user_id, peer_id) m USING (user_id, peer_id)
-    WHERE (c.last_message_id, c.version, c.unread_count) IS DISTINCT FROM (m.last, m.version, m.unread)
+    JOIN LATERAL (SELECT max(message_id) AS last, max(version) FILTER (WHERE extra IS NULL) AS version,
+                         count(*) FILTER (WHERE sender_id <> user_id AND extra -> 'deletedTimestamp' IS NULL
+                                                AND message_id > greatest(c.read_up_to, c.cleared_up_to)) AS unread
+                  FROM parley.message m WHERE m.user_id = c.user_id AND m.peer_id = c.peer_id) m ON true
+    -- Its version is that of a message, if it was changed by none but sends.
+    WHERE (c.last_message_id, c.unread_count) IS DISTINCT FROM (m.last, m.unread) OR c.version < m.version
+          OR (c.version > m.version AND c.read_up_to + c.delivered_up_to + c.peer_read_up_to + c.peer_delivered_up_to = 0
+              AND NOT EXISTS (SELECT FROM parley.message m
+                              WHERE m.user_id = c.user_id AND m.peer_id = c.peer_id AND m.extra IS NOT NULL))
     UNION ALL
     SELECT format('periods of %s', c) FROM parley.conversation c
     WHERE (c.newest_period, c.changed_period) IS DISTINCT FROM (c.last_message_id >> 28, c.version >> 27)

@@ -165,6 +165,39 @@ def test_reads_cost_the_same_with_any_plan(database, crowd):
     assert {name: cost for name, cost in report.items() if cost[0] > 40 + 10 * cost[1]} == {}
 
 
+@pytest.mark.parametrize("crowd", [(1, 1), (400, 4)], ids=lambda crowd: f"{crowd[0]} by {crowd[1]}")
+def test_receipts_cost_what_they_pass(database, crowd):
+    """A receipt near the end of a conversation of 50,000 messages, and a cursor near the mailbox's version, look at what
+    is new alone; also by plans made where there is next to nothing."""
+    small, large = parameters(SMALL, 50), parameters(BIG, 100000)
+    admin, session = Session(database, "postgres"), Session(database)
+    admin.run("SELECT test.user(0, n) FROM generate_series(1, 3) n")
+    with admin.connection.cursor() as cursor:
+        cursor.execute(LOAD, small)
+        cursor.execute(CROWD, {**small, "me": BIG + 30000, "users": crowd[0], "each": crowd[1]})
+    admin.run("ANALYZE")
+
+    def change(kind, me, argument):
+        return pages(session, "parley.write_changes(ARRAY[%(kind)s], ARRAY[%(me)s], ARRAY[%(argument)s], ARRAY[0::bigint])",
+                     {"kind": kind, "me": me, "argument": json.dumps(argument)})[0]
+
+    for n in range(7):
+        change("receipt", SMALL, {"peerId": str(PEER), "readUpTo": str((FIRST + n * 2 * STEP) * 2 + 1)})
+        change("delivered", SMALL, {"version": str(FIRST + n * STEP)})
+    with admin.connection.cursor() as cursor:
+        cursor.execute(LOAD, large)
+    near = large["version"] - 40 * STEP
+    admin.run("UPDATE shard_0000.conversation SET read_up_to = %s, delivered_up_to = %s, unread_count = 21"
+              " WHERE user_id = %s AND peer_id = %s", near * 2, near * 2, BIG, PEER)
+    admin.run("UPDATE shard_0000.mailbox SET delivered_version = %s WHERE user_id = %s", near, BIG)
+    assert change("receipt", BIG, {"peerId": str(PEER), "readUpTo": str((near + 20 * STEP) * 2 + 1)}) < 200
+    assert admin.value("SELECT unread_count FROM shard_0000.conversation WHERE user_id = %s AND peer_id = %s", BIG, PEER) == 10
+    assert change("delivered", BIG, {"version": str(near + 10 * STEP)}) < 400
+    assert admin.value("SELECT delivered_version FROM shard_0000.mailbox WHERE user_id = %s", BIG) == near + 10 * STEP
+    session.close()
+    admin.close()
+
+
 def test_reads_cost_a_period(database):
     """Where 2,000 of the 20,000 conversations are in one period, a read touches each of these once at the most, and the
     messages only of those on its page."""

@@ -1,6 +1,7 @@
 """Races between sessions, spelt out in steps: what the promises of exactly-once, order and cursors rest on."""
 
 import concurrent.futures
+import json
 import random
 import threading
 
@@ -344,4 +345,92 @@ def test_block_beside_a_send(sessions, admin):
     assert finish(waiting) == [("done",)]
     assert write_one(sender, deliver(ANN, ZOE, "4", copy_mode=2)).version == -2
     assert admin.run("SELECT client_message_id FROM parley.message WHERE peer_id = %s ORDER BY 1", ZOE) == [("1",), ("3",)]
+
+
+def change(session, kind, mailbox, argument, companion=0):
+    """The status of one change."""
+    rows = session.run("SELECT part, kind FROM parley.write_changes(ARRAY[%s], ARRAY[%s], ARRAY[%s], ARRAY[%s::bigint])",
+                       kind, mailbox, json.dumps(argument), companion)
+    return next(kind for part, kind in rows if part == "r")
+
+
+def receipt(session, reader, sender, message, kind="readUpTo", companion=None):
+    return change(session, "receipt", reader, {"peerId": str(sender), kind: str(message)},
+                  sender if companion is None else companion)
+
+
+def test_a_receipt_beside_a_send(sessions, admin):
+    """A receipt of all there is, while a message is being written: that one is above it and unread."""
+    writer, reader = sessions(), sessions()
+    first = write_one(writer, deliver(ANN, ZOE, "1"))
+    writer.run("BEGIN")
+    write_one(writer, deliver(ANN, ZOE, "2", received=6000))
+    waiting = concurrent.futures.ThreadPoolExecutor(1).submit(receipt, reader, ANN, ZOE, first.message_id)
+    wait_until_blocked(admin, reader, by=writer)
+    writer.run("COMMIT")
+    assert waiting.result(10) == "done"
+    assert admin.run("SELECT read_up_to, unread_count FROM parley.conversation WHERE user_id = %s", ANN) == \
+        [(first.message_id, 1)]
+    assert admin.run("SELECT * FROM shard_0000.wrong_unread_counts(0, %s)", user_id(1, 0)) == []
+
+
+def test_receipts_against_sends(sessions, admin):
+    """Sends in both directions, receipts of both users, deletions and cursors, all at once and in transactions of
+    which some fail: watermarks never run backwards, and what is unread is a recount."""
+    users = [ANN, BOB, ZOE]
+    lanes = [sessions() for _ in range(4)]
+    for one in users:
+        for other in users:
+            if one != other:
+                write_one(lanes[0], deliver(one, other, f"first {other}", copy_mode=1))
+    watermarks = "SELECT user_id, peer_id, read_up_to, delivered_up_to, peer_read_up_to, peer_delivered_up_to" \
+                 " FROM parley.conversation ORDER BY 1, 2"
+    finished = threading.Event()
+
+    def work(number):
+        chance = random.Random(number)
+        for step in range(150):
+            one, other = chance.sample(users, 2)
+            known = admin_of[number].run("SELECT message_id, version FROM parley.message WHERE user_id = %s AND peer_id = %s",
+                                         one, other)
+            message, version = chance.choice(known)
+            what = chance.random()
+            lanes[number].run("BEGIN")
+            if what < 0.4:
+                write_one(lanes[number], deliver(one, other, f"{number}.{step}", received=5000 + step, copy_mode=1))
+            elif what < 0.7:
+                kind = chance.choice(("readUpTo", "deliveredUpTo"))
+                assert receipt(lanes[number], one, other, message + chance.choice((0, 1, 10**9)), kind) == "done"
+            elif what < 0.85:
+                assert change(lanes[number], "deletion", one, {"peerId": str(other), "messageId": str(message),
+                                                               "timestamp": 1}) == "done"
+            else:
+                assert change(lanes[number], "delivered", one, {"version": str(version)}) == "done"
+            lanes[number].run("ROLLBACK" if chance.random() < 0.1 else "COMMIT")
+
+    def watch():
+        session, before = sessions("postgres"), admin.run(watermarks)
+        while not finished.is_set():
+            now = session.run(watermarks)
+            assert all(x >= y for row, old in zip(now, before) for x, y in zip(row[2:], old[2:]))
+            before = now
+
+    admin_of = [sessions("postgres") for _ in lanes]
+    with concurrent.futures.ThreadPoolExecutor(len(lanes) + 1) as threads:
+        watching = threads.submit(watch)
+        try:
+            for done in [threads.submit(work, number) for number in range(len(lanes))]:
+                done.result(120)
+        finally:
+            finished.set()
+        watching.result(10)
+    for shard in (0, 3):
+        assert admin.run(f"SELECT * FROM shard_{shard:04d}.wrong_unread_counts(0, 9223372036854775807)") == []
+    # What is owed is made, in any order and twice: then each side sees what the other has.
+    owed = admin.run("SELECT target_id, kind, argument::text FROM parley.change_outbox")
+    random.Random(1).shuffle(owed)
+    for target, kind, argument in owed + owed[:10]:
+        assert change(lanes[0], kind, target, json.loads(argument)) == "done"
+    assert admin.run("""SELECT c.user_id FROM parley.conversation c JOIN parley.conversation p ON p.user_id = c.peer_id AND p.peer_id = c.user_id
+                        WHERE p.peer_read_up_to <> c.read_up_to OR p.peer_delivered_up_to <> c.delivered_up_to""") == []
     assert admin.run("SELECT test.broken_rules()") == []
