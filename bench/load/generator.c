@@ -74,6 +74,19 @@ static void choose_pair(const pl_load_generator_t *generator, const pl_load_user
     *peer_r = &users->user[(user + step) % users->count];
 }
 
+/* All evenly, so that hardly any conversation comes twice: it would be read already. None of the
+ * last ones, so that a part of the users can be a file of its own. */
+static void choose_unread(const pl_load_generator_t *generator, const pl_load_user_t **user_r,
+                          const pl_load_user_t **peer_r)
+{
+    const pl_load_users_t *users = generator->users;
+    uint32_t user = (uint32_t)pl_random_below(users->count - generator->options->peers);
+    uint32_t step = 1 + (uint32_t)pl_random_below(generator->options->peers);
+
+    *user_r = &users->user[user];
+    *peer_r = &users->user[user + step];
+}
+
 uint32_t pl_load_generator_receiver(const pl_load_generator_t *generator, uint32_t i)
 {
     return (uint32_t)((uint64_t)i * generator->users->count / generator->options->receivers);
@@ -137,11 +150,12 @@ static char *put(char *to, const char *text, size_t len)
     return to + len;
 }
 
-static void make_fetch_messages(pl_load_generator_t *generator, const pl_load_user_t *user,
-                                const pl_load_user_t *peer, pl_load_request_t *request)
+/* `end`: what follows the conversation's id. */
+static void set_conversation_path(pl_load_generator_t *generator, const pl_load_user_t *user,
+                                  const pl_load_user_t *peer, const char *end,
+                                  pl_load_request_t *request)
 {
     static const char begin[] = "/v1/conversations/";
-    static const char end[] = "/messages?pageSize=50";
     const pl_load_user_t *low = is_lower(user, peer) ? user : peer;
     const pl_load_user_t *high = low == user ? peer : user;
     char *to = put(generator->path, begin, sizeof(begin) - 1);
@@ -149,8 +163,20 @@ static void make_fetch_messages(pl_load_generator_t *generator, const pl_load_us
     to = put(to, low->id, low->id_len);
     *to++ = '-';
     to = put(to, high->id, high->id_len);
-    to = put(to, end, sizeof(end) - 1);
+    to = put(to, end, strlen(end));
     set_path(request, generator->path, (size_t)(to - generator->path));
+}
+
+static void make_receipt(pl_load_generator_t *generator, const pl_load_user_t *user,
+                         const pl_load_user_t *peer, pl_load_request_t *request)
+{
+    /* The highest id that there can be: the conversation's last message. */
+    static const char body[] = "{\"type\":\"read\",\"messageId\":\"9223372036854775807\"}";
+
+    request->method = "POST";
+    set_conversation_path(generator, user, peer, "/receipts", request);
+    request->body = body;
+    request->body_len = sizeof(body) - 1;
 }
 
 void pl_load_generator_next(pl_load_generator_t *generator, int64_t intended_us,
@@ -161,6 +187,8 @@ void pl_load_generator_next(pl_load_generator_t *generator, int64_t intended_us,
     *request = (pl_load_request_t){.method = "GET"};
     if (generator->options->kind == PL_LOAD_PUSH)
         choose_receiver(generator, &request->user, &peer);
+    else if (generator->options->kind == PL_LOAD_RECEIPTS)
+        choose_unread(generator, &request->user, &peer);
     else
         choose_pair(generator, &request->user, &peer);
     switch (generator->options->kind) {
@@ -168,7 +196,10 @@ void pl_load_generator_next(pl_load_generator_t *generator, int64_t intended_us,
         set_path(request, conversations_path, sizeof(conversations_path) - 1);
         break;
     case PL_LOAD_MESSAGES:
-        make_fetch_messages(generator, request->user, peer, request);
+        set_conversation_path(generator, request->user, peer, "/messages?pageSize=50", request);
+        break;
+    case PL_LOAD_RECEIPTS:
+        make_receipt(generator, request->user, peer, request);
         break;
     case PL_LOAD_SEND:
     case PL_LOAD_PUSH:

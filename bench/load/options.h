@@ -13,6 +13,7 @@ typedef enum pl_load_kind {
     PL_LOAD_MESSAGES,
     PL_LOAD_STREAMS,
     PL_LOAD_PUSH,
+    PL_LOAD_RECEIPTS,
 } pl_load_kind_t;
 
 typedef struct pl_load_options {

@@ -33,7 +33,7 @@ def written_by_a_short_run(tmp_path_factory):
 @pytest.mark.timeout(300)
 def test_every_part_is_measured(written):
     parts = json.loads((written / "results.json").read_text())
-    assert set(parts) == {"comparison", "latency", "push", "clients", "streams", "static", "growth"}
+    assert set(parts) == {"comparison", "latency", "push", "clients", "streams", "static", "receipts", "growth"}
     rows = {row["title"]: row for row in parts["comparison"]["figures"]["rows"]}
     assert len(rows) == 10
     for row in rows.values():
@@ -44,6 +44,8 @@ def test_every_part_is_measured(written):
     assert parts["comparison"]["figures"]["bytes_per_message"] > 400
     for push in parts["push"]["figures"].values():
         assert push["received"] == push["sent"] > 0
+    for receipts in parts["receipts"]["figures"].values():
+        assert receipts["rate"] > 0 and receipts["failed"] == 0
     assert set(parts["streams"]["figures"]) == {"shared", "own", "edge"}
 
 

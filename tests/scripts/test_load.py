@@ -161,6 +161,16 @@ def test_sends_are_unique_and_counted(load, protocol):
 
 
 @pytest.mark.parametrize("protocol", PROTOCOLS)
+def test_receipts(load, protocol):
+    stub, (result,) = load(lambda *_: (204, b""), "--protocol", *protocol, "--kind", "receipts", "--seconds", "0.3")
+    assert result["failed"] == 0 and result["requests"] > 0
+    for method, path, body, *_ in stub.requests:
+        low, high = path.removeprefix("/v1/conversations/").removesuffix("/receipts").split("-")
+        assert method == "POST" and 0 < int(high) - int(low) <= 10
+        assert json.loads(body) == {"type": "read", "messageId": str(2**63 - 1)}
+
+
+@pytest.mark.parametrize("protocol", PROTOCOLS)
 def test_failures_are_counted_by_status(load, protocol):
     def answer(number, *_):
         if number % 10 == 0:
