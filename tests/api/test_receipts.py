@@ -16,7 +16,7 @@ from harness.client import User, conversation_id
 from harness.h1conn import H1Connection
 from harness.h2conn import H2Connection
 from harness.sse import Parser
-from harness.stack import SLOWNESS, wait_until
+from harness.stack import SLOWNESS, Parleyd, wait_until
 
 INTERVAL = 1.0
 
@@ -384,6 +384,31 @@ def test_a_client_that_leaves_while_its_receipt_waits(api, stack, alice, bob):
     time.sleep(0.1)
     connection.close()
     wait_until(lambda: conversation(api, bob, alice)["unreadCount"] == 0, 5 * SLOWNESS, "it is written all the same")
+
+
+@pytest.mark.own_server
+def test_what_waits_is_written_before_the_end(stack, api, alice, bob):
+    """A server that is told to stop answers the receipts that it holds."""
+    messages = sent(api, alice, bob, 2)
+    server, answers = Parleyd(stack).start(), []
+
+    def send(message_id):
+        with H1Client(server, bob) as client:
+            client.receipt(alice, message_id)
+            answers.append(message_id)
+
+    try:
+        send(messages[0])
+        waiting = threading.Thread(target=send, args=(messages[1],))
+        waiting.start()
+        time.sleep(0.2)
+        assert server.terminate()[0] == 0
+        waiting.join()
+        assert answers == messages
+        server.check_log()
+    finally:
+        server.close()
+    assert conversation(api, bob, alice)["unreadCount"] == 0
 
 
 def test_waiters_are_woken(api, stack, contract, pair):
