@@ -1,6 +1,6 @@
 -- Conversations whose unread_count is not what a recount gives: what `parleyctl doctor --unread` asks for.
 --
--- above, up_to  mailboxes to look at: user_id in (above, up_to]
+-- above, up_to  mailboxes to look at: user_id in (above, up_to]; none of an erased user, whose messages go first
 -- STABLE: counts and watermarks are of one snapshot, so that no write in between looks like a difference.
 CREATE OR REPLACE FUNCTION {shard}.wrong_unread_counts(above bigint, up_to bigint)
     RETURNS TABLE (user_id bigint, peer_id bigint, unread_count integer, recount integer)
@@ -20,6 +20,7 @@ BEGIN
          CROSS JOIN LATERAL {shard}.count_unread(
              c.user_id, c.peer_id, greatest(c.read_up_to, c.cleared_up_to), c.last_message_id) AS r (recount)
     WHERE c.user_id > above AND c.user_id <= up_to AND c.unread_count <> r.recount
+          AND NOT EXISTS (SELECT FROM {shard}.mailbox b WHERE b.user_id = c.user_id AND b.erased_timestamp IS NOT NULL)
     ORDER BY c.user_id, c.peer_id;
 END
 $$;

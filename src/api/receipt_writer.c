@@ -294,11 +294,19 @@ static void end_cursor(turn_t *turn, const pl_change_t *change)
     pl_json_free(&detail);
 }
 
+static enum pl_receipt_result result_of(const pl_change_t *change)
+{
+    if (change->op.error != PL_OK)
+        return PL_RECEIPT_FAILED;
+    if (pl_change_is(change, "no-mailbox"))
+        return PL_RECEIPT_NO_USER;
+    return pl_change_is(change, "done") ? PL_RECEIPT_WRITTEN : PL_RECEIPT_NO_CONVERSATION;
+}
+
 static void on_written(const pl_change_t *change, bool is_complete, void *owner)
 {
     turn_t *turn = owner;
     enum pl_error_code error = change->op.error;
-    bool is_done = error == PL_OK && pl_change_is(change, "done");
 
     (void)is_complete;
     if (error == PL_ERROR_SQL)
@@ -309,11 +317,7 @@ static void on_written(const pl_change_t *change, bool is_complete, void *owner)
     while (!h2o_linklist_is_empty(&turn->written)) {
         pl_receipt_t *receipt = H2O_STRUCT_FROM_MEMBER(pl_receipt_t, link, turn->written.next);
         h2o_linklist_unlink(&receipt->link);
-        give_back(receipt,
-                  error != PL_OK ? PL_RECEIPT_FAILED
-                  : is_done      ? PL_RECEIPT_WRITTEN
-                                 : PL_RECEIPT_NO_CONVERSATION,
-                  error);
+        give_back(receipt, result_of(change), error);
     }
     turn->is_writing = false;
     go_on(turn);

@@ -28,6 +28,7 @@ typedef struct pl_receipt pl_receipt_t;
 enum pl_receipt_result {
     PL_RECEIPT_WRITTEN,
     PL_RECEIPT_NO_CONVERSATION,
+    PL_RECEIPT_NO_USER,
     PL_RECEIPT_TOO_MANY, /* of this conversation wait already */
     PL_RECEIPT_FAILED,   /* see `error` */
 };

@@ -39,6 +39,9 @@ static void on_done(pl_receipt_t *receipt)
     case PL_RECEIPT_NO_CONVERSATION:
         pl_api_reply_no_conversation(held->request);
         break;
+    case PL_RECEIPT_NO_USER:
+        pl_api_reply_no_caller(held->request);
+        break;
     case PL_RECEIPT_TOO_MANY:
         pl_problem_reply(held->request, PL_PROBLEM_TOO_MANY_REQUESTS,
                          "Too many receipts of this conversation wait to be written.");

@@ -40,9 +40,8 @@ def statuses(api, user, peer):
     return [m.get("status") for m in api.as_user(user).all_messages(peer)]
 
 
-def set_read_receipts(stack, user, is_on):
-    stack.query(stack.database_of(user.id), f"UPDATE {stack.schema_of(user.id)}.account SET read_receipts = %s "
-                                            "WHERE user_id = %s", (is_on, user.id))
+def set_read_receipts(api, user, is_on):
+    api.as_user(user).update_me(readReceipts=is_on).expect(200)
 
 
 def read_events(stack, contract, user, headers=(), query=""):
@@ -187,27 +186,48 @@ def test_no_such_user(api, alice, bob):
     sent(api, alice, bob)
     absent = str((int(alice.id) >> 50 << 50) + 5)
     stranger = User(absent, "x", tokens.mint(api.key, absent))
-    api.as_user(stranger).send_receipt(bob, "1").expect(404, code="conversation-not-found")
+    api.as_user(stranger).send_receipt(bob, "1").expect(401, code="invalid-token")
 
 
-def test_the_reader_tells_nobody(api, stack, pair):
+def test_cookie_of_another_site(api, alice, bob):
+    message_id, = sent(api, alice, bob)
+    conversation_of_both = conversation_id(alice.id, bob.id)
+    cookie = {"cookie": f"parley_token={bob.token}"}
+    for headers in ({"origin": "https://evil.example"}, {"sec-fetch-site": "cross-site"}, {}):
+        api.as_user(None).send_receipt(conversation_of_both, message_id, headers={**cookie, **headers}).expect(
+            403, code="cross-site-request")
+    assert conversation(api, bob, alice)["unreadCount"] == 1
+    api.as_user(None).send_receipt(conversation_of_both, message_id,
+                                   headers={**cookie, "sec-fetch-site": "same-origin"}).expect(204)
+
+
+def test_an_erased_user(api, alice, bob):
+    """Who is left reads what they were sent, and nobody is told; who is gone reads nothing."""
+    message_id, = sent(api, alice, bob)
+    api.as_user(alice).delete_me().expect(204)
+    api.as_user(bob).send_receipt(alice, message_id).expect(204)
+    assert conversation(api, bob, alice)["unreadCount"] == 0
+    api.as_user(alice).send_receipt(bob, message_id).expect(401)
+
+
+def test_the_reader_tells_nobody(api, pair):
     one, other = pair
     message_id, = sent(api, one, other)
-    set_read_receipts(stack, other, False)
+    set_read_receipts(api, other, False)
     api.as_user(other).send_receipt(one, message_id).expect(204)
     assert conversation(api, other, one)["unreadCount"] == 0
     wait_until(lambda: statuses(api, one, other) == ["delivered"], 5 * SLOWNESS, "it is delivered")
     assert state_of(api, one, other, other) == (message_id, "0")
-    set_read_receipts(stack, other, True)
+    set_read_receipts(api, other, True)
     later, = sent(api, one, other)
     api.as_user(other).send_receipt(one, later).expect(204)
     wait_until(lambda: statuses(api, one, other) == ["read", "read"], 5 * SLOWNESS, "on again, what is read is told")
 
 
-def test_who_tells_nobody_is_not_told(api, stack, pair):
+def test_who_tells_nobody_is_not_told(api, pair):
     one, other = pair
     message_id, = sent(api, one, other)
-    set_read_receipts(stack, one, False)
+    set_read_receipts(api, one, False)
     api.as_user(other).send_receipt(one, message_id).expect(204)
     wait_until(lambda: statuses(api, one, other) == ["delivered"], 5 * SLOWNESS, "it is delivered")
     assert state_of(api, one, other, other) == (message_id, "0")

@@ -183,6 +183,9 @@ SELECT ok(pg_temp.versions() <> versions, 'with a new version') FROM before;
 SELECT is(c.version, m.version, 'of the conversation')
 FROM ids, parley.conversation c JOIN parley.mailbox m USING (user_id) WHERE c.user_id = bob AND c.peer_id = ann;
 SELECT is(shard_0001.repair_unread_counts(bob), 0, 'once') FROM ids;
+UPDATE parley.conversation SET unread_count = 7 FROM ids WHERE user_id = bob AND peer_id = ann;
+UPDATE parley.mailbox SET erased_timestamp = 1 FROM ids WHERE user_id = bob;
+SELECT is_empty('SELECT FROM ids, shard_0001.wrong_unread_counts(0, bob)', 'of an erased user nothing is counted');
 
 SELECT finish();
 ROLLBACK;
