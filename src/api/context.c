@@ -7,6 +7,7 @@
 #include "api/known_users.h"
 #include "api/messages.h"
 #include "api/receipt_writer.h"
+#include "api/reply_check.h"
 #include "api/typing.h"
 #include "api/user_check.h"
 #include "base/clock.h"
@@ -47,6 +48,9 @@ pl_api_t *pl_api_create(pl_loop_t *loop, const pl_api_deps_t *deps)
     api->exports = pl_exports_create();
     api->copy_timeouts = pl_timer_queue(loop, (uint64_t)config->lanes.copy_deadline_s * 1000);
     pl_receipt_writer_join(deps->receipt_writer, api);
+    api->reply_checks = pl_reply_checks_create(deps->cluster, api->copy_timeouts,
+                                               config->lanes.request_deadline_s,
+                                               (size_t)config->lanes.queue_size);
     return api;
 }
 

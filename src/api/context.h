@@ -27,6 +27,7 @@ struct pl_known_users;
 struct pl_erased_users;
 struct pl_user_checks;
 struct pl_exports;
+struct pl_reply_checks;
 struct pl_typing_limit;
 struct pl_receipt_writer;
 struct pl_presence; /* src/push */
@@ -53,6 +54,7 @@ typedef struct pl_api {
     pl_timer_t known_users_turn;
     struct pl_user_checks *user_checks;
     struct pl_exports *exports;
+    struct pl_reply_checks *reply_checks;
     struct pl_updates *updates;      /* src/api/updates.h */
     pl_timer_queue_t *copy_timeouts; /* of [lanes] copy_deadline */
 } pl_api_t;

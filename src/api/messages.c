@@ -1,17 +1,20 @@
 /*
  * sendMessage: the life of a send.
  *
- *   checking sender -> checking recipient -> first write -> answered (one database, or refused)
- *                                                \-> copying -> answered "stored"
- *                                                       \-> answered "pending" -> copy ends
+ *   checking sender -> checking recipient -> checking what it answers -> first write
+ *
+ *   first write -> answered (one database, or refused)
+ *          \-> copying -> answered "stored"
+ *                 \-> answered "pending" -> copy ends
  *
  * It does not depend on its client: once decoded it goes on to its end, and only the answer is lost
  * if the client has left.
  *
  * Order (promise 4): sends of one connection reach check_sender in the order of their arrival. From
  * there to the recipient's write lane each step either goes on at once or waits in a queue for one
- * user that later sends of the same pair have to join behind (user_check.h). The lane keeps the
- * order of what is submitted to it, and there is one for the recipient in the process.
+ * user, or for one pair, that later sends of the same pair have to join behind (user_check.h,
+ * reply_check.h). The lane keeps the order of what is submitted to it, and there is one for the
+ * recipient in the process.
  *
  * The recipient's copy and, in another database, the outbox row that owes the sender's copy commit
  * first (promise 2). What is done here for the sender's copy after that is to be quick: if it
@@ -20,10 +23,12 @@
  */
 #include "api/messages.h"
 
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
 #include "api/context.h"
+#include "api/reply_check.h"
 #include "api/send_input.h"
 #include "api/user_check.h"
 #include "base/clock.h"
@@ -43,10 +48,15 @@ void pl_messages_metrics_init(void)
         "parley_sends_pending_total", "Sends answered before the sender's copy was stored.", NULL);
 }
 
+/* The message's `extra` (sql/README.md) with an id. */
+#define EXTRA_SIZE (sizeof("{\"replyTo\":\"\"}") + PL_ID_TEXT_SIZE)
+
 typedef struct send {
     pl_message_write_t first;
     pl_message_write_t copy;
     pl_user_check_t check;
+    pl_reply_check_t reply_check;
+    char extra[EXTRA_SIZE];
     pl_timer_t timeout; /* for the sender's database: of the check, then of the copy */
     pl_api_t *api;
     pl_request_t *request; /* NULL once answered */
@@ -55,8 +65,17 @@ typedef struct send {
 
 static void check_sender(send_t *send);
 static void check_recipient(send_t *send);
+static void check_reply(send_t *send);
 static void write_first(send_t *send);
 static void write_copy(send_t *send);
+
+static void set_reply_to(send_t *send, int64_t message_id)
+{
+    send->first.extra = send->extra;
+    send->first.extra_len = (size_t)snprintf(send->extra, sizeof(send->extra),
+                                             "{\"replyTo\":\"%lld\"}", (long long)message_id);
+    send->reply_check.message_id = message_id;
+}
 
 static send_t *send_create(pl_api_t *api, pl_request_t *request, const pl_send_input_t *input)
 {
@@ -82,6 +101,9 @@ static send_t *send_create(pl_api_t *api, pl_request_t *request, const pl_send_i
     first->client_message_id_len = input->client_message_id_len;
     first->content = send->texts + input->client_message_id_len;
     first->content_len = input->content_len;
+    if (input->reply_to != 0) {
+        set_reply_to(send, input->reply_to);
+    }
     pl_message_write_init(first);
     first->op.deadline_ms = pl_api_deadline_ms(api);
     return send;
@@ -194,7 +216,7 @@ static void on_recipient_checked(send_t *send)
     if (send->check.error != PL_OK) {
         fail(send, send->check.error);
     } else if (send->check.exists) {
-        write_first(send);
+        check_reply(send);
     } else {
         pl_problem_reply(send->request, PL_PROBLEM_RECIPIENT_NOT_FOUND,
                          "No user has the recipient's id.");
@@ -214,6 +236,36 @@ static void check_recipient(send_t *send)
     send->check.must_not_wait = false;
     if (pl_user_check_start(send->api->user_checks, &send->check)) {
         on_recipient_checked(send);
+    }
+}
+
+/* ---- does the message that it answers exist? ---- */
+
+static void on_reply_checked(send_t *send)
+{
+    if (send->reply_check.error != PL_OK) {
+        fail(send, send->reply_check.error);
+    } else if (send->reply_check.exists) {
+        write_first(send);
+    } else {
+        pl_problem_reply_field(send->request, "/replyTo",
+                               "no message of the conversation has this id");
+        send_destroy(send);
+    }
+}
+
+static void on_reply_read(pl_reply_check_t *check)
+{
+    on_reply_checked(H2O_STRUCT_FROM_MEMBER(send_t, reply_check, check));
+}
+
+static void check_reply(send_t *send)
+{
+    send->reply_check.sender_id = send->first.sender_id;
+    send->reply_check.recipient_id = send->first.mailbox_id;
+    send->reply_check.on_done = on_reply_read;
+    if (pl_reply_check_start(send->api->reply_checks, &send->reply_check)) {
+        on_reply_checked(send);
     }
 }
 

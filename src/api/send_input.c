@@ -79,6 +79,17 @@ static void decode_texts(const pl_json_t *json, pl_send_input_t *input, pl_refus
     }
 }
 
+static void decode_reply_to(const pl_json_t *json, pl_send_input_t *input, pl_refusal_t *refusal)
+{
+    const char *text;
+    size_t len;
+
+    if (pl_body_text(json, "replyTo", false, &text, &len, refusal) &&
+        pl_id_parse(text, len, &input->reply_to) != 0) {
+        pl_body_wrong(refusal, "replyTo", "must be a messageId");
+    }
+}
+
 /* Who the recipient is, now that the sender is known. Where a conversation is somebody else's, the
  * answer is as if it did not exist. */
 static int resolve(const target_t *target, pl_send_input_t *input, pl_refusal_t *refusal)
@@ -107,6 +118,7 @@ static int decode(const pl_token_claims_t *caller, pl_send_input_t *input, pl_re
     decode_target(input->json, &target, refusal);
     decode_sender(input->json, caller, input, refusal);
     decode_texts(input->json, input, refusal);
+    decode_reply_to(input->json, input, refusal);
     if (refusal->fields.count > 0) {
         return pl_refuse_fields(refusal);
     }

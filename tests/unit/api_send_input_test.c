@@ -130,13 +130,44 @@ static void test_sender(void **state)
     assert_wrong("{\"recipientId\":\"2048\",\"senderId\":\"x\"," TEXTS "}", "/senderId");
 }
 
+static void test_reply_to(void **state)
+{
+    pl_send_input_t input;
+    (void)state;
+
+    assert_true(decode("{\"recipientId\":\"2048\"," TEXTS "}", &alice, &input));
+    assert_int_equal(input.reply_to, 0);
+    pl_send_input_dispose(&input);
+    assert_true(decode("{\"recipientId\":\"2048\",\"replyTo\":\"9223372036854775807\"," TEXTS "}",
+                       &alice, &input));
+    assert_true(input.reply_to == INT64_MAX);
+    pl_send_input_dispose(&input);
+    static const char *const wrong[] = {"7",
+                                        "null",
+                                        "true",
+                                        "[]",
+                                        "\"\"",
+                                        "\"0\"",
+                                        "\"-7\"",
+                                        "\"07\"",
+                                        "\"7 \"",
+                                        "\"x\"",
+                                        "\"9223372036854775808\""};
+    for (size_t i = 0; i < sizeof(wrong) / sizeof(wrong[0]); i++) {
+        char body[200];
+        snprintf(body, sizeof(body), "{\"recipientId\":\"2048\",\"replyTo\":%s," TEXTS "}",
+                 wrong[i]);
+        assert_wrong(body, "/replyTo");
+    }
+}
+
 static void test_all_wrong_fields_at_once(void **state)
 {
     (void)state;
     assert_wrong("{}", "/recipientId /clientMessageId /messageContent");
     assert_wrong("{\"recipientId\":1,\"senderId\":true,\"clientMessageId\":\"\","
-                 "\"messageContent\":\"\"}",
-                 "/recipientId /senderId /clientMessageId /messageContent");
+                 "\"messageContent\":\"\",\"replyTo\":\"\"}",
+                 "/recipientId /senderId /clientMessageId /messageContent /replyTo");
 }
 
 static void test_client_message_id(void **state)
@@ -241,6 +272,7 @@ int main(void)
         cmocka_unit_test(test_target),
         cmocka_unit_test(test_conversations_that_are_not_the_senders),
         cmocka_unit_test(test_sender),
+        cmocka_unit_test(test_reply_to),
         cmocka_unit_test(test_all_wrong_fields_at_once),
         cmocka_unit_test(test_client_message_id),
         cmocka_unit_test(test_content_size),

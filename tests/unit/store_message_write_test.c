@@ -218,6 +218,27 @@ static void test_one_copy(void **state)
     PQclear(sent);
 }
 
+/* What one message has goes with it and with the sender's copy; the others have null. */
+static void test_extras(void **state)
+{
+    (void)state;
+    pl_message_write_t writes[] = {first(BOB, ALICE, "k1", 5000, PL_COPY_HERE),
+                                   first(BOB, CAROL, "k2", 5000, PL_COPY_OUTBOX),
+                                   copy(ALICE, CAROL, "k3", 14000)};
+
+    writes[0].extra = "{a}";
+    writes[0].extra_len = 3;
+    PGresult *sent = sent_by(writes, COUNT(writes));
+    static const char null[] = "\xff\xff\xff\xff", given[] = "\0\0\0\3{a}";
+    for (int parameter = FIRST_EXTRAS; parameter <= COPY_EXTRAS; parameter++) {
+        pl_result_array_t extras = pl_result_array(sent, 0, parameter);
+        assert_int_equal(extras.count, 2);
+        assert_memory_equal(extras.elements, given, 7);
+        assert_memory_equal(extras.elements + 7, null, 4);
+    }
+    PQclear(sent);
+}
+
 /* However many there are: mailboxes ascend, ordinals count within each, times rise within each. */
 static void test_a_large_batch(void **state)
 {
@@ -496,6 +517,16 @@ static void test_a_retry_takes_the_result_of_the_first(void **state)
     leader.status = PL_WRITE_REUSED;
     expect_adopted(&same, &leader, PL_WRITE_REUSED);
     assert_false(pl_message_write_kind.adopt(&other.op, &leader.op));
+    /* What it answers is part of what was sent. */
+    leader.status = PL_WRITE_STORED;
+    leader.extra = "{\"replyTo\":\"7\"}";
+    leader.extra_len = strlen(leader.extra);
+    expect_adopted(&same, &leader, PL_WRITE_REUSED);
+    same.extra = "{\"replyTo\":\"8\"}";
+    same.extra_len = leader.extra_len;
+    expect_adopted(&same, &leader, PL_WRITE_REUSED);
+    same.extra = leader.extra;
+    expect_adopted(&same, &leader, PL_WRITE_DUPLICATE);
     /* Only the hashes are equal. */
     leader.status = PL_WRITE_STORED;
     assert_false(pl_message_write_kind.adopt(&stranger.op, &leader.op));
@@ -512,6 +543,7 @@ int main(void)
         cmocka_unit_test(test_a_mixed_batch_is_grouped),
         cmocka_unit_test(test_one_first_written_copy),
         cmocka_unit_test(test_one_copy),
+        cmocka_unit_test(test_extras),
         cmocka_unit_test(test_a_large_batch),
         cmocka_unit_test(test_all_is_stored),
         cmocka_unit_test(test_retries_and_refusals),
