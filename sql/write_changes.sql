@@ -17,7 +17,8 @@
 -- A change function is given a locked mailbox. It takes its version by next_version, and answers with an object: status, version,
 -- what else the API says, and `owes`: [{mailbox, kind, argument}], what other mailboxes are to be told. That is an outbox
 -- row, unless the mailbox is the companion. A change that owes has raised its mailbox's version, so that (mailbox, version,
--- ordinal) is a key. What is done again, after a lost connection or by the relay, must change nothing the second time.
+-- ordinal) is a key; the same again owes the same under the same version. What is done again, after a lost connection, by the
+-- relay or by a client that asks again, must change nothing the second time.
 --
 -- All mailboxes are locked first, in the order of their ids: as write_messages does, so that no two batches deadlock.
 CREATE OR REPLACE FUNCTION parley.write_changes(
@@ -69,14 +70,16 @@ BEGIN
             target_id := (owed ->> 'mailbox')::bigint;
             kind := owed ->> 'kind';
             IF target_id = companions[i]
-               AND parley.apply_change(kind, target_id, owed -> 'argument') ->> 'status' <> 'missing' THEN
+               AND (before[array_position(locked_ids, target_id)] = 0
+                    OR parley.apply_change(kind, target_id, owed -> 'argument') ->> 'status' <> 'missing') THEN
                 CONTINUE;
             END IF;
             part := 'o';
             version := (answer ->> 'version')::bigint;
             detail := owed ->> 'argument';
             INSERT INTO parley.change_outbox (mailbox_id, version, ordinal, target_id, kind, argument)
-            VALUES (mailbox_id, version, ordinal, target_id, kind, owed -> 'argument');
+            VALUES (mailbox_id, version, ordinal, target_id, kind, owed -> 'argument')
+            ON CONFLICT DO NOTHING;
             RETURN NEXT;
         END LOOP;
         part := 'r';

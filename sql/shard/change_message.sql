@@ -3,7 +3,8 @@
 -- argument  peerId, messageId; content, or none: it is deleted; timestamp: when that was asked for, microseconds;
 --           revision: none in the mailbox that is changed first, the other's of the 1:1, where peerId is who asks. In the
 --           sender's own mailbox the version that the change has in the other: the later change is the one with the higher
--- Result: status, version, and editedTimestamp or deletedTimestamp. The first one owes the sender's copy the same.
+-- Result: status, version, and editedTimestamp or deletedTimestamp. The first one owes the sender's copy the same; so does the
+-- same again, which changes nothing: its first answer may have been lost before what it owed was done.
 -- status: done; message-not-found; not-sender; recipient-unavailable: the other has blocked who asks; missing: the sender's copy
 -- is not there yet.
 CREATE OR REPLACE FUNCTION {shard}.change_message(mailbox_id bigint, argument jsonb)
@@ -28,6 +29,7 @@ DECLARE
     sender bigint;
     text_now text;
     more jsonb;
+    is_made boolean := false;
     raised bigint;
 BEGIN
     SELECT m.ctid, m.message_id, m.sender_id, m.content, coalesce(m.extra, '{}')
@@ -45,19 +47,27 @@ BEGIN
         ELSIF {shard}.has_blocked(mailbox_id, peer) THEN
             RETURN '{"status": "recipient-unavailable"}';
         ELSIF more ->> 'deletedScope' = 'everyone' THEN
-            RETURN CASE WHEN deletes THEN answer || jsonb_build_object('deletedTimestamp', more -> 'deletedTimestamp')
-                        ELSE '{"status": "message-not-found"}' END;
-        ELSIF more @> stamp AND text_now = argument ->> 'content' THEN
-            RETURN answer;
+            IF NOT deletes THEN
+                RETURN '{"status": "message-not-found"}';
+            END IF;
+            is_made := true;
+            argument := argument || jsonb_build_object('timestamp', more -> 'deletedTimestamp');
+            answer := answer || jsonb_build_object('deletedTimestamp', more -> 'deletedTimestamp');
+        ELSE
+            is_made := more @> stamp AND text_now = argument ->> 'content';
         END IF;
     END IF;
 
-    raised := {shard}.next_version(mailbox_id);
+    raised := CASE WHEN is_made THEN (more #>> '{revisions,content}')::bigint ELSE {shard}.next_version(mailbox_id) END;
+    answer := answer || jsonb_build_object('version', raised);
     IF revision IS NULL THEN
         revision := raised;
         answer := answer || jsonb_build_object('owes', jsonb_build_array(jsonb_build_object(
             'mailbox', peer, 'kind', 'message',
             'argument', argument || jsonb_build_object('peerId', mailbox_id::text, 'revision', revision::text))));
+    END IF;
+    IF is_made THEN
+        RETURN answer;
     END IF;
     PERFORM {shard}.touch_conversation(
         mailbox_id, peer, message, raised, deletes AND sender <> mailbox_id AND NOT more ? 'deletedTimestamp');
@@ -76,7 +86,7 @@ BEGIN
         more := more || jsonb_build_object('owed', argument -> 'content');
     END IF;
     UPDATE {shard}.message m SET content = text_now, extra = more, version = raised WHERE m.ctid = place;
-    RETURN answer || jsonb_build_object('version', raised);
+    RETURN answer;
 END
 $$;
 REVOKE ALL ON FUNCTION {shard}.change_message(bigint, jsonb) FROM PUBLIC;

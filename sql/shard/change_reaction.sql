@@ -3,7 +3,8 @@
 -- argument  peerId, messageId, actorId: whose reaction it is. In the mailbox that is changed first, the other's of the 1:1:
 --           emoji, and whether it is `on`. In the actor's own: emojis, all that the actor has there now, and revision, as in
 --           change_message
--- Result: status, version, and reactions as the API has them. The first one owes the actor's copy the same.
+-- Result: status, version, and reactions as the API has them. The first one owes the actor's copy the same, also where it
+-- changes nothing, as change_message does.
 -- status: done; message-not-found; recipient-unavailable; too-many-reactions; missing: the copy is not there yet.
 CREATE OR REPLACE FUNCTION {shard}.change_reaction(mailbox_id bigint, argument jsonb)
     RETURNS jsonb
@@ -25,6 +26,7 @@ DECLARE
     more jsonb;
     reactions jsonb;
     answer jsonb := '{"status": "done"}';
+    is_made boolean := false;
     raised bigint;
 BEGIN
     SELECT m.ctid, m.message_id, coalesce(m.extra, '{}') INTO place, found, more
@@ -42,17 +44,21 @@ BEGIN
             RETURN '{"status": "message-not-found"}';
         END IF;
         emojis := parley.reactions_of(more -> 'reactions', actor);
-        IF emojis ? (argument ->> 'emoji') = (argument -> 'on')::boolean THEN
+        is_made := emojis ? (argument ->> 'emoji') = (argument -> 'on')::boolean;
+        IF is_made AND more -> 'revisions' -> actor IS NULL THEN
             RETURN answer || jsonb_build_object('reactions', parley.reactions_list(more -> 'reactions'));
-        END IF;
-        emojis := CASE WHEN (argument -> 'on')::boolean THEN emojis || jsonb_build_array(argument -> 'emoji')
-                       ELSE emojis - (argument ->> 'emoji') END;
-        IF jsonb_array_length(emojis) > 20 THEN
-            RETURN '{"status": "too-many-reactions"}';
+        ELSIF NOT is_made THEN
+            emojis := CASE WHEN (argument -> 'on')::boolean THEN emojis || jsonb_build_array(argument -> 'emoji')
+                           ELSE emojis - (argument ->> 'emoji') END;
+            IF jsonb_array_length(emojis) > 20 THEN
+                RETURN '{"status": "too-many-reactions"}';
+            END IF;
         END IF;
     END IF;
 
-    raised := {shard}.next_version(mailbox_id);
+    raised := CASE WHEN is_made THEN (more -> 'revisions' ->> actor)::bigint ELSE {shard}.next_version(mailbox_id) END;
+    reactions := parley.set_reactions(more -> 'reactions', actor, emojis);
+    answer := answer || jsonb_build_object('version', raised, 'reactions', parley.reactions_list(reactions));
     IF revision IS NULL THEN
         revision := raised;
         answer := answer || jsonb_build_object('owes', jsonb_build_array(jsonb_build_object(
@@ -60,14 +66,16 @@ BEGIN
             'argument', jsonb_build_object('peerId', mailbox_id::text, 'messageId', message::text, 'actorId', actor,
                                            'emojis', emojis, 'revision', revision::text))));
     END IF;
-    reactions := parley.set_reactions(more -> 'reactions', actor, emojis);
+    IF is_made THEN
+        RETURN answer;
+    END IF;
     more := (more - 'reactions')
             || CASE WHEN reactions IS NULL OR more ->> 'deletedScope' = 'everyone' THEN '{}'
                     ELSE jsonb_build_object('reactions', reactions) END
             || jsonb_build_object('revisions', coalesce(more -> 'revisions', '{}')
                                                || jsonb_build_object(actor, revision::text));
     UPDATE {shard}.message m SET extra = more, version = raised WHERE m.ctid = place;
-    RETURN answer || jsonb_build_object('version', raised, 'reactions', parley.reactions_list(reactions));
+    RETURN answer;
 END
 $$;
 REVOKE ALL ON FUNCTION {shard}.change_reaction(bigint, jsonb) FROM PUBLIC;

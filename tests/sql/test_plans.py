@@ -54,6 +54,8 @@ READS = {
     "blocks to export": "shard_0000.export_blocks(%(me)s, 0, 1000)",
     "versions": "shard_0000.mailbox_versions(ARRAY[%(me)s, %(me)s + 1, %(me)s + 2])",
     "whom one talks with": "shard_0000.has_conversations(%(me)s, ARRAY[%(peer)s, %(peer)s + 1, 7, %(me)s])",
+    "whether messages are there": "shard_0000.has_messages(ARRAY[%(me)s, %(me)s, %(me)s], ARRAY[%(peer)s, %(peer)s, 7], "
+                                  "ARRAY[%(middle)s + 1, 1, %(middle)s + 1])",
     "versions of any shards": "parley.mailbox_versions(ARRAY[%(me)s, %(me)s + 1, %(me)s + 2, %(peer)s])",
     "blocks": "shard_0000.fetch_blocks(%(me)s, 10, 50)",
     "who has blocked": "shard_0000.have_blocked(ARRAY[%(me)s, %(me)s, %(me)s + 1], ARRAY[11, %(peer)s, 11])",
@@ -194,6 +196,42 @@ def test_receipts_cost_what_they_pass(database, crowd):
     assert admin.value("SELECT unread_count FROM shard_0000.conversation WHERE user_id = %s AND peer_id = %s", BIG, PEER) == 10
     assert change("delivered", BIG, {"version": str(near + 10 * STEP)}) < 400
     assert admin.value("SELECT delivered_version FROM shard_0000.mailbox WHERE user_id = %s", BIG) == near + 10 * STEP
+CHANGES = {
+    "edit": ("message", {"content": "changed", "timestamp": 1}),
+    "delete": ("message", {"timestamp": 2}),
+    "edit of what is not there": ("message", {"content": "changed", "timestamp": 1, "messageId": "12"}),
+    "react": ("reaction", {"actorId": str(PEER), "emoji": "+", "on": True}),
+    "delete for me": ("deletion", {"timestamp": 3}),
+}
+
+
+@pytest.mark.parametrize("name", CHANGES)
+@pytest.mark.parametrize("crowd", [None, (200, 1), (30, 2)], ids=str)
+def test_changes_cost_the_same(database, name, crowd):
+    """A change of one message touches a few rows by their keys, with plans made on mailboxes with next to nothing in them."""
+    admin, session = Session(database, "postgres"), Session(database)
+    admin.run("SELECT test.user(0, n) FROM generate_series(1, 2) n")
+    kind, detail = CHANGES[name]
+
+    def change(values, touched):
+        argument = {"peerId": str(PEER), "messageId": str((values["first"] + touched * values["step"]) * 2 + 1), **detail}
+        return "parley.write_changes(ARRAY['%s'], ARRAY[%d], ARRAY[$$%s$$], ARRAY[0]::bigint[])" % (
+            kind, values["me"], json.dumps(argument))
+
+    small, large = parameters(SMALL, 30), parameters(BIG, 100000)
+    with admin.connection.cursor() as cursor:
+        cursor.execute(LOAD, small)
+        if crowd:
+            cursor.execute(CROWD, {**small, "me": BIG + 30000, "users": crowd[0], "each": crowd[1]})
+    admin.run("ANALYZE")
+    for i in range(7):
+        session.run("SELECT * FROM " + change(small, 2 * i + 2))
+    with admin.connection.cursor() as cursor:
+        cursor.execute(LOAD, large)
+    pages(session, change(large, 40000), {})
+    touched, rows = pages(session, change(large, 50000), {})
+    assert rows == {"message": 3, "reaction": 3, "deletion": 2}[kind] - 2 * ("not there" in name)
+    assert touched <= 150
     session.close()
     admin.close()
 

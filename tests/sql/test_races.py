@@ -175,6 +175,114 @@ def test_opposite_orders_do_not_deadlock(sessions, admin):
     assert admin.run("SELECT test.broken_rules()") == []
 
 
+CHANGE = "SELECT number, kind FROM parley.write_changes(%s, %s::bigint[], %s, %s::bigint[]) WHERE part = 'r' ORDER BY number"
+
+
+def edit(recipient, sender, message_id, content):
+    """A change, as write_changes has it, of a message in the recipient's copy and then the sender's."""
+    return "message", recipient, json.dumps({"peerId": str(sender), "messageId": str(message_id), "content": content,
+                                             "timestamp": 1}), sender
+
+
+def react(actor, other, message_id, emoji, is_on=True):
+    return "reaction", other, json.dumps({"peerId": str(actor), "messageId": str(message_id), "actorId": str(actor),
+                                          "emoji": emoji, "on": is_on}), actor
+
+
+def change(session, *changes):
+    return [status for _, status in session.run(CHANGE, *(list(column) for column in zip(*changes)))]
+
+
+def test_sends_and_changes_do_not_deadlock(sessions, admin):
+    """Batches of both over the same mailboxes, each in an order of its own: both copies of all end equal."""
+    users = [user_id(shard, n) for shard in (0, 3) for n in range(1, 5)]
+    lanes = [sessions() for _ in range(4)]
+    known = []
+    for i, recipient in enumerate(users):
+        for j, sender in enumerate(users):
+            if recipient != sender:
+                known.append((recipient, sender, write_one(lanes[0], deliver(recipient, sender, f"{i}.{j}", copy_mode=1)).message_id))
+
+    def work(number):
+        chance = random.Random(number)
+        for batch in range(40):
+            if number % 2:
+                pairs = [chance.sample(users, 2) for _ in range(12)]
+                write(lanes[number], *[deliver(recipient, sender, f"{number}.{batch}.{i}", copy_mode=1)
+                                       for i, (recipient, sender) in enumerate(pairs)])
+                continue
+            changes = []
+            for recipient, sender, message_id in chance.sample(known, 12):
+                actor, other = (recipient, sender) if chance.random() < 0.5 else (sender, recipient)
+                changes.append(chance.choice((edit(recipient, sender, message_id, f"{number}.{batch}"),
+                                              react(actor, other, message_id, chance.choice("ab"), chance.random() < 0.5))))
+            assert set(change(lanes[number], *changes)) == {"done"}
+
+    with concurrent.futures.ThreadPoolExecutor(len(lanes)) as threads:
+        for done in [threads.submit(work, number) for number in range(len(lanes))]:
+            done.result(60)
+    assert admin.value("SELECT count(*) FROM parley.change_outbox") == 0
+    assert admin.run("""SELECT o.user_id, o.message_id FROM parley.message o JOIN parley.message s
+                            ON s.user_id = o.peer_id AND s.peer_id = o.user_id AND s.message_id = o.message_id
+                        WHERE o.content <> s.content OR (o.extra - 'original') IS DISTINCT FROM (s.extra - 'original')""") == []
+    assert admin.run("""SELECT user_id, version FROM parley.message GROUP BY 1, 2 HAVING count(*) > 1
+                        UNION ALL SELECT m.user_id, m.version FROM parley.message m JOIN parley.mailbox b USING (user_id)
+                        WHERE m.version > b.version""") == []
+
+
+@pytest.mark.parametrize("end", ["COMMIT", "ROLLBACK"])
+def test_change_and_send_wait_for_each_other(sessions, admin, end):
+    """A change waits for the lowest mailbox before it has any other, and takes a version above the send's."""
+    one, two, other = sessions(), sessions(), sessions()
+    message_id = write_one(one, deliver(CID, ANN, "k", copy_mode=1)).message_id
+    one.run("BEGIN")
+    first = write_one(one, deliver(ANN, BOB, "h"))
+    kinds, mailboxes, arguments, companions = ([value] for value in edit(CID, ANN, message_id, "changed"))
+    waiting = two.start("SELECT part, mailbox_id, previous, version FROM parley.write_changes(%s, %s::bigint[], %s, %s::bigint[])"
+                        " WHERE part = 'w' ORDER BY 2", kinds, mailboxes, arguments, companions)
+    wait_until_blocked(admin, two, by=one)
+    assert [answer.status for answer in write(other, deliver(CID, BOB, "o"))] == [0]
+    one.run(end)
+    wakes = finish(waiting)
+    assert [wake[1] for wake in wakes] == [ANN, CID]
+    assert (wakes[0][2] == first.mailbox_version) == (end == "COMMIT")
+    assert all(wake[2] < wake[3] for wake in wakes)
+
+
+def test_what_is_owed_is_made_in_the_wrong_order(sessions, admin):
+    """What two edits owe is made in the wrong order: the later one, by the first mailbox, stays."""
+    lane = sessions()
+    message_id = write_one(lane, deliver(ANN, ZOE, "k", copy_mode=1)).message_id
+    for content in ("one", "two"):
+        kind, mailbox, argument, _ = edit(ANN, ZOE, message_id, content)
+        assert change(lane, (kind, mailbox, argument, 0)) == ["done"]
+    owed = admin.run("SELECT kind, target_id, argument::text, 0 FROM parley.change_outbox ORDER BY version DESC")
+    assert len(owed) == 2
+    assert [change(lane, row) for row in owed] == [["done"], ["done"]]
+    assert admin.run("SELECT DISTINCT content FROM parley.message") == [("two",)]
+
+
+def test_settling_and_claiming_changes(sessions, admin):
+    """Who claims a row keeps nobody waiting, and the same change again waits for neither."""
+    lane, relay, other = sessions(), sessions(), sessions()
+    other.run("SET statement_timeout = '8s'")
+    message_id = write_one(lane, deliver(ANN, ZOE, "k", copy_mode=1)).message_id
+    one = edit(ANN, ZOE, message_id, "one")[:3] + (0,)
+    assert change(lane, one) == ["done"]
+    claim = """SELECT c.kind FROM parley.pending_changes(0, 0, 0, 10) k,
+                      parley.claim_changes(ARRAY[k.mailbox_id], ARRAY[k.version], ARRAY[k.ordinal]) c"""
+    settle = """SELECT parley.settle_changes(ARRAY[k.mailbox_id], ARRAY[k.version], ARRAY[k.ordinal])
+                FROM parley.pending_changes(0, 0, 0, 10) k"""
+    relay.run("BEGIN")
+    assert relay.run(claim) == [("message",)]
+    assert other.run(claim) == [] and other.run(settle) == [(0,)]
+    assert change(other, one) == ["done"]
+    assert admin.value("SELECT count(*) FROM parley.change_outbox") == 1
+    assert relay.run(settle) == [(1,)]
+    relay.run("COMMIT")
+    assert other.run(claim) == [] and other.run(settle) == []
+
+
 def test_first_lock_in_the_order_of_ids(sessions, admin):
     """The step that a deadlock would need: a batch waits for the lowest mailbox before it has any other."""
     holder, batch, other = sessions(), sessions(), sessions()

@@ -51,6 +51,17 @@ SELECT results_eq('SELECT status, message_id FROM ids, test.write(test.deliver(b
 SELECT results_eq('SELECT status FROM ids, test.write(test.deliver(bob, ann, ''k1'', ''hello?'', 9000, 1))',
                   'SELECT 2::smallint', 'with the edited content it is another message under the same key');
 
+-- What was made and is asked for again owes the same again: its first answer may have been lost before what it owed was done.
+SELECT is(parley.settle_changes(ARRAY[o.mailbox_id], ARRAY[o.version], ARRAY[o.ordinal::bigint]), 1, 'the row is settled') FROM parley.change_outbox o;
+CREATE TEMP TABLE before AS SELECT test.everything() AS text;
+SELECT results_eq('SELECT part, kind, target FROM ids, pg_temp.change(''message'', bob, pg_temp.edit(''hello?'', 7000))
+                       AS c (part "char", kind text, detail text, mailbox bigint, target bigint, version bigint, ordinal bigint)',
+                  'SELECT ''o''::"char", ''message''::text, ann FROM ids UNION ALL SELECT ''r'', ''done'', NULL', 'the same edit owes the same');
+SELECT is(pg_temp.status(kind, target, argument), 'done', 'what is owed is made again') FROM pg_temp.owed();
+SELECT is(test.everything(), before.text, 'and nothing has changed') FROM before;
+SELECT is(pg_temp.status('message', bob, pg_temp.edit('hello?', 7000), ann), 'done', 'also with a companion') FROM ids;
+SELECT is(test.everything(), before.text, 'where it changes nothing either') FROM before;
+
 -- What is refused.
 SELECT is(pg_temp.status('message', ann, jsonb_build_object('peerId', bob::text, 'messageId', id::text, 'content', 'x', 'timestamp', 1)),
           'not-sender', 'the recipient cannot edit it') FROM ids, sent;
@@ -70,6 +81,14 @@ SELECT results_eq('SELECT DISTINCT parley.message_extra(m.extra) FROM parley.mes
 SELECT is(pg_temp.status('reaction', ann, pg_temp.reaction('-', false), bob), 'done', 'one is taken back') FROM ids;
 SELECT results_eq('SELECT DISTINCT m.extra -> ''reactions'' FROM parley.message m',
                   'SELECT jsonb_build_object(''+'', jsonb_build_array(bob::text)) FROM ids', 'in both copies');
+
+SELECT is(pg_temp.status('reaction', ann, pg_temp.reaction('+', true)), 'done', 'one that is there already') FROM ids;
+SELECT results_eq('SELECT kind, argument -> ''emojis'' FROM pg_temp.owed() WHERE kind <> ''message''', $$VALUES ('reaction', '["+"]'::jsonb)$$,
+                  'owes all that the user has');
+SELECT is((SELECT pg_temp.status('reaction', ann, pg_temp.reaction('-', false) || jsonb_build_object('actorId', '12')) FROM ids), 'done',
+          'one that never was there');
+SELECT is((SELECT count(*)::integer FROM pg_temp.owed()), 2, 'owes nothing');
+DELETE FROM parley.change_outbox;
 
 -- A block.
 INSERT INTO parley.block SELECT bob, ann, 1 FROM ids;
@@ -94,6 +113,12 @@ SELECT is(pg_temp.content(ann), 'hm', 'and is in the sender''s copy') FROM ids;
 SELECT is(pg_temp.status('message', bob, pg_temp.edit('x', 9600) - 'content', ann), 'done', 'it is deleted for everyone') FROM ids;
 SELECT results_eq('SELECT DISTINCT content, extra ->> ''deletedScope'' FROM parley.message', $$VALUES ('', 'everyone')$$, 'in both copies');
 SELECT is(pg_temp.status('message', bob, pg_temp.edit('x', 9700)), 'message-not-found', 'and cannot be edited any more') FROM ids;
+UPDATE before SET text = test.everything();
+SELECT results_eq('SELECT part, kind, detail::jsonb -> ''timestamp'' FROM ids, pg_temp.change(''message'', bob, pg_temp.edit(''x'', 9800) - ''content'')
+                       AS c (part "char", kind text, detail text, mailbox bigint, target bigint, version bigint, ordinal bigint)',
+                  $$VALUES ('o'::"char", 'message', '9600'::jsonb), ('r', 'done', NULL)$$, 'it is deleted again, as of the first time');
+SELECT is(test.everything(), before.text, 'which changes nothing') FROM before;
+DELETE FROM parley.change_outbox;
 SELECT results_eq('SELECT status, message_id FROM ids, test.write(test.deliver(bob, ann, ''k1'', ''hello'', 9000, 1))',
                   'SELECT 1::smallint, id FROM sent', 'a retry of the send is still a duplicate');
 
@@ -107,6 +132,59 @@ SELECT is(pg_temp.status('deletion', bob, jsonb_build_object('peerId', ann::text
           'done', 'and the recipient deletes it for themselves') FROM ids, late;
 SELECT results_eq('SELECT c.content, c.extra::jsonb - ''revisions'' FROM ids, late, parley.claim_outbox(ARRAY[bob], ARRAY[ann], ARRAY[late.id]) c',
                   $$VALUES ('later', '{"editedTimestamp": 10000}'::jsonb)$$, 'the sender''s copy is of what the message is now');
+
+-- The outbox of changes.
+DELETE FROM parley.change_outbox;
+CREATE TEMP TABLE replied AS
+SELECT (parley.write_messages(ARRAY[bob], ARRAY[1], ARRAY[9000], ARRAY[1], ARRAY[1], ARRAY[ann], ARRAY['k4'], ARRAY['a reply'],
+                              ARRAY[9000], ARRAY[true], '{}', '{}', '{}', '{}', '{}', '{}', '{}',
+                              ARRAY[format('{"replyTo":"%s"}', sent.id)])).first_messages[1] AS id
+FROM ids, sent;
+SELECT is(pg_temp.status('message', bob, pg_temp.edit('an answer', 11000) || jsonb_build_object('messageId', replied.id::text), ann), 'done',
+          'a companion that has not got its copy yet') FROM ids, replied;
+SELECT results_eq('SELECT target, kind, argument ->> ''content'' FROM pg_temp.owed()', 'SELECT ann, ''message''::text, ''an answer''::text FROM ids',
+                  'is owed the change all the same');
+SELECT results_eq('SELECT c.content, c.extra::jsonb - ''revisions'' FROM ids, replied, parley.claim_outbox(ARRAY[bob], ARRAY[ann], ARRAY[replied.id]) c',
+                  'SELECT ''an answer''::text, jsonb_build_object(''replyTo'', sent.id::text, ''editedTimestamp'', 11000) FROM sent',
+                  'the sender''s copy has what the message answers');
+SELECT is((SELECT array_agg(k.target_id) FROM parley.pending_changes(0, 0, 0, 10) k), ARRAY[ann], 'the row is pending') FROM ids;
+SELECT is_empty('SELECT o.mailbox_id FROM parley.change_outbox o, parley.pending_changes(o.mailbox_id, o.version, o.ordinal, 10)', 'once');
+SELECT results_eq('SELECT c.target_id, c.kind, c.argument::jsonb FROM parley.change_outbox o,
+                       parley.claim_changes(ARRAY[o.mailbox_id, o.mailbox_id], ARRAY[o.version, o.version], ARRAY[o.ordinal, 99]) c',
+                  'SELECT target, kind, argument FROM pg_temp.owed()', 'it can be claimed, and one that is not there cannot');
+SELECT is(parley.settle_changes(ARRAY[o.mailbox_id, 5], ARRAY[o.version, 6], ARRAY[o.ordinal::bigint, 7]), 1, 'and settled') FROM parley.change_outbox o;
+SELECT is_empty('SELECT * FROM parley.pending_changes(0, 0, 0, 10)', 'then it is gone');
+
+-- Several messages in a batch for a mailbox that refuses some.
+CREATE TEMP TABLE more AS SELECT test.user(1, 2) AS cid, test.user(1, 3) AS dan;
+INSERT INTO parley.block SELECT bob, ann, 1 FROM ids;
+UPDATE parley.mailbox SET guarded = true, erased_timestamp = CASE WHEN user_id = dan THEN 1 END FROM ids, more WHERE user_id IN (bob, dan);
+SELECT results_eq('SELECT w.op, w.version FROM ids, more, test.write(
+                       test.deliver(bob, ann, ''b1''), test.deliver(bob, cid, ''b2'', copy_mode => 1), test.deliver(dan, cid, ''b3'', copy_mode => 1),
+                       test.deliver(bob, ann, ''k1'', ''hello''), test.deliver(cid, dan, ''b4'', copy_mode => 1), test.deliver(bob, ann, ''b5'')) w
+                   WHERE w.op NOT IN (2, 5)',
+                  $$SELECT v.op, coalesce(v.version, m.version)
+                    FROM (VALUES (1, -2), (3, -1), (4, NULL), (6, -2)) v (op, version), ids, sent, parley.message m
+                    WHERE m.user_id = bob AND m.message_id = sent.id$$, 'each has its own answer: blocked, erased, a retry, blocked');
+SELECT results_eq('SELECT m.user_id, m.client_message_id COLLATE "default" FROM parley.message m WHERE m.client_message_id LIKE ''b%'' ORDER BY 2, 1',
+                  'SELECT bob, ''b2''::text FROM ids UNION ALL SELECT cid, ''b2'' FROM more UNION ALL SELECT cid, ''b4'' FROM more',
+                  'and what is not refused is stored, but for the copy of who is erased');
+SELECT is((SELECT array_agg(c.kind) FROM more, ids, parley.write_changes(ARRAY['deletion', 'deletion'], ARRAY[dan, bob],
+              ARRAY['{"peerId": "1", "messageId": "2"}', '{"peerId": "1", "messageId": "2"}'], ARRAY[0, 0]::bigint[]) c),
+          '{no-mailbox,message-not-found}', 'an erased mailbox takes no change either');
+DELETE FROM parley.change_outbox;
+CREATE TEMP TABLE left_alone AS
+SELECT w.message_id AS id FROM more, test.write(test.deliver(cid, dan, 'b6')) w WHERE w.op = 1;
+SELECT results_eq('SELECT part, kind FROM more, left_alone, parley.write_changes(ARRAY[''message''], ARRAY[cid], ARRAY[jsonb_build_object(
+                       ''peerId'', dan::text, ''messageId'', left_alone.id::text, ''timestamp'', 1)::text], ARRAY[dan])',
+                  $$VALUES ('r'::"char", 'done'), ('w', NULL)$$, 'nor is it owed one');
+
+-- has_messages.
+SELECT is(shard_0001.has_messages(ARRAY[bob, bob, bob, bob, cid], ARRAY[ann, ann, cid, ann, ann],
+                                  ARRAY[sent.id, sent.id - 1, sent.id, replied.id, sent.id]), '{t,f,f,t,f}', 'by mailbox, conversation and id; deleted ones too')
+FROM ids, more, sent, replied;
+SELECT is(shard_0000.has_messages(ARRAY[ann], ARRAY[bob], ARRAY[9223372036854775807]), '{f}', 'above all that are there') FROM ids;
+SELECT is(shard_0001.has_messages('{}', '{}', '{}'), '{}', 'none asked, none given');
 
 SELECT finish();
 ROLLBACK;
