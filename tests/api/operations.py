@@ -3,13 +3,15 @@
 from harness.client import conversation_id, unique
 
 IDS = ["createUser", "fetchUserByUsername", "fetchUser", "fetchMe", "updateMe", "deleteMe", "exportMe",
-       "createSession", "sendMessage", "fetchConversation", "fetchMessages", "sendReceipt", "updateConversation",
-       "deleteConversation", "fetchBlocks", "blockUser", "unblockUser", "fetchBlock", "sendTyping", "fetchUpdates",
-       "streamUpdates", "fetchPresence", "announcePresence", "fetchOpenapi", "fetchDocs"]
+       "createSession", "sendMessage", "fetchConversation", "fetchMessages", "editMessage", "deleteMessage",
+       "addReaction", "removeReaction", "sendReceipt", "updateConversation", "deleteConversation", "fetchBlocks",
+       "blockUser", "unblockUser", "fetchBlock", "sendTyping", "fetchUpdates", "streamUpdates", "fetchPresence",
+       "announcePresence", "fetchOpenapi", "fetchDocs"]
 # What takes a body.
-POSTS = ["createUser", "updateMe", "createSession", "sendMessage", "sendReceipt", "updateConversation"]
+POSTS = ["createUser", "updateMe", "createSession", "sendMessage", "editMessage", "sendReceipt", "updateConversation"]
 # What changes something and takes no body.
-BODILESS = ["sendTyping", "announcePresence", "deleteMe", "deleteConversation", "blockUser", "unblockUser"]
+BODILESS = ["sendTyping", "announcePresence", "deleteMe", "deleteMessage", "addReaction", "removeReaction",
+            "deleteConversation", "blockUser", "unblockUser"]
 PUBLIC = ["createSession", "fetchOpenapi", "fetchDocs"]
 STATIC = ["fetchOpenapi", "fetchDocs"]
 PASSWORD = "correct horse battery"
@@ -23,6 +25,7 @@ def prepare(api, me, peer):
 
 def request_of(operation, me, peer, message_id="1"):
     """(method, target, body or None) that succeeds for the caller `me`, where `peer` exists and all is prepared."""
+    message = f"/v1/conversations/{conversation_id(me.id, peer.id)}/messages/{message_id}"
     return {
         "createUser": ("POST", "/v1/users", {"username": unique("op"), "password": PASSWORD}),
         "fetchUserByUsername": ("GET", f"/v1/users?username={peer.username}", None),
@@ -45,6 +48,10 @@ def request_of(operation, me, peer, message_id="1"):
         "fetchBlock": ("GET", f"/v1/blocks/{peer.id}", None),
         "sendReceipt": ("POST", f"/v1/conversations/{conversation_id(me.id, peer.id)}/receipts",
                         {"type": "read", "messageId": message_id}),
+        "editMessage": ("PATCH", message, {"messageContent": "y"}),
+        "deleteMessage": ("DELETE", f"{message}?scope=me", None),
+        "addReaction": ("PUT", f"{message}/reactions/%2B", None),
+        "removeReaction": ("DELETE", f"{message}/reactions/%2B", None),
         "sendTyping": ("POST", f"/v1/conversations/{conversation_id(me.id, peer.id)}/typing", None),
         "fetchUpdates": ("GET", "/v1/updates?timeout=0", None),
         "streamUpdates": ("GET", "/v1/updates/stream", None),

@@ -77,7 +77,8 @@ def test_other_method(call, contract, me, peer, operation, method):
     answer = call(operation, method=method)
     answer.expect(405)
     allowed = [m.strip() for m in answer.headers["allow"].split(",")]
-    assert method not in allowed and set(allowed) & {"GET", "POST", "PATCH"} and len(set(allowed)) == len(allowed)
+    documented = {o.method for o in contract.operations if contract.find(o.method, path) is o}
+    assert method not in allowed and set(allowed) - {"HEAD"} == documented and len(set(allowed)) == len(allowed)
 
 
 @pytest.mark.parametrize("operation", POSTS)
@@ -96,7 +97,7 @@ def test_body_that_is_not_taken(call, operation, body):
 @pytest.mark.parametrize("operation", [i for i in BODILESS if i != "deleteMe"])
 def test_empty_body_is_none(call, operation):
     for headers in ({"content-length": "0"}, {"content-type": "application/json"}, {"content-type": "text/plain"}):
-        call(operation, headers=headers).expect(204)
+        call(operation, headers=headers).expect(200, 204)
 
 
 @pytest.mark.parametrize("operation", POSTS + BODILESS)

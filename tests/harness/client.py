@@ -9,6 +9,7 @@ import json
 import os
 import socket
 import time
+from urllib.parse import quote
 
 import httpcore
 import httpx
@@ -194,6 +195,23 @@ class Api:
         conversation = conversation_id(self.user.id, peer.id) if isinstance(peer, User) else peer
         return self.post(f"/v1/conversations/{conversation}/receipts",
                          {"type": kind, "messageId": str(message_id)}, headers)
+
+    def message_path(self, peer, message_id):
+        """peer: a User, or a conversation id."""
+        conversation = conversation_id(self.user.id, peer.id) if isinstance(peer, User) else peer
+        return f"/v1/conversations/{conversation}/messages/{message_id}"
+
+    def edit_message(self, peer, message_id, content):
+        return self.request("PATCH", self.message_path(peer, message_id), json_body={"messageContent": content})
+
+    def delete_message(self, peer, message_id, scope=None):
+        return self.request("DELETE", self.message_path(peer, message_id), params={"scope": scope} if scope else None)
+
+    def add_reaction(self, peer, message_id, emoji):
+        return self.request("PUT", f"{self.message_path(peer, message_id)}/reactions/{quote(emoji, safe='')}")
+
+    def remove_reaction(self, peer, message_id, emoji):
+        return self.request("DELETE", f"{self.message_path(peer, message_id)}/reactions/{quote(emoji, safe='')}")
 
     def send_typing(self, peer, headers=None):
         """peer: a User, or a conversation id."""
