@@ -1,7 +1,7 @@
 -- Sets or takes back a user's reaction to a message.
 --
 -- argument  peerId, messageId, actorId: whose reaction it is. In the mailbox that is changed first, the other's of the 1:1:
---           emoji, and whether it is `on`. In the actor's own: emojis, all that the actor has there now, and revision, as in
+--           emoji, and whether it is `on`; `held`, if the actor's own has the message. In the actor's own: emojis, all that the actor has there now, and revision, as in
 --           change_message
 -- Result: status, version, and reactions as the API has them. The first one owes the actor's copy the same, also where it
 -- changes nothing, as change_message does.
@@ -34,7 +34,9 @@ BEGIN
     WHERE m.user_id = mailbox_id AND m.peer_id = peer AND m.message_id >= message
     ORDER BY m.message_id LIMIT 1;
     IF found IS DISTINCT FROM message THEN
-        RETURN jsonb_build_object('status', CASE WHEN revision IS NULL THEN 'message-not-found' ELSE 'missing' END);
+        -- Of what the other has sent the actor may have a copy first.
+        RETURN jsonb_build_object('status', CASE WHEN revision IS NULL AND NOT argument ? 'held' THEN 'message-not-found'
+                                                 ELSE 'missing' END);
     ELSIF revision <= (more -> 'revisions' ->> actor)::bigint THEN
         RETURN answer;
     ELSIF revision IS NULL THEN

@@ -9,6 +9,9 @@
 #include "base/memory.h"
 #include "http/problem.h"
 
+/* How long to wait until what is not there yet is asked for again. */
+#define AGAIN_MS 100
+
 typedef struct flow flow_t;
 
 /* What is owed to one mailbox. */
@@ -27,6 +30,9 @@ struct flow {
     pl_change_end_fn on_end; /* instead of a request; NULL once called */
     void *owner;
     pl_timer_t timeout; /* for what is owed */
+    pl_request_t *request; /* NULL once answered */
+    pl_timer_t timeout;    /* until the first change is tried again; then for what is owed */
+    int64_t give_up_ms;    /* when it is tried no more */
     debt_t *debts;
     size_t debts_open;
     bool is_complete;
@@ -136,6 +142,17 @@ static bool must_owe(const pl_change_t *first)
            pl_id_shard(first->mailbox_id) != pl_id_shard(first->companion_id);
 }
 
+static void on_again(pl_timer_t *timer)
+{
+    submit_first(H2O_STRUCT_FROM_MEMBER(flow_t, timeout, timer));
+}
+
+static void try_again(flow_t *flow)
+{
+    flow->timeout.on_fire = on_again;
+    pl_timer_arm(pl_timer_queue(flow->api->loop, AGAIN_MS), &flow->timeout);
+}
+
 static void on_first_done(pl_op_t *op)
 {
     flow_t *flow = H2O_STRUCT_FROM_MEMBER(flow_t, first.op, op);
@@ -145,6 +162,11 @@ static void on_first_done(pl_op_t *op)
         submit_first(flow);
     } else if (op->error != PL_OK) {
         fail(flow);
+        pl_api_reply_failure(flow->request, op);
+        flow_destroy(flow);
+    } else if (pl_change_is(&flow->first, "missing") &&
+               pl_clock_monotonic_ms() < flow->give_up_ms) {
+        try_again(flow);
     } else if (flow->first.owed_count > 0) {
         pay(flow);
     } else {
@@ -186,6 +208,7 @@ static flow_t *flow_create(pl_api_t *api, const pl_change_order_t *order)
     first->argument_len = flow->argument.len;
     pl_change_init(first);
     first->op.deadline_ms = pl_api_deadline_ms(api);
+    flow->give_up_ms = pl_clock_monotonic_ms() + api->deps.config->lanes.copy_deadline_s * 1000;
     first->op.on_done = on_first_done;
     return flow;
 }
@@ -227,6 +250,7 @@ bool pl_change_reply_refusal(pl_request_t *request, const pl_change_t *change)
         {"too-many-reactions", PL_PROBLEM_TOO_MANY_REACTIONS,
          "The caller has set 20 reactions to this message."},
         {"too-many-blocks", PL_PROBLEM_TOO_MANY_BLOCKS, "The caller has blocked 10,000 users."},
+        {"missing", PL_PROBLEM_UNAVAILABLE, "The other's copy of the message is not there yet."},
         {"no-mailbox", PL_PROBLEM_CONVERSATION_NOT_FOUND,
          "The caller takes no part in such a conversation."},
         {"conversation-not-found", PL_PROBLEM_CONVERSATION_NOT_FOUND,

@@ -2,8 +2,9 @@
  * The life of a change that is no send: an edit, a receipt, a setting.
  *
  *   first change -> refused, or nothing owed ------------------------------> answered
- *              \-> what it owes, in other databases -> all made ----------> answered, complete
- *                                                 \-> not yet, too late --> answered, incomplete
+ *         ^    \-> what it owes, in other databases -> all made ----------> answered, complete
+ *         |                                       \-> not yet, too late --> answered, incomplete
+ *         +--- "missing": in a moment again, for as long as a copy may take, then refused
  *
  * As with a send (api/messages.c), it does not depend on its client, and what is done here for the
  * other mailboxes is to be quick: the change outbox owes it, and the relay does what is left.

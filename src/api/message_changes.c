@@ -10,6 +10,7 @@
 
 #include "api/change_flow.h"
 #include "api/refusal.h"
+#include "api/reply_check.h"
 #include "api/send_input.h"
 #include "base/clock.h"
 #include "base/id.h"
@@ -187,6 +188,55 @@ static void on_delete_message(pl_request_t *request, void *worker)
     start(worker, request, is_own ? "deletion" : "message", &target, is_own, &argument);
 }
 
+/* ---- reactions ---- */
+
+/* One whose message is looked for in the caller's own mailbox: the other's, which is changed first,
+ * may not have a copy yet of what the other has sent. */
+typedef struct reaction {
+    pl_reply_check_t check;
+    pl_api_t *api;
+    pl_request_t *request;
+    target_t target;
+    pl_buffer_t argument;
+} reaction_t;
+
+static void on_reaction_checked(reaction_t *reaction)
+{
+    if (reaction->check.error != PL_OK)
+        pl_api_reply_overloaded(reaction->request);
+    else if (!reaction->check.exists)
+        pl_problem_reply(reaction->request, PL_PROBLEM_MESSAGE_NOT_FOUND,
+                         "The conversation has no such message.");
+    else
+        start(reaction->api, reaction->request, "reaction", &reaction->target, false,
+              &reaction->argument);
+    pl_request_unref(&reaction->request);
+    pl_buffer_dispose(&reaction->argument);
+    free(reaction);
+}
+
+static void on_reaction_read(pl_reply_check_t *check)
+{
+    on_reaction_checked(H2O_STRUCT_FROM_MEMBER(reaction_t, check, check));
+}
+
+static void check_reaction(pl_api_t *api, pl_request_t *request, const target_t *target,
+                           const pl_buffer_t *argument)
+{
+    reaction_t *reaction = pl_calloc(1, sizeof(*reaction));
+
+    reaction->api = api;
+    reaction->request = pl_request_ref(request);
+    reaction->target = *target;
+    reaction->argument = *argument;
+    reaction->check.sender_id = target->caller_id;
+    reaction->check.recipient_id = target->peer_id;
+    reaction->check.message_id = target->message_id;
+    reaction->check.on_done = on_reaction_read;
+    if (pl_reply_check_start(api->reply_checks, &reaction->check))
+        on_reaction_checked(reaction);
+}
+
 static void set_reaction(pl_request_t *request, pl_api_t *api, bool is_on)
 {
     pl_slice_t emoji = pl_request_path_parameter(request, 2);
@@ -206,8 +256,10 @@ static void set_reaction(pl_request_t *request, pl_api_t *api, bool is_on)
     pl_json_string(&argument, emoji.data, emoji.len);
     pl_json_key(&argument, "on");
     pl_json_bool(&argument, is_on);
+    pl_json_key(&argument, "held");
+    pl_json_bool(&argument, true);
     pl_json_object_end(&argument);
-    start(api, request, "reaction", &target, false, &argument);
+    check_reaction(api, request, &target, &argument);
 }
 
 static void on_add_reaction(pl_request_t *request, void *worker)

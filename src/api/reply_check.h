@@ -1,7 +1,8 @@
 /*
  * Whether the message that a send answers (replyTo) exists: read from the sender's mailbox. What
  * that does not hold and the sender has sent is asked of the recipient's, which had it first: the
- * sender's copy may still be owed. Where neither can be asked in time, the sender is believed.
+ * sender's copy may still be owed. Where neither can be asked in time, the sender is believed. A
+ * reaction asks the same of the message that it is for: there the sender is who reacts.
  *
  * Order: a read takes its time, and another send of the same pair must not overtake it. So every
  * send comes here, and while one of a pair waits, the later ones of that pair wait behind it. One
@@ -22,7 +23,7 @@ typedef struct pl_reply_checks pl_reply_checks_t;
 typedef struct pl_reply_check pl_reply_check_t;
 struct pl_reply_lookup;
 
-/* Embedded in the send, zeroed, which lives until on_done. */
+/* Embedded, zeroed, in the object that asks, which lives until on_done. */
 struct pl_reply_check {
     /* Set by the caller. on_done may free the object. */
     int64_t sender_id;

@@ -206,6 +206,30 @@ def test_texts_that_are_none(api, alice, bob, emoji):
     assert "reactions" not in both(api, (alice, bob), message_id)
 
 
+@pytest.mark.parametrize("pair", ["other-database"], indirect=True)
+def test_reaction_before_the_sender_has_a_copy(api, stack, pair, sent):
+    """The recipient has the message first: it is there to react to, though perhaps only when the sender's copy is there too."""
+    one, other = pair
+    with stack.session(stack.database_of(one.id)) as cursor:
+        for table in ("message", "conversation"):
+            cursor.execute(f"DELETE FROM {stack.schema_of(one.id)}.{table} WHERE user_id = %s", (one.id,))
+            assert cursor.rowcount == 1
+    api.as_user(other).add_reaction(one, sent, THUMB).expect(503, code="unavailable")
+    api.as_user(one).edit_message(other, sent, "hello!").expect(200)
+    with stack.session(stack.database_of(other.id)) as cursor:
+        cursor.execute("INSERT INTO parley.outbox VALUES (%s, %s, %s)", (other.id, one.id, sent))
+
+    def react():
+        answer = api.as_user(other).add_reaction(one, sent, THUMB)
+        assert answer.status in (200, 503)
+        return answer.status == 200
+
+    wait_until(react, 10 * SLOWNESS, "the reaction is taken")
+    now = both(api, pair, sent)
+    assert now["messageContent"] == "hello!" and now["reactions"] == [{"emoji": THUMB, "userIds": [other.id]}]
+    wait_until(lambda: owed(stack) == 0, 10 * SLOWNESS, "nothing is owed")
+
+
 # Who may not
 
 def calls(api, user, peer, message_id):

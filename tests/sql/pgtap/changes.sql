@@ -88,6 +88,9 @@ SELECT results_eq('SELECT kind, argument -> ''emojis'' FROM pg_temp.owed() WHERE
 SELECT is((SELECT pg_temp.status('reaction', ann, pg_temp.reaction('-', false) || jsonb_build_object('actorId', '12')) FROM ids), 'done',
           'one that never was there');
 SELECT is((SELECT count(*)::integer FROM pg_temp.owed()), 2, 'owes nothing');
+SELECT is(pg_temp.status('reaction', ann, pg_temp.reaction('+', true) || '{"messageId": "12"}'), 'message-not-found', 'what is not there is not found') FROM ids;
+SELECT is(pg_temp.status('reaction', ann, pg_temp.reaction('+', true) || '{"messageId": "12", "held": true}'), 'missing',
+          'but where the user has a copy of it, it is to come') FROM ids;
 DELETE FROM parley.change_outbox;
 
 -- A block.
