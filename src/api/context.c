@@ -31,6 +31,15 @@ static void on_turn(pl_timer_t *timer)
     pl_known_users_turn(api->known_users);
 }
 
+static pl_reply_checks_t *create_reply_checks(const pl_api_t *api)
+{
+    const pl_config_t *config = api->deps.config;
+
+    return pl_reply_checks_create(api->deps.cluster, api->copy_timeouts,
+                                  config->lanes.request_deadline_s,
+                                  (size_t)config->lanes.queue_size);
+}
+
 pl_api_t *pl_api_create(pl_loop_t *loop, const pl_api_deps_t *deps)
 {
     const pl_config_t *config = deps->config;
@@ -51,6 +60,8 @@ pl_api_t *pl_api_create(pl_loop_t *loop, const pl_api_deps_t *deps)
     api->reply_checks = pl_reply_checks_create(deps->cluster, api->copy_timeouts,
                                                config->lanes.request_deadline_s,
                                                (size_t)config->lanes.queue_size);
+    api->reply_checks = create_reply_checks(api);
+    api->reaction_checks = create_reply_checks(api);
     return api;
 }
 

@@ -54,9 +54,10 @@ typedef struct pl_api {
     pl_timer_t known_users_turn;
     struct pl_user_checks *user_checks;
     struct pl_exports *exports;
-    struct pl_reply_checks *reply_checks;
-    struct pl_updates *updates;      /* src/api/updates.h */
-    pl_timer_queue_t *copy_timeouts; /* of [lanes] copy_deadline */
+    struct pl_reply_checks *reply_checks;    /* of sends */
+    struct pl_reply_checks *reaction_checks; /* of reactions, for which no send waits */
+    struct pl_updates *updates;              /* src/api/updates.h */
+    pl_timer_queue_t *copy_timeouts;         /* of [lanes] copy_deadline */
 } pl_api_t;
 
 /* On the loop's thread. Never NULL. */

@@ -233,7 +233,7 @@ static void check_reaction(pl_api_t *api, pl_request_t *request, const target_t 
     reaction->check.recipient_id = target->peer_id;
     reaction->check.message_id = target->message_id;
     reaction->check.on_done = on_reaction_read;
-    if (pl_reply_check_start(api->reply_checks, &reaction->check))
+    if (pl_reply_check_start(api->reaction_checks, &reaction->check))
         on_reaction_checked(reaction);
 }
 
