@@ -29,10 +29,8 @@ struct flow {
     pl_request_t *request;   /* NULL once answered */
     pl_change_end_fn on_end; /* instead of a request; NULL once called */
     void *owner;
-    pl_timer_t timeout; /* for what is owed */
-    pl_request_t *request; /* NULL once answered */
-    pl_timer_t timeout;    /* until the first change is tried again; then for what is owed */
-    int64_t give_up_ms;    /* when it is tried no more */
+    pl_timer_t timeout; /* until the first change is tried again; then for what is owed */
+    int64_t give_up_ms; /* when it is tried no more */
     debt_t *debts;
     size_t debts_open;
     bool is_complete;
@@ -162,8 +160,6 @@ static void on_first_done(pl_op_t *op)
         submit_first(flow);
     } else if (op->error != PL_OK) {
         fail(flow);
-        pl_api_reply_failure(flow->request, op);
-        flow_destroy(flow);
     } else if (pl_change_is(&flow->first, "missing") &&
                pl_clock_monotonic_ms() < flow->give_up_ms) {
         try_again(flow);

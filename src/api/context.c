@@ -57,9 +57,6 @@ pl_api_t *pl_api_create(pl_loop_t *loop, const pl_api_deps_t *deps)
     api->exports = pl_exports_create();
     api->copy_timeouts = pl_timer_queue(loop, (uint64_t)config->lanes.copy_deadline_s * 1000);
     pl_receipt_writer_join(deps->receipt_writer, api);
-    api->reply_checks = pl_reply_checks_create(deps->cluster, api->copy_timeouts,
-                                               config->lanes.request_deadline_s,
-                                               (size_t)config->lanes.queue_size);
     api->reply_checks = create_reply_checks(api);
     api->reaction_checks = create_reply_checks(api);
     return api;
