@@ -1,0 +1,373 @@
+"""What users do in test_model.py. Each action is one function that reads a drawn step as something that makes sense
+in the world as it is, and says how: the requests, which keys of the world they touch, and what the answers mean to
+the model. An action whose operation openapi/parley.yaml does not have is never drawn.
+"""
+
+import dataclasses
+import urllib.parse
+
+from harness.client import conversation_id
+
+ACTIONS = {}
+
+
+@dataclasses.dataclass(frozen=True)
+class Step:
+    """What is drawn. Any numbers make sense: they choose, modulo their number, among what there is."""
+
+    action: str
+    who: int
+    whom: int
+    pick: int
+    text: str
+
+    def __repr__(self):
+        return f"{self.action}({self.who}, {self.whom}, {self.pick}, {ascii(self.text[:12])})"
+
+
+@dataclasses.dataclass
+class Plan:
+    """requests run at once, and at once with those of other plans that touch nothing that this one changes;
+    effect(answers) comes after all of them."""
+
+    requests: list
+    effect: callable = lambda answers: None
+    changes: frozenset = frozenset()
+    uses: frozenset = frozenset()
+
+    def bears(self, other):
+        return not (self.changes & (other.changes | other.uses) or other.changes & self.uses)
+
+
+@dataclasses.dataclass
+class Sent:
+    """A send that has succeeded, for retries."""
+
+    body: dict
+    answer: dict
+    message: object
+
+
+@dataclasses.dataclass(frozen=True)
+class Action:
+    plan: callable
+    weight: int
+    needs: str
+
+
+def action(weight, needs=None):
+    """needs: the operationId, or a field of a schema as `Message.replyTo`."""
+    def register(function):
+        ACTIONS[function.__name__] = Action(function, weight, needs)
+        return function
+    return register
+
+
+def is_there(document, needs):
+    if needs is None:
+        return True
+    if "." in needs:
+        schema, field = needs.split(".")
+        return field in document["components"]["schemas"][schema]["properties"]
+    return any(operation.get("operationId") == needs for item in document["paths"].values()
+               for operation in item.values() if isinstance(operation, dict))
+
+
+def available(document):
+    """The names of the actions, each as often as it weighs."""
+    return [name for name, found in ACTIONS.items() if is_there(document, found.needs) for _ in range(found.weight)]
+
+
+def choose(candidates, pick):
+    """The newest for 0."""
+    return candidates[-1 - pick % len(candidates)] if candidates else None
+
+
+def answered(*statuses, code=None):
+    """An effect that only looks at the statuses."""
+    return lambda answers: [answer.expect(*statuses, code=code) for answer in answers]
+
+
+def on_message(message, user):
+    """The path of a message."""
+    return f"/v1/conversations/{message.conversation}/messages/{message.id}"
+
+
+def pair_of(world, step):
+    user = world.users[step.who % len(world.users)]
+    others = [other for other in world.users if other is not user]
+    return user, others[step.whom % len(others)]
+
+
+def message_of(world, user, step, accept=lambda message: True):
+    return choose([message for message in world.model.messages_of(user.id) if accept(message)], step.pick)
+
+
+# Sends
+
+def send_plan(world, user, peer, body, copies=1):
+    conversation = conversation_id(user.id, peer.id)
+
+    def effect(answers):
+        if (peer.id, user.id) in world.model.blocks:
+            return answered(403, code="recipient-unavailable")(answers)
+        values = [answer.expect(200, 201) for answer in answers]
+        assert [answer.status for answer in answers].count(201) == 1, answers
+        assert all(value["duplicate"] is (answer.status == 200) for answer, value in zip(answers, values))
+        assert len({value["messageId"] for value in values}) == 1, values
+        message = world.model.sent(user.id, peer.id, values[0]["messageId"], body["clientMessageId"],
+                                   body["messageContent"], body.get("replyTo"))
+        world.sent.append((user, peer, Sent(body, values[0], message)))
+        return None
+
+    return Plan([lambda: world.api.as_user(user).post("/v1/messages", body)] * copies, effect,
+                uses=frozenset({("conversation", conversation)}))
+
+
+@action(weight=8)
+def send(world, step):
+    """Now and then the same several times at once."""
+    user, peer = pair_of(world, step)
+    body = {"recipientId": peer.id, "clientMessageId": world.new_key(), "messageContent": step.text}
+    if step.pick % 2:
+        body = {**body, "conversationId": conversation_id(user.id, peer.id)}
+        del body["recipientId"]
+    return send_plan(world, user, peer, body, copies=3 if step.pick % 5 == 4 else 1)
+
+
+@action(weight=2, needs="Message.replyTo")
+def reply(world, step):
+    user, peer = pair_of(world, step)
+    target = choose(world.model.messages_of(user.id, conversation_id(user.id, peer.id)), step.pick)
+    if target is None:
+        return None
+    plan = send_plan(world, user, peer, {"recipientId": peer.id, "clientMessageId": world.new_key(),
+                                         "messageContent": step.text, "replyTo": str(target.id)})
+    return dataclasses.replace(plan, uses=plan.uses | {("message", target.id)})
+
+
+def earlier(world, step):
+    found = choose(world.sent, step.pick)
+    return found or (None, None, None)
+
+
+@action(weight=3)
+def retry(world, step):
+    """An earlier request, word for word: the first result again, whatever has become of the message."""
+    user, peer, sent = earlier(world, step)
+    if sent is None:
+        return None
+
+    def effect(answers):
+        if (peer.id, user.id) not in world.model.blocks or answers[0].status != 403:
+            value = answers[0].expect(200)
+            assert value == {**sent.answer, "duplicate": True, "senderCopy": value["senderCopy"]}, (value, sent.answer)
+
+    return Plan([lambda: world.api.as_user(user).post("/v1/messages", sent.body)], effect,
+                uses=frozenset({("conversation", sent.message.conversation), ("message", sent.message.id)}))
+
+
+@action(weight=1)
+def reuse(world, step):
+    """The same clientMessageId with other content; also with the content that the message has now."""
+    user, peer, sent = earlier(world, step)
+    contents = [] if sent is None else sorted((sent.message.contents | {step.text}) - {sent.message.original})
+    if not contents:
+        return None
+    body = {**sent.body, "messageContent": choose(contents, step.whom)}
+
+    def effect(answers):
+        if (peer.id, user.id) not in world.model.blocks or answers[0].status != 403:
+            answers[0].expect(409, code="client-message-id-reused")
+
+    return Plan([lambda: world.api.as_user(user).post("/v1/messages", body)], effect,
+                uses=frozenset({("conversation", sent.message.conversation), ("message", sent.message.id)}))
+
+
+# What is done to messages
+
+@action(weight=4, needs="sendReceipt")
+def receive(world, step):
+    user, _ = pair_of(world, step)
+    message = message_of(world, user, step)
+    if message is None:
+        return None
+    kind = "delivered" if step.whom % 3 == 0 else "read"
+    return Plan([lambda: world.api.as_user(user).post(f"/v1/conversations/{message.conversation}/receipts",
+                                                      {"type": kind, "messageId": str(message.id)})],
+                lambda answers: (answered(204)(answers),
+                                 world.model.received(user.id, message.conversation, kind, message.id)),
+                uses=frozenset({("conversation", message.conversation)}))
+
+
+@action(weight=3, needs="editMessage")
+def edit(world, step):
+    """Two at once now and then: either is the last."""
+    user, _ = pair_of(world, step)
+    message = message_of(world, user, step, lambda m: m.sender == user.id)
+    if message is None:
+        return None
+    contents = [step.text, step.text + "!"][:1 + (step.whom % 3 == 0)]
+
+    def effect(answers):
+        answered(200)(answers)
+        message.contents, message.is_edited = set(contents), True
+
+    return Plan([lambda content=content: world.api.as_user(user).request(
+        "PATCH", on_message(message, user), json_body={"messageContent": content}) for content in contents], effect,
+                changes=frozenset({("message", message.id)}), uses=frozenset({("conversation", message.conversation)}))
+
+
+@action(weight=2, needs="deleteMessage")
+def delete_for_everyone(world, step):
+    user, _ = pair_of(world, step)
+    message = message_of(world, user, step, lambda m: m.sender == user.id)
+    if message is None:
+        return None
+
+    def effect(answers):
+        answered(200)(answers)
+        message.is_deleted = True
+
+    return Plan([lambda: world.api.as_user(user).request("DELETE", on_message(message, user))], effect,
+                changes=frozenset({("message", message.id)}), uses=frozenset({("conversation", message.conversation)}))
+
+
+@action(weight=2, needs="deleteMessage")
+def delete_for_me(world, step):
+    user, _ = pair_of(world, step)
+    message = message_of(world, user, step)
+    if message is None:
+        return None
+
+    def effect(answers):
+        answered(200)(answers)
+        message.hidden_from.add(user.id)
+
+    return Plan([lambda: world.api.as_user(user).request("DELETE", on_message(message, user) + "?scope=me")], effect,
+                changes=frozenset({("message", message.id)}), uses=frozenset({("conversation", message.conversation)}))
+
+
+EMOJI = ("👍", "❤️", "🇪🇺")
+
+
+def reaction_plan(world, step, method):
+    user, _ = pair_of(world, step)
+    message = message_of(world, user, step)
+    if message is None:
+        return None
+    emoji = EMOJI[step.whom % len(EMOJI)]
+
+    def effect(answers):
+        answered(200)(answers)
+        users = message.reactions.setdefault(emoji, set())
+        users.add(user.id) if method == "PUT" else users.discard(user.id)
+
+    return Plan([lambda: world.api.as_user(user).request(
+        method, f"{on_message(message, user)}/reactions/{urllib.parse.quote(emoji)}")], effect,
+                changes=frozenset({("reaction", message.id, emoji, user.id)}),
+                uses=frozenset({("conversation", message.conversation), ("message", message.id)}))
+
+
+@action(weight=4, needs="addReaction")
+def react(world, step):
+    return reaction_plan(world, step, "PUT")
+
+
+@action(weight=2, needs="removeReaction")
+def unreact(world, step):
+    """Also what was not there: it changes nothing."""
+    return reaction_plan(world, step, "DELETE")
+
+
+# What is done to conversations and users
+
+def block_plan(world, step, method, effect):
+    user, peer = pair_of(world, step)
+    return Plan([lambda: world.api.as_user(user).request(method, f"/v1/blocks/{peer.id}")],
+                lambda answers: (answered(200, 204)(answers), effect((user.id, peer.id))),
+                changes=frozenset({("conversation", conversation_id(user.id, peer.id))}))
+
+
+@action(weight=1, needs="blockUser")
+def block(world, step):
+    return block_plan(world, step, "PUT", world.model.blocks.add)
+
+
+@action(weight=2, needs="unblockUser")
+def unblock(world, step):
+    return block_plan(world, step, "DELETE", world.model.blocks.discard)
+
+
+@action(weight=2, needs="updateConversation")
+def configure(world, step):
+    user, peer = pair_of(world, step)
+    conversation = conversation_id(user.id, peer.id)
+    settings = ({"mutedUntil": 4102444800000000}, {"archived": True}, {"pinned": True}, {"mutedUntil": 0},
+                {"archived": False, "pinned": False})[step.pick % 5]
+    if not world.model.messages_of(user.id, conversation):
+        return None
+    return Plan([lambda: world.api.as_user(user).request("PATCH", f"/v1/conversations/{conversation}", json_body=settings)],
+                lambda answers: (answered(200, 204)(answers), world.model.configured(user.id, conversation, settings)),
+                changes=frozenset({("settings", conversation, user.id)}),
+                uses=frozenset({("conversation", conversation)}))
+
+
+@action(weight=1, needs="deleteConversation")
+def clear(world, step):
+    user, peer = pair_of(world, step)
+    conversation = conversation_id(user.id, peer.id)
+    if not world.model.messages_of(user.id, conversation):
+        return None
+    return Plan([lambda: world.api.as_user(user).request("DELETE", f"/v1/conversations/{conversation}")],
+                lambda answers: (answered(200, 204)(answers), world.model.cleared(user.id, conversation)),
+                changes=frozenset({("conversation", conversation)}))
+
+
+# What clients do; nothing that anybody sees changes by it
+
+SIZES = (1, 2, 3, 7, 100)
+
+
+def device_plan(world, step, act):
+    """At once with all but what is done to the same device."""
+    device = choose(world.devices[world.users[step.who % len(world.users)].id], step.whom)
+
+    def request():
+        act(device)
+
+    return Plan([request], changes=frozenset({("device", device.name)}))
+
+
+@action(weight=6)
+def poll(world, step):
+    return device_plan(world, step, lambda device: device.read(SIZES[step.pick % len(SIZES)]))
+
+
+@action(weight=3)
+def catch_up(world, step):
+    def act(device):
+        device.catch_up(SIZES[step.pick % len(SIZES)])
+        device.keep()
+    return device_plan(world, step, act)
+
+
+@action(weight=2)
+def reconnect(world, step):
+    """From a state that was kept, or from its cursor with the view of now."""
+    return device_plan(world, step, lambda device: device.go_back(step.pick, with_view=step.pick % 3 > 0))
+
+
+@action(weight=1)
+def cut(world, step):
+    return device_plan(world, step, lambda device: device.close())
+
+
+@action(weight=1)
+def start_anew(world, step):
+    return device_plan(world, step, lambda device: device.start_anew())
+
+
+@action(weight=1)
+def leap(world, step):
+    return device_plan(world, step, lambda device: device.leap())

@@ -1,0 +1,138 @@
+"""Proves that everybody sees what was done: users do random things, some of them at once, each on several clients that
+lag behind, reconnect from old cursors and start anew; at the end the view that each client has built from deltas,
+the mailbox fetched anew, and what a model says that the user must see, are the same.
+
+PARLEY_SEED repeats what is chosen (not how requests at once interleave), PARLEY_MODEL_EXAMPLES says how many runs.
+"""
+
+import collections
+import concurrent.futures
+import os
+import random
+import time
+
+import hypothesis
+import pytest
+from hypothesis import strategies as st
+
+from actions import ACTIONS, SIZES, Step, available
+from conftest import user_on
+from harness import devices
+from harness.mailbox_model import Model, differences
+from harness.stack import SLOWNESS, wait_until
+
+EXAMPLES = int(os.environ.get("PARLEY_MODEL_EXAMPLES", 24 // SLOWNESS))
+SEED = int(os.environ.get("PARLEY_SEED", random.randrange(10**9)))
+IS_LONG = "PARLEY_MODEL_EXAMPLES" in os.environ
+# So many bursts at first; shrinking takes them away.
+BURSTS = (12, 30) if not IS_LONG else (12, 80)
+TEXTS = st.one_of(st.sampled_from(["x", "e\u0301 \U0001f600" * 40, "\u2028 \"quoted\" \\ \n\r\t\x01"]),
+                  st.text("abc \u00e9\U0001f600", min_size=1, max_size=120))
+OUTBOXES = ("outbox", "change_outbox")
+
+
+class World:
+    """Users, spread over the databases and two of them in one shard, with their devices and the model."""
+
+    def __init__(self, api, stack, pool, count, counts):
+        self.api, self.stack, self.pool, self.counts = api, stack, pool, counts
+        placed = [shards for _, shards in sorted(stack.shards_by_database().items())]
+        homes = [placed[0][0], placed[1][0], placed[0][0], placed[0][1], placed[1][1]]
+        self.users = [user_on(api, stack, {homes[i]}) for i in range(count)]
+        self.model = Model([user.id for user in self.users])
+        self.devices = {user.id: [kind(f"{kind.__name__} of {i}", api.as_user(user)) for kind in devices.KINDS]
+                        for i, user in enumerate(self.users)}
+        self.sent, self.trace, self.keys = [], [], 0
+
+    def new_key(self):
+        self.keys += 1
+        return f"key-{self.keys}"
+
+    def run(self, burst):
+        """At once, but for what would have no one outcome."""
+        chosen = []
+        for step in burst:
+            plan = ACTIONS[step.action].plan(self, step)
+            if plan is not None and all(plan.bears(other) for _, other in chosen):
+                chosen.append((step, plan))
+        if sum(len(plan.requests) for _, plan in chosen) > 1:
+            futures = [[self.pool.submit(request) for request in plan.requests] for _, plan in chosen]
+            answers = [[future.result() for future in futures_of] for futures_of in futures]
+        else:
+            answers = [[request() for request in plan.requests] for _, plan in chosen]
+        self.counts.update(step.action for step, _ in chosen)
+        self.trace += [" | ".join(f"{step}: {brief(got)}" for (step, _), got in zip(chosen, answers))] if chosen else []
+        for (_, plan), got in zip(chosen, answers):
+            plan.effect(got)
+
+    def owed(self):
+        return any(self.stack.query(name, f"SELECT EXISTS (SELECT FROM parley.{table})")[0][0]
+                   for name in self.stack.databases for table in OUTBOXES)
+
+    def settle(self):
+        """All is delivered that is owed, also what the devices' own reading tells others."""
+        for _ in range(2):
+            wait_until(lambda: not self.owed(), 10 * SLOWNESS, "the outboxes are empty")
+            for user in self.users:
+                for i, device in enumerate(self.devices[user.id]):
+                    device.catch_up(SIZES[2 + i])
+
+    def check(self):
+        self.settle()
+        for user in self.users:
+            view = devices.fetched_anew(self.api.as_user(user), size=4)
+            messages, conversations = view.shown(user.id)
+            found = differences(self.model, user.id, messages, conversations)
+            for device in self.devices[user.id]:
+                for what, anew, held in zip(("messages", "conversations"), (messages, conversations),
+                                            device.view.shown(user.id)):
+                    found += [f"{device.name} has {what} {key}: {held.get(key)}, fetched anew: {anew.get(key)}"
+                              for key in anew.keys() | held.keys() if held.get(key) != anew.get(key)]
+            assert not found, "\n".join(found)
+
+    def close(self):
+        for those in self.devices.values():
+            for device in those:
+                device.close()
+
+
+def brief(answers):
+    return ", ".join(f"{a.status} {a.code or (a.json or {}).get('messageId', '')}" if a else "read" for a in answers)
+
+
+def programs(document):
+    numbers = st.integers(0, 40)
+    step = st.builds(Step, st.sampled_from(available(document)), st.integers(0, 4), st.integers(0, 11), numbers, TEXTS)
+    return st.lists(st.lists(step, max_size=5), min_size=BURSTS[0], max_size=BURSTS[1])
+
+
+@pytest.mark.slow
+@pytest.mark.concurrent
+@pytest.mark.timeout(0 if IS_LONG else 600)
+def test_all_views_agree_with_the_model(api, stack, contract):
+    @hypothesis.seed(SEED)
+    @hypothesis.settings(max_examples=EXAMPLES, deadline=None, database=None, report_multiple_bugs=False,
+                         phases=(hypothesis.Phase.generate, hypothesis.Phase.shrink),
+                         suppress_health_check=hypothesis.HealthCheck.all())
+    @hypothesis.given(st.integers(3, 5), programs(contract.document))
+    def run(count, program):
+        world = World(api, stack, pool, count, counts)
+        try:
+            for burst in program:
+                world.run(burst)
+            world.check()
+        except Exception as error:
+            failures.append([f"\nPARLEY_SEED={SEED}, {count} users:", *world.trace, f"{error}"])
+            raise
+        finally:
+            world.close()
+
+    started, counts, failures = time.monotonic(), collections.Counter(), []
+    try:
+        with concurrent.futures.ThreadPoolExecutor(8) as pool:
+            run()
+    except BaseException:
+        # The first, for what comes of requests at once may not come again, and the last, which is the shortest.
+        print(*(line for failure in failures[:1] + failures[1:][-1:] for line in failure), sep="\n")
+        raise
+    print(f"{EXAMPLES} runs in {time.monotonic() - started:.0f} s: {dict(counts)}")

@@ -1,0 +1,261 @@
+"""Clients of one user, each with a view that it builds from what the server tells it, by its own way of
+reading: fetchUpdates, the stream, or the deltas of the lists. They lag behind, go back to a state that they
+have kept, and start anew. A device applies answers by the rules of the API alone:
+
+- a delta's rows replace older ones and lie above the cursor; an answer that is no delta replaces the view;
+- an answer that is no delta and that was not asked for by the cursor 0 is a first page, and history is paged for;
+- what is at or below a conversation's clearedUpTo is not shown, nor a conversation with nothing above it;
+- the status of an own message moves on by the conversation's memberStates.
+"""
+
+import time
+
+from harness.h1conn import Closed, H1Connection
+from harness.sse import Parser
+from harness.stack import SLOWNESS
+
+STREAM = "/v1/updates/stream"
+# A wake-up that is lost is made good by the heartbeat.
+PATIENCE = 20 * SLOWNESS
+STATUSES = ("sent", "delivered", "read")
+LIST = None  # The key of the cursor of the whole mailbox, beside those of conversations.
+
+
+class View:
+    def __init__(self, messages=(), conversations=()):
+        self.messages, self.conversations = dict(messages), dict(conversations)
+
+    def merge(self, messages=(), conversations=()):
+        for held, key_of, rows in ((self.messages, lambda m: (m["conversationId"], int(m["messageId"])), messages),
+                                   (self.conversations, lambda c: c["conversationId"], conversations)):
+            for row in rows:
+                old = held.get(key_of(row))
+                if old is None or old["lastUpdatedTimestamp"] <= row["lastUpdatedTimestamp"]:
+                    held[key_of(row)] = row
+
+    def drop_messages(self, conversation):
+        self.messages = {key: row for key, row in self.messages.items() if key[0] != conversation}
+
+    def copy(self):
+        return View(self.messages, self.conversations)
+
+    def shown(self, user_id):
+        """(messages, conversations) as the user sees them."""
+        cleared = {name: int(row.get("clearedUpTo", 0)) for name, row in self.conversations.items()}
+        conversations = {name: row for name, row in self.conversations.items()
+                         if int(row["lastMessageId"]) > cleared[name]}
+        messages = {key: self._moved_on(row, user_id) for key, row in self.messages.items()
+                    if key[1] > cleared.get(key[0], 0)}
+        return messages, conversations
+
+    def _moved_on(self, row, user_id):
+        if "status" not in row:
+            return row
+        others = [state for state in self.conversations[row["conversationId"]]["memberStates"]
+                  if state["userId"] != user_id]
+        status = "sent"
+        for kind, name in (("deliveredUpTo", "delivered"), ("readUpTo", "read")):
+            if others and all(int(state[kind]) >= int(row["messageId"]) for state in others):
+                status = name
+        assert STATUSES.index(row["status"]) <= STATUSES.index(status), f"{row} is only {status}"
+        return {**row, "status": status}
+
+
+def pages(fetch, key, **query):
+    """All rows of a list by pageNumber."""
+    number = 1
+    while True:
+        page = fetch(pageNumber=number, **query).expect(200)
+        yield from page[key]
+        if not page["hasMore"]:
+            return
+        number += 1
+
+
+class Device:
+    def __init__(self, name, api):
+        self.name, self.api = name, api
+        self.start_anew()
+        self.kept = [self.state()]
+
+    def start_anew(self):
+        self.view, self.cursors, self.has_all = View(), {LIST: 0}, True
+
+    def state(self):
+        return self.view.copy(), dict(self.cursors), self.has_all
+
+    def keep(self):
+        self.kept.append(self.state())
+
+    def go_back(self, pick, with_view=True):
+        """To a kept state, as an application that was killed; or to its cursors alone, with changes that come again."""
+        view, cursors, has_all = self.kept[pick % len(self.kept)]
+        if with_view:
+            self.view = view.copy()
+        self.cursors, self.has_all = dict(cursors), has_all
+
+    def leap(self):
+        """To a cursor that the server has not reached, as after it was restored from a backup."""
+        self.cursors = {key: min(cursor + 10**9, 2**53 - 1) if cursor else 0 for key, cursor in self.cursors.items()}
+
+    def check_rows(self, key, answer, rows):
+        old, new = self.cursors.get(key, 0), answer["lastUpdatedTimestamp"]
+        if answer["isDeltaUpdate"]:
+            assert new >= old, f"{self.name}: the cursor went from {old} to {new}"
+            for row in rows:
+                assert old < row["lastUpdatedTimestamp"] <= new, \
+                    f"{self.name}: {row['lastUpdatedTimestamp']} is not in ({old}, {new}]"
+        else:
+            for row in rows:
+                assert row["lastUpdatedTimestamp"] <= new, f"{self.name}: {row['lastUpdatedTimestamp']} is above {new}"
+
+    def apply(self, delta):
+        self.check_rows(LIST, delta, delta["messages"] + delta["conversations"])
+        if not delta["isDeltaUpdate"]:
+            self.view, self.has_all = View(), self.cursors[LIST] == 0
+        self.view.merge(delta["messages"], delta["conversations"])
+        self.cursors = {LIST: delta["lastUpdatedTimestamp"]}
+
+    def complete(self, size):
+        """Pages back for what an answer that was no delta has left out."""
+        if not self.has_all:
+            self.view.merge(conversations=pages(self.api.fetch_conversation, "conversations", pageSize=size))
+            for name in self.view.conversations:
+                self.view.merge(self.api.all_messages(name, size))
+            self.has_all = True
+
+    def read(self, size):
+        """One answer's worth."""
+        raise NotImplementedError
+
+    def catch_up(self, size):
+        """Until there is nothing more."""
+        raise NotImplementedError
+
+    def close(self):
+        pass
+
+
+class Poller(Device):
+    """fetchUpdates that does not wait."""
+
+    def read(self, size):
+        delta = self.api.fetch_updates(lastUpdatedTimestamp=self.cursors[LIST], pageSize=size, timeout=0).expect(200)
+        self.apply(delta)
+        return delta["hasMore"]
+
+    def catch_up(self, size):
+        while self.read(size):
+            pass
+        self.complete(size)
+
+
+class Streamer(Device):
+    """streamUpdates: the connection stays open from one read to the next until it is cut."""
+
+    connection = None
+
+    def start_anew(self):
+        self.close()
+        super().start_anew()
+
+    def go_back(self, pick, with_view=True):
+        self.close()
+        super().go_back(pick, with_view)
+
+    def leap(self):
+        self.close()
+        super().leap()
+
+    def close(self):
+        if self.connection is not None:
+            self.connection.close()
+            self.connection = None
+
+    def connect(self):
+        self.connection, self.parser = H1Connection(self.api.base_url, timeout=PATIENCE), Parser()
+        self.connection.send(self.connection.encode("GET", STREAM, [
+            ("Authorization", f"Bearer {self.api.user.token}"), ("Last-Event-ID", str(self.cursors[LIST]))]))
+        status, headers = self.connection.read_head()
+        self.api.contract.check("GET", STREAM, status, headers, b"")
+        assert status == 200, f"{self.name}: {status}"
+
+    def wanted(self):
+        """The cursor that it must reach: that of the newest change."""
+        delta = self.api.fetch_updates(lastUpdatedTimestamp=self.cursors[LIST], timeout=0, pageSize=100).expect(200)
+        rows = delta["messages"] + delta["conversations"]
+        if not delta["isDeltaUpdate"] and self.cursors[LIST] > 0:
+            return -1
+        return max((row["lastUpdatedTimestamp"] for row in rows), default=self.cursors[LIST])
+
+    def read(self, size):
+        if self.connection is None:
+            self.connect()
+        wanted, deadline = self.wanted(), time.monotonic() + PATIENCE
+        while self.cursors[LIST] < wanted or wanted == -1:
+            assert time.monotonic() < deadline, f"{self.name}: the stream is at {self.cursors[LIST]}, not at {wanted}"
+            try:
+                chunk = self.connection.read_chunk()
+            except Closed:
+                self.connect()
+                continue
+            for event in self.parser.feed(chunk):
+                data = self.api.contract.check_event(event)
+                if event.name == "delta":
+                    self.apply(data)
+                    wanted = max(wanted, 0)
+
+    def catch_up(self, size):
+        self.read(size)
+        while self.wanted() > self.cursors[LIST]:
+            self.read(size)
+        self.complete(size)
+
+
+class Lister(Device):
+    """fetchConversation and fetchMessages with lastUpdatedTimestamp, each with a cursor of its own."""
+
+    def read(self, size):
+        page = self.api.fetch_conversation(pageSize=size, lastUpdatedTimestamp=self.cursors[LIST]).expect(200)
+        self.check_rows(LIST, page, page["conversations"])
+        if not page["isDeltaUpdate"]:
+            self.view.conversations.clear()
+        self.view.merge(conversations=page["conversations"])
+        if not page["isDeltaUpdate"] and page["hasMore"]:
+            self.view.merge(conversations=pages(self.api.fetch_conversation, "conversations", pageSize=size))
+        self.cursors[LIST] = page["lastUpdatedTimestamp"]
+        for name in self.view.conversations:
+            self._read_messages(name, size)
+
+    def _read_messages(self, name, size):
+        page = self.api.fetch_messages(name, pageSize=size, lastUpdatedTimestamp=self.cursors.get(name, 0)).expect(200)
+        self.check_rows(name, page, page["messages"])
+        if not page["isDeltaUpdate"]:
+            self.view.drop_messages(name)
+        self.view.merge(page["messages"])
+        if not page["isDeltaUpdate"] and page["hasMore"]:
+            self.view.merge(self.api.all_messages(name, size))
+        self.cursors[name] = page["lastUpdatedTimestamp"]
+
+    def catch_up(self, size):
+        self.read(size)
+
+
+KINDS = (Poller, Streamer, Lister)
+
+
+def fetched_anew(api, size):
+    """The whole mailbox by paging; each list in its order and without doubles."""
+    view = View()
+    conversations = list(pages(api.fetch_conversation, "conversations", pageSize=size))
+    places = [c["lastMessageTimestamp"] for c in conversations]
+    if not any(c.get("pinned") for c in conversations):
+        assert places == sorted(places, reverse=True), f"conversations are not in order: {places}"
+    view.merge(conversations=conversations)
+    assert len(view.conversations) == len(conversations), f"a conversation is listed twice: {conversations}"
+    for name in view.conversations:
+        messages = api.all_messages(name, size)
+        ids = [int(m["messageId"]) for m in messages]
+        assert ids == sorted(set(ids)), f"{name} is not in order: {ids}"
+        view.merge(messages)
+    return view

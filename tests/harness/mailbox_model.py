@@ -1,0 +1,143 @@
+"""What each user must see, as plain data: a model that is told what the server has acknowledged.
+
+It knows the promises and nothing of how they are kept: one set of messages, and for each user what they
+have read, hidden, cleared and blocked. `Model.view` is what a user must see then, `differences` compares
+it with what a server or a client says. Ids of messages are integers here, all else is as in JSON.
+"""
+
+from harness.client import conversation_id
+
+SNIPPET = 100
+
+
+class Message:
+    def __init__(self, conversation, message_id, sender, client_message_id, content, reply_to=None):
+        self.conversation, self.id, self.sender = conversation, message_id, sender
+        self.client_message_id, self.original = client_message_id, content
+        # More than one where edits came at once: any of them may have been the last.
+        self.contents = {content}
+        self.reply_to = reply_to
+        self.is_edited = self.is_deleted = False
+        self.reactions = {}
+        self.hidden_from = set()
+
+    @property
+    def participants(self):
+        return self.conversation.split("-")
+
+    def is_gone_for(self, user):
+        return self.is_deleted or user in self.hidden_from
+
+    def row(self, user):
+        row = {"messageId": str(self.id), "conversationId": self.conversation, "senderId": self.sender,
+               "participants": self.participants, "sentTimestamp": self.id // 2,
+               "clientMessageId": self.client_message_id, "replyTo": self.reply_to}
+        if self.is_gone_for(user):
+            scope = ({"everyone"} if self.is_deleted else set()) | ({"me"} if user in self.hidden_from else set())
+            return {**row, "messageContent": None, "is edited": None, "reactions": {}, "deletedScope": scope}
+        return {**row, "messageContent": self.contents, "is edited": self.is_edited, "deletedScope": None,
+                "reactions": {emoji: users for emoji, users in self.reactions.items() if users}}
+
+
+class Model:
+    def __init__(self, users):
+        self.users = users
+        self.conversations = {}  # id: {message id: Message}
+        self.read_up_to, self.delivered_up_to, self.cleared_up_to = {}, {}, {}  # by (user, conversation)
+        self.settings = {}
+        self.blocks = set()  # (who, whom)
+
+    # What has happened
+
+    def sent(self, sender, recipient, message_id, client_message_id, content, reply_to=None):
+        conversation = conversation_id(sender, recipient)
+        message = Message(conversation, int(message_id), sender, client_message_id, content, reply_to)
+        messages = self.conversations.setdefault(conversation, {})
+        assert message.id not in messages, f"{conversation} has two messages {message_id}"
+        messages[message.id] = message
+        return message
+
+    def received(self, user, conversation, kind, message_id):
+        for watermarks in (self.delivered_up_to, self.read_up_to)[:2 if kind == "read" else 1]:
+            watermarks[user, conversation] = max(watermarks.get((user, conversation), 0), message_id)
+
+    def cleared(self, user, conversation):
+        self.cleared_up_to[user, conversation] = max(self.conversations[conversation])
+
+    def configured(self, user, conversation, settings):
+        self.settings.setdefault((user, conversation), {}).update(settings)
+
+    # What there is to choose from
+
+    def messages_of(self, user, conversation=None):
+        """Those that the user can still see, oldest first."""
+        return [message for name, messages in sorted(self.conversations.items()) if user in name.split("-")
+                and conversation in (None, name) for _, message in sorted(messages.items())
+                if not message.is_gone_for(user) and message.id > self.cleared_up_to.get((user, name), 0)]
+
+    # What must be seen
+
+    def view(self, user):
+        """({(conversation, message id): row}, {conversation: row})"""
+        messages, conversations = {}, {}
+        for name, held in self.conversations.items():
+            cleared = self.cleared_up_to.get((user, name), 0)
+            if user in name.split("-") and max(held) > cleared:
+                conversations[name] = self._conversation(user, name, held, cleared)
+                messages.update({(name, m.id): m.row(user) for m in held.values() if m.id > cleared})
+        return messages, conversations
+
+    def _conversation(self, user, name, held, cleared):
+        newest = held[max(held)]
+        read = self.read_up_to.get((user, name), 0)
+        unread = [m for m in held.values() if m.sender != user and m.id > max(read, cleared) and not m.is_gone_for(user)]
+        snippets = {""} if newest.is_gone_for(user) else {content[:SNIPPET] for content in newest.contents}
+        return {"conversationId": name, "participants": name.split("-"), "snippet": snippets,
+                "lastMessageId": str(newest.id), "lastMessageTimestamp": newest.id // 2, "unreadCount": len(unread),
+                "readUpTo": str(read), "clearedUpTo": str(cleared), "mutedUntil": 0, "archived": False, "pinned": False,
+                **self.settings.get((user, name), {})}
+
+    def watermarks(self, user, conversation):
+        """(kind, lowest, highest) for each: a client's own reads say as much as its receipts."""
+        newest = max(self.conversations[conversation])
+        read = self.read_up_to.get((user, conversation), 0)
+        return (("readUpTo", read, read), ("deliveredUpTo", self.delivered_up_to.get((user, conversation), 0), newest))
+
+
+def as_modelled(row):
+    """A Message as the model says it."""
+    return {**row, "replyTo": row.get("replyTo"), "deletedScope": row.get("deletedScope"),
+            "messageContent": row.get("messageContent"),
+            "is edited": None if "deletedTimestamp" in row else "editedTimestamp" in row,
+            "reactions": {r["emoji"]: set(r["userIds"]) for r in row.get("reactions", ())}}
+
+
+def _fits(expected, seen):
+    """The model's sets are of what may be, except in reactions."""
+    return seen in expected if isinstance(expected, set) else seen == expected
+
+
+def _differing_rows(what, expected, seen):
+    for key in sorted(expected.keys() | seen.keys()):
+        if key not in seen:
+            yield f"{what} {key} is missing"
+        elif key not in expected:
+            yield f"{what} {key} should not be there: {seen[key]}"
+        else:
+            for name, value in expected[key].items():
+                if name in seen[key] and not _fits(value, seen[key][name]):
+                    yield f"{what} {key}: {name} is {seen[key][name]!r} and not {value!r}"
+
+
+def differences(model, user, messages, conversations):
+    """Between what the user must see and these rows. A field that the server does not have is passed over."""
+    expected_messages, expected_conversations = model.view(user)
+    found = list(_differing_rows("message", expected_messages, {k: as_modelled(m) for k, m in messages.items()}))
+    found += _differing_rows("conversation", expected_conversations, conversations)
+    for name, row in conversations.items():
+        for state in row.get("memberStates", ()) if name in expected_conversations else ():
+            for kind, lowest, highest in model.watermarks(state["userId"], name):
+                if not lowest <= int(state[kind]) <= highest:
+                    found.append(f"conversation {name}: {kind} of {state['userId']} is {state[kind]}"
+                                 f" and not in {lowest} to {highest}")
+    return found
