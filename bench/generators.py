@@ -13,6 +13,8 @@ BENCH = Path(__file__).resolve().parent
 # Applications' own clients, and the edge: HAProxy has few connections to parleyd, with many requests at once on each.
 H2C_CONNECTIONS, H2C_STREAMS = 8, 25
 BASELINE_CLIENTS = 16
+# Longer than any part takes.
+UNTIL_STOPPED_S = 100000
 
 
 def measured(stack, command, read, pids=None):
@@ -74,6 +76,31 @@ def run_load(bench, kind, protocol, connections=None, rate=None, users=None, opt
         return figures
 
     return measured(bench.stack, command, read)
+
+
+class Heartbeats:
+    """with Heartbeats(bench, users_file, rate) as heartbeats: ...; each user in turn says to be online. heartbeats.figures"""
+
+    def __init__(self, bench, users_file, rate):
+        self.bench = bench
+        self.command = [
+            bench.arguments.parley_load, "--kind", "presence", "--protocol", "h2c", "--connections", H2C_CONNECTIONS,
+            "--streams", H2C_STREAMS, "--users", users_file, "--peers", 1, "--rate", f"{rate:.0f}", "--seconds", UNTIL_STOPPED_S,
+            bench.stack.url,
+        ]
+
+    def __enter__(self):
+        self.process = subprocess.Popen([str(word) for word in self.command], stdin=subprocess.DEVNULL,
+                                        stdout=subprocess.PIPE, text=True)
+        return self
+
+    def __exit__(self, *failure):
+        self.process.terminate()
+        output = self.process.communicate()[0]
+        if failure[0] is None:
+            self.figures = json.loads(output)
+            if self.figures["failed"] or self.figures["rate"] < 0.98 * self.figures["intended_rate"]:
+                self.bench.failures.append(f"heartbeats: {self.figures['rate']:.0f}/s, {self.figures['failed_by_status']} failed")
 
 
 def peak(bench, protocol):

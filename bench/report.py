@@ -139,6 +139,38 @@ two), and the limit of open files bounds how many there are.
 """
 
 
+def presence(found):
+    ways = {"nobody": "nobody", "heartbeats": "by heartbeats", "streams": "by streams", "nobody again": "nobody, again"}
+    beats = found["heartbeats"]
+    idle = [[ways[way], f"{window['online']:,}", *(f"{window['cores'][part]:.1%}" for part in PARTS[:3]),
+             *(f"{window[what]:,}" for what in ("rows_written", "wal_bytes", "commits"))]
+            for way, window in found["idle"].items()]
+    costs = [[f"{rate:,.0f}", *(f"{max(0, cpu_us[part]):.1f}" for part in PARTS[:3])]
+             for rate, cpu_us in ((beats["rate"], beats["cpu_us"]), (beats["peak"]["rate"], beats["peak"]["cpu_us"]))]
+    first = _cost(found["sends"]["nobody"])
+    sends = []
+    for way, run in found["sends"].items():
+        # The heartbeats that came while a send was made.
+        own = sum(beats["cpu_us"].values()) * beats["intended_rate"] / run["rate"] if way == "heartbeats" else 0
+        sends.append([ways[way], f"{run['rate']:,.0f}", *_cpu(run)[:3], f"{_cost(run):.0f}", f"{own:.0f}",
+                      f"{(_cost(run) - own) / first:.2f}"])
+    return f"""Users are online by an open stream, 100 of them on each connection, or because they say so every {found['interval_s']} s
+(`PUT /v1/presence` over h2c). {found['idle']['nobody']['seconds']:g} s in which nothing else goes on, CPU as a share of one core, and what PostgreSQL wrote by its
+own count:
+
+{table(['online', 'users', *PARTS[:3], 'rows written', 'WAL, bytes', 'commits'], idle)}
+
+CPU microseconds for each heartbeat, at the rate that keeps them online (beyond what is used while nobody is) and at the highest; p99
+{_ms(beats['latency_us']['p99'] / 1000)} ms at the former:
+
+{table(['heartbeats, 1/s', *PARTS[:3]], costs)}
+
+Sends meanwhile over h2c, CPU microseconds for each; the last column is the sum less the heartbeats' own, to the first.
+
+{table(['online', 'sends, 1/s', *PARTS[:3], 'sum, us', 'heartbeats, us', 'to the first'], sends)}
+"""
+
+
 def static(found):
     rows = [[row["title"], f"{row['parleyd']['rate']:,.0f}", f"{row['libh2o']['rate']:,.0f}",
              f"{row['parleyd']['rate'] / row['libh2o']['rate']:.2f}", f"{row['parleyd']['cpu_us']['server']:.2f}",
@@ -185,7 +217,8 @@ def _cost(point):
 SECTIONS = (
     ("comparison", "Sends and reads", comparison), ("latency", "Latency of a send", latency),
     ("push", "Send to event", push), ("receipts", "Receipts", receipts), ("clients", "Sends against clients", clients),
-    ("streams", "Idle streams", streams), ("growth", "Cost of a send as things grow", growth),
+    ("streams", "Idle streams", streams), ("presence", "Users who are online", presence),
+    ("growth", "Cost of a send as things grow", growth),
     ("static", "Static responses beside bare libh2o", static),
 )
 

@@ -93,19 +93,30 @@ class Stack:
         connection.autocommit = True
         return connection
 
-    def ask(self, database, query, *parameters):
-        """The first column of the first row."""
+    def ask_row(self, database, query, *parameters):
+        """The first row."""
         connection = self.connect(database)
         try:
             cursor = connection.cursor()
             cursor.execute(query, parameters or None)
-            return cursor.fetchone()[0]
+            return cursor.fetchone()
         finally:
             connection.close()
+
+    def ask(self, database, query, *parameters):
+        """The first column of the first row."""
+        return self.ask_row(database, query, *parameters)[0]
 
     def wal_position(self):
         """In bytes since the cluster was made."""
         return int(self.ask("postgres", "SELECT pg_current_wal_insert_lsn() - '0/0'"))
+
+    def written(self):
+        """What PostgreSQL has written so far, and committed: also what it does by itself."""
+        commits, rows = self.ask_row(
+            "postgres", "SELECT sum(xact_commit), sum(tup_inserted + tup_updated + tup_deleted) FROM pg_stat_database"
+            " WHERE datname = ANY(%s)", self.databases)
+        return {"wal_bytes": self.wal_position(), "commits": int(commits), "rows_written": int(rows)}
 
     def shard_bytes(self):
         """Of all tables and indexes of all shards."""

@@ -11,6 +11,7 @@
 static const char conversations_path[] = "/v1/conversations?pageSize=20";
 static const char messages_path[] = "/v1/messages";
 static const char stream_path[] = "/v1/updates/stream";
+static const char presence_path[] = "/v1/presence";
 
 size_t pl_load_decimal(char *to, uint64_t value)
 {
@@ -179,6 +180,17 @@ static void make_receipt(pl_load_generator_t *generator, const pl_load_user_t *u
     request->body_len = sizeof(body) - 1;
 }
 
+/* Each in turn, so that each is heard of equally often; the threads share them. */
+static void make_announce(pl_load_generator_t *generator, pl_load_request_t *request)
+{
+    const pl_load_users_t *users = generator->users;
+    uint64_t turn = generator->sequence++ * generator->options->threads + generator->thread;
+
+    request->user = &users->user[turn % users->count];
+    request->method = "PUT";
+    set_path(request, presence_path, sizeof(presence_path) - 1);
+}
+
 void pl_load_generator_next(pl_load_generator_t *generator, int64_t intended_us,
                             pl_load_request_t *request)
 {
@@ -200,6 +212,9 @@ void pl_load_generator_next(pl_load_generator_t *generator, int64_t intended_us,
         break;
     case PL_LOAD_RECEIPTS:
         make_receipt(generator, request->user, peer, request);
+        break;
+    case PL_LOAD_PRESENCE:
+        make_announce(generator, request);
         break;
     case PL_LOAD_SEND:
     case PL_LOAD_PUSH:

@@ -36,7 +36,8 @@ enum {
 static const struct argp_option descriptions[] = {
     {"kind", KEY_KIND, "KIND", 0,
      "send, conversations or messages: that request again and again; receipts: each reads a "
-     "conversation to its end; streams: open event streams and hold them until standard input or "
+     "conversation to its end; presence: each user in turn announces to be online; streams: open "
+     "event streams and hold them until standard input or "
      "--seconds ends; push: send to users who listen, and measure the way to them",
      0},
     {"users", KEY_USERS, "FILE", 0, "A line \"userId token\" for each user", 0},
@@ -87,6 +88,7 @@ static pl_load_kind_t parse_kind(struct argp_state *state, const char *value)
         [PL_LOAD_SEND] = "send",         [PL_LOAD_CONVERSATIONS] = "conversations",
         [PL_LOAD_MESSAGES] = "messages", [PL_LOAD_STREAMS] = "streams",
         [PL_LOAD_PUSH] = "push",         [PL_LOAD_RECEIPTS] = "receipts",
+        [PL_LOAD_PRESENCE] = "presence",
     };
 
     for (size_t i = 0; i < sizeof(names) / sizeof(names[0]); i++) {

@@ -14,6 +14,7 @@ typedef enum pl_load_kind {
     PL_LOAD_STREAMS,
     PL_LOAD_PUSH,
     PL_LOAD_RECEIPTS,
+    PL_LOAD_PRESENCE,
 } pl_load_kind_t;
 
 typedef struct pl_load_options {

@@ -33,7 +33,7 @@ def written_by_a_short_run(tmp_path_factory):
 @pytest.mark.timeout(300)
 def test_every_part_is_measured(written):
     parts = json.loads((written / "results.json").read_text())
-    assert set(parts) == {"comparison", "latency", "push", "clients", "streams", "static", "receipts", "growth"}
+    assert set(parts) == {"comparison", "latency", "push", "clients", "streams", "presence", "static", "receipts", "growth"}
     rows = {row["title"]: row for row in parts["comparison"]["figures"]["rows"]}
     assert len(rows) == 10
     for row in rows.values():
@@ -47,6 +47,10 @@ def test_every_part_is_measured(written):
     for receipts in parts["receipts"]["figures"].values():
         assert receipts["rate"] > 0 and receipts["failed"] == 0
     assert set(parts["streams"]["figures"]) == {"shared", "own", "edge"}
+    presence = parts["presence"]["figures"]
+    assert {way: window["online"] for way, window in presence["idle"].items()} == {"nobody": 0, "heartbeats": 200, "streams": 200}
+    for beats in (presence["heartbeats"], presence["heartbeats"]["peak"]):
+        assert beats["requests"] > 200 and beats["failed"] == 0
 
 
 @pytest.mark.timeout(300)

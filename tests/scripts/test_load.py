@@ -1,5 +1,6 @@
 """bench/load/parley-load says what it has measured: against a server that misbehaves on purpose."""
 
+import collections
 import json
 import os
 import queue
@@ -26,6 +27,7 @@ class Stub:
     def __init__(self, answer):
         self.answer = answer
         self.requests = []
+        self.users = collections.Counter()
         self.lock = threading.Lock()
         self.streams = {}
         stub = self
@@ -72,6 +74,8 @@ def serve_h1(stub, handler):
         user = headers["authorization"].removeprefix("Bearer token-")
         if path == "/v1/updates/stream":
             return serve_stream(stub, handler, user)
+        with stub.lock:
+            stub.users[user] += 1
         answer = stub.take(method, path, handler.rfile.read(int(headers.get("content-length", 0))))
         if answer is None:
             return None
@@ -230,6 +234,14 @@ def test_push_tells_lost_from_doubled(load):
     assert result["event_latency_us"]["p50"] < 100_000 and 300_000 <= result["event_latency_us"]["p99"] < 500_000
     receivers = {json.loads(body)["recipientId"] for *_, body in stub.requests}
     assert receivers == {str(10 ** 17 + 5 * i) for i in range(8)}
+
+
+def test_presence_of_each_user_in_turn(load):
+    stub, (result,) = load(lambda *_: (204, b""), "--kind", "presence", "--connections", "4", "--threads", "2",
+                           "--rate", "200", "--seconds", "1")
+    assert (result["requests"], result["failed"]) == (200, 0)
+    assert {request for request in stub.requests} == {("PUT", "/v1/presence", b"")}
+    assert set(stub.users.values()) == {200 // USERS} and len(stub.users) == USERS
 
 
 def test_streams_are_held(load):

@@ -1,0 +1,90 @@
+"""What it costs that users are online, by open streams or by heartbeats: CPU, what PostgreSQL writes, and sends meanwhile."""
+
+import re
+import time
+import urllib.request
+from itertools import islice
+from pathlib import Path
+
+from cpu import Meter
+from fill import wait_for_outbox
+from generators import Heartbeats, repeated, run_load
+from held_streams import HeldStreams
+
+ONLINE = 20000
+STREAMS_EACH = 100
+# Below [push] presence_timeout, 30 s: who is late once by a third stays online.
+INTERVAL_S = 20
+WARM_UP_S = 20
+# presence_timeout, and the second in which it is noticed.
+FADE_S = 31
+
+
+def _online(stack):
+    with urllib.request.urlopen(stack.env["PARLEY_ADMIN_URL"] + "/metrics") as answer:
+        found = re.search(r'^parley_presence_users\{state="online"\} (\d+)', answer.read().decode(), re.MULTILINE)
+    return int(found[1])
+
+
+def _window(bench, what, seconds):
+    """Nothing but what is going on already: cores, and what PostgreSQL did by its own count."""
+    stack = bench.stack
+    before = stack.written()
+    with Meter(stack.pids()) as meter:
+        time.sleep(seconds)
+    after = stack.written()
+    found = {"seconds": seconds, "online": _online(stack), **{name: after[name] - before[name] for name in after},
+             "cores": {name: meter.seconds[name] / seconds for name in stack.pids()}}
+    print(f"{what}: {found['online']:,} online, parleyd {found['cores']['parleyd']:.3f} cores, "
+          f"PostgreSQL {found['cores']['PostgreSQL']:.3f}, WAL {found['wal_bytes']:,} bytes", flush=True)
+    return found
+
+
+def _sends(bench, what):
+    figures = repeated(bench, lambda: run_load(bench, "send", "h2c"))
+    wait_for_outbox(bench.stack)
+    print(f"{what}: {figures['rate']:,.0f} sends/s, CPU us: PostgreSQL {figures['cpu_us']['PostgreSQL']:.0f}, "
+          f"parleyd {figures['cpu_us']['parleyd']:.0f}", flush=True)
+    return figures
+
+
+def _measure_heartbeats(bench, users, count, interval_s):
+    """As many as the server takes, by which each of its threads comes to know all users; and as many as it needs to get."""
+    peak = repeated(bench, lambda: run_load(bench, "presence", "h2c", users=users))
+    with Heartbeats(bench, users, count / interval_s) as heartbeats:
+        window = _window(bench, "by heartbeats", interval_s)
+    return {**heartbeats.figures, "peak": peak, "window": window}
+
+
+def measure(bench):
+    short = bench.arguments.short
+    # A multiple, for the streams share connections.
+    count = min(ONLINE, bench.arguments.users // STREAMS_EACH * STREAMS_EACH)
+    interval_s = 1 if short else INTERVAL_S
+    users = Path(bench.directory, "online")
+    with open(bench.users_file, encoding="ascii") as lines:
+        users.write_text("".join(islice(lines, count)), "ascii")
+    streams = HeldStreams(bench, users, count // STREAMS_EACH, STREAMS_EACH)
+    heartbeats = Heartbeats(bench, users, count / interval_s)
+    bench.stack.restart_parleyd()
+    # All that writes comes after: what it leaves to do is not to be counted.
+    idle = {"nobody": _window(bench, "nobody online", interval_s)}
+    beats = _measure_heartbeats(bench, users, count, interval_s)
+    idle["heartbeats"] = beats.pop("window")
+    with streams:
+        idle["streams"] = _window(bench, "by streams", interval_s)
+    time.sleep(0 if short else FADE_S)
+    run_load(bench, "send", "h2c", seconds=None if short else WARM_UP_S)
+    sends = {"nobody": _sends(bench, "nobody online")}
+    with heartbeats:
+        sends["heartbeats"] = _sends(bench, "by heartbeats")
+    with streams:
+        sends["streams"] = _sends(bench, "by streams")
+    time.sleep(0 if short else FADE_S)
+    sends["nobody again"] = _sends(bench, "nobody online again")
+    cores = idle["heartbeats"]["cores"]
+    beats["cpu_us"] = {name: (cores[name] - idle["nobody"]["cores"][name]) * interval_s / count * 1e6 for name in cores}
+    for title, cpu_us in ((f"a heartbeat at {beats['peak']['rate']:,.0f}/s", beats["peak"]["cpu_us"]),
+                          (f"at {beats['rate']:,.0f}/s", beats["cpu_us"])):
+        print(f"{title}: " + ", ".join(f"{name} {used:.1f} us" for name, used in cpu_us.items()), flush=True)
+    return {"interval_s": interval_s, "idle": idle, "heartbeats": beats, "sends": sends}
