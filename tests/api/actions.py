@@ -88,9 +88,28 @@ def answered(*statuses, code=None):
     return lambda answers: [answer.expect(*statuses, code=code) for answer in answers]
 
 
-def on_message(message, user):
+def talk(message):
+    return frozenset({("conversation", message.conversation)})
+
+
+def on_message(message):
     """The path of a message."""
     return f"/v1/conversations/{message.conversation}/messages/{message.id}"
+
+
+def changed(world, user, message, effect, code="message-not-found"):
+    """The effect of a change of a message, if it was allowed: not by who is blocked, nor beside a deletion at the same time."""
+    def judge(answers):
+        peer = next(other for other in message.participants if other != user.id)
+        for answer in answers:
+            if (peer, user.id) in world.model.blocks:
+                answer.expect(403, code="recipient-unavailable")
+            elif answer.status == 404 and ("deletion", message.id) in world.changing:
+                answer.expect(404, code=code)
+            else:
+                answer.expect(200)
+                effect(answer)
+    return judge
 
 
 def pair_of(world, step):
@@ -117,7 +136,7 @@ def send_plan(world, user, peer, body, copies=1):
         assert len({value["messageId"] for value in values}) == 1, values
         message = world.model.sent(user.id, peer.id, values[0]["messageId"], body["clientMessageId"],
                                    body["messageContent"], body.get("replyTo"))
-        world.sent.append((user, peer, Sent(body, values[0], message)))
+        world.sent.append((user, Sent(body, values[0], message)))
         return None
 
     return Plan([lambda: world.api.as_user(user).post("/v1/messages", body)] * copies, effect,
@@ -143,45 +162,41 @@ def reply(world, step):
         return None
     plan = send_plan(world, user, peer, {"recipientId": peer.id, "clientMessageId": world.new_key(),
                                          "messageContent": step.text, "replyTo": str(target.id)})
-    return dataclasses.replace(plan, uses=plan.uses | {("message", target.id)})
+    return dataclasses.replace(plan, uses=plan.uses | {("deletion", target.id)})
 
 
 def earlier(world, step):
     found = choose(world.sent, step.pick)
-    return found or (None, None, None)
+    return found or (None, None)
 
 
 @action(weight=3)
 def retry(world, step):
-    """An earlier request, word for word: the first result again, whatever has become of the message."""
-    user, peer, sent = earlier(world, step)
+    """An earlier request, word for word: the first result again, whatever has become of the message and of the two."""
+    user, sent = earlier(world, step)
     if sent is None:
         return None
 
     def effect(answers):
-        if (peer.id, user.id) not in world.model.blocks or answers[0].status != 403:
-            value = answers[0].expect(200)
-            assert value == {**sent.answer, "duplicate": True, "senderCopy": value["senderCopy"]}, (value, sent.answer)
+        value = answers[0].expect(200)
+        assert value == {**sent.answer, "duplicate": True, "senderCopy": value["senderCopy"]}, (value, sent.answer)
 
     return Plan([lambda: world.api.as_user(user).post("/v1/messages", sent.body)], effect,
-                uses=frozenset({("conversation", sent.message.conversation), ("message", sent.message.id)}))
+                uses=talk(sent.message))
 
 
 @action(weight=1)
 def reuse(world, step):
     """The same clientMessageId with other content; also with the content that the message has now."""
-    user, peer, sent = earlier(world, step)
+    user, sent = earlier(world, step)
     contents = [] if sent is None else sorted((sent.message.contents | {step.text}) - {sent.message.original})
     if not contents:
         return None
     body = {**sent.body, "messageContent": choose(contents, step.whom)}
 
-    def effect(answers):
-        if (peer.id, user.id) not in world.model.blocks or answers[0].status != 403:
-            answers[0].expect(409, code="client-message-id-reused")
-
-    return Plan([lambda: world.api.as_user(user).post("/v1/messages", body)], effect,
-                uses=frozenset({("conversation", sent.message.conversation), ("message", sent.message.id)}))
+    return Plan([lambda: world.api.as_user(user).post("/v1/messages", body)],
+                answered(409, code="client-message-id-reused"),
+                uses=talk(sent.message))
 
 
 # What is done to messages
@@ -197,7 +212,7 @@ def receive(world, step):
                                                       {"type": kind, "messageId": str(message.id)})],
                 lambda answers: (answered(204)(answers),
                                  world.model.received(user.id, message.conversation, kind, message.id)),
-                uses=frozenset({("conversation", message.conversation)}))
+                uses=talk(message))
 
 
 @action(weight=3, needs="editMessage")
@@ -209,13 +224,12 @@ def edit(world, step):
         return None
     contents = [step.text, step.text + "!"][:1 + (step.whom % 3 == 0)]
 
-    def effect(answers):
-        answered(200)(answers)
+    def effect(_):
         message.contents, message.is_edited = set(contents), True
 
     return Plan([lambda content=content: world.api.as_user(user).request(
-        "PATCH", on_message(message, user), json_body={"messageContent": content}) for content in contents], effect,
-                changes=frozenset({("message", message.id)}), uses=frozenset({("conversation", message.conversation)}))
+        "PATCH", on_message(message), json_body={"messageContent": content}) for content in contents],
+                changed(world, user, message, effect), changes=frozenset({("content", message.id)}), uses=talk(message))
 
 
 @action(weight=2, needs="deleteMessage")
@@ -225,12 +239,11 @@ def delete_for_everyone(world, step):
     if message is None:
         return None
 
-    def effect(answers):
-        answered(200)(answers)
+    def effect(_):
         message.is_deleted = True
 
-    return Plan([lambda: world.api.as_user(user).request("DELETE", on_message(message, user))], effect,
-                changes=frozenset({("message", message.id)}), uses=frozenset({("conversation", message.conversation)}))
+    return Plan([lambda: world.api.as_user(user).request("DELETE", on_message(message))],
+                changed(world, user, message, effect), changes=frozenset({("deletion", message.id)}), uses=talk(message))
 
 
 @action(weight=2, needs="deleteMessage")
@@ -239,16 +252,12 @@ def delete_for_me(world, step):
     message = message_of(world, user, step)
     if message is None:
         return None
-
-    def effect(answers):
-        answered(200)(answers)
-        message.hidden_from.add(user.id)
-
-    return Plan([lambda: world.api.as_user(user).request("DELETE", on_message(message, user) + "?scope=me")], effect,
-                changes=frozenset({("message", message.id)}), uses=frozenset({("conversation", message.conversation)}))
+    return Plan([lambda: world.api.as_user(user).request("DELETE", on_message(message) + "?scope=me")],
+                lambda answers: (answered(200)(answers), message.hidden_from.add(user.id)),
+                changes=frozenset({("hidden", message.id, user.id)}), uses=talk(message))
 
 
-EMOJI = ("👍", "❤️", "🇪🇺")
+EMOJI = ("\U0001f44d", "\u2764\ufe0f", "\U0001f1ea\U0001f1fa")
 
 
 def reaction_plan(world, step, method):
@@ -258,15 +267,13 @@ def reaction_plan(world, step, method):
         return None
     emoji = EMOJI[step.whom % len(EMOJI)]
 
-    def effect(answers):
-        answered(200)(answers)
+    def effect(_):
         users = message.reactions.setdefault(emoji, set())
         users.add(user.id) if method == "PUT" else users.discard(user.id)
 
     return Plan([lambda: world.api.as_user(user).request(
-        method, f"{on_message(message, user)}/reactions/{urllib.parse.quote(emoji)}")], effect,
-                changes=frozenset({("reaction", message.id, emoji, user.id)}),
-                uses=frozenset({("conversation", message.conversation), ("message", message.id)}))
+        method, f"{on_message(message)}/reactions/{urllib.parse.quote(emoji)}")], changed(world, user, message, effect),
+                changes=frozenset({("reaction", message.id, emoji, user.id)}), uses=talk(message))
 
 
 @action(weight=4, needs="addReaction")

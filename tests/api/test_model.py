@@ -55,6 +55,7 @@ class World:
             plan = ACTIONS[step.action].plan(self, step)
             if plan is not None and all(plan.bears(other) for _, other in chosen):
                 chosen.append((step, plan))
+        self.changing = frozenset().union(*(plan.changes for _, plan in chosen))
         if sum(len(plan.requests) for _, plan in chosen) > 1:
             futures = [[self.pool.submit(request) for request in plan.requests] for _, plan in chosen]
             answers = [[future.result() for future in futures_of] for futures_of in futures]

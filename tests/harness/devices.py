@@ -76,23 +76,22 @@ class Device:
     def __init__(self, name, api):
         self.name, self.api = name, api
         self.start_anew()
-        self.kept = [self.state()]
 
     def start_anew(self):
         self.view, self.cursors, self.has_all = View(), {LIST: 0}, True
-
-    def state(self):
-        return self.view.copy(), dict(self.cursors), self.has_all
+        self.kept = []
+        self.keep()
 
     def keep(self):
-        self.kept.append(self.state())
+        self.kept.append((self.view.copy(), dict(self.cursors), self.has_all))
 
     def go_back(self, pick, with_view=True):
         """To a kept state, as an application that was killed; or to its cursors alone, with changes that come again."""
-        view, cursors, has_all = self.kept[pick % len(self.kept)]
+        self.kept = self.kept[:pick % len(self.kept) + 1]
+        view, cursors, has_all = self.kept[-1]
+        self.cursors = dict(cursors)
         if with_view:
-            self.view = view.copy()
-        self.cursors, self.has_all = dict(cursors), has_all
+            self.view, self.has_all = view.copy(), has_all
 
     def leap(self):
         """To a cursor that the server has not reached, as after it was restored from a backup."""

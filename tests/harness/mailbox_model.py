@@ -32,9 +32,10 @@ class Message:
         row = {"messageId": str(self.id), "conversationId": self.conversation, "senderId": self.sender,
                "participants": self.participants, "sentTimestamp": self.id // 2,
                "clientMessageId": self.client_message_id, "replyTo": self.reply_to}
-        if self.is_gone_for(user):
-            scope = ({"everyone"} if self.is_deleted else set()) | ({"me"} if user in self.hidden_from else set())
-            return {**row, "messageContent": None, "is edited": None, "reactions": {}, "deletedScope": scope}
+        if self.is_deleted:
+            return {**row, "messageContent": None, "deletedScope": "everyone", "reactions": {}}
+        if user in self.hidden_from:
+            return {**row, "messageContent": None, "deletedScope": "me"}
         return {**row, "messageContent": self.contents, "is edited": self.is_edited, "deletedScope": None,
                 "reactions": {emoji: users for emoji, users in self.reactions.items() if users}}
 
@@ -108,13 +109,16 @@ def as_modelled(row):
     """A Message as the model says it."""
     return {**row, "replyTo": row.get("replyTo"), "deletedScope": row.get("deletedScope"),
             "messageContent": row.get("messageContent"),
-            "is edited": None if "deletedTimestamp" in row else "editedTimestamp" in row,
+            "is edited": "editedTimestamp" in row,
             "reactions": {r["emoji"]: set(r["userIds"]) for r in row.get("reactions", ())}}
 
 
 def _fits(expected, seen):
-    """The model's sets are of what may be, except in reactions."""
-    return seen in expected if isinstance(expected, set) else seen == expected
+    """A set is of what may be: after the first who sees it, all must see the same."""
+    if isinstance(expected, set) and seen in expected:
+        expected.intersection_update({seen})
+        return True
+    return seen == expected
 
 
 def _differing_rows(what, expected, seen):
