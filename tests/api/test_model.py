@@ -70,26 +70,35 @@ class World:
         return any(self.stack.query(name, f"SELECT EXISTS (SELECT FROM parley.{table})")[0][0]
                    for name in self.stack.databases for table in OUTBOXES)
 
-    def settle(self):
-        """All is delivered that is owed, also what the devices' own reading tells others."""
-        for _ in range(2):
-            wait_until(lambda: not self.owed(), 10 * SLOWNESS, "the outboxes are empty")
-            for user in self.users:
-                for i, device in enumerate(self.devices[user.id]):
-                    device.catch_up(SIZES[2 + i])
+    def versions(self):
+        return [self.api.as_user(user).fetch_updates(timeout=0).expect(200)["lastUpdatedTimestamp"] for user in self.users]
 
-    def check(self):
-        self.settle()
+    def settle(self):
+        """All that is owed is there, and every device has all."""
+        wait_until(lambda: not self.owed(), 10 * SLOWNESS, "the outboxes are empty")
         for user in self.users:
-            view = devices.fetched_anew(self.api.as_user(user), size=4)
-            messages, conversations = view.shown(user.id)
-            found = differences(self.model, user.id, messages, conversations)
+            for i, device in enumerate(self.devices[user.id]):
+                device.catch_up(SIZES[2 + i])
+
+    def found(self):
+        for user in self.users:
+            messages, conversations = devices.fetched_anew(self.api.as_user(user), size=4).shown(user.id)
+            yield from differences(self.model, user.id, messages, conversations)
             for device in self.devices[user.id]:
                 for what, anew, held in zip(("messages", "conversations"), (messages, conversations),
                                             device.view.shown(user.id)):
-                    found += [f"{device.name} has {what} {key}: {held.get(key)}, fetched anew: {anew.get(key)}"
-                              for key in anew.keys() | held.keys() if held.get(key) != anew.get(key)]
-            assert not found, "\n".join(found)
+                    yield from (f"{device.name} has {what} {key}: {held.get(key)}, fetched anew: {anew.get(key)}"
+                                for key in anew.keys() | held.keys() if held.get(key) != anew.get(key))
+
+    def check(self):
+        """While nothing changes: that a device has read something may itself be told to others."""
+        deadline, before = time.monotonic() + 20 * SLOWNESS, None
+        while before != self.versions():
+            assert time.monotonic() < deadline, "the mailboxes do not come to rest"
+            before = self.versions()
+            self.settle()
+            found = list(self.found())
+        assert not found, "\n".join(found)
 
     def close(self):
         for those in self.devices.values():

@@ -21,6 +21,16 @@ STATUSES = ("sent", "delivered", "read")
 LIST = None  # The key of the cursor of the whole mailbox, beside those of conversations.
 
 
+def status_of(message, member_states, user_id):
+    """What the others' watermarks say of a message of the user's own."""
+    others = [state for state in member_states if state["userId"] != user_id]
+    status = "sent"
+    for kind, name in (("deliveredUpTo", "delivered"), ("readUpTo", "read")):
+        if others and all(int(state[kind]) >= int(message["messageId"]) for state in others):
+            status = name
+    return status
+
+
 class View:
     def __init__(self, messages=(), conversations=()):
         self.messages, self.conversations = dict(messages), dict(conversations)
@@ -49,16 +59,10 @@ class View:
         return messages, conversations
 
     def _moved_on(self, row, user_id):
+        states = self.conversations.get(row["conversationId"], {}).get("memberStates", ())
         if "status" not in row:
             return row
-        others = [state for state in self.conversations[row["conversationId"]]["memberStates"]
-                  if state["userId"] != user_id]
-        status = "sent"
-        for kind, name in (("deliveredUpTo", "delivered"), ("readUpTo", "read")):
-            if others and all(int(state[kind]) >= int(row["messageId"]) for state in others):
-                status = name
-        assert STATUSES.index(row["status"]) <= STATUSES.index(status), f"{row} is only {status}"
-        return {**row, "status": status}
+        return {**row, "status": max(row["status"], status_of(row, states, user_id), key=STATUSES.index)}
 
 
 def pages(fetch, key, **query):

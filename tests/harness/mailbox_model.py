@@ -6,6 +6,7 @@ it with what a server or a client says. Ids of messages are integers here, all e
 """
 
 from harness.client import conversation_id
+from harness.devices import status_of
 
 SNIPPET = 100
 
@@ -64,6 +65,7 @@ class Model:
 
     def cleared(self, user, conversation):
         self.cleared_up_to[user, conversation] = max(self.conversations[conversation])
+        self.configured(user, conversation, {"pinned": False})
 
     def configured(self, user, conversation, settings):
         self.settings.setdefault((user, conversation), {}).update(settings)
@@ -138,6 +140,11 @@ def differences(model, user, messages, conversations):
     expected_messages, expected_conversations = model.view(user)
     found = list(_differing_rows("message", expected_messages, {k: as_modelled(m) for k, m in messages.items()}))
     found += _differing_rows("conversation", expected_conversations, conversations)
+    for key, row in messages.items():
+        if "status" in row and key[0] in conversations:
+            status = status_of(row, conversations[key[0]]["memberStates"], user)
+            if row["status"] != status or row["senderId"] != user:
+                found.append(f"message {key}: status is {row['status']}, by memberStates {status}")
     for name, row in conversations.items():
         for state in row.get("memberStates", ()) if name in expected_conversations else ():
             for kind, lowest, highest in model.watermarks(state["userId"], name):
