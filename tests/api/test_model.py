@@ -7,6 +7,7 @@ PARLEY_SEED repeats what is chosen (not how requests at once interleave), PARLEY
 
 import collections
 import concurrent.futures
+import contextlib
 import os
 import random
 import time
@@ -28,6 +29,8 @@ IS_LONG = "PARLEY_MODEL_EXAMPLES" in os.environ
 BURSTS = (12, 30) if not IS_LONG else (12, 80)
 TEXTS = st.one_of(st.sampled_from(["x", "e\u0301 \U0001f600" * 40, "\u2028 \"quoted\" \\ \n\r\t\x01"]),
                   st.text("abc \u00e9\U0001f600", min_size=1, max_size=120))
+# How long it looks for a shorter program that fails too.
+SHRINK_S = 60
 OUTBOXES = ("outbox", "change_outbox")
 
 
@@ -116,33 +119,41 @@ def programs(document):
     return st.lists(st.lists(step, max_size=5), min_size=BURSTS[0], max_size=BURSTS[1])
 
 
+class Enough(BaseException):
+    """Ends the search for a shorter program."""
+
+
 @pytest.mark.slow
 @pytest.mark.concurrent
-@pytest.mark.timeout(0 if IS_LONG else 600)
+@pytest.mark.timeout(0 if IS_LONG else 400)
 def test_all_views_agree_with_the_model(api, stack, contract):
+    started, counts, failures = time.monotonic(), collections.Counter(), []
+
     @hypothesis.seed(SEED)
     @hypothesis.settings(max_examples=EXAMPLES, deadline=None, database=None, report_multiple_bugs=False,
                          phases=(hypothesis.Phase.generate, hypothesis.Phase.shrink),
                          suppress_health_check=hypothesis.HealthCheck.all())
     @hypothesis.given(st.integers(3, 5), programs(contract.document))
     def run(count, program):
+        if failures and time.monotonic() > failures[0][0] + SHRINK_S:
+            raise Enough
         world = World(api, stack, pool, count, counts)
         try:
             for burst in program:
                 world.run(burst)
             world.check()
         except Exception as error:
-            failures.append([f"\nPARLEY_SEED={SEED}, {count} users:", *world.trace, f"{error}"])
+            failures.append((time.monotonic(), [f"{count} users:", *world.trace, str(error)], error))
             raise
         finally:
             world.close()
 
-    started, counts, failures = time.monotonic(), collections.Counter(), []
-    try:
-        with concurrent.futures.ThreadPoolExecutor(8) as pool:
-            run()
-    except BaseException:
-        # The first, for what comes of requests at once may not come again, and the last, which is the shortest.
-        print(*(line for failure in failures[:1] + failures[1:][-1:] for line in failure), sep="\n")
-        raise
-    print(f"{EXAMPLES} runs in {time.monotonic() - started:.0f} s: {dict(counts)}")
+    with concurrent.futures.ThreadPoolExecutor(8) as pool, contextlib.suppress(Enough, hypothesis.errors.Flaky):
+        run()
+    print(f"{time.monotonic() - started:.0f} s: {dict(counts)}")
+    if failures:
+        # The first, for what comes of requests at once may not come again, and the shortest.
+        shortest = min(failures, key=lambda failure: len(failure[1]))
+        for _, trace, _ in (failures[0], shortest)[:1 + (shortest is not failures[0])]:
+            print(f"\nPARLEY_SEED={SEED}", *trace, sep="\n")
+        raise shortest[2]
