@@ -102,6 +102,20 @@ and a row of the change outbox. CPU time per request in microseconds.
 """
 
 
+def groups(found):
+    rows = []
+    for point in found:
+        copies, run = point["members"] + 1, point["run"]
+        cost = _cost(run) / copies
+        rows.append([point["members"], f"{run['rate']:,.0f}", f"{run['rate'] * copies:,.0f}", _ms(run["p50_ms"]), _ms(run["p99_ms"]),
+                     f"{cost:.0f}", f"{cost / (_cost(found[0]['run']) / (found[0]['members'] + 1)):.2f}"])
+    return f"""Sends to groups, 16 at once, each to a group of its own. A message's copies are the members' and the group's own; their cost is the
+server's CPU time, in microseconds.
+
+{table(['members', 'sends/s', 'copies/s', 'p50, ms', 'p99, ms', 'CPU a copy', 'beside 2 members'], rows)}
+"""
+
+
 def clients(found):
     rows = [[point["clients"], f"{point['parley']['rate']:,.0f}", _ms(point["parley"]["p50_ms"]),
              _ms(point["parley"]["p99_ms"]),
@@ -216,7 +230,8 @@ def _cost(point):
 
 SECTIONS = (
     ("comparison", "Sends and reads", comparison), ("latency", "Latency of a send", latency),
-    ("push", "Send to event", push), ("receipts", "Receipts", receipts), ("clients", "Sends against clients", clients),
+    ("push", "Send to event", push), ("receipts", "Receipts", receipts),
+    ("groups", "Sends to groups", groups), ("clients", "Sends against clients", clients),
     ("streams", "Idle streams", streams), ("presence", "Users who are online", presence),
     ("growth", "Cost of a send as things grow", growth),
     ("static", "Static responses beside bare libh2o", static),

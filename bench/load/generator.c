@@ -115,14 +115,14 @@ static void set_path(pl_load_request_t *request, const char *path, size_t len)
     request->path_len = len;
 }
 
-static void make_send(pl_load_generator_t *generator, const pl_load_user_t *peer,
+static void make_send(pl_load_generator_t *generator, const char *to, const char *id, size_t id_len,
                       int64_t intended_us, pl_load_request_t *request)
 {
     pl_buffer_t *body = &generator->body;
 
     pl_buffer_clear(body);
-    pl_buffer_append_text(body, "{\"recipientId\":\"");
-    pl_buffer_append(body, peer->id, peer->id_len);
+    pl_buffer_append_text(body, to);
+    pl_buffer_append(body, id, id_len);
     pl_buffer_append_text(body, "\",\"clientMessageId\":\"");
     pl_buffer_append(body, generator->run, generator->run_len);
     append_decimal(body, generator->sequence++);
@@ -213,13 +213,17 @@ void pl_load_generator_next(pl_load_generator_t *generator, int64_t intended_us,
     case PL_LOAD_RECEIPTS:
         make_receipt(generator, request->user, peer, request);
         break;
+    case PL_LOAD_GROUPS:
+        make_send(generator, "{\"conversationId\":\"", request->user->group,
+                  request->user->group_len, intended_us, request);
+        break;
     case PL_LOAD_PRESENCE:
         make_announce(generator, request);
         break;
     case PL_LOAD_SEND:
     case PL_LOAD_PUSH:
     case PL_LOAD_STREAMS:
-        make_send(generator, peer, intended_us, request);
+        make_send(generator, "{\"recipientId\":\"", peer->id, peer->id_len, intended_us, request);
         break;
     }
 }

@@ -36,11 +36,12 @@ enum {
 static const struct argp_option descriptions[] = {
     {"kind", KEY_KIND, "KIND", 0,
      "send, conversations or messages: that request again and again; receipts: each reads a "
-     "conversation to its end; presence: each user in turn announces to be online; streams: open "
-     "event streams and hold them until standard input or "
+     "conversation to its end; groups: each sends to the user's group; presence: each user in turn "
+     "announces to be online; streams: open event streams and hold them until standard input or "
      "--seconds ends; push: send to users who listen, and measure the way to them",
      0},
-    {"users", KEY_USERS, "FILE", 0, "A line \"userId token\" for each user", 0},
+    {"users", KEY_USERS, "FILE", 0,
+     "A line \"userId token\" for each user; for groups, \"userId token groupId\"", 0},
     {"protocol", KEY_PROTOCOL, "h1|h2c", 0, "Default h1", 0},
     {"connections", KEY_CONNECTIONS, "N", 0, "Of all threads together (default 1)", 0},
     {"streams", KEY_STREAMS, "N", 0, "h2c: requests at once on each connection (default 1)", 0},
@@ -88,7 +89,7 @@ static pl_load_kind_t parse_kind(struct argp_state *state, const char *value)
         [PL_LOAD_SEND] = "send",         [PL_LOAD_CONVERSATIONS] = "conversations",
         [PL_LOAD_MESSAGES] = "messages", [PL_LOAD_STREAMS] = "streams",
         [PL_LOAD_PUSH] = "push",         [PL_LOAD_RECEIPTS] = "receipts",
-        [PL_LOAD_PRESENCE] = "presence",
+        [PL_LOAD_PRESENCE] = "presence", [PL_LOAD_GROUPS] = "groups",
     };
 
     for (size_t i = 0; i < sizeof(names) / sizeof(names[0]); i++) {

@@ -15,6 +15,7 @@ typedef enum pl_load_kind {
     PL_LOAD_PUSH,
     PL_LOAD_RECEIPTS,
     PL_LOAD_PRESENCE,
+    PL_LOAD_GROUPS,
 } pl_load_kind_t;
 
 typedef struct pl_load_options {

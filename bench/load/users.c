@@ -16,13 +16,16 @@ static int add(pl_load_users_t *users, const char *line, size_t len, const char 
     static const char bearer[] = "Authorization: ";
     const char *space = memchr(line, ' ', len);
     size_t id_len = space != NULL ? (size_t)(space - line) : 0;
-    size_t token_len = len - id_len - 1;
+    const char *group = space != NULL ? memchr(space + 1, ' ', len - id_len - 1) : NULL;
+    size_t group_len = group != NULL ? (size_t)(line + len - group) - 1 : 0;
+    size_t token_len = len - id_len - 1 - (group != NULL ? group_len + 1 : 0);
     pl_load_user_t *user;
     char *text;
     char *head;
     int head_len;
 
-    if (id_len == 0 || id_len > ID_LENGTH_MAX || token_len == 0 || token_len > TOKEN_LENGTH_MAX)
+    if (id_len == 0 || id_len > ID_LENGTH_MAX || token_len == 0 || token_len > TOKEN_LENGTH_MAX ||
+        (group != NULL && (group_len == 0 || group_len > ID_LENGTH_MAX)))
         return -1;
     if ((users->count & (users->count - 1)) == 0)
         users->user = pl_reallocarray(users->user, users->count > 0 ? users->count * 2 : 1,
@@ -38,6 +41,8 @@ static int add(pl_load_users_t *users, const char *line, size_t len, const char 
     *user = (pl_load_user_t){
         .id = text,
         .id_len = (uint8_t)id_len,
+        .group = group != NULL ? pl_memdup(group + 1, group_len) : NULL,
+        .group_len = (uint8_t)group_len,
         .head = head,
         .head_len = (uint32_t)head_len,
         .authorization = strstr(head, bearer) + sizeof(bearer) - 1,
@@ -65,8 +70,8 @@ int pl_load_users_read(pl_load_users_t *users, const char *path, const char *aut
             len--;
         result = add(users, line, (size_t)len, authority);
         if (result != 0)
-            pl_error_set(error, PL_ERROR_INVALID, "%s: line %u is not \"userId token\"", path,
-                         users->count + 1);
+            pl_error_set(error, PL_ERROR_INVALID, "%s: line %u is not \"userId token [groupId]\"",
+                         path, users->count + 1);
     }
     free(line);
     (void)fclose(file);
@@ -81,6 +86,7 @@ void pl_load_users_dispose(pl_load_users_t *users)
 {
     for (uint32_t i = 0; i < users->count; i++) {
         free((char *)users->user[i].id);
+        free((char *)users->user[i].group);
         free((char *)users->user[i].head);
     }
     free(users->user);

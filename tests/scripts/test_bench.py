@@ -33,7 +33,8 @@ def written_by_a_short_run(tmp_path_factory):
 @pytest.mark.timeout(300)
 def test_every_part_is_measured(written):
     parts = json.loads((written / "results.json").read_text())
-    assert set(parts) == {"comparison", "latency", "push", "clients", "streams", "presence", "static", "receipts", "growth"}
+    assert set(parts) == {"comparison", "latency", "push", "clients", "streams", "presence", "static", "receipts",
+                          "groups", "growth"}
     rows = {row["title"]: row for row in parts["comparison"]["figures"]["rows"]}
     assert len(rows) == 10
     for row in rows.values():

@@ -1,0 +1,48 @@
+"""Sends to groups of 2 to 256 members: what a copy costs. A message's copies are the members' and the group's own."""
+
+import http.client
+import json
+import random
+import urllib.parse
+
+from generators import repeated, run_load
+
+MEMBERS = (2, 16, 64, 256)
+# Sends at once, each to a group of its own. More would only wait for each other in the same lanes.
+SENDERS = 16
+
+
+def _create(bench, connection, users, members, number):
+    """A group of users drawn from all; gives the line of its creator for the load generator."""
+    creator, *others = random.Random(members * 1000 + number).sample(users, members)
+    user_id, token = creator.split()
+    connection.request("POST", "/v1/groups", json.dumps({
+        "name": f"{members} members", "memberIds": [line.split()[0] for line in others],
+        "clientGroupId": f"bench-{members}-{number}"}),
+        {"Authorization": f"Bearer {token}", "Content-Type": "application/json"})
+    answer = connection.getresponse()
+    body = json.loads(answer.read())
+    assert answer.status in (200, 201), body
+    return f"{user_id} {token} {body['groupId']}\n"
+
+
+def _users_file(bench, members):
+    users = bench.users_file.read_text("ascii").splitlines()
+    url = urllib.parse.urlsplit(bench.stack.url)
+    connection = http.client.HTTPConnection(url.hostname, url.port)
+    lines = [_create(bench, connection, users, members, number) for number in range(SENDERS)]
+    connection.close()
+    path = bench.directory / f"users-groups-{members}"
+    path.write_text("".join(lines), encoding="ascii")
+    path.chmod(0o644)
+    return path
+
+
+def measure(bench):
+    points = []
+    for members in MEMBERS:
+        users = _users_file(bench, members)
+        run = repeated(bench, lambda u=users: run_load(bench, "groups", "h1", connections=[SENDERS], users=u))
+        points.append({"members": members, "run": run})
+        print(f"groups of {members}: {run['rate']:,.0f} sends/s, {run['rate'] * (members + 1):,.0f} copies/s", flush=True)
+    return points
