@@ -3,15 +3,21 @@
 -- for the sends. The page of conversations is read from a table of its own that is made for that query alone.
 
 CREATE TABLE conversation (
-    user_id         bigint  NOT NULL,
-    peer_id         bigint  NOT NULL,
-    last_message_id bigint  NOT NULL,
-    read_up_to      bigint  NOT NULL DEFAULT 0,
-    delivered_up_to bigint  NOT NULL DEFAULT 0,
-    version         bigint  NOT NULL,
-    unread_count    integer NOT NULL DEFAULT 0,
-    newest_period   integer NOT NULL,
-    changed_period  integer NOT NULL,
+    user_id              bigint  NOT NULL,
+    peer_id              bigint  NOT NULL,
+    last_message_id      bigint  NOT NULL,
+    read_up_to           bigint  NOT NULL DEFAULT 0,
+    delivered_up_to      bigint  NOT NULL DEFAULT 0,
+    version              bigint  NOT NULL,
+    unread_count         integer NOT NULL DEFAULT 0,
+    newest_period        integer NOT NULL,
+    changed_period       integer NOT NULL,
+    peer_read_up_to      bigint  NOT NULL DEFAULT 0,
+    peer_delivered_up_to bigint  NOT NULL DEFAULT 0,
+    cleared_up_to        bigint  NOT NULL DEFAULT 0,
+    muted_until          bigint  NOT NULL DEFAULT 0,
+    archived             boolean NOT NULL DEFAULT false,
+    pinned               boolean NOT NULL DEFAULT false,
     PRIMARY KEY (user_id, peer_id)
 ) WITH (fillfactor = 70, autovacuum_vacuum_scale_factor = 0.05, autovacuum_analyze_scale_factor = 0.5);
 CREATE INDEX conversation_newest ON conversation (user_id, newest_period);
@@ -35,6 +41,7 @@ CREATE TABLE message (
     sender_id         bigint NOT NULL,
     client_message_id text   COLLATE "C" NOT NULL,
     content           text   COMPRESSION lz4 NOT NULL,
+    extra             jsonb,
     PRIMARY KEY (user_id, peer_id, message_id)
 ) WITH (autovacuum_analyze_scale_factor = 0.5);
 CREATE UNIQUE INDEX message_dedupe ON message (user_id, peer_id, client_message_id) WHERE sender_id = peer_id;

@@ -455,15 +455,14 @@ def test_block_beside_a_send(sessions, admin):
     assert admin.run("SELECT client_message_id FROM parley.message WHERE peer_id = %s ORDER BY 1", ZOE) == [("1",), ("3",)]
 
 
-def change(session, kind, mailbox, argument, companion=0):
+def change_one(session, kind, mailbox, argument, companion=0):
     """The status of one change."""
-    rows = session.run("SELECT part, kind FROM parley.write_changes(ARRAY[%s], ARRAY[%s], ARRAY[%s], ARRAY[%s::bigint])",
-                       kind, mailbox, json.dumps(argument), companion)
-    return next(kind for part, kind in rows if part == "r")
+    status, = change(session, (kind, mailbox, json.dumps(argument), companion))
+    return status
 
 
 def receipt(session, reader, sender, message, kind="readUpTo", companion=None):
-    return change(session, "receipt", reader, {"peerId": str(sender), kind: str(message)},
+    return change_one(session, "receipt", reader, {"peerId": str(sender), kind: str(message)},
                   sender if companion is None else companion)
 
 
@@ -510,10 +509,10 @@ def test_receipts_against_sends(sessions, admin):
                 kind = chance.choice(("readUpTo", "deliveredUpTo"))
                 assert receipt(lanes[number], one, other, message + chance.choice((0, 1, 10**9)), kind) == "done"
             elif what < 0.85:
-                assert change(lanes[number], "deletion", one, {"peerId": str(other), "messageId": str(message),
+                assert change_one(lanes[number], "deletion", one, {"peerId": str(other), "messageId": str(message),
                                                                "timestamp": 1}) == "done"
             else:
-                assert change(lanes[number], "delivered", one, {"version": str(version)}) == "done"
+                assert change_one(lanes[number], "delivered", one, {"version": str(version)}) == "done"
             lanes[number].run("ROLLBACK" if chance.random() < 0.1 else "COMMIT")
 
     def watch():
@@ -538,7 +537,7 @@ def test_receipts_against_sends(sessions, admin):
     owed = admin.run("SELECT target_id, kind, argument::text FROM parley.change_outbox")
     random.Random(1).shuffle(owed)
     for target, kind, argument in owed + owed[:10]:
-        assert change(lanes[0], kind, target, json.loads(argument)) == "done"
+        assert change_one(lanes[0], kind, target, json.loads(argument)) == "done"
     assert admin.run("""SELECT c.user_id FROM parley.conversation c JOIN parley.conversation p ON p.user_id = c.peer_id AND p.peer_id = c.user_id
                         WHERE p.peer_read_up_to <> c.read_up_to OR p.peer_delivered_up_to <> c.delivered_up_to""") == []
     assert admin.run("SELECT test.broken_rules()") == []
