@@ -59,9 +59,8 @@ BEGIN
         UPDATE {shard}.conversation c
         SET delivered_up_to = messages[i], version = raised, changed_period = raised >> 27
         WHERE c.ctid = place;
-        owes := owes || jsonb_build_object(
-            'mailbox', peers[i], 'kind', 'peer_receipt',
-            'argument', jsonb_build_object('peerId', mailbox_id::text, 'deliveredUpTo', messages[i]::text));
+        owes := owes || {shard}.receipt_owed(mailbox_id, peers[i],
+                                             jsonb_build_object('deliveredUpTo', messages[i]::text));
     END LOOP;
 
     IF passed >= slice AND reached < until THEN

@@ -1,7 +1,7 @@
 -- Moves a user's own watermarks in a conversation forward: what they have read, which is delivered too, or been delivered.
 --
 -- argument  peerId; readUpTo, deliveredUpTo: messages, one or both. What is above the conversation's last message is that one
--- Result: status; version, if a watermark has moved. Then it owes the peer what they may see of it: what was read only if the
+-- Result: status; version, if a watermark has moved. Then it owes the peer, or the group, what they may see of it: what was read only if the
 -- user tells who reads (account.read_receipts).
 -- status: done; conversation-not-found.
 --
@@ -58,9 +58,7 @@ BEGIN
         told := told || jsonb_build_object('readUpTo', read_now::text);
     END IF;
     IF told <> '{}' THEN
-        answer := answer || jsonb_build_object('owes', jsonb_build_array(jsonb_build_object(
-            'mailbox', peer, 'kind', 'peer_receipt',
-            'argument', told || jsonb_build_object('peerId', mailbox_id::text))));
+        answer := answer || jsonb_build_object('owes', jsonb_build_array({shard}.receipt_owed(mailbox_id, peer, told)));
     END IF;
     raised := {shard}.next_version(mailbox_id);
     UPDATE {shard}.conversation c
