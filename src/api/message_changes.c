@@ -12,6 +12,7 @@
 #include "api/refusal.h"
 #include "api/reply_check.h"
 #include "api/send_input.h"
+#include "api/user_check.h"
 #include "base/clock.h"
 #include "base/id.h"
 #include "base/json_write.h"
@@ -110,21 +111,138 @@ static void reply(pl_request_t *request, const pl_change_t *change, bool is_comp
     pl_request_reply(request, &head, &body);
 }
 
-static void start(pl_api_t *api, pl_request_t *request, const char *kind, const target_t *target,
-                  bool is_own, pl_buffer_t *argument)
+/* ---- from the request to the change ---- */
+
+/* A change that is asked for: first it is seen that the caller exists, whose token may be older
+ * than their end. */
+typedef struct work {
+    pl_user_check_t caller_check;
+    pl_timer_t timeout; /* for the caller's database */
+    pl_reply_check_t message_check;
+    pl_api_t *api;
+    pl_request_t *request;
+    const char *kind;
+    target_t target;
+    bool is_own;      /* made in the caller's own mailbox and nowhere else */
+    bool is_reaction; /* the message is looked for in the caller's own mailbox first */
+    pl_buffer_t argument;
+} work_t;
+
+static void work_destroy(work_t *work)
 {
+    pl_request_unref(&work->request);
+    pl_buffer_dispose(&work->argument);
+    free(work);
+}
+
+static void make(work_t *work)
+{
+    const target_t *target = &work->target;
     target_t *kept = pl_malloc(sizeof(*kept));
 
     *kept = *target;
-    pl_change_flow_start(api, request,
+    pl_change_flow_start(work->api, work->request,
                          &(pl_change_order_t){
-                             .kind = kind,
-                             .mailbox_id = is_own ? target->caller_id : target->peer_id,
-                             .other_id = is_own ? 0 : target->caller_id,
-                             .argument = argument,
+                             .kind = work->kind,
+                             .mailbox_id = work->is_own ? target->caller_id : target->peer_id,
+                             .other_id = work->is_own ? 0 : target->caller_id,
+                             .argument = &work->argument,
                              .reply = reply,
                              .arg = kept,
                          });
+    work_destroy(work);
+}
+
+static void on_message_checked(work_t *work)
+{
+    if (work->message_check.error == PL_OK && work->message_check.exists) {
+        make(work);
+        return;
+    }
+    if (work->message_check.error != PL_OK)
+        pl_api_reply_overloaded(work->request);
+    else
+        pl_problem_reply(work->request, PL_PROBLEM_MESSAGE_NOT_FOUND,
+                         "The conversation has no such message.");
+    work_destroy(work);
+}
+
+static void on_message_read(pl_reply_check_t *check)
+{
+    on_message_checked(H2O_STRUCT_FROM_MEMBER(work_t, message_check, check));
+}
+
+/* The other's mailbox, which is changed first, may not have a copy yet of what the other has sent.
+ */
+static void check_message(work_t *work)
+{
+    work->message_check.sender_id = work->target.caller_id;
+    work->message_check.recipient_id = work->target.peer_id;
+    work->message_check.message_id = work->target.message_id;
+    work->message_check.on_done = on_message_read;
+    if (pl_reply_check_start(work->api->reaction_checks, &work->message_check))
+        on_message_checked(work);
+}
+
+static void go_on(work_t *work)
+{
+    if (work->is_reaction)
+        check_message(work);
+    else
+        make(work);
+}
+
+static void on_caller_checked(work_t *work)
+{
+    const pl_user_check_t *check = &work->caller_check;
+
+    if (check->error != PL_ERROR_OVERLOADED && (check->exists || check->error != PL_OK)) {
+        go_on(work);
+        return;
+    }
+    if (check->error == PL_ERROR_OVERLOADED)
+        pl_api_reply_overloaded(work->request);
+    else
+        pl_api_reply_no_caller(work->request);
+    work_destroy(work);
+}
+
+static void on_caller_read(pl_user_check_t *check)
+{
+    work_t *work = H2O_STRUCT_FROM_MEMBER(work_t, caller_check, check);
+
+    pl_timer_disarm(&work->timeout);
+    on_caller_checked(work);
+}
+
+static void on_timeout(pl_timer_t *timer)
+{
+    work_t *work = H2O_STRUCT_FROM_MEMBER(work_t, timeout, timer);
+
+    pl_user_check_cancel(work->api->user_checks, &work->caller_check);
+    go_on(work);
+}
+
+/* As a send does (api/messages.c): where the caller's database cannot be asked, the token is
+ * believed, and who comes later waits behind. Takes the argument. */
+static void start(pl_api_t *api, pl_request_t *request, const work_t *order,
+                  const pl_buffer_t *argument)
+{
+    work_t *work = pl_malloc(sizeof(*work));
+
+    *work = *order;
+    work->api = api;
+    work->request = pl_request_ref(request);
+    work->argument = *argument;
+    work->caller_check.user_id = work->target.caller_id;
+    work->caller_check.on_done = on_caller_read;
+    work->caller_check.must_not_wait = true;
+    if (pl_user_check_start(api->user_checks, &work->caller_check)) {
+        on_caller_checked(work);
+        return;
+    }
+    work->timeout.on_fire = on_timeout;
+    pl_timer_arm(api->copy_timeouts, &work->timeout);
 }
 
 /* ---- requests ---- */
@@ -163,7 +281,7 @@ static void on_edit_message(pl_request_t *request, void *worker)
         pl_json_key(&argument, "content");
         pl_json_string(&argument, content, len);
         end_argument_now(&argument);
-        start(worker, request, "message", &target, false, &argument);
+        start(worker, request, &(work_t){.kind = "message", .target = target}, &argument);
     }
     pl_json_free(&json);
 }
@@ -185,56 +303,13 @@ static void on_delete_message(pl_request_t *request, void *worker)
         return;
     begin_argument(&argument, is_own ? target.peer_id : target.caller_id, target.message_id);
     end_argument_now(&argument);
-    start(worker, request, is_own ? "deletion" : "message", &target, is_own, &argument);
-}
-
-/* ---- reactions ---- */
-
-/* One whose message is looked for in the caller's own mailbox: the other's, which is changed first,
- * may not have a copy yet of what the other has sent. */
-typedef struct reaction {
-    pl_reply_check_t check;
-    pl_api_t *api;
-    pl_request_t *request;
-    target_t target;
-    pl_buffer_t argument;
-} reaction_t;
-
-static void on_reaction_checked(reaction_t *reaction)
-{
-    if (reaction->check.error != PL_OK)
-        pl_api_reply_overloaded(reaction->request);
-    else if (!reaction->check.exists)
-        pl_problem_reply(reaction->request, PL_PROBLEM_MESSAGE_NOT_FOUND,
-                         "The conversation has no such message.");
-    else
-        start(reaction->api, reaction->request, "reaction", &reaction->target, false,
-              &reaction->argument);
-    pl_request_unref(&reaction->request);
-    pl_buffer_dispose(&reaction->argument);
-    free(reaction);
-}
-
-static void on_reaction_read(pl_reply_check_t *check)
-{
-    on_reaction_checked(H2O_STRUCT_FROM_MEMBER(reaction_t, check, check));
-}
-
-static void check_reaction(pl_api_t *api, pl_request_t *request, const target_t *target,
-                           const pl_buffer_t *argument)
-{
-    reaction_t *reaction = pl_calloc(1, sizeof(*reaction));
-
-    reaction->api = api;
-    reaction->request = pl_request_ref(request);
-    reaction->target = *target;
-    reaction->argument = *argument;
-    reaction->check.sender_id = target->caller_id;
-    reaction->check.recipient_id = target->peer_id;
-    reaction->check.message_id = target->message_id;
-    reaction->check.on_done = on_reaction_read;
-    if (pl_reply_check_start(api->reaction_checks, &reaction->check))
-        on_reaction_checked(reaction);
+    start(worker, request,
+          &(work_t){
+              .kind = is_own ? "deletion" : "message",
+              .target = target,
+              .is_own = is_own,
+          },
+          &argument);
 }
 
 static void set_reaction(pl_request_t *request, pl_api_t *api, bool is_on)
@@ -259,7 +334,8 @@ static void set_reaction(pl_request_t *request, pl_api_t *api, bool is_on)
     pl_json_key(&argument, "held");
     pl_json_bool(&argument, true);
     pl_json_object_end(&argument);
-    check_reaction(api, request, &target, &argument);
+    start(api, request, &(work_t){.kind = "reaction", .target = target, .is_reaction = true},
+          &argument);
 }
 
 static void on_add_reaction(pl_request_t *request, void *worker)

@@ -298,10 +298,22 @@ def test_token_of_nobody(api, alice, bob):
     nobody_id = str(int(alice.id) + (1 << 20))
     nobody = User(nobody_id, "nobody", tokens.mint(api.key, nobody_id))
     for answer in calls(api, nobody, bob, message_id).values():
-        answer.expect(404)
+        answer.expect(401, code="invalid-token")
     far = User(str(2**63 - 1), "far", tokens.mint(api.key, 2**63 - 1))
     for answer in calls(api, far, bob, message_id).values():
         answer.expect(401)
+
+
+def test_who_is_erased_changes_nothing(api, pair, sent):
+    """With a token from before: what they have sent stays as it was."""
+    one, other = pair
+    before = messages(api, other, one)
+    api.as_user(one).delete_me().expect(204)
+    for answer in calls(api, one, other, sent).values():
+        answer.expect(401, code="invalid-token")
+    assert messages(api, other, one) == before
+    for name, answer in calls(api, other, one, sent).items():
+        answer.expect(*{"delete for me": (200,)}.get(name, (403, 404)))
 
 
 def test_admin_acts_as_their_own_sub_alone(api, alice, bob):
