@@ -17,7 +17,7 @@
 -- A change function is given a locked mailbox. It takes its version by next_version, and answers with an object: status, version,
 -- what else the API says, and `owes`: [{mailbox, kind, argument}], what other mailboxes are to be told. That is an outbox
 -- row, unless the mailbox is the companion. A change that owes has raised its mailbox's version, so that (mailbox, version,
--- ordinal) is a key; the same again owes the same under the same version. What is done again, after a lost connection, by the
+-- ordinal) is a key, or has ordinals of its own (`ordinalsAbove`); the same again owes the same under the same version. What is done again, after a lost connection, by the
 -- relay or by a client that asks again, must change nothing the second time.
 --
 -- All mailboxes are locked first, in the order of their ids: as write_messages does, so that no two batches deadlock.
@@ -65,7 +65,8 @@ BEGIN
         END IF;
         answer := parley.apply_change(kinds[i], mailbox_id, arguments[i]::jsonb);
         FOR owed, ordinal IN
-            SELECT o.owed, o.place FROM jsonb_array_elements(answer -> 'owes') WITH ORDINALITY AS o (owed, place)
+            SELECT o.owed, o.place + coalesce((answer ->> 'ordinalsAbove')::bigint, 0)
+            FROM jsonb_array_elements(answer -> 'owes') WITH ORDINALITY AS o (owed, place)
         LOOP
             target_id := (owed ->> 'mailbox')::bigint;
             kind := owed ->> 'kind';

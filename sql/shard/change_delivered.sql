@@ -1,13 +1,15 @@
 -- A client has presented a cursor: it has all of the mailbox up to there, so what others have sent is delivered up to there.
 --
 -- argument  version: the cursor
--- Result: status; upTo: up to where that is known now; rest: the cursor, if there is more to look at: call again; version, if
--- a watermark has moved. Each peer is owed theirs.
+-- Result: status; upTo: up to where that is known now; rest: the cursor, if there is more to look at: call again. Each peer is
+-- owed theirs.
 -- status: done, also for a cursor from above the mailbox's version, which says nothing.
 --
 -- It looks at the messages since the last time, in the order of versions and a slice at a time, and so costs what is new and
--- not what is there. delivered_version alone is for no reader: to raise it changes no version, and it is not worth a write
--- while there is no message to pass.
+-- not what is there. It is not worth a write while there is no message to pass.
+--
+-- No reader of the mailbox sees what is written here, for who reads a conversation has all of it: so no version is taken, and no
+-- client is woken by its own cursor. What is owed has the cursor for its version, and ordinals that no other change has.
 CREATE OR REPLACE FUNCTION {shard}.change_delivered(mailbox_id bigint, argument jsonb)
     RETURNS jsonb
     LANGUAGE plpgsql VOLATILE SECURITY INVOKER
@@ -29,7 +31,6 @@ DECLARE
     place tid;
     found bigint;
     delivered bigint;
-    raised bigint;
     owes jsonb := '[]';
     rest jsonb := '{}';
 BEGIN
@@ -54,11 +55,7 @@ BEGIN
         WHERE c.user_id = mailbox_id AND c.peer_id >= peers[i]
         ORDER BY c.peer_id LIMIT 1;
         CONTINUE WHEN found IS DISTINCT FROM peers[i] OR delivered >= messages[i];
-        -- One for each: a page of changes is cut between versions.
-        raised := {shard}.next_version(mailbox_id);
-        UPDATE {shard}.conversation c
-        SET delivered_up_to = messages[i], version = raised, changed_period = raised >> 27
-        WHERE c.ctid = place;
+        UPDATE {shard}.conversation c SET delivered_up_to = messages[i] WHERE c.ctid = place;
         owes := owes || {shard}.receipt_owed(mailbox_id, peers[i],
                                              jsonb_build_object('deliveredUpTo', messages[i]::text));
     END LOOP;
@@ -66,15 +63,11 @@ BEGIN
     IF passed >= slice AND reached < until THEN
         rest := jsonb_build_object('rest', until);
         until := reached;
-    ELSIF until = newest THEN
-        -- What came since then is this change, which brings no message.
-        until := coalesce(raised, until);
     END IF;
     IF passed > 0 THEN
         UPDATE {shard}.mailbox m SET delivered_version = until WHERE m.user_id = mailbox_id;
     END IF;
-    RETURN jsonb_build_object('status', 'done', 'upTo', until) || rest
-           || CASE WHEN raised IS NULL THEN '{}' ELSE jsonb_build_object('version', raised, 'owes', owes) END;
+    RETURN jsonb_build_object('status', 'done', 'upTo', until, 'version', until, 'ordinalsAbove', 1000000, 'owes', owes) || rest;
 END
 $$;
 REVOKE ALL ON FUNCTION {shard}.change_delivered(bigint, jsonb) FROM PUBLIC;

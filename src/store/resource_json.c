@@ -70,7 +70,8 @@ static void conversation_state(pl_buffer_t *out, const pl_conversation_t *conver
     pl_json_id(out, state->read_up_to);
     pl_json_key(out, "memberStates");
     pl_json_array_begin(out);
-    member_state(out, conversation->user_id, state->delivered_up_to, state->read_up_to);
+    /* Who reads this has the last message. */
+    member_state(out, conversation->user_id, conversation->last_message_id, state->read_up_to);
     member_state(out, conversation->peer_id, state->peer_delivered_up_to, state->peer_read_up_to);
     pl_json_array_end(out);
     pl_json_key(out, "clearedUpTo");

@@ -65,7 +65,7 @@ static void test_one_message(void **state)
         "\"snippet\":\"hi \\\"you\\\"\",\"lastUpdatedTimestamp\":1001,"
         "\"lastMessageTimestamp\":1000,\"lastMessageId\":\"2000\",\"unreadCount\":7,"
         "\"readUpTo\":\"1900\",\"memberStates\":["
-        "{\"userId\":\"200\",\"deliveredUpTo\":\"0\",\"readUpTo\":\"1900\"},"
+        "{\"userId\":\"200\",\"deliveredUpTo\":\"2000\",\"readUpTo\":\"1900\"},"
         "{\"userId\":\"100\",\"deliveredUpTo\":\"0\",\"readUpTo\":\"1800\"}],"
         "\"clearedUpTo\":\"0\",\"mutedUntil\":0,\"archived\":false,\"pinned\":true}],"
         "\"isDeltaUpdate\":true,\"lastUpdatedTimestamp\":1001,\"hasMore\":false}";
