@@ -42,12 +42,6 @@ async def write(url, contract, writer, recipient, seed):
     return set(ids)
 
 
-def settle(owner):
-    """Until what follows from the readers' cursors, that they have been delivered it all, is in the mailbox."""
-    while owner.fetch_updates(lastUpdatedTimestamp=owner.all_updates()[1], timeout=3).expect(200)["conversations"]:
-        pass
-
-
 async def catch_up(readers):
     stop = asyncio.Event()
     stop.set()
@@ -76,7 +70,7 @@ def test_every_reader_ends_with_the_mailbox(api, stack, contract):
 
     acknowledged = asyncio.run(run())
     assert len(acknowledged) == WRITERS * MESSAGES
-    settle(api.as_user(owner))
+    api.as_user(owner).settled_cursor()
     asyncio.run(catch_up(readers))
     views = {reader.name: reader.messages for reader in readers}
     views["from the beginning"], _, _ = api.as_user(owner).all_updates()

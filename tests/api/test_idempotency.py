@@ -130,7 +130,7 @@ def test_retry_wakes_nobody(api, pair):
     mine = api.as_user(sender)
     key = unique("m")
     mine.send(recipient, "hello", key).expect(201)
-    cursor = api.as_user(recipient).fetch_updates(timeout=0).expect(200)["lastUpdatedTimestamp"]
+    cursor = api.as_user(recipient).settled_cursor()
     mine.send(recipient, "hello", key).expect(200)
     mine.send(recipient, "other", key).expect(409)
     delta = api.as_user(recipient).fetch_updates(lastUpdatedTimestamp=cursor, timeout=1).expect(200)

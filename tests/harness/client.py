@@ -244,6 +244,16 @@ class Api:
                 return messages[::-1]
             before = page["messages"][-1]["messageId"]
 
+    def settled_cursor(self):
+        """The cursor of a mailbox in which nothing changes any more by itself: to present one says what was
+        delivered, and that is a change."""
+        cursor = self.all_updates()[1]
+        while True:
+            delta = self.fetch_updates(lastUpdatedTimestamp=cursor, timeout=2).expect(200)
+            if not delta["messages"] and not delta["conversations"]:
+                return cursor
+            cursor = delta["lastUpdatedTimestamp"]
+
     def all_updates(self, since=0, page_size=100):
         """Every delta from `since` to now: (messages in version order, last cursor, pages)."""
         messages, pages = [], 0
