@@ -6,6 +6,8 @@ CREATE OR REPLACE FUNCTION parley.message_extra(extra jsonb)
 AS $$
 BEGIN
     RETURN nullif(concat_ws(',',
+        '"messageType":' || (extra -> 'messageType')::text,
+        '"systemEvent":' || (extra -> 'systemEvent')::text,
         '"replyTo":' || (extra -> 'replyTo')::text,
         '"editedTimestamp":' || (extra -> 'editedTimestamp')::text,
         '"deletedTimestamp":' || (extra -> 'deletedTimestamp')::text,

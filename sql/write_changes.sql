@@ -16,9 +16,10 @@
 --
 -- A change function is given a locked mailbox. It takes its version by next_version, and answers with an object: status, version,
 -- what else the API says, and `owes`: [{mailbox, kind, argument}], what other mailboxes are to be told. That is an outbox
--- row, unless the mailbox is the companion. A change that owes has raised its mailbox's version, so that (mailbox, version,
--- ordinal) is a key, or has ordinals of its own (`ordinalsAbove`); the same again owes the same under the same version. What is done again, after a lost connection, by the
--- relay or by a client that asks again, must change nothing the second time.
+-- row, unless the mailbox is the companion. A change that owes has raised its mailbox's version, or that of the `mailbox` of its
+-- shard that it names, or has ordinals of its own (`ordinalsAbove`): so (mailbox, version, ordinal) is a key. The same again owes the
+-- same under the same key. What is done again, after a lost connection, by the relay or by a client that asks again, must change
+-- nothing the second time.
 --
 -- All mailboxes are locked first, in the order of their ids: as write_messages does, so that no two batches deadlock.
 CREATE OR REPLACE FUNCTION parley.write_changes(
@@ -78,12 +79,14 @@ BEGIN
             part := 'o';
             version := (answer ->> 'version')::bigint;
             detail := owed ->> 'argument';
+            mailbox_id := coalesce((answer ->> 'mailbox')::bigint, mailbox_ids[i]);
             INSERT INTO parley.change_outbox (mailbox_id, version, ordinal, target_id, kind, argument)
             VALUES (mailbox_id, version, ordinal, target_id, kind, owed -> 'argument')
             ON CONFLICT DO NOTHING;
             RETURN NEXT;
         END LOOP;
         part := 'r';
+        mailbox_id := mailbox_ids[i];
         version := NULL; ordinal := NULL; target_id := NULL;
         kind := answer ->> 'status';
         detail := answer - 'owes';

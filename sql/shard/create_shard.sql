@@ -45,6 +45,11 @@ CREATE TABLE {shard}.change_outbox (LIKE parley.change_outbox INCLUDING ALL)
           autovacuum_analyze_scale_factor = 0, autovacuum_analyze_threshold = 50000,
           autovacuum_vacuum_cost_delay = 0);
 
+CREATE TABLE {shard}.group_profile (LIKE parley.group_profile INCLUDING ALL);
+CREATE UNIQUE INDEX group_profile_creation ON {shard}.group_profile (creator_id, client_group_id);
+CREATE TABLE {shard}.group_member (LIKE parley.group_member INCLUDING ALL);
+CREATE TABLE {shard}.group_view (LIKE parley.group_view INCLUDING ALL);
+
 ALTER TABLE parley.account       ATTACH PARTITION {shard}.account       FOR VALUES FROM ({lower}) TO ({upper});
 ALTER TABLE parley.mailbox       ATTACH PARTITION {shard}.mailbox       FOR VALUES FROM ({lower}) TO ({upper});
 ALTER TABLE parley.conversation  ATTACH PARTITION {shard}.conversation  FOR VALUES FROM ({lower}) TO ({upper});
@@ -52,3 +57,6 @@ ALTER TABLE parley.message       ATTACH PARTITION {shard}.message       FOR VALU
 ALTER TABLE parley.outbox        ATTACH PARTITION {shard}.outbox        FOR VALUES FROM ({lower}) TO ({upper});
 ALTER TABLE parley.block         ATTACH PARTITION {shard}.block         FOR VALUES FROM ({lower}) TO ({upper});
 ALTER TABLE parley.change_outbox ATTACH PARTITION {shard}.change_outbox FOR VALUES FROM ({lower}) TO ({upper});
+ALTER TABLE parley.group_profile ATTACH PARTITION {shard}.group_profile FOR VALUES FROM ({lower}) TO ({upper});
+ALTER TABLE parley.group_member  ATTACH PARTITION {shard}.group_member  FOR VALUES FROM ({lower}) TO ({upper});
+ALTER TABLE parley.group_view    ATTACH PARTITION {shard}.group_view    FOR VALUES FROM ({lower}) TO ({upper});

@@ -10,7 +10,7 @@
 -- if there is no such mailbox, or it is erased.
 -- beginning: of the last message's content at least the first 100 characters. It is all of it up to 400 bytes, since to
 -- count characters costs the server a tenth of a page; the caller cuts.
--- flags: 1 archived, 2 pinned. A conversation that the user has cleared, and in which nothing came since, is in changes alone.
+-- flags: 1 archived, 2 pinned. view: of a group, what group_view_of makes of it. A conversation that the user has cleared, and in which nothing came since, is in changes alone.
 -- is_delta: the rows are all that changed since. Else they are the newest page, since `since` is 0, more than page_size
 -- conversations changed, or tombstones of that age are gone, or it is not from this mailbox.
 -- STABLE: versions and rows are of one snapshot.
@@ -19,7 +19,7 @@ CREATE OR REPLACE FUNCTION {shard}.fetch_conversations(
     RETURNS TABLE (read integer, mailbox_version bigint, is_delta boolean,
                    peer_id bigint, last_message_id bigint, beginning text, unread_count integer, version bigint,
                    read_up_to bigint, delivered_up_to bigint, peer_read_up_to bigint, peer_delivered_up_to bigint,
-                   cleared_up_to bigint, muted_until bigint, flags integer)
+                   cleared_up_to bigint, muted_until bigint, flags integer, view text)
     LANGUAGE plpgsql STABLE SECURITY DEFINER
     SET search_path = pg_catalog, pg_temp
     -- Plans are made once per connection, maybe when the table was empty. No plan here depends on a value: each LIMIT
@@ -57,7 +57,8 @@ BEGIN
                 RETURN QUERY
                 SELECT i, newest, true, c.peer_id, c.last_message_id, m.beginning, c.unread_count, c.version,
                        c.read_up_to, c.delivered_up_to, c.peer_read_up_to, c.peer_delivered_up_to, c.cleared_up_to,
-                       c.muted_until, c.archived::integer + 2 * c.pinned::integer
+                       c.muted_until, c.archived::integer + 2 * c.pinned::integer,
+                       CASE WHEN (c.peer_id >> 8) & 1 = 1 THEN {shard}.group_view_of(c.user_id, c.peer_id) END
                 FROM (VALUES (true)) page
                      LEFT JOIN (SELECT * FROM {shard}.conversation c
                                 WHERE c.user_id = mailbox_id AND c.changed_period >= since >> 27 AND c.version > since
@@ -80,7 +81,8 @@ BEGIN
     RETURN QUERY
     SELECT r.number::integer, b.version, false, c.peer_id, c.last_message_id, m.beginning, c.unread_count,
            c.version, c.read_up_to, c.delivered_up_to, c.peer_read_up_to, c.peer_delivered_up_to, c.cleared_up_to,
-           c.muted_until, c.archived::integer + 2 * c.pinned::integer
+           c.muted_until, c.archived::integer + 2 * c.pinned::integer,
+           CASE WHEN (c.peer_id >> 8) & 1 = 1 THEN {shard}.group_view_of(c.user_id, c.peer_id) END
     FROM unnest(mailbox_ids, page_sizes, skips, sinces) WITH ORDINALITY
              AS r (mailbox_id, page_size, skip, since, number)
          CROSS JOIN LATERAL (SELECT b.version FROM {shard}.mailbox b

@@ -17,7 +17,7 @@ CREATE OR REPLACE FUNCTION {shard}.fetch_updates(mailbox_id bigint, page_size in
     RETURNS TABLE (kind "char", peer_id bigint, message_id bigint, sender_id bigint, client_message_id text,
                    content text, version bigint, extra text, status "char",
                    unread_count integer, read_up_to bigint, delivered_up_to bigint, peer_read_up_to bigint,
-                   peer_delivered_up_to bigint, cleared_up_to bigint, muted_until bigint, flags integer,
+                   peer_delivered_up_to bigint, cleared_up_to bigint, muted_until bigint, flags integer, view text,
                    mailbox_version bigint, is_delta boolean, has_more boolean)
     LANGUAGE plpgsql STABLE SECURITY DEFINER
     SET search_path = pg_catalog, pg_temp
@@ -62,7 +62,7 @@ BEGIN
                               WHERE c.user_id = mailbox_id AND c.peer_id >= m.peer_id
                               ORDER BY c.peer_id LIMIT 1)::"char" END,
                    NULL::integer, NULL::bigint, NULL::bigint, NULL::bigint, NULL::bigint, NULL::bigint, NULL::bigint,
-                   NULL::integer, NULL::bigint, NULL::boolean, NULL::boolean
+                   NULL::integer, NULL::text, NULL::bigint, NULL::boolean, NULL::boolean
             FROM {shard}.message m WHERE m.user_id = mailbox_id
             ORDER BY m.version DESC LIMIT page_size) newest
         ORDER BY version;
@@ -71,6 +71,7 @@ BEGIN
             SELECT 'c'::"char", c.peer_id, c.last_message_id, NULL::bigint, NULL::text, left(m.content, 100), c.version,
                    NULL::text, NULL::"char", c.unread_count, c.read_up_to, c.delivered_up_to, c.peer_read_up_to,
                    c.peer_delivered_up_to, c.cleared_up_to, c.muted_until, c.archived::integer + 2 * c.pinned::integer,
+                   CASE WHEN (c.peer_id >> 8) & 1 = 1 THEN {shard}.group_view_of(c.user_id, c.peer_id) END,
                    NULL::bigint, NULL::boolean, NULL::boolean
             FROM (SELECT *
                   FROM (SELECT * FROM {shard}.conversation c WHERE c.user_id = mailbox_id
@@ -123,7 +124,7 @@ BEGIN
                           WHERE c.user_id = mailbox_id AND c.peer_id >= m.peer_id
                           ORDER BY c.peer_id LIMIT 1)::"char" END,
                NULL::integer, NULL::bigint, NULL::bigint, NULL::bigint, NULL::bigint, NULL::bigint, NULL::bigint,
-               NULL::integer, NULL::bigint, NULL::boolean, NULL::boolean
+               NULL::integer, NULL::text, NULL::bigint, NULL::boolean, NULL::boolean
         FROM {shard}.message m
         WHERE m.user_id = mailbox_id AND m.version > since AND m.version <= cut
         ORDER BY m.version;
@@ -131,6 +132,7 @@ BEGIN
         SELECT 'c'::"char", c.peer_id, c.last_message_id, NULL::bigint, NULL::text, left(m.content, 100), c.version,
                NULL::text, NULL::"char", c.unread_count, c.read_up_to, c.delivered_up_to, c.peer_read_up_to,
                c.peer_delivered_up_to, c.cleared_up_to, c.muted_until, c.archived::integer + 2 * c.pinned::integer,
+               CASE WHEN (c.peer_id >> 8) & 1 = 1 THEN {shard}.group_view_of(c.user_id, c.peer_id) END,
                NULL::bigint, NULL::boolean, NULL::boolean
         FROM (SELECT * FROM {shard}.conversation c
               WHERE c.user_id = mailbox_id AND c.changed_period BETWEEN since >> 27 AND cut >> 27

@@ -1,0 +1,66 @@
+-- Groups. A group is at home in its creator's shard, where it has a mailbox like a user's: whatever happens in it is first a change of
+-- that mailbox, which orders it, and then goes to every member's own.
+
+CREATE TABLE parley.group_profile (
+    group_id            bigint  NOT NULL,
+    creator_id          bigint  NOT NULL,
+    created_timestamp   bigint  NOT NULL,
+    published_timestamp bigint  NOT NULL DEFAULT 0,
+    is_publishing       boolean NOT NULL DEFAULT false,
+    client_group_id     text    COLLATE "C" NOT NULL,
+    request_hash        text    NOT NULL,
+    name                text    NOT NULL,
+    PRIMARY KEY (group_id)
+) PARTITION BY RANGE (group_id);
+COMMENT ON TABLE parley.group_profile IS 'Groups whose home is here. The leaf has the unique index on creator and client_group_id, which makes a creation idempotent.';
+COMMENT ON COLUMN parley.group_profile.request_hash IS 'Of the creation''s name and members: a retry has the same.';
+COMMENT ON COLUMN parley.group_profile.is_publishing IS 'The members are owed the group''s state; published_timestamp is when they were last told of it.';
+
+CREATE TABLE parley.group_member (
+    group_id         bigint NOT NULL,
+    user_id          bigint NOT NULL,
+    since_id         bigint NOT NULL,
+    until_id         bigint,
+    joined_timestamp bigint NOT NULL,
+    delivered_up_to  bigint NOT NULL,
+    read_up_to       bigint NOT NULL,
+    role             text   COLLATE "C" NOT NULL,
+    PRIMARY KEY (group_id, user_id, since_id)
+) PARTITION BY RANGE (group_id);
+COMMENT ON TABLE parley.group_member IS 'Who is or was a member: one row for each time, from the message that says that they joined to the one that says that they left (null: still there).';
+COMMENT ON COLUMN parley.group_member.role IS 'owner, admin or member.';
+
+CREATE TABLE parley.group_view (
+    shard_id    bigint   NOT NULL,
+    group_id    bigint   NOT NULL,
+    revision    bigint   NOT NULL,
+    member_ids  bigint[] NOT NULL,
+    view        text     COMPRESSION lz4 NOT NULL,
+    hidden_view text     COMPRESSION lz4 NOT NULL,
+    PRIMARY KEY (shard_id, group_id)
+) PARTITION BY RANGE (shard_id);
+COMMENT ON TABLE parley.group_view IS 'What the conversations of a shard''s users with a group show of it: one copy for all of them.';
+COMMENT ON COLUMN parley.group_view.shard_id IS 'The lowest id of the shard.';
+COMMENT ON COLUMN parley.group_view.revision IS 'The version of the group''s mailbox that it is of.';
+COMMENT ON COLUMN parley.group_view.view IS 'Members of the Conversation''s JSON object; hidden_view is for who has turned read receipts off.';
+
+-- Leaves in the shards that are here already.
+DO $$
+DECLARE
+    shard record;
+    parent text;
+BEGIN
+    FOR shard IN
+        SELECT n.nspname AS name, pg_get_expr(c.relpartbound, c.oid) AS bound
+        FROM pg_inherits i JOIN pg_class c ON c.oid = i.inhrelid JOIN pg_namespace n ON n.oid = c.relnamespace
+        WHERE i.inhparent = 'parley.message'::regclass
+        ORDER BY n.nspname
+    LOOP
+        FOREACH parent IN ARRAY ARRAY['group_profile', 'group_member', 'group_view'] LOOP
+            EXECUTE format('CREATE TABLE %I.%I (LIKE parley.%I INCLUDING ALL)', shard.name, parent, parent);
+            EXECUTE format('ALTER TABLE parley.%I ATTACH PARTITION %I.%I %s', parent, shard.name, parent, shard.bound);
+        END LOOP;
+        EXECUTE format('CREATE UNIQUE INDEX group_profile_creation ON %I.group_profile (creator_id, client_group_id)', shard.name);
+    END LOOP;
+END
+$$;

@@ -1,0 +1,51 @@
+-- Creates a group in its creator's shard. Made in the creator's mailbox, which does not change by it.
+--
+-- argument  groupId: from the id generator, of this shard; name; memberIds: the others, whom the server knows to exist;
+--           clientGroupId; maxMembers
+-- Result: status, groupId, isDuplicate. status: done; client-group-id-reused: for a group of other name or members; group-full;
+-- id-taken: call again with another.
+CREATE OR REPLACE FUNCTION {shard}.change_group_create(mailbox_id bigint, argument jsonb)
+    RETURNS jsonb
+    LANGUAGE plpgsql VOLATILE SECURITY INVOKER
+    SET search_path = pg_catalog, pg_temp
+    SET plan_cache_mode = force_generic_plan
+    SET enable_seqscan = off
+    SET enable_bitmapscan = off
+    SET enable_sort = off
+AS $$
+DECLARE
+    new_id bigint := argument ->> 'groupId';
+    members bigint[] := ARRAY(SELECT DISTINCT m.id::bigint
+                              FROM jsonb_array_elements_text(argument -> 'memberIds') AS m (id)
+                              WHERE m.id::bigint <> mailbox_id ORDER BY 1);
+    hash text := encode(sha256(convert_to((argument ->> 'name') || members::text, 'UTF8')), 'hex');
+    there bigint;
+    there_hash text;
+    clock bigint := extract(epoch FROM clock_timestamp()) * 1000000;
+BEGIN
+    SELECT p.group_id, p.request_hash INTO there, there_hash FROM {shard}.group_profile p
+    WHERE p.creator_id = mailbox_id AND p.client_group_id = argument ->> 'clientGroupId';
+    IF there IS NOT NULL THEN
+        RETURN CASE WHEN there_hash = hash
+                    THEN jsonb_build_object('status', 'done', 'groupId', there::text, 'isDuplicate', true)
+                    ELSE '{"status": "client-group-id-reused"}' END;
+    ELSIF cardinality(members) + 1 > (argument -> 'maxMembers')::integer THEN
+        RETURN '{"status": "group-full"}';
+    END IF;
+    INSERT INTO {shard}.mailbox (user_id, version) VALUES (new_id, clock) ON CONFLICT DO NOTHING;
+    IF NOT FOUND THEN
+        RETURN '{"status": "id-taken"}';
+    END IF;
+    INSERT INTO {shard}.group_profile (group_id, creator_id, created_timestamp, client_group_id, request_hash, name)
+    VALUES (new_id, mailbox_id, clock, argument ->> 'clientGroupId', hash, argument ->> 'name');
+    INSERT INTO {shard}.group_member (group_id, user_id, since_id, joined_timestamp, delivered_up_to, read_up_to, role)
+    SELECT new_id, u.user_id, clock * 2, clock, clock * 2, clock * 2,
+           CASE WHEN u.user_id = mailbox_id THEN 'owner' ELSE 'member' END
+    FROM unnest(mailbox_id || members) AS u (user_id);
+    RETURN {shard}.post_group_event(new_id, clock * 2, mailbox_id, jsonb_build_object(
+               'type', 'group-created', 'name', argument -> 'name',
+               'userIds', ARRAY(SELECT m::text FROM unnest(members) m)))
+           || '{"isDuplicate": false}';
+END
+$$;
+REVOKE ALL ON FUNCTION {shard}.change_group_create(bigint, jsonb) FROM PUBLIC;

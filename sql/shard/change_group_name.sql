@@ -1,0 +1,32 @@
+-- Renames a group.
+--
+-- argument  actorId, name
+-- status: done; group-not-found: the actor is no member; forbidden: and neither its owner nor an admin.
+CREATE OR REPLACE FUNCTION {shard}.change_group_name(mailbox_id bigint, argument jsonb)
+    RETURNS jsonb
+    LANGUAGE plpgsql VOLATILE SECURITY INVOKER
+    SET search_path = pg_catalog, pg_temp
+    SET plan_cache_mode = force_generic_plan
+    SET enable_seqscan = off
+    SET enable_bitmapscan = off
+    SET enable_sort = off
+AS $$
+DECLARE
+    actor bigint := argument ->> 'actorId';
+    actor_role text := {shard}.group_role_of(mailbox_id, actor);
+BEGIN
+    IF actor_role IS NULL THEN
+        RETURN '{"status": "group-not-found"}';
+    ELSIF actor_role = 'member' THEN
+        RETURN '{"status": "forbidden"}';
+    END IF;
+    UPDATE {shard}.group_profile p SET name = argument ->> 'name'
+    WHERE p.group_id = mailbox_id AND p.name <> argument ->> 'name';
+    IF NOT FOUND THEN
+        RETURN '{"status": "done"}';
+    END IF;
+    RETURN {shard}.post_group_event(mailbox_id, {shard}.next_version(mailbox_id) * 2, actor,
+                                    jsonb_build_object('type', 'group-renamed', 'name', argument -> 'name'));
+END
+$$;
+REVOKE ALL ON FUNCTION {shard}.change_group_name(bigint, jsonb) FROM PUBLIC;

@@ -1,0 +1,30 @@
+-- Owes the members the group's state, once a second at most.
+--
+-- argument  empty
+-- status: done; missing: it is too soon.
+CREATE OR REPLACE FUNCTION {shard}.change_group_publish(mailbox_id bigint, argument jsonb)
+    RETURNS jsonb
+    LANGUAGE plpgsql VOLATILE SECURITY INVOKER
+    SET search_path = pg_catalog, pg_temp
+    SET plan_cache_mode = force_generic_plan
+    SET enable_seqscan = off
+    SET enable_bitmapscan = off
+    SET enable_sort = off
+AS $$
+DECLARE
+    clock bigint := extract(epoch FROM clock_timestamp()) * 1000000;
+    raised bigint;
+BEGIN
+    UPDATE {shard}.group_profile p SET is_publishing = false, published_timestamp = clock
+    WHERE p.group_id = mailbox_id AND p.is_publishing AND p.published_timestamp <= clock - 1000000;
+    IF NOT FOUND THEN
+        RETURN jsonb_build_object('status', CASE WHEN (SELECT p.is_publishing FROM {shard}.group_profile p
+                                                       WHERE p.group_id = mailbox_id) THEN 'missing' ELSE 'done' END);
+    END IF;
+    raised := {shard}.next_version(mailbox_id);
+    RETURN jsonb_build_object('status', 'done', 'version', raised, 'owes', {shard}.group_owes(
+        {shard}.group_members_at(mailbox_id, NULL), 'group_view',
+        jsonb_build_object('groupId', mailbox_id::text, 'state', {shard}.group_state(mailbox_id))));
+END
+$$;
+REVOKE ALL ON FUNCTION {shard}.change_group_publish(bigint, jsonb) FROM PUBLIC;

@@ -1,0 +1,27 @@
+-- Sets or takes back a reaction to a message of a group, in the group's own mailbox first.
+--
+-- argument  as change_reaction
+-- status: as change_reaction; group-not-found: the actor is no member.
+CREATE OR REPLACE FUNCTION {shard}.change_group_reaction(mailbox_id bigint, argument jsonb)
+    RETURNS jsonb
+    LANGUAGE plpgsql VOLATILE SECURITY INVOKER
+    SET search_path = pg_catalog, pg_temp
+    SET plan_cache_mode = force_generic_plan
+    SET enable_seqscan = off
+    SET enable_bitmapscan = off
+    SET enable_sort = off
+AS $$
+DECLARE
+    actor bigint := argument ->> 'actorId';
+    sender bigint := {shard}.group_sender_of(mailbox_id, actor, (argument ->> 'messageId')::bigint);
+BEGIN
+    IF {shard}.group_role_of(mailbox_id, actor) IS NULL THEN
+        RETURN '{"status": "group-not-found"}';
+    ELSIF sender IS NULL THEN
+        RETURN '{"status": "message-not-found"}';
+    END IF;
+    RETURN {shard}.group_change_of(mailbox_id, 'reaction', {shard}.change_reaction(
+        mailbox_id, argument || jsonb_build_object('peerId', sender::text)));
+END
+$$;
+REVOKE ALL ON FUNCTION {shard}.change_group_reaction(bigint, jsonb) FROM PUBLIC;

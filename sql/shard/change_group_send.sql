@@ -1,0 +1,45 @@
+-- A message to a group: its first-written copy, in the group's own mailbox, which orders and dedupes.
+--
+-- argument  senderId, clientMessageId, content, timestamp: when it reached a server, microseconds; extra, or none
+-- Result: status, messageId. status: done; duplicate: it was sent before, nothing changes; client-message-id-reused; group-not-found: the sender
+-- is no member. It owes every member of this moment their copy.
+CREATE OR REPLACE FUNCTION {shard}.change_group_send(mailbox_id bigint, argument jsonb)
+    RETURNS jsonb
+    LANGUAGE plpgsql VOLATILE SECURITY INVOKER
+    SET search_path = pg_catalog, pg_temp
+    SET plan_cache_mode = force_generic_plan
+    SET enable_seqscan = off
+    SET enable_bitmapscan = off
+    SET enable_sort = off
+AS $$
+DECLARE
+    sender bigint := argument ->> 'senderId';
+    key text := argument ->> 'clientMessageId';
+    there bigint;
+    is_same boolean;
+    last_version bigint;
+    sent bigint;
+BEGIN
+    SELECT m.message_id, parley.is_as_sent(m.content, m.extra, argument ->> 'content', argument -> 'extra')
+    INTO there, is_same
+    FROM {shard}.message m
+    WHERE m.user_id = mailbox_id AND m.peer_id = sender AND m.client_message_id = key AND m.sender_id = m.peer_id;
+    IF there IS NOT NULL THEN
+        RETURN jsonb_build_object('status', CASE WHEN is_same THEN 'duplicate' ELSE 'client-message-id-reused' END,
+                                  'messageId', there::text);
+    ELSIF {shard}.group_role_of(mailbox_id, sender) IS NULL THEN
+        RETURN '{"status": "group-not-found"}';
+    END IF;
+    SELECT b.version INTO last_version FROM {shard}.mailbox b WHERE b.user_id = mailbox_id;
+    sent := greatest((argument -> 'timestamp')::bigint, last_version + 1);
+    UPDATE {shard}.mailbox b SET version = sent WHERE b.user_id = mailbox_id;
+    INSERT INTO {shard}.message (user_id, peer_id, message_id, version, sender_id, client_message_id, content, extra)
+    VALUES (mailbox_id, sender, sent * 2, sent, sender, key, argument ->> 'content', nullif(argument -> 'extra', 'null'));
+    RETURN jsonb_build_object(
+        'status', 'done', 'messageId', (sent * 2)::text, 'version', sent,
+        'owes', {shard}.group_owes(
+            {shard}.group_members_at(mailbox_id, sent * 2), 'group_message',
+            (argument - 'timestamp') || jsonb_build_object('groupId', mailbox_id::text, 'messageId', (sent * 2)::text)));
+END
+$$;
+REVOKE ALL ON FUNCTION {shard}.change_group_send(bigint, jsonb) FROM PUBLIC;

@@ -1,0 +1,31 @@
+-- A group whose home is in this shard, as the API has it.
+--
+-- id      of the group
+-- caller  who asks
+-- Result: a JSON object as text; null: there is no such group, or the caller is no member.
+CREATE OR REPLACE FUNCTION {shard}.fetch_group(id bigint, caller bigint)
+    RETURNS text
+    LANGUAGE plpgsql STABLE SECURITY DEFINER
+    SET search_path = pg_catalog, pg_temp
+    SET plan_cache_mode = force_generic_plan
+    SET enable_seqscan = off
+    SET enable_bitmapscan = off
+AS $$
+BEGIN
+    IF {shard}.group_role_of(id, caller) IS NULL THEN
+        RETURN NULL;
+    END IF;
+    RETURN (
+        SELECT jsonb_build_object(
+            'groupId', id::text, 'name', p.name, 'createdTimestamp', p.created_timestamp,
+            'ownerId', (SELECT g.user_id::text FROM {shard}.group_member g
+                        WHERE g.group_id = id AND g.until_id IS NULL AND g.role = 'owner'),
+            'members', (SELECT jsonb_agg(jsonb_build_object('userId', g.user_id::text, 'role', g.role,
+                                                            'joinedTimestamp', g.joined_timestamp)
+                                         ORDER BY g.joined_timestamp, g.user_id)
+                        FROM {shard}.group_member g WHERE g.group_id = id AND g.until_id IS NULL))
+        FROM {shard}.group_profile p WHERE p.group_id = id);
+END
+$$;
+REVOKE ALL ON FUNCTION {shard}.fetch_group(bigint, bigint) FROM PUBLIC;
+GRANT EXECUTE ON FUNCTION {shard}.fetch_group(bigint, bigint) TO parley_server;

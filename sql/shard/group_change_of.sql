@@ -1,0 +1,30 @@
+-- The answer of a change of a group's message, with what it owes turned to the members who have the message and are there still.
+--
+-- answer  of change_message or change_reaction in the group's mailbox
+-- kind    which of them
+CREATE OR REPLACE FUNCTION {shard}.group_change_of(mailbox_id bigint, kind text, answer jsonb)
+    RETURNS jsonb
+    LANGUAGE plpgsql STABLE SECURITY INVOKER
+    SET search_path = pg_catalog, pg_temp
+    SET plan_cache_mode = force_generic_plan
+    SET enable_seqscan = off
+    SET enable_bitmapscan = off
+    SET enable_sort = off
+AS $$
+DECLARE
+    change jsonb := answer #> '{owes,0,argument}';
+    message bigint := change ->> 'messageId';
+BEGIN
+    IF change IS NULL THEN
+        RETURN answer;
+    END IF;
+    RETURN answer || jsonb_build_object('owes', {shard}.group_owes(
+        ARRAY(SELECT g.user_id FROM {shard}.group_member g
+              WHERE g.group_id = mailbox_id AND g.until_id IS NULL AND EXISTS (
+                  SELECT FROM {shard}.group_member had
+                  WHERE had.group_id = mailbox_id AND had.user_id = g.user_id AND had.since_id <= message
+                        AND (had.until_id IS NULL OR had.until_id >= message))),
+        'group_apply', jsonb_build_object('kind', kind, 'change', change)));
+END
+$$;
+REVOKE ALL ON FUNCTION {shard}.group_change_of(bigint, text, jsonb) FROM PUBLIC;

@@ -1,0 +1,21 @@
+-- A group's members for whom a message is: those who were there when it was sent, be they gone now or not.
+--
+-- mailbox_id  of the group
+-- message     its id; null: who is there now
+CREATE OR REPLACE FUNCTION {shard}.group_members_at(mailbox_id bigint, message bigint)
+    RETURNS bigint[]
+    LANGUAGE plpgsql STABLE SECURITY INVOKER
+    SET search_path = pg_catalog, pg_temp
+    SET plan_cache_mode = force_generic_plan
+    SET enable_seqscan = off
+    SET enable_bitmapscan = off
+    SET enable_sort = off
+AS $$
+BEGIN
+    RETURN ARRAY(SELECT g.user_id FROM {shard}.group_member g
+                 WHERE g.group_id = mailbox_id AND coalesce(g.since_id <= message, true)
+                       AND (g.until_id IS NULL OR g.until_id >= message)
+                 ORDER BY g.user_id);
+END
+$$;
+REVOKE ALL ON FUNCTION {shard}.group_members_at(bigint, bigint) FROM PUBLIC;

@@ -1,0 +1,16 @@
+-- A user's role in a group whose home is here; null: they are no member.
+CREATE OR REPLACE FUNCTION {shard}.group_role_of(mailbox_id bigint, member bigint)
+    RETURNS text
+    LANGUAGE plpgsql STABLE SECURITY INVOKER
+    SET search_path = pg_catalog, pg_temp
+    SET plan_cache_mode = force_generic_plan
+    SET enable_seqscan = off
+    SET enable_bitmapscan = off
+    SET enable_sort = off
+AS $$
+BEGIN
+    RETURN (SELECT g.role FROM {shard}.group_member g
+            WHERE g.group_id = mailbox_id AND g.user_id = member AND g.until_id IS NULL);
+END
+$$;
+REVOKE ALL ON FUNCTION {shard}.group_role_of(bigint, bigint) FROM PUBLIC;

@@ -1,0 +1,132 @@
+-- Groups in the database: creation, membership and messages are one order in the group's own mailbox, and what it owes brings every member's
+-- mailbox to the same; who joins sees what comes after, who left keeps what came before; receipts, edits and reactions follow.
+BEGIN;
+SET search_path = test, tap, public;
+SELECT no_plan();
+
+CREATE TEMP TABLE ids AS
+SELECT test.user(0, 1) AS ann, test.user(1, 1) AS bob, test.user(1, 2) AS cat, test.user(3, 1) AS dan,
+       (test.id(0, 0) + 256) AS grp;
+
+CREATE FUNCTION pg_temp.change(kind text, mailbox bigint, argument jsonb) RETURNS jsonb LANGUAGE sql AS $$
+    SELECT c.detail::jsonb || jsonb_build_object('status', c.kind)
+    FROM parley.write_changes(ARRAY[kind], ARRAY[mailbox], ARRAY[argument::text], ARRAY[0::bigint]) c WHERE c.part = 'r'
+$$;
+CREATE FUNCTION pg_temp.status(kind text, mailbox bigint, argument jsonb) RETURNS text LANGUAGE sql AS $$
+    SELECT pg_temp.change(kind, mailbox, argument) ->> 'status'
+$$;
+-- Makes what is owed, and what that owes, until nothing but what is 'missing' is left; the last first, if asked to.
+CREATE FUNCTION pg_temp.deliver(backwards boolean DEFAULT false) RETURNS integer LANGUAGE plpgsql AS $$
+DECLARE
+    owed record;
+    made integer := 0;
+    round integer;
+BEGIN
+    LOOP
+        round := 0;
+        FOR owed IN SELECT * FROM parley.change_outbox
+                    ORDER BY CASE WHEN backwards THEN -version ELSE version END, ordinal LOOP
+            CONTINUE WHEN pg_temp.status(owed.kind, owed.target_id, owed.argument) = 'missing';
+            DELETE FROM parley.change_outbox o
+            WHERE (o.mailbox_id, o.version, o.ordinal) = (owed.mailbox_id, owed.version, owed.ordinal);
+            round := round + 1;
+        END LOOP;
+        EXIT WHEN round = 0;
+        made := made + round;
+    END LOOP;
+    RETURN made;
+END
+$$;
+CREATE FUNCTION pg_temp.ids(VARIADIC users bigint[]) RETURNS jsonb LANGUAGE sql AS $$
+    SELECT to_jsonb(ARRAY(SELECT u::text FROM unnest(users) u))
+$$;
+CREATE FUNCTION pg_temp.send(sender bigint, key text, content text, at bigint DEFAULT 1) RETURNS jsonb LANGUAGE sql AS $$
+    SELECT pg_temp.change('group_send', grp, jsonb_build_object(
+        'senderId', sender::text, 'clientMessageId', key, 'content', content, 'timestamp', at)) FROM ids
+$$;
+-- What a mailbox has of the group, in order: contents, and types of events.
+CREATE FUNCTION pg_temp.log(mailbox bigint) RETURNS text LANGUAGE sql AS $$
+    SELECT string_agg(coalesce(m.extra #>> '{systemEvent,type}', m.content), ' ' ORDER BY m.message_id)
+    FROM parley.message m, ids WHERE m.user_id = mailbox AND (m.peer_id = grp OR mailbox = grp)
+$$;
+
+SELECT is(pg_temp.change('group_create', ann, jsonb_build_object('groupId', grp::text, 'name', 'Trip', 'memberIds', pg_temp.ids(bob, cat),
+          'clientGroupId', 'g1', 'maxMembers', 4)) - 'version' - 'mailbox', jsonb_build_object('status', 'done', 'groupId', grp::text, 'isDuplicate', false), 'a group') FROM ids;
+SELECT is((SELECT count(*)::integer FROM parley.change_outbox), 2, 'owes one change to each of its members'' shards');
+SELECT is(pg_temp.deliver(), 2, 'which are made');
+SELECT is(pg_temp.log(u), 'group-created', 'every member has its beginning') FROM ids, unnest(ARRAY[ann, bob, cat, grp]) u;
+SELECT is(pg_temp.change('group_create', ann, jsonb_build_object('groupId', (grp + 1)::text, 'name', 'Trip', 'memberIds', pg_temp.ids(cat, bob),
+          'clientGroupId', 'g1', 'maxMembers', 4)), jsonb_build_object('status', 'done', 'groupId', grp::text, 'isDuplicate', true), 'a retry finds it') FROM ids;
+SELECT is(pg_temp.status('group_create', ann, jsonb_build_object('groupId', (grp + 1)::text, 'name', 'Tour', 'memberIds', pg_temp.ids(cat, bob),
+          'clientGroupId', 'g1', 'maxMembers', 4)), 'client-group-id-reused', 'with another name it is refused') FROM ids;
+SELECT is(pg_temp.status('group_create', ann, jsonb_build_object('groupId', (grp + 1)::text, 'name', 'Tour', 'memberIds', pg_temp.ids(cat, bob),
+          'clientGroupId', 'g2', 'maxMembers', 2)), 'group-full', 'and with too many') FROM ids;
+
+SELECT is(pg_temp.send(bob, 'k1', 'hi') ->> 'status', 'done', 'a member sends') FROM ids;
+SELECT is(pg_temp.send(bob, 'k1', 'hi') ->> 'status', 'duplicate', 'once') FROM ids;
+SELECT is(pg_temp.send(bob, 'k1', 'ho') ->> 'status', 'client-message-id-reused', 'under one key one content') FROM ids;
+SELECT is(pg_temp.send(ann, 'k1', 'ho') ->> 'status', 'done', 'each has keys of their own') FROM ids;
+SELECT is(pg_temp.send(dan, 'k1', 'me') ->> 'status', 'group-not-found', 'who is no member does not') FROM ids;
+SELECT is((SELECT min(unread_count) || ' ' || max(unread_count) FROM parley.conversation, ids WHERE peer_id = grp), '0 1', 'until it is delivered nobody has it');
+SELECT is(pg_temp.deliver(true), 4, 'it is delivered in any order');
+SELECT is(pg_temp.log(u), 'group-created hi ho', 'all have one order') FROM ids, unnest(ARRAY[ann, bob, cat, grp]) u;
+SELECT is(unread_count, 3, 'others'' messages are unread') FROM parley.conversation, ids WHERE user_id = cat;
+SELECT is(unread_count, 1, 'one''s own are not') FROM parley.conversation, ids WHERE user_id = ann;
+
+-- Membership.
+SELECT is(pg_temp.status('group_join', grp, jsonb_build_object('actorId', bob::text, 'userIds', pg_temp.ids(dan), 'maxMembers', 4)), 'forbidden', 'a member adds nobody') FROM ids;
+SELECT is(pg_temp.status('group_role', grp, jsonb_build_object('actorId', ann::text, 'userId', bob::text, 'role', 'admin')), 'done', 'the owner makes an admin') FROM ids;
+SELECT is(pg_temp.status('group_join', grp, jsonb_build_object('actorId', bob::text, 'userIds', pg_temp.ids(dan), 'maxMembers', 3)), 'group-full', 'who is bound by the limit') FROM ids;
+SELECT is(pg_temp.status('group_join', grp, jsonb_build_object('actorId', bob::text, 'userIds', pg_temp.ids(dan, cat), 'maxMembers', 4)), 'done', 'and adds') FROM ids;
+SELECT is(pg_temp.send(dan, 'k1', 'new') ->> 'status', 'done', 'who then sends') FROM ids;
+-- A send is under way while a member leaves.
+SELECT is(pg_temp.send(ann, 'k2', 'before') ->> 'status', 'done', 'a send') FROM ids;
+SELECT is(pg_temp.status('group_leave', grp, jsonb_build_object('actorId', cat::text, 'userId', cat::text)), 'done', 'a member leaves') FROM ids;
+SELECT is(pg_temp.send(ann, 'k3', 'after') ->> 'status', 'done', 'another send') FROM ids;
+SELECT is(pg_temp.send(cat, 'k3', 'after') ->> 'status', 'group-not-found', 'who has left sends nothing') FROM ids;
+SELECT pg_temp.deliver(true) \g /dev/null
+SELECT is(pg_temp.log(dan), 'members-added new before member-left after', 'who joins sees what comes after') FROM ids;
+SELECT is(pg_temp.log(cat), 'group-created hi ho role-changed members-added new before member-left', 'who leaves keeps what came before') FROM ids;
+SELECT is(pg_temp.log(ann), 'group-created hi ho role-changed members-added new before member-left after', 'and the others have it all') FROM ids;
+SELECT is(shard_0001.group_view_of(cat, grp), '', 'who has left sees no members') FROM ids;
+SELECT is((shard_0001.fetch_group(grp, cat)), NULL, 'nor the group') FROM ids;
+SELECT matches(shard_0001.group_view_of(bob, grp), '^"name":"Trip","participants":\["', 'the others do') FROM ids;
+SELECT is(pg_temp.status('group_leave', grp, jsonb_build_object('actorId', bob::text, 'userId', ann::text)), 'forbidden', 'an admin does not remove the owner') FROM ids;
+SELECT is(pg_temp.status('group_leave', grp, jsonb_build_object('actorId', ann::text, 'userId', ann::text)), 'done', 'the owner leaves') FROM ids;
+SELECT is((shard_0000.fetch_group(grp, bob))::jsonb ->> 'ownerId', bob::text, 'the admin inherits') FROM ids;
+SELECT is(pg_temp.status('group_join', grp, jsonb_build_object('actorId', bob::text, 'userIds', pg_temp.ids(ann), 'maxMembers', 4)), 'done', 'and adds the former owner') FROM ids;
+SELECT pg_temp.deliver() \g /dev/null
+SELECT is(pg_temp.log(ann), 'group-created hi ho role-changed members-added new before member-left after member-left members-added', 'who comes again goes on') FROM ids;
+SELECT is(pg_temp.status('group_name', grp, jsonb_build_object('actorId', ann::text, 'name', 'Tour')), 'forbidden', 'as a member') FROM ids;
+SELECT is(pg_temp.status('group_name', grp, jsonb_build_object('actorId', bob::text, 'name', 'Tour "2"')), 'done', 'the owner renames') FROM ids;
+SELECT pg_temp.deliver() \g /dev/null
+SELECT matches(shard_0000.group_view_of(ann, grp), '^"name":"Tour \\"2\\"",', 'which all see') FROM ids;
+
+-- Changes of messages.
+CREATE TEMP TABLE sent AS SELECT pg_temp.send(ann, 'e1', 'tpyo') ->> 'messageId' AS id FROM ids;
+SELECT is(pg_temp.status('group_edit', grp, jsonb_build_object('actorId', bob::text, 'messageId', id, 'content', 'x', 'timestamp', 1)), 'not-sender', 'only its sender edits a message') FROM ids, sent;
+SELECT is(pg_temp.status('group_edit', grp, jsonb_build_object('actorId', ann::text, 'messageId', id, 'content', 'typo', 'timestamp', 1)), 'done', 'who does, before it is delivered') FROM ids, sent;
+SELECT is(pg_temp.status('group_reaction', grp, jsonb_build_object('actorId', bob::text, 'messageId', id, 'emoji', '+', 'on', true)), 'done', 'another reacts') FROM ids, sent;
+SELECT pg_temp.deliver(true) \g /dev/null
+SELECT is(m.content || ' ' || (m.extra -> 'reactions'), 'typo {"+": ["' || bob || '"]}', 'all have both')
+FROM ids, sent, unnest(ARRAY[ann, bob, dan]) u JOIN parley.message m ON m.user_id = u WHERE m.message_id = sent.id::bigint AND m.peer_id = grp;
+SELECT is(pg_temp.status('group_edit', grp, jsonb_build_object('actorId', cat::text, 'messageId', id, 'content', 'x', 'timestamp', 1)), 'group-not-found', 'who has left changes nothing') FROM ids, sent;
+
+-- Receipts.
+SELECT is(pg_temp.status('group_receipt', grp, jsonb_build_object('userId', u::text, 'readUpTo', id, 'deliveredUpTo', id)), 'done', 'a receipt')
+FROM ids, sent, unnest(ARRAY[ann, bob]) u;
+SELECT is((SELECT count(*)::integer FROM parley.change_outbox), 1, 'two receipts are told together');
+SELECT pg_temp.deliver() \g /dev/null
+SELECT is(peer_read_up_to = sent.id::bigint, user_id = dan, 'read by all others, to who has not read') FROM parley.conversation, ids, sent WHERE peer_id = grp AND user_id IN (ann, bob, dan);
+SELECT is(pg_temp.status('group_receipt', grp, jsonb_build_object('userId', dan::text, 'readUpTo', id, 'deliveredUpTo', id)), 'done', 'another receipt') FROM ids, sent;
+SELECT is(pg_temp.deliver(), 0, 'is not told within a second of the last');
+UPDATE parley.group_profile SET published_timestamp = 0;
+SELECT pg_temp.deliver() \g /dev/null
+SELECT is(peer_read_up_to, sent.id::bigint, 'and then all have read') FROM parley.conversation, ids, sent WHERE peer_id = grp AND user_id IN (ann, bob, dan);
+SELECT is((SELECT count(*)::integer FROM parley.change_outbox), 0, 'nothing is owed');
+SELECT is_empty($$SELECT FROM parley.message m JOIN parley.mailbox b USING (user_id) WHERE m.version > b.version OR m.message_id >> 1 > b.version$$, 'the rules of versions hold');
+SELECT is_empty($$SELECT c.user_id FROM parley.conversation c, LATERAL (SELECT count(*) FROM parley.message m WHERE m.user_id = c.user_id
+    AND m.peer_id = c.peer_id AND m.sender_id <> c.user_id AND m.message_id > c.read_up_to) n WHERE n.count <> c.unread_count$$, 'unread is what a recount says');
+
+SELECT finish();
+ROLLBACK;
