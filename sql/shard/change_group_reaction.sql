@@ -1,7 +1,7 @@
 -- Sets or takes back a reaction to a message of a group, in the group's own mailbox first.
 --
 -- argument  as change_reaction
--- status: as change_reaction; group-not-found: the actor is no member.
+-- status: as change_reaction; conversation-not-found: the actor is no member.
 CREATE OR REPLACE FUNCTION {shard}.change_group_reaction(mailbox_id bigint, argument jsonb)
     RETURNS jsonb
     LANGUAGE plpgsql VOLATILE SECURITY INVOKER
@@ -16,7 +16,7 @@ DECLARE
     sender bigint := {shard}.group_sender_of(mailbox_id, actor, (argument ->> 'messageId')::bigint);
 BEGIN
     IF {shard}.group_role_of(mailbox_id, actor) IS NULL THEN
-        RETURN '{"status": "group-not-found"}';
+        RETURN '{"status": "conversation-not-found"}';
     ELSIF sender IS NULL THEN
         RETURN '{"status": "message-not-found"}';
     END IF;

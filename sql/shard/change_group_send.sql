@@ -1,7 +1,7 @@
 -- A message to a group: its first-written copy, in the group's own mailbox, which orders and dedupes.
 --
 -- argument  senderId, clientMessageId, content, timestamp: when it reached a server, microseconds; extra, or none
--- Result: status, messageId. status: done; duplicate: it was sent before, nothing changes; client-message-id-reused; group-not-found: the sender
+-- Result: status, messageId. status: done; duplicate: it was sent before, nothing changes; client-message-id-reused; conversation-not-found: the sender
 -- is no member. It owes every member of this moment their copy.
 CREATE OR REPLACE FUNCTION {shard}.change_group_send(mailbox_id bigint, argument jsonb)
     RETURNS jsonb
@@ -28,7 +28,7 @@ BEGIN
         RETURN jsonb_build_object('status', CASE WHEN is_same THEN 'duplicate' ELSE 'client-message-id-reused' END,
                                   'messageId', there::text);
     ELSIF {shard}.group_role_of(mailbox_id, sender) IS NULL THEN
-        RETURN '{"status": "group-not-found"}';
+        RETURN '{"status": "conversation-not-found"}';
     END IF;
     SELECT b.version INTO last_version FROM {shard}.mailbox b WHERE b.user_id = mailbox_id;
     sent := greatest((argument -> 'timestamp')::bigint, last_version + 1);

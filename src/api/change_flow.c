@@ -18,7 +18,8 @@ typedef struct flow flow_t;
 typedef struct debt {
     pl_change_t change;
     flow_t *flow;
-    const pl_owed_change_t *owed;
+    pl_owed_change_t owed;
+    bool is_awaited; /* by the answer: the first change owes it, not another debt */
 } debt_t;
 
 struct flow {
@@ -31,8 +32,8 @@ struct flow {
     void *owner;
     pl_timer_t timeout; /* until the first change is tried again; then for what is owed */
     int64_t give_up_ms; /* when it is tried no more */
-    debt_t *debts;
     size_t debts_open;
+    size_t debts_awaited;
     bool is_complete;
     pl_buffer_t argument;
 };
@@ -44,9 +45,6 @@ static void flow_destroy(flow_t *flow)
     pl_timer_disarm(&flow->timeout);
     if (flow->request != NULL)
         pl_request_unref(&flow->request);
-    for (size_t i = 0; flow->debts != NULL && i < flow->first.owed_count; i++)
-        pl_change_dispose(&flow->debts[i].change);
-    free(flow->debts);
     pl_change_dispose(&flow->first);
     pl_buffer_dispose(&flow->argument);
     free(flow->arg);
@@ -77,13 +75,25 @@ static void fail(flow_t *flow)
 
 /* ---- what is owed ---- */
 
-static void close_debt(flow_t *flow, bool is_made)
+static void pay(flow_t *flow, pl_change_t *debtor, bool is_awaited);
+
+static void close_debt(debt_t *debt, bool is_made)
 {
-    flow->is_complete = flow->is_complete && is_made;
-    if (--flow->debts_open > 0)
-        return;
-    answer(flow, flow->is_complete);
-    flow_destroy(flow);
+    flow_t *flow = debt->flow;
+
+    if (is_made)
+        pay(flow, &debt->change, false);
+    if (debt->is_awaited) {
+        flow->is_complete = flow->is_complete && is_made;
+        if (--flow->debts_awaited == 0)
+            answer(flow, flow->is_complete);
+    }
+    free(debt->owed.kind);
+    free(debt->owed.argument);
+    pl_change_dispose(&debt->change);
+    free(debt);
+    if (--flow->debts_open == 0)
+        flow_destroy(flow);
 }
 
 static void on_debt_done(pl_op_t *op)
@@ -92,8 +102,8 @@ static void on_debt_done(pl_op_t *op)
     bool is_made = op->error == PL_OK && !pl_change_is(&debt->change, "missing");
 
     if (is_made)
-        pl_settler_add_change(debt->flow->api->deps.settler, debt->owed);
-    close_debt(debt->flow, is_made);
+        pl_settler_add_change(debt->flow->api->deps.settler, &debt->owed);
+    close_debt(debt, is_made);
 }
 
 static void on_timeout(pl_timer_t *timer)
@@ -101,33 +111,43 @@ static void on_timeout(pl_timer_t *timer)
     answer(H2O_STRUCT_FROM_MEMBER(flow_t, timeout, timer), false);
 }
 
-static void pay(flow_t *flow)
+/* Takes over what is owed. */
+static void open_debt(flow_t *flow, pl_owed_change_t *owed, bool is_awaited)
 {
-    const pl_cluster_t *cluster = flow->api->deps.cluster;
-    uint64_t deadline_ms = (uint64_t)(pl_clock_monotonic_ms() +
-                                      flow->api->deps.config->lanes.copy_deadline_s * 1000);
-    size_t count = flow->first.owed_count;
+    debt_t *debt = pl_calloc(1, sizeof(*debt));
+    pl_change_t *change = &debt->change;
 
-    flow->debts = pl_calloc(count, sizeof(*flow->debts));
+    debt->flow = flow;
+    debt->owed = *owed;
+    debt->is_awaited = is_awaited;
+    owed->kind = owed->argument = NULL;
+    change->mailbox_id = debt->owed.target_id;
+    change->kind = debt->owed.kind;
+    change->argument = debt->owed.argument;
+    change->argument_len = strlen(debt->owed.argument);
+    pl_change_init(change);
+    change->op.deadline_ms = (uint64_t)(pl_clock_monotonic_ms() +
+                                        flow->api->deps.config->lanes.copy_deadline_s * 1000);
+    change->op.on_done = on_debt_done;
+    flow->debts_open++;
+    flow->debts_awaited += is_awaited;
+    if (pl_lane_submit(pl_cluster_change_lane(flow->api->deps.cluster, change->mailbox_id),
+                       &change->op) != 0)
+        pl_op_refuse(&change->op);
+}
+
+static void pay(flow_t *flow, pl_change_t *debtor, bool is_awaited)
+{
+    for (size_t i = 0; i < debtor->owed_count; i++)
+        open_debt(flow, &debtor->owed[i], is_awaited);
+}
+
+static void pay_first(flow_t *flow)
+{
     flow->is_complete = true;
-    flow->debts_open = count;
     flow->timeout.on_fire = on_timeout;
     pl_timer_arm(flow->api->copy_timeouts, &flow->timeout);
-    for (size_t i = 0; i < count; i++) {
-        debt_t *debt = &flow->debts[i];
-        debt->flow = flow;
-        debt->owed = &flow->first.owed[i];
-        debt->change.mailbox_id = debt->owed->target_id;
-        debt->change.kind = debt->owed->kind;
-        debt->change.argument = debt->owed->argument;
-        debt->change.argument_len = strlen(debt->owed->argument);
-        pl_change_init(&debt->change);
-        debt->change.op.deadline_ms = deadline_ms;
-        debt->change.op.on_done = on_debt_done;
-        if (pl_lane_submit(pl_cluster_change_lane(cluster, debt->change.mailbox_id),
-                           &debt->change.op) != 0)
-            pl_op_refuse(&debt->change.op);
-    }
+    pay(flow, &flow->first, true);
 }
 
 /* ---- the first change ---- */
@@ -164,7 +184,7 @@ static void on_first_done(pl_op_t *op)
                pl_clock_monotonic_ms() < flow->give_up_ms) {
         try_again(flow);
     } else if (flow->first.owed_count > 0) {
-        pay(flow);
+        pay_first(flow);
     } else {
         answer(flow, true);
         flow_destroy(flow);
@@ -243,6 +263,14 @@ bool pl_change_reply_refusal(pl_request_t *request, const pl_change_t *change)
         {"not-sender", PL_PROBLEM_FORBIDDEN, "Only its sender may do this to a message."},
         {"recipient-unavailable", PL_PROBLEM_RECIPIENT_UNAVAILABLE,
          "The other takes nothing from the caller."},
+        {"forbidden", PL_PROBLEM_FORBIDDEN, "The caller's role in the group does not allow it."},
+        {"group-not-found", PL_PROBLEM_GROUP_NOT_FOUND, "The caller is in no such group."},
+        {"group-full", PL_PROBLEM_GROUP_FULL, "The group has as many members as it may have."},
+        {"member-not-found", PL_PROBLEM_MEMBER_NOT_FOUND, "The group has no such member."},
+        {"client-group-id-reused", PL_PROBLEM_CLIENT_GROUP_ID_REUSED,
+         "The caller has created another group with this clientGroupId."},
+        {"client-message-id-reused", PL_PROBLEM_CLIENT_MESSAGE_ID_REUSED,
+         "A message with this clientMessageId and other content is in this conversation."},
         {"too-many-reactions", PL_PROBLEM_TOO_MANY_REACTIONS,
          "The caller has set 20 reactions to this message."},
         {"too-many-blocks", PL_PROBLEM_TOO_MANY_BLOCKS, "The caller has blocked 10,000 users."},

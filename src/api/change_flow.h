@@ -6,6 +6,8 @@
  *         |                                       \-> not yet, too late --> answered, incomplete
  *         +--- "missing": in a moment again, for as long as a copy may take, then refused
  *
+ * What is owed may owe in turn, for which the answer does not wait.
+ *
  * As with a send (api/messages.c), it does not depend on its client, and what is done here for the
  * other mailboxes is to be quick: the change outbox owes it, and the relay does what is left.
  */

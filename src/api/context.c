@@ -79,6 +79,7 @@ void pl_api_add_routes(pl_router_t *router)
     pl_router_add(router, pl_api_sessions_routes, pl_api_sessions_routes_count);
     pl_router_add(router, pl_api_messages_routes, pl_api_messages_routes_count);
     pl_router_add(router, pl_api_message_changes_routes, pl_api_message_changes_routes_count);
+    pl_router_add(router, pl_api_groups_routes, pl_api_groups_routes_count);
     pl_router_add(router, pl_api_conversations_routes, pl_api_conversations_routes_count);
     pl_router_add(router, pl_api_conversation_changes_routes,
                   pl_api_conversation_changes_routes_count);
@@ -97,7 +98,7 @@ int64_t pl_api_caller(const pl_api_t *api, pl_request_t *request)
 {
     int64_t user_id = pl_request_claims(request)->user_id;
 
-    if (!pl_cluster_has(api->deps.cluster, user_id)) {
+    if (!pl_cluster_has(api->deps.cluster, user_id) || pl_id_is_group(user_id)) {
         pl_api_reply_no_caller(request);
         return 0;
     }
@@ -108,11 +109,14 @@ int64_t pl_api_peer_of(pl_slice_t conversation_id, int64_t user_id)
 {
     int64_t low, high;
 
-    if (pl_conversation_id_parse(conversation_id.data, conversation_id.len, &low, &high) != 1 ||
-        (low != user_id && high != user_id)) {
+    switch (pl_conversation_id_parse(conversation_id.data, conversation_id.len, &low, &high)) {
+    case 1:
+        return low == user_id ? high : high == user_id ? low : 0;
+    case 2:
+        return low;
+    default:
         return 0;
     }
-    return low == user_id ? high : low;
 }
 
 void pl_api_reply_no_conversation(pl_request_t *request)

@@ -81,6 +81,8 @@ extern const pl_route_t pl_api_messages_routes[];
 extern const size_t pl_api_messages_routes_count;
 extern const pl_route_t pl_api_message_changes_routes[];
 extern const size_t pl_api_message_changes_routes_count;
+extern const pl_route_t pl_api_groups_routes[];
+extern const size_t pl_api_groups_routes_count;
 extern const pl_route_t pl_api_conversations_routes[];
 extern const size_t pl_api_conversations_routes_count;
 extern const pl_route_t pl_api_conversation_changes_routes[];
@@ -101,7 +103,8 @@ uint64_t pl_api_deadline_ms(const pl_api_t *api);
  * with a 401: tokens are minted elsewhere too, and a shard that is not there cannot be asked. */
 int64_t pl_api_caller(const pl_api_t *api, pl_request_t *request) PL_MUST_USE;
 
-/* The other one of the 1:1 that `conversation_id` names, if user_id takes part in it; else 0. */
+/* The peer of user_id in the conversation that `conversation_id` names: the other one of a 1:1 that
+ * the user takes part in, or a group, be the user a member or not; else 0. */
 int64_t pl_api_peer_of(pl_slice_t conversation_id, int64_t user_id);
 
 /* 404: there is no such conversation, or the caller takes no part in it. */

@@ -24,6 +24,7 @@
 #include "base/json_write.h"
 #include "base/memory.h"
 #include "http/problem.h"
+#include "store/conversation.h"
 #include "store/mailbox.h"
 #include "store/page.h"
 #include "store/resource_json.h"
@@ -44,6 +45,7 @@ typedef struct fetch {
     pl_version_read_t version_read;
     pl_page_read_t page_read;
     pl_user_check_t peer_check;
+    pl_conversations_check_t *group_check; /* NULL but for an empty page of a group */
 } fetch_t;
 
 static void read_page(fetch_t *fetch);
@@ -61,6 +63,7 @@ static fetch_t *fetch_create(pl_api_t *api, pl_request_t *request, const pl_page
 static void fetch_destroy(fetch_t *fetch)
 {
     pl_page_read_dispose(&fetch->page_read);
+    free(fetch->group_check);
     pl_request_on_gone(fetch->request, NULL, NULL);
     pl_request_unref(&fetch->request);
     free(fetch);
@@ -185,8 +188,44 @@ static void on_peer_read(pl_user_check_t *check)
     on_peer_checked(H2O_STRUCT_FROM_MEMBER(fetch_t, peer_check, check));
 }
 
+/* A group's conversation is there for who is or was a member. */
+static void on_group_checked(pl_op_t *op)
+{
+    pl_conversations_check_t *check = H2O_STRUCT_FROM_MEMBER(pl_conversations_check_t, op, op);
+    fetch_t *fetch = check->owner;
+
+    if (op->error != PL_OK) {
+        pl_api_reply_failure(fetch->request, op);
+        fetch_destroy(fetch);
+    } else if (check->has[0]) {
+        answer(fetch);
+    } else {
+        pl_api_reply_no_conversation(fetch->request);
+        fetch_destroy(fetch);
+    }
+}
+
+static void check_group(fetch_t *fetch)
+{
+    pl_conversations_check_t *check = pl_calloc(1, sizeof(*check));
+
+    fetch->group_check = check;
+    check->owner = fetch;
+    check->user_id = fetch->key.user_id;
+    check->peers[0] = fetch->key.peer_id;
+    check->count = 1;
+    check->op.kind = &pl_conversations_check_kind;
+    submit(fetch,
+           pl_cluster_read_lane(fetch->api->deps.cluster, (int)pl_id_shard(fetch->key.user_id)),
+           &check->op, on_group_checked);
+}
+
 static void check_peer(fetch_t *fetch)
 {
+    if (pl_id_is_group(fetch->key.peer_id)) {
+        check_group(fetch);
+        return;
+    }
     fetch->peer_check.user_id = fetch->key.peer_id;
     fetch->peer_check.on_done = on_peer_read;
     if (pl_user_check_start(fetch->api->user_checks, &fetch->peer_check)) {
@@ -236,7 +275,7 @@ static void read_page(fetch_t *fetch)
 /* Whether the resource exists, as far as can be told without a read. */
 static bool is_known(const fetch_t *fetch)
 {
-    return fetch->key.peer_id == 0 ||
+    return fetch->key.peer_id == 0 || pl_page_cache_has(fetch->api->cache, &fetch->key) ||
            pl_known_users_has(fetch->api->known_users, fetch->key.peer_id);
 }
 

@@ -2,7 +2,8 @@
  * editMessage, deleteMessage, addReaction and removeReaction.
  *
  * What concerns both is changed first in the other's mailbox, for it is the other who must not miss
- * it, and then in the caller's own. A message that the caller deletes for themselves alone is
+ * it, and then in the caller's own; in a group, in the group's own mailbox, and then in every
+ * member's. A message that the caller deletes for themselves alone is
  * changed in their own mailbox and nowhere else.
  */
 #include <stdlib.h>
@@ -56,13 +57,14 @@ static void key_id(pl_buffer_t *out, const char *key, int64_t id)
     pl_json_id(out, id);
 }
 
-/* The argument's beginning: the message as it is in the mailbox whose conversation is with peer_id.
- */
-static void begin_argument(pl_buffer_t *out, int64_t peer_id, int64_t message_id)
+/* The argument's beginning: the message as it is in the mailbox whose conversation is with peerId.
+ * A group finds that out by itself, and has to know who acts. */
+static void begin_argument(pl_buffer_t *out, const target_t *target, bool is_own)
 {
     pl_json_object_begin(out);
-    key_id(out, "peerId", peer_id);
-    key_id(out, "messageId", message_id);
+    key_id(out, "peerId", is_own ? target->peer_id : target->caller_id);
+    key_id(out, "messageId", target->message_id);
+    key_id(out, "actorId", target->caller_id);
 }
 
 static void end_argument_now(pl_buffer_t *out)
@@ -141,15 +143,16 @@ static void make(work_t *work)
     target_t *kept = pl_malloc(sizeof(*kept));
 
     *kept = *target;
-    pl_change_flow_start(work->api, work->request,
-                         &(pl_change_order_t){
-                             .kind = work->kind,
-                             .mailbox_id = work->is_own ? target->caller_id : target->peer_id,
-                             .other_id = work->is_own ? 0 : target->caller_id,
-                             .argument = &work->argument,
-                             .reply = reply,
-                             .arg = kept,
-                         });
+    pl_change_flow_start(
+        work->api, work->request,
+        &(pl_change_order_t){
+            .kind = work->kind,
+            .mailbox_id = work->is_own ? target->caller_id : target->peer_id,
+            .other_id = work->is_own || pl_id_is_group(target->peer_id) ? 0 : target->caller_id,
+            .argument = &work->argument,
+            .reply = reply,
+            .arg = kept,
+        });
     work_destroy(work);
 }
 
@@ -260,6 +263,11 @@ static int decode_content(pl_json_t *json, const char **content, size_t *len, pl
     return 0;
 }
 
+static const char *content_kind(const target_t *target)
+{
+    return pl_id_is_group(target->peer_id) ? "group_edit" : "message";
+}
+
 static void on_edit_message(pl_request_t *request, void *worker)
 {
     pl_slice_t body = pl_request_body(request);
@@ -277,11 +285,12 @@ static void on_edit_message(pl_request_t *request, void *worker)
         decode_content(json, &content, &len, &refusal) != 0) {
         pl_refusal_reply(request, &refusal);
     } else {
-        begin_argument(&argument, target.caller_id, target.message_id);
+        begin_argument(&argument, &target, false);
         pl_json_key(&argument, "content");
         pl_json_string(&argument, content, len);
         end_argument_now(&argument);
-        start(worker, request, &(work_t){.kind = "message", .target = target}, &argument);
+        start(worker, request, &(work_t){.kind = content_kind(&target), .target = target},
+              &argument);
     }
     pl_json_free(&json);
 }
@@ -301,11 +310,11 @@ static void on_delete_message(pl_request_t *request, void *worker)
     }
     if (!decode_target(worker, request, &target))
         return;
-    begin_argument(&argument, is_own ? target.peer_id : target.caller_id, target.message_id);
+    begin_argument(&argument, &target, is_own);
     end_argument_now(&argument);
     start(worker, request,
           &(work_t){
-              .kind = is_own ? "deletion" : "message",
+              .kind = is_own ? "deletion" : content_kind(&target),
               .target = target,
               .is_own = is_own,
           },
@@ -325,16 +334,21 @@ static void set_reaction(pl_request_t *request, pl_api_t *api, bool is_on)
                          "A reaction is at most %d bytes of valid UTF-8.", EMOJI_MAX);
         return;
     }
-    begin_argument(&argument, target.caller_id, target.message_id);
-    key_id(&argument, "actorId", target.caller_id);
+    bool is_group = pl_id_is_group(target.peer_id);
+    begin_argument(&argument, &target, false);
     pl_json_key(&argument, "emoji");
     pl_json_string(&argument, emoji.data, emoji.len);
     pl_json_key(&argument, "on");
     pl_json_bool(&argument, is_on);
     pl_json_key(&argument, "held");
-    pl_json_bool(&argument, true);
+    pl_json_bool(&argument, !is_group);
     pl_json_object_end(&argument);
-    start(api, request, &(work_t){.kind = "reaction", .target = target, .is_reaction = true},
+    start(api, request,
+          &(work_t){
+              .kind = is_group ? "group_reaction" : "reaction",
+              .target = target,
+              .is_reaction = !is_group,
+          },
           &argument);
 }
 

@@ -28,17 +28,18 @@
 #include <string.h>
 
 #include "api/context.h"
+#include "api/group_send.h"
 #include "api/reply_check.h"
 #include "api/send_input.h"
 #include "api/user_check.h"
 #include "base/clock.h"
 #include "base/id.h"
-#include "base/json_write.h"
 #include "base/memory.h"
 #include "base/metrics.h"
 #include "http/problem.h"
 #include "push/hub.h"
 #include "store/message_write.h"
+#include "store/resource_json.h"
 
 static pl_counter_t pending_answers;
 
@@ -119,35 +120,24 @@ static void send_destroy(send_t *send)
 
 /* ---- answers ---- */
 
-static void encode(pl_buffer_t *out, const pl_message_write_t *first, bool is_copy_stored)
-{
-    pl_json_object_begin(out);
-    pl_json_key(out, "messageId");
-    pl_json_id(out, first->stored_id);
-    pl_json_key(out, "conversationId");
-    pl_json_conversation_id(out, first->mailbox_id, first->peer_id);
-    pl_json_key(out, "senderId");
-    pl_json_id(out, first->sender_id);
-    pl_json_key(out, "clientMessageId");
-    pl_json_string(out, first->client_message_id, first->client_message_id_len);
-    pl_json_key(out, "sentTimestamp");
-    pl_json_int64(out, pl_message_id_timestamp(first->stored_id));
-    pl_json_key(out, "senderCopy");
-    pl_json_text(out, is_copy_stored ? "stored" : "pending");
-    pl_json_key(out, "duplicate");
-    pl_json_bool(out, first->status == PL_WRITE_DUPLICATE);
-    pl_json_object_end(out);
-}
-
 static void answer(send_t *send, bool is_copy_stored)
 {
+    const pl_message_write_t *first = &send->first;
     pl_buffer_t body = PL_BUFFER_EMPTY;
-    pl_reply_t reply = {.status = send->first.status == PL_WRITE_DUPLICATE ? 200 : 201};
+    pl_reply_t reply = {.status = first->status == PL_WRITE_DUPLICATE ? 200 : 201};
 
     if (!is_copy_stored) {
         pl_counter_add(pending_answers, 1);
     }
-    encode(&body, &send->first, is_copy_stored);
+    pl_sent_message_to_json(&body, &(pl_sent_message_t){
+                                       .message_id = first->stored_id,
+                                       .sender_id = first->sender_id,
+                                       .peer_id = first->mailbox_id,
+                                       .client_message_id = first->client_message_id,
+                                       .client_message_id_len = first->client_message_id_len,
+                                       .is_copy_stored = is_copy_stored,
+                                       .is_duplicate = first->status == PL_WRITE_DUPLICATE,
+                                   });
     pl_request_reply(send->request, &reply, &body);
     pl_request_unref(&send->request);
 }
@@ -404,6 +394,11 @@ static void on_send_message(pl_request_t *request, void *worker)
     if (pl_send_input_decode(body.data, body.len, pl_request_claims(request), &input, &refusal) !=
         0) {
         pl_refusal_reply(request, &refusal);
+        return;
+    }
+    if (input.group_id != 0) {
+        pl_group_send_start(api, request, &input);
+        pl_send_input_dispose(&input);
         return;
     }
     send_t *send = send_create(api, request, &input);

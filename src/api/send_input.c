@@ -96,14 +96,21 @@ static int resolve(const target_t *target, pl_send_input_t *input, pl_refusal_t 
 {
     if (target->kind == TARGET_RECIPIENT) {
         input->recipient_id = target->low;
+        if (pl_id_is_group(input->recipient_id)) {
+            return pl_refuse(refusal, PL_PROBLEM_RECIPIENT_NOT_FOUND,
+                             "A group is sent to by its conversationId.");
+        }
         if (input->recipient_id == input->sender_id) {
             pl_body_wrong(refusal, "recipientId", "must not be the sender");
             return pl_refuse_fields(refusal);
         }
         return 0;
     }
-    if (target->kind == TARGET_GROUP ||
-        (target->low != input->sender_id && target->high != input->sender_id)) {
+    if (target->kind == TARGET_GROUP) {
+        input->group_id = target->low;
+        return 0;
+    }
+    if (target->low != input->sender_id && target->high != input->sender_id) {
         return pl_refuse(refusal, PL_PROBLEM_CONVERSATION_NOT_FOUND,
                          "The sender takes no part in such a conversation.");
     }

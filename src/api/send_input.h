@@ -15,7 +15,8 @@
 
 typedef struct pl_send_input {
     int64_t sender_id;    /* the caller, or whom an admin names */
-    int64_t recipient_id; /* another user id; whether it exists is not known */
+    int64_t recipient_id; /* another user id; whether it exists is not known. 0: to a group */
+    int64_t group_id;     /* a group's id, if that is the conversation; else 0 */
     /* Texts die with `json`. */
     const char *client_message_id;
     size_t client_message_id_len;

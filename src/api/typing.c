@@ -3,6 +3,7 @@
  *
  *   checking caller -> checking peer -> not worth telling -----------------------> answered
  *                                  \-> asking whether the peer blocks -> told or not -^
+ *   a group: reading its members -> told, or not worth telling ---------------------^
  *
  * Nothing is stored. What is read is whether both exist and, where there is somebody to tell, one
  * row of the peer's mailbox: a user hears nothing of one whom they have blocked. What is told is a
@@ -24,6 +25,7 @@
 #include "http/problem.h"
 #include "push/hub.h"
 #include "store/block.h"
+#include "store/group.h"
 
 /* Long enough for a client that repeats itself every three seconds to lose one word on its way. */
 #define SHOWN_US INT64_C(6000000)
@@ -49,6 +51,7 @@ void pl_typing_metrics_init(void)
 typedef struct typing {
     pl_user_check_t check;
     pl_block_check_t block;
+    pl_group_members_read_t *group; /* NULL: a 1:1 */
     pl_api_t *api;
     pl_request_t *request;
     int64_t user_id;
@@ -58,6 +61,7 @@ typedef struct typing {
 static void typing_destroy(typing_t *typing)
 {
     pl_request_unref(&typing->request);
+    free(typing->group);
     free(typing);
 }
 
@@ -81,21 +85,27 @@ static void encode(pl_buffer_t *out, const typing_t *typing)
     pl_buffer_append_text(out, "\n\n");
 }
 
-/* The others of a conversation: of a 1:1 there is one. Streams of this process hear of it; word to
- * other servers goes out from here too. */
-static void tell_others(const typing_t *typing)
+/* Streams of this process hear of it; word to other servers goes out from here too. */
+static void tell_others(const typing_t *typing, const int64_t *others, size_t count)
 {
     pl_buffer_t event = PL_BUFFER_EMPTY;
 
     pl_counter_add(counters.told, 1);
     encode(&event, typing);
-    pl_hub_tell(pl_hub_of(typing->api->deps.hub), typing->peer_id, event.data, event.len);
+    for (size_t i = 0; i < count; i++)
+        if (others[i] != typing->user_id)
+            pl_hub_tell(pl_hub_of(typing->api->deps.hub), others[i], event.data, event.len);
     pl_buffer_dispose(&event);
 }
 
-static bool is_worth_telling(const typing_t *typing)
+static bool is_worth_telling(const typing_t *typing, const int64_t *others, size_t count)
 {
-    if (!pl_hub_is_awaited(pl_hub_of(typing->api->deps.hub), typing->peer_id)) {
+    size_t awaited = 0;
+
+    for (size_t i = 0; i < count; i++)
+        awaited += others[i] != typing->user_id &&
+                   pl_hub_is_awaited(pl_hub_of(typing->api->deps.hub), others[i]);
+    if (awaited == 0) {
         pl_counter_add(counters.unwatched, 1);
         return false;
     }
@@ -106,6 +116,44 @@ static bool is_worth_telling(const typing_t *typing)
     }
     return true;
 }
+
+/* ---- a group's members ---- */
+
+static void on_members_read(pl_op_t *op)
+{
+    pl_group_members_read_t *group = H2O_STRUCT_FROM_MEMBER(pl_group_members_read_t, op, op);
+    typing_t *typing = group->owner;
+
+    if (op->error != PL_OK) {
+        pl_api_reply_failure(typing->request, op);
+    } else if (group->count == 0) {
+        pl_api_reply_no_conversation(typing->request);
+    } else {
+        if (is_worth_telling(typing, group->members, group->count))
+            tell_others(typing, group->members, group->count);
+        pl_request_reply_no_content(typing->request);
+    }
+    typing_destroy(typing);
+}
+
+static void read_members(typing_t *typing)
+{
+    pl_group_members_read_t *group = pl_calloc(1, sizeof(*group));
+
+    typing->group = group;
+    group->owner = typing;
+    group->member_id = typing->user_id;
+    group->group_id = typing->peer_id;
+    group->op.kind = &pl_group_members_read_kind;
+    group->op.shard = (int)pl_id_shard(typing->user_id);
+    group->op.deadline_ms = pl_api_deadline_ms(typing->api);
+    group->op.on_done = on_members_read;
+    if (pl_lane_submit(pl_cluster_read_lane(typing->api->deps.cluster, group->op.shard),
+                       &group->op) != 0)
+        pl_op_refuse(&group->op);
+}
+
+/* ---- the other of a 1:1 ---- */
 
 /* Who is blocked gets the answer that everybody gets. */
 static void on_block_read(pl_op_t *op)
@@ -118,7 +166,7 @@ static void on_block_read(pl_op_t *op)
         if (typing->block.is_blocked)
             pl_counter_add(counters.blocked, 1);
         else
-            tell_others(typing);
+            tell_others(typing, &typing->peer_id, 1);
         pl_request_reply_no_content(typing->request);
     }
     typing_destroy(typing);
@@ -147,7 +195,7 @@ static void on_peer_checked(typing_t *typing)
     } else if (!typing->check.exists) {
         pl_api_reply_no_conversation(typing->request);
         typing_destroy(typing);
-    } else if (is_worth_telling(typing)) {
+    } else if (is_worth_telling(typing, &typing->peer_id, 1)) {
         ask_whether_blocked(typing);
     } else {
         pl_request_reply_no_content(typing->request);
@@ -197,6 +245,10 @@ static void on_send_typing(pl_request_t *request, void *worker)
     typing->request = pl_request_ref(request);
     typing->user_id = user_id;
     typing->peer_id = peer_id;
+    if (pl_id_is_group(peer_id)) {
+        read_members(typing);
+        return;
+    }
     typing->check.user_id = user_id;
     typing->check.on_done = on_caller_read;
     if (pl_user_check_start(api->user_checks, &typing->check))

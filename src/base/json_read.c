@@ -166,3 +166,25 @@ int pl_json_get_int64(const pl_json_t *json, const char *key, int64_t *value_r)
     *value_r = (int64_t)item->valuedouble;
     return 1;
 }
+
+int pl_json_get_strings(const pl_json_t *json, const char *key, const char **texts_r, size_t max,
+                        size_t *count_r)
+{
+    const cJSON *array = member(json, key), *item;
+
+    *count_r = 0;
+    if (array == NULL) {
+        return 0;
+    }
+    if (!cJSON_IsArray(array)) {
+        return -1;
+    }
+    cJSON_ArrayForEach(item, array)
+    {
+        if (!cJSON_IsString(item) || *count_r == max) {
+            return -1;
+        }
+        texts_r[(*count_r)++] = item->valuestring;
+    }
+    return 1;
+}

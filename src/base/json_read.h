@@ -49,6 +49,9 @@ enum pl_json_type pl_json_type_of(const pl_json_t *json, const char *key);
 int pl_json_get_string(const pl_json_t *json, const char *key, const char **text_r,
                        size_t *len_r) PL_MUST_USE;
 int pl_json_get_bool(const pl_json_t *json, const char *key, bool *value_r) PL_MUST_USE;
+/* An array of strings, of at most `max`: longer ones are -1 too. */
+int pl_json_get_strings(const pl_json_t *json, const char *key, const char **texts_r, size_t max,
+                        size_t *count_r) PL_MUST_USE;
 int pl_json_get_int64(const pl_json_t *json, const char *key, int64_t *value_r) PL_MUST_USE;
 
 #endif

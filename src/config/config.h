@@ -78,6 +78,9 @@ typedef struct pl_config {
         int64_t max_watched;
     } push;
     struct {
+        int64_t max_members;
+    } groups;
+    struct {
         int64_t interval_s;
         int64_t batch_size;
     } relay;

@@ -187,6 +187,11 @@ static const pl_option_t push_options[] = {
             "Users whose presence streams watch, once for each stream; what is over it gets 429."),
 };
 
+static const pl_option_t groups_options[] = {
+    INTEGER(groups.max_members, "max_members", "256", 2, 1024, NULL,
+            "Most members of one group. Each gets a copy of every message."),
+};
+
 static const pl_option_t relay_options[] = {
     INTEGER(relay.interval_s, "interval", "1", 1, 60, "seconds",
             "Between looks into each database's outbox for copies that are still owed."),
@@ -218,6 +223,7 @@ const pl_option_section_t pl_option_sections[] = {
     {SECTION(cache_options, "cache",
              "Pages that were read, answered again while their mailbox is unchanged.")},
     {SECTION(push_options, "push", "Long-polls and event streams.")},
+    {SECTION(groups_options, "groups", "Conversations of more than two.")},
     {SECTION(relay_options, "relay", "Delivery of what the first attempt did not.")},
     {SECTION(log_options, "log", "Logging.")},
 };

@@ -29,10 +29,15 @@
     X(RECIPIENT_NOT_FOUND, "recipient-not-found", 404, "The recipient does not exist")             \
     X(MESSAGE_NOT_FOUND, "message-not-found", 404, "There is no such message")                     \
     X(BLOCK_NOT_FOUND, "block-not-found", 404, "There is no such block")                           \
+    X(GROUP_NOT_FOUND, "group-not-found", 404, "There is no such group")                           \
+    X(MEMBER_NOT_FOUND, "member-not-found", 404, "The group has no such member")                   \
     X(METHOD_NOT_ALLOWED, "method-not-allowed", 405, "The resource does not have this method")     \
     X(USERNAME_TAKEN, "username-taken", 409, "The username is taken")                              \
     X(CLIENT_MESSAGE_ID_REUSED, "client-message-id-reused", 409,                                   \
       "The clientMessageId was used for another message")                                          \
+    X(CLIENT_GROUP_ID_REUSED, "client-group-id-reused", 409,                                       \
+      "The clientGroupId was used for another group")                                              \
+    X(GROUP_FULL, "group-full", 409, "The group is full")                                          \
     X(TOO_MANY_REACTIONS, "too-many-reactions", 409, "There are too many reactions")               \
     X(TOO_MANY_BLOCKS, "too-many-blocks", 409, "There are too many blocks")                        \
     X(BODY_TOO_LARGE, "body-too-large", 413, "The body is too large")                              \

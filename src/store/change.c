@@ -21,6 +21,9 @@ enum column {
     COLUMN_DETAIL,
 };
 
+/* A member's id in an argument stands for a few rows. */
+#define BYTES_PER_ROW 32
+
 static pl_change_t *at(pl_op_t *const *ops, size_t i)
 {
     return H2O_STRUCT_FROM_MEMBER(pl_change_t, op, ops[i]);
@@ -30,6 +33,7 @@ void pl_change_init(pl_change_t *change)
 {
     change->op.kind = &pl_change_kind;
     change->op.shard = (int)pl_id_shard(change->mailbox_id);
+    change->op.weight = 1 + change->argument_len / BYTES_PER_ROW;
 }
 
 void pl_change_dispose(pl_change_t *change)

@@ -48,8 +48,9 @@ typedef struct pl_change {
     size_t wakes_count;
 } pl_change_t;
 
-/* Sets what the operation needs besides its deadline and `on_done`. For the change lane of its
- * mailbox. */
+/* Sets what the operation needs besides its deadline and `on_done`: by its argument, in which are
+ * content and the ids of the mailboxes that it changes, what it may cost. For the change lane of
+ * its mailbox. */
 void pl_change_init(pl_change_t *change);
 
 void pl_change_dispose(pl_change_t *change);

@@ -36,6 +36,7 @@ typedef struct pl_conversations_check {
     int64_t user_id;
     int64_t peers[PL_CONVERSATIONS_CHECK_MAX];
     size_t count;
+    void *owner; /* the asker's own */
     /* The answer. */
     bool found;                           /* false: there is no such user */
     bool has[PL_CONVERSATIONS_CHECK_MAX]; /* a conversation with the peer of that place */

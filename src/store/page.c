@@ -36,6 +36,7 @@ enum state_column {
     STATE_CLEARED,
     STATE_MUTED,
     STATE_FLAGS,
+    STATE_VIEW,
 };
 
 enum message_column {
@@ -61,7 +62,7 @@ enum update_column {
     UPDATE_STATUS,
     UPDATE_UNREAD_COUNT,
     UPDATE_STATE,
-    UPDATE_MAILBOX_VERSION = UPDATE_STATE + STATE_FLAGS + 1,
+    UPDATE_MAILBOX_VERSION = UPDATE_STATE + STATE_VIEW + 1,
     UPDATE_IS_DELTA,
     UPDATE_HAS_MORE,
 };
@@ -349,6 +350,8 @@ void pl_page_conversation(const pl_page_read_t *read, size_t index,
     conversation_r->last_message_id = pl_result_int64(result, row, CONVERSATION_LAST_MESSAGE_ID);
     conversation_r->version = pl_result_int64(result, row, CONVERSATION_VERSION);
     read_state(result, row, CONVERSATION_UNREAD_COUNT, CONVERSATION_STATE, &conversation_r->state);
+    conversation_r->view = text_at(result, row, CONVERSATION_STATE + STATE_VIEW,
+                                   &conversation_r->view_len);
     size_t length;
     conversation_r->snippet = text_at(result, row, CONVERSATION_TEXT, &length);
     conversation_r->snippet_len = pl_utf8_prefix(conversation_r->snippet, length,
@@ -385,6 +388,8 @@ char pl_page_update(const pl_page_read_t *read, size_t index, pl_message_t *mess
                                               .version = version};
         read_state(result, row, UPDATE_UNREAD_COUNT, UPDATE_STATE, &conversation_r->state);
         conversation_r->snippet = text_at(result, row, UPDATE_TEXT, &conversation_r->snippet_len);
+        conversation_r->view = text_at(result, row, UPDATE_STATE + STATE_VIEW,
+                                       &conversation_r->view_len);
     }
     return kind;
 }

@@ -91,6 +91,9 @@ typedef struct pl_conversation {
     pl_conversation_state_t state;
     const char *snippet;
     size_t snippet_len;
+    /* Of a group: members of its JSON object, without the braces; view_len 0: the user has left. */
+    const char *view;
+    size_t view_len;
 } pl_conversation_t;
 
 /* The row of a pl_messages_read_kind or pl_conversations_read_kind. */

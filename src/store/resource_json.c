@@ -3,13 +3,24 @@
 #include "base/id.h"
 #include "base/json_write.h"
 
+/* Of a group they are many, and in the Conversation. */
 static void participants(pl_buffer_t *out, int64_t user_id, int64_t peer_id)
 {
     pl_json_key(out, "participants");
     pl_json_array_begin(out);
+    if (pl_id_is_group(peer_id)) {
+        pl_json_array_end(out);
+        return;
+    }
     pl_json_id(out, user_id < peer_id ? user_id : peer_id);
     pl_json_id(out, user_id < peer_id ? peer_id : user_id);
     pl_json_array_end(out);
+}
+
+/* A client's own id is printable. */
+static bool is_system(const pl_message_t *message)
+{
+    return message->client_message_id_len > 0 && message->client_message_id[0] == '\1';
 }
 
 static const char *status_word(char status)
@@ -34,8 +45,10 @@ void pl_message_to_json(pl_buffer_t *out, const pl_message_t *message)
     }
     pl_json_key(out, "sentTimestamp");
     pl_json_int64(out, pl_message_id_timestamp(message->message_id));
-    pl_json_key(out, "clientMessageId");
-    pl_json_string(out, message->client_message_id, message->client_message_id_len);
+    if (!is_system(message)) {
+        pl_json_key(out, "clientMessageId");
+        pl_json_string(out, message->client_message_id, message->client_message_id_len);
+    }
     pl_json_key(out, "lastUpdatedTimestamp");
     pl_json_int64(out, message->version);
     if (message->status != 0) {
@@ -60,6 +73,35 @@ static void member_state(pl_buffer_t *out, int64_t user_id, int64_t delivered_up
     pl_json_object_end(out);
 }
 
+/* Who takes part, and how far they have come. */
+static void members(pl_buffer_t *out, const pl_conversation_t *conversation)
+{
+    const pl_conversation_state_t *state = &conversation->state;
+    bool is_group = pl_id_is_group(conversation->peer_id);
+
+    if (is_group && conversation->view_len > 0) {
+        pl_json_raw(out, conversation->view, conversation->view_len);
+        return;
+    }
+    pl_json_key(out, "participants");
+    pl_json_array_begin(out);
+    if (is_group || conversation->user_id < conversation->peer_id)
+        pl_json_id(out, conversation->user_id);
+    if (!is_group)
+        pl_json_id(out, conversation->peer_id);
+    if (!is_group && conversation->user_id > conversation->peer_id)
+        pl_json_id(out, conversation->user_id);
+    pl_json_array_end(out);
+    pl_json_key(out, "memberStates");
+    pl_json_array_begin(out);
+    /* Who reads this has the last message. */
+    member_state(out, conversation->user_id, conversation->last_message_id, state->read_up_to);
+    if (!is_group)
+        member_state(out, conversation->peer_id, state->peer_delivered_up_to,
+                     state->peer_read_up_to);
+    pl_json_array_end(out);
+}
+
 static void conversation_state(pl_buffer_t *out, const pl_conversation_t *conversation)
 {
     const pl_conversation_state_t *state = &conversation->state;
@@ -68,12 +110,6 @@ static void conversation_state(pl_buffer_t *out, const pl_conversation_t *conver
     pl_json_int64(out, state->unread_count);
     pl_json_key(out, "readUpTo");
     pl_json_id(out, state->read_up_to);
-    pl_json_key(out, "memberStates");
-    pl_json_array_begin(out);
-    /* Who reads this has the last message. */
-    member_state(out, conversation->user_id, conversation->last_message_id, state->read_up_to);
-    member_state(out, conversation->peer_id, state->peer_delivered_up_to, state->peer_read_up_to);
-    pl_json_array_end(out);
     pl_json_key(out, "clearedUpTo");
     pl_json_id(out, state->cleared_up_to);
     pl_json_key(out, "mutedUntil");
@@ -89,7 +125,7 @@ void pl_conversation_to_json(pl_buffer_t *out, const pl_conversation_t *conversa
     pl_json_object_begin(out);
     pl_json_key(out, "conversationId");
     pl_json_conversation_id(out, conversation->user_id, conversation->peer_id);
-    participants(out, conversation->user_id, conversation->peer_id);
+    members(out, conversation);
     pl_json_key(out, "snippet");
     pl_json_string(out, conversation->snippet, conversation->snippet_len);
     pl_json_key(out, "lastUpdatedTimestamp");
@@ -148,6 +184,26 @@ void pl_account_to_json(pl_buffer_t *out, const pl_account_t *account)
     pl_json_object_begin(out);
     pl_user_members_to_json(out, account);
     pl_settings_members_to_json(out, account);
+    pl_json_object_end(out);
+}
+
+void pl_sent_message_to_json(pl_buffer_t *out, const pl_sent_message_t *message)
+{
+    pl_json_object_begin(out);
+    pl_json_key(out, "messageId");
+    pl_json_id(out, message->message_id);
+    pl_json_key(out, "conversationId");
+    pl_json_conversation_id(out, message->sender_id, message->peer_id);
+    pl_json_key(out, "senderId");
+    pl_json_id(out, message->sender_id);
+    pl_json_key(out, "clientMessageId");
+    pl_json_string(out, message->client_message_id, message->client_message_id_len);
+    pl_json_key(out, "sentTimestamp");
+    pl_json_int64(out, pl_message_id_timestamp(message->message_id));
+    pl_json_key(out, "senderCopy");
+    pl_json_text(out, message->is_copy_stored ? "stored" : "pending");
+    pl_json_key(out, "duplicate");
+    pl_json_bool(out, message->is_duplicate);
     pl_json_object_end(out);
 }
 

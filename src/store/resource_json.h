@@ -19,6 +19,18 @@ void pl_account_to_json(pl_buffer_t *out, const pl_account_t *account);
 /* The members of both kinds that an Account has, without its braces. */
 void pl_user_members_to_json(pl_buffer_t *out, const pl_account_t *account);
 void pl_settings_members_to_json(pl_buffer_t *out, const pl_account_t *account);
+/* The answer of sendMessage. */
+typedef struct pl_sent_message {
+    int64_t message_id;
+    int64_t sender_id;
+    int64_t peer_id; /* the recipient, or the group */
+    const char *client_message_id;
+    size_t client_message_id_len;
+    bool is_copy_stored;
+    bool is_duplicate;
+} pl_sent_message_t;
+
+void pl_sent_message_to_json(pl_buffer_t *out, const pl_sent_message_t *message);
 
 /* A Delta of the contract (fetchUpdates, streamUpdates) from a pl_updates_read_kind. Messages
  * beyond `max_bytes` are left out, but never all. Of a delta those are the last ones: `page`

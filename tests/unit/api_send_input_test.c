@@ -71,7 +71,11 @@ static void test_target(void **state)
     assert_accepted("{\"recipientId\":\"2048\"," TEXTS "}", &alice, 1024, 2048);
     assert_accepted("{\"conversationId\":\"1024-2048\"," TEXTS "}", &alice, 1024, 2048);
     assert_accepted("{\"conversationId\":\"2-1024\"," TEXTS ",\"x\":[{}]}", &alice, 1024, 2);
-    assert_accepted("{\"recipientId\":\"9223372036854775807\"," TEXTS "}", &alice, 1024, INT64_MAX);
+    assert_accepted("{\"recipientId\":\"9223372036854775551\"," TEXTS "}", &alice, 1024,
+                    INT64_MAX - 256);
+    /* A group. */
+    assert_refused("{\"recipientId\":\"9223372036854775807\"," TEXTS "}", &alice,
+                   PL_PROBLEM_RECIPIENT_NOT_FOUND);
 
     assert_wrong("{" TEXTS "}", "/recipientId");
     assert_wrong("{\"recipientId\":\"2048\",\"conversationId\":\"1024-2048\"," TEXTS "}",
@@ -101,6 +105,7 @@ static void test_target(void **state)
 
 static void test_conversations_that_are_not_the_senders(void **state)
 {
+    pl_send_input_t input;
     char body[200];
     (void)state;
 
@@ -108,7 +113,11 @@ static void test_conversations_that_are_not_the_senders(void **state)
                    PL_PROBLEM_CONVERSATION_NOT_FOUND);
     snprintf(body, sizeof(body), "{\"conversationId\":\"%lld\"," TEXTS "}",
              (long long)pl_id_make(1, 5, PL_ID_GROUP, 1));
-    assert_refused(body, &alice, PL_PROBLEM_CONVERSATION_NOT_FOUND);
+    /* Whether the sender is in a group, the group says. */
+    assert_true(decode(body, &alice, &input));
+    assert_int_equal(input.group_id, pl_id_make(1, 5, PL_ID_GROUP, 1));
+    assert_int_equal(input.recipient_id, 0);
+    pl_send_input_dispose(&input);
     assert_refused("{\"conversationId\":\"1024-2048\",\"senderId\":\"3072\"," TEXTS "}", &admin,
                    PL_PROBLEM_CONVERSATION_NOT_FOUND);
 }

@@ -62,11 +62,12 @@ static void test_one_message(void **state)
         "\"participants\":[\"100\",\"200\"],\"messageContent\":\"hi \\\"you\\\"\","
         "\"sentTimestamp\":1000,\"clientMessageId\":\"c1\",\"lastUpdatedTimestamp\":1001}],"
         "\"conversations\":[{\"conversationId\":\"100-200\",\"participants\":[\"100\",\"200\"],"
-        "\"snippet\":\"hi \\\"you\\\"\",\"lastUpdatedTimestamp\":1001,"
-        "\"lastMessageTimestamp\":1000,\"lastMessageId\":\"2000\",\"unreadCount\":7,"
-        "\"readUpTo\":\"1900\",\"memberStates\":["
+        "\"memberStates\":["
         "{\"userId\":\"200\",\"deliveredUpTo\":\"2000\",\"readUpTo\":\"1900\"},"
         "{\"userId\":\"100\",\"deliveredUpTo\":\"0\",\"readUpTo\":\"1800\"}],"
+        "\"snippet\":\"hi \\\"you\\\"\",\"lastUpdatedTimestamp\":1001,"
+        "\"lastMessageTimestamp\":1000,\"lastMessageId\":\"2000\",\"unreadCount\":7,"
+        "\"readUpTo\":\"1900\","
         "\"clearedUpTo\":\"0\",\"mutedUntil\":0,\"archived\":false,\"pinned\":true}],"
         "\"isDeltaUpdate\":true,\"lastUpdatedTimestamp\":1001,\"hasMore\":false}";
     assert_int_equal(wake.delta_len, sizeof(expected) - 1);

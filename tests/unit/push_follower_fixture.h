@@ -289,6 +289,7 @@ static PGresult *empty_page(void)
                                         "cleared_up_to",
                                         "muted_until",
                                         "flags",
+                                        "view",
                                         "mailbox_version",
                                         "is_delta",
                                         "has_more"};
@@ -320,8 +321,8 @@ static PGresult *page_of(const page_t *page)
 
     set_text(result, 0, 0, "h");
     set_int64(result, 0, 6, page->version);
-    set_bool(result, 0, 18, !page->replaces);
-    set_bool(result, 0, 19, page->has_more);
+    set_bool(result, 0, 19, !page->replaces);
+    set_bool(result, 0, 20, page->has_more);
     for (size_t i = 0; i < page->messages_count; i++) {
         int row = (int)i + 1;
         int64_t version = page->first_version + (int64_t)i;

@@ -66,7 +66,7 @@ SELECT is(pg_temp.send(bob, 'k1', 'hi') ->> 'status', 'done', 'a member sends') 
 SELECT is(pg_temp.send(bob, 'k1', 'hi') ->> 'status', 'duplicate', 'once') FROM ids;
 SELECT is(pg_temp.send(bob, 'k1', 'ho') ->> 'status', 'client-message-id-reused', 'under one key one content') FROM ids;
 SELECT is(pg_temp.send(ann, 'k1', 'ho') ->> 'status', 'done', 'each has keys of their own') FROM ids;
-SELECT is(pg_temp.send(dan, 'k1', 'me') ->> 'status', 'group-not-found', 'who is no member does not') FROM ids;
+SELECT is(pg_temp.send(dan, 'k1', 'me') ->> 'status', 'conversation-not-found', 'who is no member does not') FROM ids;
 SELECT is((SELECT min(unread_count) || ' ' || max(unread_count) FROM parley.conversation, ids WHERE peer_id = grp), '0 1', 'until it is delivered nobody has it');
 SELECT is(pg_temp.deliver(true), 4, 'it is delivered in any order');
 SELECT is(pg_temp.log(u), 'group-created hi ho', 'all have one order') FROM ids, unnest(ARRAY[ann, bob, cat, grp]) u;
@@ -83,7 +83,7 @@ SELECT is(pg_temp.send(dan, 'k1', 'new') ->> 'status', 'done', 'who then sends')
 SELECT is(pg_temp.send(ann, 'k2', 'before') ->> 'status', 'done', 'a send') FROM ids;
 SELECT is(pg_temp.status('group_leave', grp, jsonb_build_object('actorId', cat::text, 'userId', cat::text)), 'done', 'a member leaves') FROM ids;
 SELECT is(pg_temp.send(ann, 'k3', 'after') ->> 'status', 'done', 'another send') FROM ids;
-SELECT is(pg_temp.send(cat, 'k3', 'after') ->> 'status', 'group-not-found', 'who has left sends nothing') FROM ids;
+SELECT is(pg_temp.send(cat, 'k3', 'after') ->> 'status', 'conversation-not-found', 'who has left sends nothing') FROM ids;
 SELECT pg_temp.deliver(true) \g /dev/null
 SELECT is(pg_temp.log(dan), 'members-added new before member-left after', 'who joins sees what comes after') FROM ids;
 SELECT is(pg_temp.log(cat), 'group-created hi ho role-changed members-added new before member-left', 'who leaves keeps what came before') FROM ids;
@@ -110,7 +110,7 @@ SELECT is(pg_temp.status('group_reaction', grp, jsonb_build_object('actorId', bo
 SELECT pg_temp.deliver(true) \g /dev/null
 SELECT is(m.content || ' ' || (m.extra -> 'reactions'), 'typo {"+": ["' || bob || '"]}', 'all have both')
 FROM ids, sent, unnest(ARRAY[ann, bob, dan]) u JOIN parley.message m ON m.user_id = u WHERE m.message_id = sent.id::bigint AND m.peer_id = grp;
-SELECT is(pg_temp.status('group_edit', grp, jsonb_build_object('actorId', cat::text, 'messageId', id, 'content', 'x', 'timestamp', 1)), 'group-not-found', 'who has left changes nothing') FROM ids, sent;
+SELECT is(pg_temp.status('group_edit', grp, jsonb_build_object('actorId', cat::text, 'messageId', id, 'content', 'x', 'timestamp', 1)), 'conversation-not-found', 'who has left changes nothing') FROM ids, sent;
 
 -- Receipts.
 SELECT is(pg_temp.status('group_receipt', grp, jsonb_build_object('userId', u::text, 'readUpTo', id, 'deliveredUpTo', id)), 'done', 'a receipt')
