@@ -14,12 +14,13 @@
 -- w  a mailbox that has changed (number 0): previous is its version before, version the one after; of one that was erased one
 --    that is above, so that who waits for it looks
 --
--- A change function is given a locked mailbox. It takes its version by next_version, and answers with an object: status, version,
--- what else the API says, and `owes`: [{mailbox, kind, argument}], what other mailboxes are to be told. That is an outbox
--- row, unless the mailbox is the companion. A change that owes has raised its mailbox's version, or that of the `mailbox` of its
--- shard that it names, or has ordinals of its own (`ordinalsAbove`): so (mailbox, version, ordinal) is a key. The same again owes the
--- same under the same key. What is done again, after a lost connection, by the relay or by a client that asks again, must change
--- nothing the second time.
+-- A change function is given a locked mailbox; one whose argument has `members` looks itself whose user is erased. It takes its
+-- version by next_version, and answers with an object: status, version, what else the API says, and `owes`: [{mailbox, kind,
+-- argument}], what other mailboxes are to be told. That is an outbox row, unless the mailbox is the companion. A change that owes
+-- has raised its mailbox's version, or that of the `mailbox` of its shard that it names, so that (mailbox, version, ordinal) is a
+-- key; `ordinal` is the place among what is owed, unless the element has its own. The same again owes the same under the same
+-- version, or what of it is owed still. What is done again, after a lost connection, by the relay or by a client that asks
+-- again, must change nothing the second time.
 --
 -- All mailboxes are locked first, in the order of their ids: as write_messages does, so that no two batches deadlock.
 CREATE OR REPLACE FUNCTION parley.write_changes(
@@ -59,14 +60,15 @@ BEGIN
     FOR i IN 1 .. cardinality(kinds) LOOP
         number := i;
         mailbox_id := mailbox_ids[i];
-        IF before[array_position(locked_ids, mailbox_id)] = 0 AND kinds[i] NOT LIKE 'erase%' THEN
+        IF before[array_position(locked_ids, mailbox_id)] = 0 AND kinds[i] NOT LIKE 'erase%'
+           AND NOT arguments[i]::jsonb ? 'members' THEN
             part := 'r'; kind := 'no-mailbox'; detail := '{}';
             RETURN NEXT;
             CONTINUE;
         END IF;
         answer := parley.apply_change(kinds[i], mailbox_id, arguments[i]::jsonb);
         FOR owed, ordinal IN
-            SELECT o.owed, o.place + coalesce((answer ->> 'ordinalsAbove')::bigint, 0)
+            SELECT o.owed, coalesce((o.owed ->> 'ordinal')::bigint, o.place)
             FROM jsonb_array_elements(answer -> 'owes') WITH ORDINALITY AS o (owed, place)
         LOOP
             target_id := (owed ->> 'mailbox')::bigint;

@@ -44,6 +44,13 @@ COMMENT ON COLUMN parley.group_view.shard_id IS 'The lowest id of the shard.';
 COMMENT ON COLUMN parley.group_view.revision IS 'The version of the group''s mailbox that it is of.';
 COMMENT ON COLUMN parley.group_view.view IS 'Members of the Conversation''s JSON object; hidden_view is for who has turned read receipts off.';
 
+CREATE TABLE parley.membership (
+    user_id  bigint NOT NULL,
+    group_id bigint NOT NULL,
+    PRIMARY KEY (user_id, group_id)
+) PARTITION BY RANGE (user_id);
+COMMENT ON TABLE parley.membership IS 'In which groups a user of the shard is. Where word of a leaving came late it is behind: group_view has the members.';
+
 -- Leaves in the shards that are here already.
 DO $$
 DECLARE
@@ -56,7 +63,7 @@ BEGIN
         WHERE i.inhparent = 'parley.message'::regclass
         ORDER BY n.nspname
     LOOP
-        FOREACH parent IN ARRAY ARRAY['group_profile', 'group_member', 'group_view'] LOOP
+        FOREACH parent IN ARRAY ARRAY['group_profile', 'group_member', 'group_view', 'membership'] LOOP
             EXECUTE format('CREATE TABLE %I.%I (LIKE parley.%I INCLUDING ALL)', shard.name, parent, parent);
             EXECUTE format('ALTER TABLE parley.%I ATTACH PARTITION %I.%I %s', parent, shard.name, parent, shard.bound);
         END LOOP;

@@ -56,8 +56,9 @@ BEGIN
         ORDER BY c.peer_id LIMIT 1;
         CONTINUE WHEN found IS DISTINCT FROM peers[i] OR delivered >= messages[i];
         UPDATE {shard}.conversation c SET delivered_up_to = messages[i] WHERE c.ctid = place;
-        owes := owes || {shard}.receipt_owed(mailbox_id, peers[i],
-                                             jsonb_build_object('deliveredUpTo', messages[i]::text));
+        owes := owes || ({shard}.receipt_owed(mailbox_id, peers[i],
+                                              jsonb_build_object('deliveredUpTo', messages[i]::text))
+                         || jsonb_build_object('ordinal', 1000000 + i));
     END LOOP;
 
     IF passed >= slice AND reached < until THEN
@@ -67,7 +68,7 @@ BEGIN
     IF passed > 0 THEN
         UPDATE {shard}.mailbox m SET delivered_version = until WHERE m.user_id = mailbox_id;
     END IF;
-    RETURN jsonb_build_object('status', 'done', 'upTo', until, 'version', until, 'ordinalsAbove', 1000000, 'owes', owes) || rest;
+    RETURN jsonb_build_object('status', 'done', 'upTo', until, 'version', until, 'owes', owes) || rest;
 END
 $$;
 REVOKE ALL ON FUNCTION {shard}.change_delivered(bigint, jsonb) FROM PUBLIC;

@@ -18,9 +18,9 @@ DECLARE
     result jsonb := '{"status": "done"}';
 BEGIN
     FOR member IN
-        SELECT b.user_id FROM jsonb_array_elements_text(argument -> 'members') AS u (id)
-                              JOIN {shard}.mailbox b ON b.user_id = u.id::bigint
-        WHERE b.erased_timestamp IS NULL
+        SELECT b.user_id FROM {shard}.mailbox b
+        WHERE b.user_id = ANY (ARRAY(SELECT u.id::bigint FROM jsonb_array_elements_text(argument -> 'members') AS u (id)))
+              AND b.erased_timestamp IS NULL
     LOOP
         IF argument ->> 'kind' = 'reaction' THEN
             answer := {shard}.change_reaction(member, change);

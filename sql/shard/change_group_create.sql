@@ -1,9 +1,9 @@
 -- Creates a group in its creator's shard. Made in the creator's mailbox, which does not change by it.
 --
--- argument  groupId: from the id generator, of this shard; name; memberIds: the others, whom the server knows to exist;
---           clientGroupId; maxMembers
+-- argument  groupId: from the id generator, of this shard; the next that is free of its millisecond is taken; name;
+--           memberIds: the others, whom the server knows to exist; clientGroupId; maxMembers
 -- Result: status, groupId, isDuplicate. status: done; client-group-id-reused: for a group of other name or members; group-full;
--- id-taken: call again with another.
+-- id-taken: all of that millisecond are.
 CREATE OR REPLACE FUNCTION {shard}.change_group_create(mailbox_id bigint, argument jsonb)
     RETURNS jsonb
     LANGUAGE plpgsql VOLATILE SECURITY INVOKER
@@ -14,26 +14,36 @@ CREATE OR REPLACE FUNCTION {shard}.change_group_create(mailbox_id bigint, argume
     SET enable_sort = off
 AS $$
 DECLARE
-    new_id bigint := argument ->> 'groupId';
+    first_id bigint := argument ->> 'groupId';
+    new_id bigint;
     members bigint[] := ARRAY(SELECT DISTINCT m.id::bigint
                               FROM jsonb_array_elements_text(argument -> 'memberIds') AS m (id)
                               WHERE m.id::bigint <> mailbox_id ORDER BY 1);
     hash text := encode(sha256(convert_to((argument ->> 'name') || members::text, 'UTF8')), 'hex');
     there bigint;
     there_hash text;
+    there_since bigint;
     clock bigint := extract(epoch FROM clock_timestamp()) * 1000000;
 BEGIN
-    SELECT p.group_id, p.request_hash INTO there, there_hash FROM {shard}.group_profile p
+    SELECT p.group_id, p.request_hash, p.created_timestamp INTO there, there_hash, there_since
+    FROM {shard}.group_profile p
     WHERE p.creator_id = mailbox_id AND p.client_group_id = argument ->> 'clientGroupId';
     IF there IS NOT NULL THEN
         RETURN CASE WHEN there_hash = hash
-                    THEN jsonb_build_object('status', 'done', 'groupId', there::text, 'isDuplicate', true)
+                    THEN jsonb_build_object('status', 'done', 'groupId', there::text, 'isDuplicate', true,
+                                            'mailbox', there::text, 'version', there_since,
+                                            'owes', {shard}.group_still_owes(there, there_since))
                     ELSE '{"status": "client-group-id-reused"}' END;
     ELSIF cardinality(members) + 1 > (argument -> 'maxMembers')::integer THEN
         RETURN '{"status": "group-full"}';
     END IF;
-    INSERT INTO {shard}.mailbox (user_id, version) VALUES (new_id, clock) ON CONFLICT DO NOTHING;
-    IF NOT FOUND THEN
+    -- Two servers may give out one id in the same millisecond.
+    FOR place IN 0 .. 255 LOOP
+        INSERT INTO {shard}.mailbox (user_id, version) VALUES (((first_id >> 8) << 8) + ((first_id + place) & 255), clock)
+        ON CONFLICT DO NOTHING RETURNING user_id INTO new_id;
+        EXIT WHEN new_id IS NOT NULL;
+    END LOOP;
+    IF new_id IS NULL THEN
         RETURN '{"status": "id-taken"}';
     END IF;
     INSERT INTO {shard}.group_profile (group_id, creator_id, created_timestamp, client_group_id, request_hash, name)

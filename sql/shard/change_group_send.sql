@@ -1,8 +1,8 @@
 -- A message to a group: its first-written copy, in the group's own mailbox, which orders and dedupes.
 --
 -- argument  senderId, clientMessageId, content, timestamp: when it reached a server, microseconds; extra, or none
--- Result: status, messageId. status: done; duplicate: it was sent before, nothing changes; client-message-id-reused; conversation-not-found: the sender
--- is no member. It owes every member of this moment their copy.
+-- Result: status, messageId. status: done; duplicate: it was sent before, nothing changes; client-message-id-reused;
+-- conversation-not-found: the sender is no member. It owes every member of this moment their copy; a duplicate what is owed still.
 CREATE OR REPLACE FUNCTION {shard}.change_group_send(mailbox_id bigint, argument jsonb)
     RETURNS jsonb
     LANGUAGE plpgsql VOLATILE SECURITY INVOKER
@@ -16,17 +16,28 @@ DECLARE
     sender bigint := argument ->> 'senderId';
     key text := argument ->> 'clientMessageId';
     there bigint;
+    there_sender bigint;
+    there_key text;
     is_same boolean;
     last_version bigint;
     sent bigint;
 BEGIN
-    SELECT m.message_id, parley.is_as_sent(m.content, m.extra, argument ->> 'content', argument -> 'extra')
-    INTO there, is_same
+    -- The first of an order that message_dedupe alone has. (With peer_id = sender, the planner takes sender_id = sender for
+    -- sender_id = peer_id, and the index, which is of rows with the latter, will not do.)
+    SELECT m.message_id, m.sender_id, m.client_message_id,
+           parley.is_as_sent(m.content, m.extra, argument ->> 'content', argument -> 'extra')
+    INTO there, there_sender, there_key, is_same
     FROM {shard}.message m
-    WHERE m.user_id = mailbox_id AND m.peer_id = sender AND m.client_message_id = key AND m.sender_id = m.peer_id;
-    IF there IS NOT NULL THEN
-        RETURN jsonb_build_object('status', CASE WHEN is_same THEN 'duplicate' ELSE 'client-message-id-reused' END,
-                                  'messageId', there::text);
+    WHERE m.user_id = mailbox_id AND (m.peer_id, m.client_message_id) >= (sender, key) AND m.sender_id = m.peer_id
+    ORDER BY m.peer_id, m.client_message_id LIMIT 1;
+    IF there_sender IS DISTINCT FROM sender OR there_key <> key THEN
+        there := NULL;
+    END IF;
+    IF there IS NOT NULL AND is_same THEN
+        RETURN jsonb_build_object('status', 'duplicate', 'messageId', there::text, 'version', there >> 1,
+                                  'owes', {shard}.group_still_owes(mailbox_id, there >> 1));
+    ELSIF there IS NOT NULL THEN
+        RETURN '{"status": "client-message-id-reused"}';
     ELSIF {shard}.group_role_of(mailbox_id, sender) IS NULL THEN
         RETURN '{"status": "conversation-not-found"}';
     END IF;

@@ -14,16 +14,14 @@ AS $$
 DECLARE
     group_id bigint := argument ->> 'groupId';
     clock bigint := extract(epoch FROM clock_timestamp()) * 1000000;
+    mailbox_ids bigint[] := ARRAY(SELECT u.id::bigint FROM jsonb_array_elements_text(argument -> 'members') AS u (id));
 BEGIN
     IF {shard}.set_group_view(group_id, argument -> 'state', argument -> 'members') THEN
-        WITH bumped AS (
-            UPDATE {shard}.mailbox b SET version = greatest(b.version + 1, clock)
-            FROM jsonb_array_elements_text(argument -> 'members') AS u (id)
-            WHERE b.user_id = u.id::bigint AND b.erased_timestamp IS NULL
-            RETURNING b.user_id, b.version
-        )
-        UPDATE {shard}.conversation c SET version = b.version, changed_period = b.version >> 27
-        FROM bumped b WHERE c.user_id = b.user_id AND c.peer_id = group_id;
+        UPDATE {shard}.mailbox b SET version = greatest(b.version + 1, clock)
+        WHERE b.user_id = ANY (mailbox_ids) AND b.erased_timestamp IS NULL;
+        UPDATE {shard}.conversation c
+        SET (version, changed_period) = (SELECT b.version, b.version >> 27 FROM {shard}.mailbox b WHERE b.user_id = c.user_id)
+        WHERE c.ctid = ANY ({shard}.group_conversations(mailbox_ids, group_id));
     END IF;
     RETURN '{"status": "done"}';
 END

@@ -49,6 +49,7 @@ CREATE TABLE {shard}.group_profile (LIKE parley.group_profile INCLUDING ALL);
 CREATE UNIQUE INDEX group_profile_creation ON {shard}.group_profile (creator_id, client_group_id);
 CREATE TABLE {shard}.group_member (LIKE parley.group_member INCLUDING ALL);
 CREATE TABLE {shard}.group_view (LIKE parley.group_view INCLUDING ALL);
+CREATE TABLE {shard}.membership (LIKE parley.membership INCLUDING ALL);
 
 ALTER TABLE parley.account       ATTACH PARTITION {shard}.account       FOR VALUES FROM ({lower}) TO ({upper});
 ALTER TABLE parley.mailbox       ATTACH PARTITION {shard}.mailbox       FOR VALUES FROM ({lower}) TO ({upper});
@@ -60,3 +61,4 @@ ALTER TABLE parley.change_outbox ATTACH PARTITION {shard}.change_outbox FOR VALU
 ALTER TABLE parley.group_profile ATTACH PARTITION {shard}.group_profile FOR VALUES FROM ({lower}) TO ({upper});
 ALTER TABLE parley.group_member  ATTACH PARTITION {shard}.group_member  FOR VALUES FROM ({lower}) TO ({upper});
 ALTER TABLE parley.group_view    ATTACH PARTITION {shard}.group_view    FOR VALUES FROM ({lower}) TO ({upper});
+ALTER TABLE parley.membership    ATTACH PARTITION {shard}.membership    FOR VALUES FROM ({lower}) TO ({upper});

@@ -1,4 +1,5 @@
--- The answer of a change of a group's message, with what it owes turned to the members who have the message and are there still.
+-- The answer of a change of a group's message, with what it owes turned to those who were members when it was made, and have the
+-- message.
 --
 -- answer  of change_message or change_reaction in the group's mailbox
 -- kind    which of them
@@ -19,11 +20,10 @@ BEGIN
         RETURN answer;
     END IF;
     RETURN answer || jsonb_build_object('owes', {shard}.group_owes(
-        ARRAY(SELECT g.user_id FROM {shard}.group_member g
-              WHERE g.group_id = mailbox_id AND g.until_id IS NULL AND EXISTS (
-                  SELECT FROM {shard}.group_member had
-                  WHERE had.group_id = mailbox_id AND had.user_id = g.user_id AND had.since_id <= message
-                        AND (had.until_id IS NULL OR had.until_id >= message))),
+        ARRAY(SELECT u.id FROM unnest({shard}.group_members_at(mailbox_id, (change ->> 'revision')::bigint * 2)) AS u (id)
+              WHERE EXISTS (SELECT FROM {shard}.group_member had
+                            WHERE had.group_id = mailbox_id AND had.user_id = u.id AND had.since_id <= message
+                                  AND (had.until_id IS NULL OR had.until_id >= message))),
         'group_apply', jsonb_build_object('kind', kind, 'change', change)));
 END
 $$;

@@ -31,9 +31,11 @@ BEGIN
                  FROM unnest(peers) AS p (peer_id));
     IF false = ANY (has) THEN
         in_groups := ARRAY(SELECT DISTINCT unnest(v.member_ids)
-                           FROM {shard}.conversation c
-                                JOIN {shard}.group_view v ON v.shard_id = (mailbox_id >> 50) << 50 AND v.group_id = c.peer_id
-                           WHERE c.user_id = mailbox_id AND (c.peer_id >> 8) & 1 = 1 AND mailbox_id = ANY (v.member_ids));
+                           FROM {shard}.membership s,
+                                LATERAL (SELECT v.group_id, v.member_ids FROM {shard}.group_view v
+                                         WHERE v.shard_id = (mailbox_id >> 50) << 50 AND v.group_id >= s.group_id
+                                         ORDER BY v.group_id LIMIT 1) v
+                           WHERE s.user_id = mailbox_id AND v.group_id = s.group_id AND mailbox_id = ANY (v.member_ids));
         has := ARRAY(SELECT h.has OR h.peer_id = ANY (in_groups) FROM unnest(has, peers) AS h (has, peer_id));
     END IF;
     RETURN has;

@@ -12,6 +12,7 @@ CREATE OR REPLACE FUNCTION {shard}.refuse_messages(
     SET plan_cache_mode = force_generic_plan
     SET enable_seqscan = off
     SET enable_bitmapscan = off
+    SET enable_sort = off
 AS $$
 BEGIN
     SELECT m.erased_timestamp IS NOT NULL INTO erased FROM {shard}.mailbox m WHERE m.user_id = mailbox_id;
@@ -19,9 +20,12 @@ BEGIN
                                   WHEN erased THEN -1
                                   WHEN (SELECT true FROM {shard}.block b
                                         WHERE b.user_id = mailbox_id AND b.blocked_id = s.sender_id)
-                                       AND (SELECT true FROM {shard}.message m
-                                            WHERE m.user_id = mailbox_id AND m.peer_id = s.sender_id
-                                                  AND m.client_message_id = s.key AND m.sender_id = m.peer_id) IS NULL
+                                       -- As change_group_send looks for a retry.
+                                       AND (SELECT (m.peer_id, m.client_message_id) = (s.sender_id, s.key)
+                                            FROM {shard}.message m
+                                            WHERE m.user_id = mailbox_id AND m.sender_id = m.peer_id
+                                                  AND (m.peer_id, m.client_message_id) >= (s.sender_id, s.key)
+                                            ORDER BY m.peer_id, m.client_message_id LIMIT 1) IS NOT TRUE
                                   THEN -2
                                   ELSE 0 END
                       FROM unnest(senders, keys) AS s (sender_id, key));

@@ -14,6 +14,9 @@ CREATE OR REPLACE FUNCTION {shard}.set_group_view(peer bigint, state jsonb, memb
     SET enable_bitmapscan = off
     SET enable_sort = off
 AS $$
+DECLARE
+    staying bigint[] := ARRAY(SELECT m.id::bigint FROM jsonb_array_elements_text(members) AS m (id)
+                              WHERE state -> 'memberIds' ? m.id);
 BEGIN
     INSERT INTO {shard}.group_view AS v (shard_id, group_id, revision, member_ids, view, hidden_view)
     VALUES (((members ->> 0)::bigint >> 50) << 50, peer, (state ->> 'revision')::bigint,
@@ -26,17 +29,20 @@ BEGIN
     IF NOT FOUND THEN
         RETURN false;
     END IF;
+    INSERT INTO {shard}.membership (user_id, group_id)
+    SELECT s.user_id, peer FROM unnest(staying) AS s (user_id)
+    ON CONFLICT DO NOTHING;
+    DELETE FROM {shard}.membership s
+    WHERE s.user_id = ANY (ARRAY(SELECT m.id::bigint FROM jsonb_array_elements_text(members) AS m (id)
+                                 WHERE NOT state -> 'memberIds' ? m.id))
+          AND s.group_id = peer;
     -- The least of the others: of who has come least far themselves, the second.
     UPDATE {shard}.conversation c
-    SET peer_read_up_to = greatest(c.peer_read_up_to, (state #>> ARRAY['lowestRead', o.read_place, '1'])::bigint),
-        peer_delivered_up_to = greatest(c.peer_delivered_up_to,
-                                        (state #>> ARRAY['lowestDelivered', o.delivered_place, '1'])::bigint)
-    FROM (SELECT m.id::bigint AS user_id,
-                 (m.id = state #>> '{lowestRead,0,0}')::integer::text AS read_place,
-                 (m.id = state #>> '{lowestDelivered,0,0}')::integer::text AS delivered_place
-          FROM jsonb_array_elements_text(members) AS m (id)
-          WHERE state -> 'memberIds' ? m.id) o
-    WHERE c.user_id = o.user_id AND c.peer_id = peer;
+    SET peer_read_up_to = greatest(c.peer_read_up_to, (state #>> ARRAY[
+            'lowestRead', (c.user_id::text = state #>> '{lowestRead,0,0}')::integer::text, '1'])::bigint),
+        peer_delivered_up_to = greatest(c.peer_delivered_up_to, (state #>> ARRAY[
+            'lowestDelivered', (c.user_id::text = state #>> '{lowestDelivered,0,0}')::integer::text, '1'])::bigint)
+    WHERE c.ctid = ANY ({shard}.group_conversations(staying, peer));
     RETURN true;
 END
 $$;

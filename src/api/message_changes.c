@@ -340,8 +340,10 @@ static void set_reaction(pl_request_t *request, pl_api_t *api, bool is_on)
     pl_json_string(&argument, emoji.data, emoji.len);
     pl_json_key(&argument, "on");
     pl_json_bool(&argument, is_on);
-    pl_json_key(&argument, "held");
-    pl_json_bool(&argument, !is_group);
+    if (!is_group) {
+        pl_json_key(&argument, "held");
+        pl_json_bool(&argument, true);
+    }
     pl_json_object_end(&argument);
     start(api, request,
           &(work_t){

@@ -36,6 +36,17 @@ def change(kind, argument):
     return f"parley.write_changes(ARRAY['{kind}'], ARRAY[%(me)s::bigint], ARRAY['{argument}'], ARRAY[0::bigint])"
 
 
+def made(kind, mailbox, argument):
+    """A change by write_changes; argument: SQL of a jsonb."""
+    return f"parley.write_changes(ARRAY['{kind}'], ARRAY[{mailbox}::bigint], ARRAY[({argument})::text], ARRAY[0::bigint])"
+
+
+# The large mailbox is a group's here, and then a member's.
+SENT = "jsonb_build_object('senderId', %(peer)s::text, 'clientMessageId', '{}', 'content', repeat('x', 160))"
+MEMBERS = "jsonb_build_array(%(me)s::text, (%(me)s + 1)::text)"
+STATE = ("jsonb_build_object('revision', (extract(epoch FROM clock_timestamp()) * 1000000)::bigint::text, 'memberIds', " + MEMBERS +
+         ", 'view', 'x', 'hiddenView', 'x', 'lowestRead', '[[\"1\", 1]]'::jsonb, 'lowestDelivered', '[[\"1\", 1]]'::jsonb)")
+
 READS = {
     "newest conversations": conversations(0),
     "newest conversations, ten times": conversations(0, reads=10),
@@ -59,6 +70,14 @@ READS = {
     "versions of any shards": "parley.mailbox_versions(ARRAY[%(me)s, %(me)s + 1, %(me)s + 2, %(peer)s])",
     "blocks": "shard_0000.fetch_blocks(%(me)s, 10, 50)",
     "who has blocked": "shard_0000.have_blocked(ARRAY[%(me)s, %(me)s, %(me)s + 1], ARRAY[11, %(peer)s, 11])",
+    "a group's retry": made("group_send", "%(me)s", SENT.format(4)),
+    "a stranger's send to a group": made("group_send", "%(me)s", SENT.format("none")),
+    "members' copies": made("group_message", "%(me)s", "jsonb_build_object('members', " + MEMBERS + ", 'groupId', %(peer)s::text,"
+                            " 'messageId', %(middle)s::text, 'senderId', '1', 'clientMessageId', 'x', 'content', 'x')"),
+    "members' view of a group": made("group_view", "%(me)s", "jsonb_build_object('members', " + MEMBERS +
+                                     ", 'groupId', %(peer)s::text, 'state', " + STATE + ")"),
+    "who is in a group": "shard_0000.group_members(%(me)s, %(peer)s)",
+    "a group": "shard_0000.fetch_group(%(me)s, %(peer)s)",
     "account": "shard_0000.fetch_account(%(me)s)",
     "account that is changed": "shard_0000.update_account(%(me)s, 'x', NULL, NULL, NULL)",
     "who shows their presence": "shard_0000.shows_presence(11, ARRAY[%(me)s, %(me)s + 1, %(peer)s])",

@@ -56,7 +56,8 @@ SELECT is((SELECT count(*)::integer FROM parley.change_outbox), 2, 'owes one cha
 SELECT is(pg_temp.deliver(), 2, 'which are made');
 SELECT is(pg_temp.log(u), 'group-created', 'every member has its beginning') FROM ids, unnest(ARRAY[ann, bob, cat, grp]) u;
 SELECT is(pg_temp.change('group_create', ann, jsonb_build_object('groupId', (grp + 1)::text, 'name', 'Trip', 'memberIds', pg_temp.ids(cat, bob),
-          'clientGroupId', 'g1', 'maxMembers', 4)), jsonb_build_object('status', 'done', 'groupId', grp::text, 'isDuplicate', true), 'a retry finds it') FROM ids;
+          'clientGroupId', 'g1', 'maxMembers', 4)) - 'version' - 'mailbox', jsonb_build_object('status', 'done', 'groupId', grp::text, 'isDuplicate', true), 'a retry finds it') FROM ids;
+SELECT is((SELECT count(*)::integer FROM parley.change_outbox), 0, 'and owes nothing again');
 SELECT is(pg_temp.status('group_create', ann, jsonb_build_object('groupId', (grp + 1)::text, 'name', 'Tour', 'memberIds', pg_temp.ids(cat, bob),
           'clientGroupId', 'g1', 'maxMembers', 4)), 'client-group-id-reused', 'with another name it is refused') FROM ids;
 SELECT is(pg_temp.status('group_create', ann, jsonb_build_object('groupId', (grp + 1)::text, 'name', 'Tour', 'memberIds', pg_temp.ids(cat, bob),
@@ -64,6 +65,10 @@ SELECT is(pg_temp.status('group_create', ann, jsonb_build_object('groupId', (grp
 
 SELECT is(pg_temp.send(bob, 'k1', 'hi') ->> 'status', 'done', 'a member sends') FROM ids;
 SELECT is(pg_temp.send(bob, 'k1', 'hi') ->> 'status', 'duplicate', 'once') FROM ids;
+SELECT is(owed.target_id, outbox.target_id, 'a retry tells what is owed still')
+FROM ids, parley.change_outbox outbox JOIN LATERAL parley.write_changes(ARRAY['group_send'], ARRAY[ids.grp], ARRAY[jsonb_build_object(
+         'senderId', ids.bob::text, 'clientMessageId', 'k1', 'content', 'hi', 'timestamp', 1)::text], ARRAY[0::bigint]) owed
+     ON owed.part = 'o' AND (owed.mailbox_id, owed.version, owed.ordinal) = (outbox.mailbox_id, outbox.version, outbox.ordinal);
 SELECT is(pg_temp.send(bob, 'k1', 'ho') ->> 'status', 'client-message-id-reused', 'under one key one content') FROM ids;
 SELECT is(pg_temp.send(ann, 'k1', 'ho') ->> 'status', 'done', 'each has keys of their own') FROM ids;
 SELECT is(pg_temp.send(dan, 'k1', 'me') ->> 'status', 'conversation-not-found', 'who is no member does not') FROM ids;
@@ -124,6 +129,24 @@ UPDATE parley.group_profile SET published_timestamp = 0;
 SELECT pg_temp.deliver() \g /dev/null
 SELECT is(peer_read_up_to, sent.id::bigint, 'and then all have read') FROM parley.conversation, ids, sent WHERE peer_id = grp AND user_id IN (ann, bob, dan);
 SELECT is((SELECT count(*)::integer FROM parley.change_outbox), 0, 'nothing is owed');
+
+-- The first member of a shard, in whose mailbox what is owed to the shard is made, is erased.
+UPDATE parley.mailbox SET erased_timestamp = 1, guarded = true WHERE user_id = (SELECT ann FROM ids);
+SELECT is(pg_temp.status('group_join', grp, jsonb_build_object('actorId', bob::text, 'userIds', pg_temp.ids(test.user(0, 2)), 'maxMembers', 4)), 'done', 'a member beside an erased one') FROM ids;
+SELECT is(pg_temp.send(bob, 'k9', 'still') ->> 'status', 'done', 'a send past the erased one') FROM ids;
+SELECT pg_temp.deliver() \g /dev/null
+SELECT is(pg_temp.log(test.id(0, 2)), 'members-added still', 'comes to the other') FROM ids;
+SELECT isnt(split_part(pg_temp.log(ann), ' ', -1), 'still', 'and to the erased one no more') FROM ids;
+SELECT is((SELECT count(*)::integer FROM parley.change_outbox), 0, 'nothing stays owed');
+UPDATE parley.mailbox SET erased_timestamp = NULL, guarded = NULL WHERE user_id = (SELECT ann FROM ids);
+
+-- Another group where the id is taken.
+SELECT is(pg_temp.change('group_create', ann, jsonb_build_object('groupId', grp::text, 'name', 'Two', 'memberIds', '[]'::jsonb, 'clientGroupId', 'g3', 'maxMembers', 4)) ->> 'groupId',
+          (grp + 1)::text, 'takes the next id') FROM ids;
+SELECT pg_temp.deliver() \g /dev/null
+SELECT is(array_agg(group_id ORDER BY group_id), ARRAY[grp, grp + 1], 'a user''s groups are known in their shard') FROM ids, parley.membership WHERE user_id = ann GROUP BY grp;
+SELECT is((SELECT count(*)::integer FROM parley.membership, ids WHERE user_id = cat), 0, 'where who has left has none');
+SELECT is(shard_0000.has_conversations(ann, ARRAY[bob, cat, dan]), '{t,f,t}', 'fellow members may see each other') FROM ids;
 SELECT is_empty($$SELECT FROM parley.message m JOIN parley.mailbox b USING (user_id) WHERE m.version > b.version OR m.message_id >> 1 > b.version$$, 'the rules of versions hold');
 SELECT is_empty($$SELECT c.user_id FROM parley.conversation c, LATERAL (SELECT count(*) FROM parley.message m WHERE m.user_id = c.user_id
     AND m.peer_id = c.peer_id AND m.sender_id <> c.user_id AND m.message_id > c.read_up_to) n WHERE n.count <> c.unread_count$$, 'unread is what a recount says');
