@@ -3,6 +3,7 @@
 #include <string.h>
 
 #include "api/change_flow.h"
+#include "api/messages.h"
 #include "base/clock.h"
 #include "base/id.h"
 #include "base/json_read.h"
@@ -44,6 +45,8 @@ static void reply(pl_request_t *request, const pl_change_t *change, bool is_comp
 
     if (!is_duplicate && pl_change_reply_refusal(request, change))
         return;
+    if (!is_complete)
+        pl_messages_count_pending();
     const pl_sent_message_t message = {
         .message_id = message_id_of(change),
         .sender_id = sent->sender_id,
@@ -73,9 +76,14 @@ static void encode(pl_buffer_t *argument, const pl_send_input_t *input)
 
 void pl_group_send_start(pl_api_t *api, pl_request_t *request, const pl_send_input_t *input)
 {
-    sent_t *sent = pl_calloc(1, sizeof(*sent));
     pl_buffer_t argument = PL_BUFFER_EMPTY;
+    sent_t *sent;
 
+    if (!pl_cluster_has(api->deps.cluster, input->group_id)) {
+        pl_api_reply_no_conversation(request);
+        return;
+    }
+    sent = pl_calloc(1, sizeof(*sent));
     sent->group_id = input->group_id;
     sent->sender_id = input->sender_id;
     sent->client_message_id_len = input->client_message_id_len;

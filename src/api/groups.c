@@ -22,8 +22,6 @@
 #include "store/group.h"
 
 #define NAME_MAX_CODE_POINTS 100
-/* Two servers may give out one id in the same millisecond. */
-#define ID_ATTEMPTS 3
 
 /* ---- the group, read ---- */
 
@@ -81,7 +79,6 @@ typedef struct command {
     int64_t mailbox_id; /* of the group; of a creation the creator's */
     const char *field;  /* of the body, that names the users */
     bool is_silent;     /* answered with 204 */
-    int attempts;
     pl_buffer_t argument;
     size_t checks_open;
     enum pl_error_code error;
@@ -92,8 +89,6 @@ typedef struct command {
         struct command *command;
     } users[];
 } command_t;
-
-static void begin(command_t *command);
 
 static command_t *command_create(pl_api_t *api, pl_request_t *request, const char *kind,
                                  int64_t group_id, size_t users_max)
@@ -148,7 +143,11 @@ static void reply(pl_request_t *request, const pl_change_t *change, bool is_comp
     (void)is_complete;
 
     if (pl_change_is(change, "no-mailbox")) {
-        pl_problem_reply(request, PL_PROBLEM_GROUP_NOT_FOUND, "The caller is in no such group.");
+        if (pl_id_is_group(change->mailbox_id))
+            pl_problem_reply(request, PL_PROBLEM_GROUP_NOT_FOUND,
+                             "The caller is in no such group.");
+        else
+            pl_api_reply_no_caller(request);
         return;
     }
     if (pl_change_is(change, "id-taken")) {
@@ -253,7 +252,7 @@ static void decode_ids(const pl_json_t *json, const char *key, bool may_be_empty
     int found = pl_json_get_strings(json, key, texts, PL_GROUP_MEMBERS_MAX, count);
     int64_t id;
 
-    if (found < 0) {
+    if (found != 1) {
         pl_body_wrong(refusal, key, "must be an array of at most %d userIds", PL_GROUP_MEMBERS_MAX);
         return;
     }

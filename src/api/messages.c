@@ -46,7 +46,13 @@ static pl_counter_t pending_answers;
 void pl_messages_metrics_init(void)
 {
     pending_answers = pl_counter_register(
-        "parley_sends_pending_total", "Sends answered before the sender's copy was stored.", NULL);
+        "parley_sends_pending_total",
+        "Sends answered before the sender's copy was stored, or every member's of a group.", NULL);
+}
+
+void pl_messages_count_pending(void)
+{
+    pl_counter_add(pending_answers, 1);
 }
 
 /* The message's `extra` (sql/README.md) with an id. */
@@ -127,7 +133,7 @@ static void answer(send_t *send, bool is_copy_stored)
     pl_reply_t reply = {.status = first->status == PL_WRITE_DUPLICATE ? 200 : 201};
 
     if (!is_copy_stored) {
-        pl_counter_add(pending_answers, 1);
+        pl_messages_count_pending();
     }
     pl_sent_message_to_json(&body, &(pl_sent_message_t){
                                        .message_id = first->stored_id,

@@ -6,4 +6,7 @@
 /* Called by pl_api_metrics_init. */
 void pl_messages_metrics_init(void);
 
+/* A send was answered before all copies were stored. */
+void pl_messages_count_pending(void);
+
 #endif

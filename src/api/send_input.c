@@ -58,7 +58,7 @@ static void decode_sender(const pl_json_t *json, const pl_token_claims_t *caller
 
     input->sender_id = caller->user_id;
     if (pl_body_text(json, "senderId", false, &text, &len, refusal) &&
-        pl_id_parse(text, len, &input->sender_id) != 0) {
+        (pl_id_parse(text, len, &input->sender_id) != 0 || pl_id_is_group(input->sender_id))) {
         pl_body_wrong(refusal, "senderId", "must be a userId");
     }
 }

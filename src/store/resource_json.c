@@ -242,6 +242,29 @@ static size_t first_row(const pl_page_read_t *read, const pl_page_t *page, size_
     return 0;
 }
 
+/* What a group's conversation shows of it is long, and there may be many. */
+static void cut_conversations(const pl_page_read_t *read, pl_page_t *page, size_t max_bytes)
+{
+    size_t bytes = 0;
+    int64_t last_version = 0;
+    pl_message_t message;
+    pl_conversation_t conversation;
+
+    if (!starts_at_cursor(read, page))
+        return;
+    for (size_t i = 0; i < pl_page_length(read); i++) {
+        if (pl_page_update(read, i, &message, &conversation) != 'c')
+            continue;
+        bytes += conversation.view_len;
+        if (last_version != 0 && bytes > max_bytes) {
+            page->version = last_version;
+            page->has_more = true;
+            return;
+        }
+        last_version = conversation.version;
+    }
+}
+
 static void updated_messages(pl_buffer_t *out, const pl_page_read_t *read, pl_page_t *page,
                              size_t max_bytes)
 {
@@ -251,7 +274,8 @@ static void updated_messages(pl_buffer_t *out, const pl_page_read_t *read, pl_pa
     pl_conversation_t conversation;
 
     for (size_t i = first_row(read, page, max_bytes); i < pl_page_length(read); i++) {
-        if (pl_page_update(read, i, &message, &conversation) != 'm')
+        if (pl_page_update(read, i, &message, &conversation) != 'm' ||
+            message.version > page->version)
             continue;
         if (last_version != 0 && starts_at_cursor(read, page) &&
             out->len - start + message.content_len > max_bytes) {
@@ -279,6 +303,7 @@ static void updated_conversations(pl_buffer_t *out, const pl_page_read_t *read,
 void pl_delta_to_json(pl_buffer_t *out, const pl_page_read_t *read, pl_page_t *page,
                       size_t max_bytes)
 {
+    cut_conversations(read, page, max_bytes);
     pl_json_object_begin(out);
     pl_json_key(out, "messages");
     pl_json_array_begin(out);

@@ -34,8 +34,9 @@ void pl_sent_message_to_json(pl_buffer_t *out, const pl_sent_message_t *message)
 
 /* A Delta of the contract (fetchUpdates, streamUpdates) from a pl_updates_read_kind. Messages
  * beyond `max_bytes` are left out, but never all. Of a delta those are the last ones: `page`
- * becomes that of the shorter delta, its version is the last one given and has_more is true. Of a
- * page that replaces what the client has those are the oldest, which the client pages back to. */
+ * becomes that of the shorter delta, its version is the last one given and has_more is true; and
+ * groups' conversations are bounded in the same way. Of a page that replaces what the client has
+ * the oldest messages are left out, which the client pages back to. */
 void pl_delta_to_json(pl_buffer_t *out, const pl_page_read_t *read, pl_page_t *page,
                       size_t max_bytes);
 

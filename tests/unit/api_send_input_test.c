@@ -137,6 +137,9 @@ static void test_sender(void **state)
                    PL_PROBLEM_FORBIDDEN);
     assert_wrong("{\"recipientId\":\"2048\",\"senderId\":1024," TEXTS "}", "/senderId");
     assert_wrong("{\"recipientId\":\"2048\",\"senderId\":\"x\"," TEXTS "}", "/senderId");
+    /* A group sends nothing. */
+    assert_wrong("{\"recipientId\":\"2048\",\"senderId\":\"9223372036854775807\"," TEXTS "}",
+                 "/senderId");
 }
 
 static void test_reply_to(void **state)

@@ -411,6 +411,32 @@ static void test_getters(void **state)
     pl_json_free(&json);
 }
 
+static void test_strings(void **state)
+{
+    (void)state;
+    static const char body[] =
+        "{\"none\":[],\"two\":[\"a\",\"\"],\"mixed\":[\"a\",1],\"null\":null,"
+        "\"s\":\"a\",\"o\":{\"a\":\"b\"},\"nested\":[[\"a\"]]}";
+    const char *texts[2] = {NULL, NULL};
+    pl_json_t *json;
+    size_t count = 9;
+    assert_int_equal(pl_json_parse(body, sizeof(body) - 1, &json, NULL), 0);
+
+    assert_int_equal(pl_json_get_strings(json, "none", texts, 2, &count), 1);
+    assert_int_equal(count, 0);
+    assert_int_equal(pl_json_get_strings(json, "two", texts, 2, &count), 1);
+    assert_int_equal(count, 2);
+    assert_string_equal(texts[0], "a");
+    assert_string_equal(texts[1], "");
+    assert_int_equal(pl_json_get_strings(json, "two", texts, 1, &count), -1);
+    assert_int_equal(pl_json_get_strings(json, "absent", texts, 2, &count), 0);
+    assert_int_equal(count, 0);
+    static const char *const others[] = {"mixed", "null", "s", "o", "nested"};
+    for (size_t i = 0; i < LENGTH(others); i++)
+        assert_int_equal(pl_json_get_strings(json, others[i], texts, 2, &count), -1);
+    pl_json_free(&json);
+}
+
 /* Every prefix of a good body is a bad body, and is read without going past its end. */
 static void test_every_prefix(void **state)
 {
@@ -437,6 +463,7 @@ int main(void)
         cmocka_unit_test(test_value_count),
         cmocka_unit_test(test_long_strings),
         cmocka_unit_test(test_getters),
+        cmocka_unit_test(test_strings),
         cmocka_unit_test(test_every_prefix),
     };
     return RUN_TESTS(tests);
