@@ -5,26 +5,30 @@ from harness.client import conversation_id, unique
 IDS = ["createUser", "fetchUserByUsername", "fetchUser", "fetchMe", "updateMe", "deleteMe", "exportMe",
        "createSession", "sendMessage", "fetchConversation", "fetchMessages", "editMessage", "deleteMessage",
        "addReaction", "removeReaction", "sendReceipt", "updateConversation", "deleteConversation", "fetchBlocks",
-       "blockUser", "unblockUser", "fetchBlock", "sendTyping", "fetchUpdates", "streamUpdates", "fetchPresence",
+       "blockUser", "unblockUser", "fetchBlock", "createGroup", "fetchGroup", "updateGroup",
+       "addGroupMembers", "removeGroupMember", "updateGroupMember", "sendTyping", "fetchUpdates", "streamUpdates", "fetchPresence",
        "announcePresence", "fetchOpenapi", "fetchDocs"]
 # What takes a body.
-POSTS = ["createUser", "updateMe", "createSession", "sendMessage", "editMessage", "sendReceipt", "updateConversation"]
+POSTS = ["createUser", "updateMe", "createSession", "sendMessage", "editMessage", "sendReceipt", "updateConversation",
+         "createGroup", "updateGroup", "addGroupMembers", "updateGroupMember"]
 # What changes something and takes no body.
 BODILESS = ["sendTyping", "announcePresence", "deleteMe", "deleteMessage", "addReaction", "removeReaction",
-            "deleteConversation", "blockUser", "unblockUser"]
+            "deleteConversation", "blockUser", "unblockUser", "removeGroupMember"]
 PUBLIC = ["createSession", "fetchOpenapi", "fetchDocs"]
 STATIC = ["fetchOpenapi", "fetchDocs"]
 PASSWORD = "correct horse battery"
 
 
 def prepare(api, me, peer):
-    """What some operations need: a block, and a message, whose id it gives."""
+    """What some operations need: a group, a block, and a message, whose id it gives."""
+    me.group = api.as_user(me).create_group("Group", [peer]).expect(201)["groupId"]
     api.as_user(me).block_user(peer).expect(204)
     return api.as_user(me).send(peer, "x").expect(201)["messageId"]
 
 
 def request_of(operation, me, peer, message_id="1"):
     """(method, target, body or None) that succeeds for the caller `me`, where `peer` exists and all is prepared."""
+    group = f"/v1/groups/{getattr(me, 'group', me.id)}"
     message = f"/v1/conversations/{conversation_id(me.id, peer.id)}/messages/{message_id}"
     return {
         "createUser": ("POST", "/v1/users", {"username": unique("op"), "password": PASSWORD}),
@@ -52,6 +56,12 @@ def request_of(operation, me, peer, message_id="1"):
         "deleteMessage": ("DELETE", f"{message}?scope=me", None),
         "addReaction": ("PUT", f"{message}/reactions/%2B", None),
         "removeReaction": ("DELETE", f"{message}/reactions/%2B", None),
+        "createGroup": ("POST", "/v1/groups", {"name": "Group", "memberIds": [peer.id], "clientGroupId": unique("op")}),
+        "fetchGroup": ("GET", group, None),
+        "updateGroup": ("PATCH", group, {"name": "Group"}),
+        "addGroupMembers": ("POST", f"{group}/members", {"userIds": [peer.id]}),
+        "removeGroupMember": ("DELETE", f"{group}/members/{peer.id}", None),
+        "updateGroupMember": ("PATCH", f"{group}/members/{peer.id}", {"role": "member"}),
         "sendTyping": ("POST", f"/v1/conversations/{conversation_id(me.id, peer.id)}/typing", None),
         "fetchUpdates": ("GET", "/v1/updates?timeout=0", None),
         "streamUpdates": ("GET", "/v1/updates/stream", None),

@@ -72,18 +72,18 @@ def test_no_token(call, operation, header):
 @pytest.mark.parametrize("method", ["DELETE", "PUT", "PATCH", "OPTIONS", "TRACE", "BREW"])
 def test_other_method(call, contract, me, peer, operation, method):
     path = request_of(operation, me, peer)[1].split("?")[0]
-    if contract.find(method, path) is not None:
-        method = "POST"
+    documented = {o.method for o in contract.operations if contract.find(o.method, path) is o}
+    if method in documented:
+        method = "PUT" if "POST" in documented else "POST"
     answer = call(operation, method=method)
     answer.expect(405)
     allowed = [m.strip() for m in answer.headers["allow"].split(",")]
-    documented = {o.method for o in contract.operations if contract.find(o.method, path) is o}
     assert method not in allowed and set(allowed) - {"HEAD"} == documented and len(set(allowed)) == len(allowed)
 
 
 @pytest.mark.parametrize("operation", POSTS)
 def test_get_of_what_is_posted(api, me, operation):
-    if operation not in ("createUser", "updateMe"):
+    if operation not in ("createUser", "updateMe", "updateGroup"):
         method, target, _ = request_of(operation, me, me)
         assert api.as_user(me).request("GET", target).expect(405)
 
@@ -94,7 +94,7 @@ def test_body_that_is_not_taken(call, operation, body):
     call(operation, content=body, headers={"content-type": "application/json"}).expect(400, code="malformed-request")
 
 
-@pytest.mark.parametrize("operation", [i for i in BODILESS if i != "deleteMe"])
+@pytest.mark.parametrize("operation", [i for i in BODILESS if i not in ("deleteMe", "removeGroupMember")])
 def test_empty_body_is_none(call, operation):
     for headers in ({"content-length": "0"}, {"content-type": "application/json"}, {"content-type": "text/plain"}):
         call(operation, headers=headers).expect(200, 204)

@@ -224,6 +224,30 @@ class Api:
     def announce_presence(self, headers=None):
         return self.request("PUT", "/v1/presence", headers)
 
+    def create_group(self, name, members, client_group_id=None, headers=None):
+        """members: Users, or ids."""
+        return self.post("/v1/groups", {"name": name, "memberIds": [str(getattr(m, "id", m)) for m in members],
+                                        "clientGroupId": client_group_id or unique("g")}, headers)
+
+    def fetch_group(self, group):
+        return self.get(f"/v1/groups/{group}")
+
+    def update_group(self, group, name):
+        return self.request("PATCH", f"/v1/groups/{group}", json_body={"name": name})
+
+    def add_group_members(self, group, *users):
+        return self.post(f"/v1/groups/{group}/members", {"userIds": [str(getattr(u, "id", u)) for u in users]})
+
+    def remove_group_member(self, group, user):
+        return self.request("DELETE", f"/v1/groups/{group}/members/{getattr(user, 'id', user)}")
+
+    def update_group_member(self, group, user, role):
+        return self.request("PATCH", f"/v1/groups/{group}/members/{getattr(user, 'id', user)}", json_body={"role": role})
+
+    def send_to(self, conversation, content, client_message_id=None, **fields):
+        """conversation: the id of any, and so of a group."""
+        return self.send(None, content, client_message_id, recipientId=None, conversationId=conversation, **fields)
+
     def fetch_updates(self, headers=None, **query):
         return self.get("/v1/updates", headers, **query)
 

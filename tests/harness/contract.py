@@ -100,6 +100,8 @@ class Contract:
         for schema in document["components"]["schemas"]:
             if schema.endswith("Event"):
                 event = inline({"$ref": f"#/components/schemas/{schema}"}, document)
+                if "event" not in event.get("properties", {}):
+                    continue
                 self.events[event["properties"]["event"]["const"]] = jsonschema.Draft202012Validator(event)
         self.hits = set()
         self._lock = threading.Lock()

@@ -1,0 +1,63 @@
+"""Groups for the tests of them: members in both databases, and what a member has of the group."""
+
+import json
+
+from conftest import user_on
+from harness.stack import SLOWNESS, wait_until
+
+
+def make_members(api, stack, count=5):
+    """The first two in one shard, the third in another of their database, the others in the other database."""
+    databases = stack.shards_by_database()
+    near, far = (databases[name] for name in sorted(databases)[:2])
+    places = [near[0], near[0], near[1], far[0], far[1]]
+    return [user_on(api, stack, {places[i % len(places)]}) for i in range(count)]
+
+
+def make_group(api, owner, *members, name="Trip"):
+    return api.as_user(owner).create_group(name, members).expect(201)["groupId"]
+
+
+def word(message):
+    """What a message says: its content, or the type of its event."""
+    return message["systemEvent"]["type"] if "systemEvent" in message else message.get("messageContent")
+
+
+def log(api, user, group):
+    return [word(message) for message in api.as_user(user).all_messages(group)]
+
+
+def wait_for_log(api, users, group, expected):
+    """An answer does not wait for all members for ever, so neither is this read once."""
+    for user in users:
+        wait_until(lambda u=user: log(api, u, group) == expected, 10 * SLOWNESS, f"{user} has {expected}")
+
+
+def newest(api, user, group):
+    return api.as_user(user).fetch_messages(group, pageSize=1).expect(200)["messages"][0]["messageId"]
+
+
+def wait_for_newest(api, users, group):
+    """All have the same newest message: that of the first of them."""
+    last = newest(api, users[0], group)
+    for user in users[1:]:
+        wait_until(lambda u=user: newest(api, u, group) == last, 10 * SLOWNESS, f"{user} has {last}")
+
+
+def row_of(api, user, group):
+    """The group in the user's list, or None."""
+    rows = api.as_user(user).fetch_conversation(pageSize=100).expect(200)["conversations"]
+    return next((row for row in rows if row["conversationId"] == group), None)
+
+
+def roles(group):
+    return {member["userId"]: member["role"] for member in group["members"]}
+
+
+def change(api, user, method, group, message_id, body=None, suffix=""):
+    """An edit, deletion or reaction: (status, what it answers)."""
+    response = api.http.request(method, f"/v1/conversations/{group}/messages/{message_id}{suffix}",
+                                headers={"authorization": f"Bearer {user.token}", "content-type": "application/json"}
+                                if body else {"authorization": f"Bearer {user.token}"},
+                                content=json.dumps(body).encode() if body else None)
+    return response.status_code, response.json()
