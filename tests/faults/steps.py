@@ -75,11 +75,12 @@ class PendingSend(threading.Thread):
     """One send on a connection of its own, in the background: `answer` is None if the connection broke."""
 
     def __init__(self, server, contract, sender, recipient, content, client_message_id):
+        """recipient: a User, or the id of a group."""
         super().__init__(daemon=True)
         self.contract, self.answer = contract, None
         self.connection = H1Connection(server.url, timeout=60)
-        body = json.dumps({"recipientId": recipient.id, "messageContent": content,
-                           "clientMessageId": client_message_id}).encode()
+        target = {"conversationId": recipient} if isinstance(recipient, str) else {"recipientId": recipient.id}
+        body = json.dumps({**target, "messageContent": content, "clientMessageId": client_message_id}).encode()
         self.request = self.connection.encode("POST", "/v1/messages", [
             ("Authorization", f"Bearer {sender.token}"), ("Content-Type", "application/json")], body)
         self.start()
@@ -99,3 +100,11 @@ class PendingSend(threading.Thread):
         self.join(timeout * SLOWNESS)
         assert not self.is_alive(), "the send was never answered"
         return self.answer
+
+
+def changes_owed(stack):
+    return sum(stack.query(name, "SELECT count(*) FROM parley.change_outbox")[0][0] for name in stack.databases)
+
+
+def wait_until_nothing_is_owed(stack, timeout=10):
+    wait_until(lambda: changes_owed(stack) == 0, timeout * SLOWNESS, "the change outbox is empty")

@@ -43,12 +43,14 @@ def is_back(api, user):
 
 
 def retry_until_answered(api, sender, recipient, content, key):
-    """As a client does: the same send until a 2xx comes."""
+    """As a client does: the same send until a 2xx comes. recipient: a User, or the id of a group."""
+    mine = api.as_user(sender)
+    send = mine.send_to if isinstance(recipient, str) else mine.send
     answers = []
 
     def attempt():
         try:
-            answers.append(api.as_user(sender).send(recipient, content, key))
+            answers.append(send(recipient, content, key))
         except OSError:
             return False
         except Exception as error:  # pylint: disable=broad-except
