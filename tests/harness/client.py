@@ -269,8 +269,8 @@ class Api:
             before = page["messages"][-1]["messageId"]
 
     def settled_cursor(self):
-        """The cursor of a mailbox in which nothing changes any more by itself: to present one says what was
-        delivered, and that is a change."""
+        """The cursor of a mailbox in which nothing changes any more by itself: what others have been delivered and
+        read is told meanwhile."""
         cursor = self.all_updates()[1]
         while True:
             delta = self.fetch_updates(lastUpdatedTimestamp=cursor, timeout=2).expect(200)
