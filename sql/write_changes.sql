@@ -40,6 +40,7 @@ DECLARE
     versions bigint[];
     shard record;
     answer jsonb;
+    answers jsonb[];
     owed jsonb;
 BEGIN
     SELECT array_agg(DISTINCT id ORDER BY id) INTO locked_ids
@@ -67,25 +68,30 @@ BEGIN
             CONTINUE;
         END IF;
         answer := parley.apply_change(kinds[i], mailbox_id, arguments[i]::jsonb);
-        FOR owed, ordinal IN
-            SELECT o.owed, coalesce((o.owed ->> 'ordinal')::bigint, o.place)
-            FROM jsonb_array_elements(answer -> 'owes') WITH ORDINALITY AS o (owed, place)
-        LOOP
-            target_id := (owed ->> 'mailbox')::bigint;
-            kind := owed ->> 'kind';
-            IF target_id = companions[i]
-               AND (before[array_position(locked_ids, target_id)] = 0
-                    OR parley.apply_change(kind, target_id, owed -> 'argument') ->> 'status' <> 'missing') THEN
-                CONTINUE;
-            END IF;
-            part := 'o';
-            version := (answer ->> 'version')::bigint;
-            detail := owed ->> 'argument';
-            mailbox_id := coalesce((answer ->> 'mailbox')::bigint, mailbox_ids[i]);
-            INSERT INTO parley.change_outbox (mailbox_id, version, ordinal, target_id, kind, argument)
-            VALUES (mailbox_id, version, ordinal, target_id, kind, owed -> 'argument')
-            ON CONFLICT DO NOTHING;
-            RETURN NEXT;
+        answers := ARRAY[answer];
+        -- The second is the companion's, which may owe in turn.
+        FOR n IN 1 .. 2 LOOP
+            FOR owed, ordinal IN
+                SELECT o.owed, coalesce((o.owed ->> 'ordinal')::bigint, o.place)
+                FROM jsonb_array_elements(answers[n] -> 'owes') WITH ORDINALITY AS o (owed, place)
+            LOOP
+                target_id := (owed ->> 'mailbox')::bigint;
+                kind := owed ->> 'kind';
+                IF n = 1 AND target_id = companions[i] THEN
+                    CONTINUE WHEN before[array_position(locked_ids, target_id)] = 0;
+                    answers[2] := parley.apply_change(kind, target_id, owed -> 'argument');
+                    CONTINUE WHEN answers[2] ->> 'status' <> 'missing';
+                END IF;
+                part := 'o';
+                version := (answers[n] ->> 'version')::bigint;
+                detail := owed ->> 'argument';
+                mailbox_id := coalesce((answers[n] ->> 'mailbox')::bigint,
+                                       CASE n WHEN 1 THEN mailbox_ids[i] ELSE companions[i] END);
+                INSERT INTO parley.change_outbox (mailbox_id, version, ordinal, target_id, kind, argument)
+                VALUES (mailbox_id, version, ordinal, target_id, kind, owed -> 'argument')
+                ON CONFLICT DO NOTHING;
+                RETURN NEXT;
+            END LOOP;
         END LOOP;
         part := 'r';
         mailbox_id := mailbox_ids[i];

@@ -130,6 +130,16 @@ SELECT pg_temp.deliver() \g /dev/null
 SELECT is(peer_read_up_to, sent.id::bigint, 'and then all have read') FROM parley.conversation, ids, sent WHERE peer_id = grp AND user_id IN (ann, bob, dan);
 SELECT is((SELECT count(*)::integer FROM parley.change_outbox), 0, 'nothing is owed');
 
+-- A member's receipt whose mailbox and the group's are in one database: the group is the companion, and owes its members.
+UPDATE parley.group_profile SET published_timestamp = 0;
+CREATE TEMP TABLE last AS SELECT pg_temp.send(bob, 'r1', 'read me') ->> 'messageId' AS id FROM ids;
+SELECT pg_temp.deliver() \g /dev/null
+SELECT results_eq('SELECT w.part::text, w.kind FROM ids, last, parley.write_changes(ARRAY[''receipt''], ARRAY[ann],
+                       ARRAY[jsonb_build_object(''peerId'', grp::text, ''readUpTo'', id)::text], ARRAY[grp]) w WHERE w.number = 1',
+                  $$VALUES ('o', 'group_publish'), ('r', 'done')$$, 'what a companion owes in turn is owed');
+SELECT pg_temp.deliver() \g /dev/null
+SELECT matches(shard_0001.group_view_of(bob, grp), format('"userId": "%s", "readUpTo": "%s"', ann, id), 'and comes to the members') FROM ids, last;
+
 -- The first member of a shard, in whose mailbox what is owed to the shard is made, is erased.
 UPDATE parley.mailbox SET erased_timestamp = 1, guarded = true WHERE user_id = (SELECT ann FROM ids);
 SELECT is(pg_temp.status('group_join', grp, jsonb_build_object('actorId', bob::text, 'userIds', pg_temp.ids(test.user(0, 2)), 'maxMembers', 4)), 'done', 'a member beside an erased one') FROM ids;
