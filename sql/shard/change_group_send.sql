@@ -1,8 +1,9 @@
 -- A message to a group: its first-written copy, in the group's own mailbox, which orders and dedupes.
 --
 -- argument  senderId, clientMessageId, content, timestamp: when it reached a server, microseconds; extra, or none
--- Result: status, messageId. status: done; duplicate: it was sent before, nothing changes; client-message-id-reused;
--- conversation-not-found: the sender is no member. It owes every member of this moment their copy; a duplicate what is owed still.
+-- Result: status, messageId. It owes every member of this moment their copy; a duplicate what is owed still.
+-- status: done; duplicate: it was sent before, nothing changes; client-message-id-reused; conversation-not-found: the sender is no
+-- member; reply-not-found: it answers what they do not see.
 CREATE OR REPLACE FUNCTION {shard}.change_group_send(mailbox_id bigint, argument jsonb)
     RETURNS jsonb
     LANGUAGE plpgsql VOLATILE SECURITY INVOKER
@@ -40,6 +41,9 @@ BEGIN
         RETURN '{"status": "client-message-id-reused"}';
     ELSIF {shard}.group_role_of(mailbox_id, sender) IS NULL THEN
         RETURN '{"status": "conversation-not-found"}';
+    ELSIF argument #> '{extra,replyTo}' IS NOT NULL
+          AND {shard}.group_sender_of(mailbox_id, sender, (argument #>> '{extra,replyTo}')::bigint) IS NULL THEN
+        RETURN '{"status": "reply-not-found"}';
     END IF;
     SELECT b.version INTO last_version FROM {shard}.mailbox b WHERE b.user_id = mailbox_id;
     sent := greatest((argument -> 'timestamp')::bigint, last_version + 1);

@@ -3,6 +3,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "api/user_check.h"
 #include "base/clock.h"
 #include "base/id.h"
 #include "base/log.h"
@@ -30,7 +31,8 @@ struct flow {
     pl_request_t *request;   /* NULL once answered */
     pl_change_end_fn on_end; /* instead of a request; NULL once called */
     void *owner;
-    pl_timer_t timeout; /* until the first change is tried again; then for what is owed */
+    pl_user_check_t check; /* of who acts */
+    pl_timer_t timeout; /* for the check; until the first change is tried again; for what is owed */
     int64_t give_up_ms; /* when it is tried no more */
     size_t debts_open;
     size_t debts_awaited;
@@ -205,6 +207,51 @@ static void submit_first(flow_t *flow)
     }
 }
 
+/* ---- who acts ---- */
+
+static void on_actor_checked(flow_t *flow)
+{
+    if (flow->check.error == PL_ERROR_OVERLOADED) {
+        pl_api_reply_overloaded(flow->request);
+        flow_destroy(flow);
+    } else if (flow->check.exists || flow->check.error != PL_OK) {
+        submit_first(flow);
+    } else {
+        pl_api_reply_no_caller(flow->request);
+        flow_destroy(flow);
+    }
+}
+
+static void on_actor_read(pl_user_check_t *check)
+{
+    flow_t *flow = H2O_STRUCT_FROM_MEMBER(flow_t, check, check);
+    pl_timer_disarm(&flow->timeout);
+    on_actor_checked(flow);
+}
+
+static void on_check_timeout(pl_timer_t *timer)
+{
+    flow_t *flow = H2O_STRUCT_FROM_MEMBER(flow_t, timeout, timer);
+    pl_user_check_cancel(flow->api->user_checks, &flow->check);
+    submit_first(flow);
+}
+
+/* As with a sender (api/messages.c): where it cannot be told soon, the token is believed. */
+static void check_actor(flow_t *flow, int64_t actor_id)
+{
+    flow->check.user_id = actor_id;
+    flow->check.on_done = on_actor_read;
+    flow->check.must_not_wait = true;
+    if (pl_user_check_start(flow->api->user_checks, &flow->check)) {
+        on_actor_checked(flow);
+        return;
+    }
+    flow->timeout.on_fire = on_check_timeout;
+    pl_timer_arm(flow->api->copy_timeouts, &flow->timeout);
+}
+
+/* ---- beginnings ---- */
+
 static flow_t *flow_create(pl_api_t *api, const pl_change_order_t *order)
 {
     flow_t *flow = pl_calloc(1, sizeof(*flow));
@@ -236,7 +283,10 @@ void pl_change_flow_start(pl_api_t *api, pl_request_t *request, const pl_change_
     flow->request = pl_request_ref(request);
     flow->reply = order->reply;
     flow->arg = order->arg;
-    submit_first(flow);
+    if (order->actor_id != 0)
+        check_actor(flow, order->actor_id);
+    else
+        submit_first(flow);
 }
 
 void pl_change_flow_run(pl_api_t *api, const pl_change_order_t *order, pl_change_end_fn on_end,

@@ -1,6 +1,7 @@
 /*
  * The life of a change that is no send: an edit, a receipt, a setting.
  *
+ * does who acts exist? ->
  *   first change -> refused, or nothing owed ------------------------------> answered
  *         ^    \-> what it owes, in other databases -> all made ----------> answered, complete
  *         |                                       \-> not yet, too late --> answered, incomplete
@@ -29,6 +30,8 @@ typedef struct pl_change_order {
     const char *kind;      /* {shard}.change_<kind>; a literal */
     int64_t mailbox_id;    /* whose mailbox is changed first */
     int64_t other_id;      /* 0, or the mailbox that the change will owe to */
+    int64_t actor_id;      /* 0, or the caller, where it is not their own mailbox that is changed
+                            * first: who was erased is told so (401) */
     pl_buffer_t *argument; /* a JSON object; taken over */
     pl_change_answer_fn reply;
     void *arg; /* freed with the flow; may be NULL */

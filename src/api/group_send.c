@@ -43,6 +43,10 @@ static void reply(pl_request_t *request, const pl_change_t *change, bool is_comp
     pl_reply_t head = {.status = is_duplicate ? 200 : 201};
     pl_buffer_t body = PL_BUFFER_EMPTY;
 
+    if (pl_change_is(change, "reply-not-found")) {
+        pl_problem_reply_field(request, "/replyTo", "no message of the conversation has this id");
+        return;
+    }
     if (!is_duplicate && pl_change_reply_refusal(request, change))
         return;
     if (!is_complete)
@@ -71,11 +75,19 @@ static void encode(pl_buffer_t *argument, const pl_send_input_t *input)
     pl_json_string(argument, input->content, input->content_len);
     pl_json_key(argument, "timestamp");
     pl_json_int64(argument, pl_clock_now_us());
+    if (input->reply_to != 0) {
+        pl_json_key(argument, "extra");
+        pl_json_object_begin(argument);
+        pl_json_key(argument, "replyTo");
+        pl_json_id(argument, input->reply_to);
+        pl_json_object_end(argument);
+    }
     pl_json_object_end(argument);
 }
 
 void pl_group_send_start(pl_api_t *api, pl_request_t *request, const pl_send_input_t *input)
 {
+    int64_t caller_id = pl_request_claims(request)->user_id;
     pl_buffer_t argument = PL_BUFFER_EMPTY;
     sent_t *sent;
 
@@ -93,6 +105,8 @@ void pl_group_send_start(pl_api_t *api, pl_request_t *request, const pl_send_inp
                          &(pl_change_order_t){
                              .kind = "group_send",
                              .mailbox_id = input->group_id,
+                             /* For whom an admin speaks, the group knows or not. */
+                             .actor_id = input->sender_id == caller_id ? caller_id : 0,
                              .argument = &argument,
                              .reply = reply,
                              .arg = sent,

@@ -27,9 +27,18 @@
 
 typedef struct fetch {
     pl_group_read_t read;
+    pl_user_check_t check;
+    pl_api_t *api;
     pl_request_t *request;
     int status;
 } fetch_t;
+
+static void fetch_destroy(fetch_t *fetch)
+{
+    pl_request_unref(&fetch->request);
+    free(fetch->read.json);
+    free(fetch);
+}
 
 static void on_group_read(pl_op_t *op)
 {
@@ -46,16 +55,15 @@ static void on_group_read(pl_op_t *op)
         pl_buffer_append(&body, fetch->read.json, fetch->read.json_len);
         pl_request_reply(fetch->request, &reply, &body);
     }
-    pl_request_unref(&fetch->request);
-    free(fetch->read.json);
-    free(fetch);
+    fetch_destroy(fetch);
 }
 
-static void fetch_group(pl_api_t *api, pl_request_t *request, int64_t group_id, int status)
+static fetch_t *fetch_create(pl_api_t *api, pl_request_t *request, int64_t group_id, int status)
 {
     fetch_t *fetch = pl_calloc(1, sizeof(*fetch));
     pl_group_read_t *read = &fetch->read;
 
+    fetch->api = api;
     fetch->request = pl_request_ref(request);
     fetch->status = status;
     read->group_id = group_id;
@@ -64,8 +72,41 @@ static void fetch_group(pl_api_t *api, pl_request_t *request, int64_t group_id, 
     read->op.shard = (int)pl_id_shard(group_id);
     read->op.deadline_ms = pl_api_deadline_ms(api);
     read->op.on_done = on_group_read;
-    if (pl_lane_submit(pl_cluster_read_lane(api->deps.cluster, read->op.shard), &read->op) != 0)
-        pl_op_refuse(&read->op);
+    return fetch;
+}
+
+static void read_group(fetch_t *fetch)
+{
+    pl_op_t *op = &fetch->read.op;
+
+    if (pl_lane_submit(pl_cluster_read_lane(fetch->api->deps.cluster, op->shard), op) != 0)
+        pl_op_refuse(op);
+}
+
+/* Who was erased may still be a member for a moment. Where it cannot be told, the token is
+ * believed. */
+static void on_caller_checked(fetch_t *fetch)
+{
+    if (fetch->check.exists || fetch->check.error != PL_OK) {
+        read_group(fetch);
+    } else {
+        pl_api_reply_no_caller(fetch->request);
+        fetch_destroy(fetch);
+    }
+}
+
+static void on_caller_read(pl_user_check_t *check)
+{
+    on_caller_checked(H2O_STRUCT_FROM_MEMBER(fetch_t, check, check));
+}
+
+static void check_caller(fetch_t *fetch)
+{
+    fetch->check.user_id = fetch->read.caller_id;
+    fetch->check.on_done = on_caller_read;
+    fetch->check.must_not_wait = true;
+    if (pl_user_check_start(fetch->api->user_checks, &fetch->check))
+        on_caller_checked(fetch);
 }
 
 /* ---- a change ---- */
@@ -161,7 +202,7 @@ static void reply(pl_request_t *request, const pl_change_t *change, bool is_comp
     if (outcome->is_silent)
         pl_request_reply_no_content(request);
     else
-        fetch_group(outcome->api, request, group_id, status);
+        read_group(fetch_create(outcome->api, request, group_id, status));
 }
 
 static void make(command_t *command)
@@ -173,6 +214,7 @@ static void make(command_t *command)
                          &(pl_change_order_t){
                              .kind = command->kind,
                              .mailbox_id = command->mailbox_id,
+                             .actor_id = pl_request_claims(command->request)->user_id,
                              .argument = &command->argument,
                              .reply = reply,
                              .arg = outcome,
@@ -404,7 +446,7 @@ static void on_fetch_group(pl_request_t *request, void *worker)
     int64_t group_id = decode_group(worker, request);
 
     if (group_id != 0)
-        fetch_group(worker, request, group_id, 200);
+        check_caller(fetch_create(worker, request, group_id, 200));
 }
 
 static void on_update_group(pl_request_t *request, void *worker)

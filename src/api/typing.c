@@ -3,7 +3,7 @@
  *
  *   checking caller -> checking peer -> not worth telling -----------------------> answered
  *                                  \-> asking whether the peer blocks -> told or not -^
- *   a group: reading its members -> told, or not worth telling ---------------------^
+ *                  \-> a group: reading its members -> told, or not worth telling ----^
  *
  * Nothing is stored. What is read is whether both exist and, where there is somebody to tell, one
  * row of the peer's mailbox: a user hears nothing of one whom they have blocked. What is told is a
@@ -215,6 +215,8 @@ static void on_caller_checked(typing_t *typing)
     } else if (!typing->check.exists) {
         pl_api_reply_no_caller(typing->request);
         typing_destroy(typing);
+    } else if (pl_id_is_group(typing->peer_id)) {
+        read_members(typing);
     } else {
         typing->check.user_id = typing->peer_id;
         typing->check.on_done = on_peer_read;
@@ -245,10 +247,6 @@ static void on_send_typing(pl_request_t *request, void *worker)
     typing->request = pl_request_ref(request);
     typing->user_id = user_id;
     typing->peer_id = peer_id;
-    if (pl_id_is_group(peer_id)) {
-        read_members(typing);
-        return;
-    }
     typing->check.user_id = user_id;
     typing->check.on_done = on_caller_read;
     if (pl_user_check_start(api->user_checks, &typing->check))

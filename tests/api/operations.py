@@ -28,7 +28,7 @@ def prepare(api, me, peer):
 
 def request_of(operation, me, peer, message_id="1"):
     """(method, target, body or None) that succeeds for the caller `me`, where `peer` exists and all is prepared."""
-    group = f"/v1/groups/{getattr(me, 'group', me.id)}"
+    group = f"/v1/groups/{getattr(me, 'group', int(me.id) | 256)}"
     message = f"/v1/conversations/{conversation_id(me.id, peer.id)}/messages/{message_id}"
     return {
         "createUser": ("POST", "/v1/users", {"username": unique("op"), "password": PASSWORD}),
