@@ -1,7 +1,8 @@
--- Deletes a part of what the mailbox of an erased user holds: at most 1,000 messages, conversations and blocks each.
+-- Deletes a part of what the mailbox of an erased user holds: at most 1,000 messages, conversations and blocks each, and leaves
+-- as many groups: that is owed to them.
 --
 -- argument  nothing
--- Result: status. missing: there is more, or a message has to stay for now; done: nothing is left.
+-- Result: status, version. missing: there is more, or a message has to stay for now; done: nothing is left.
 --
 -- Messages go in the order of versions, and the mailbox notes how far that has come (tombstone_horizon), so that a slice
 -- does not walk over what the ones before have left dead in the index. A message whose sender's copy is still owed is what that
@@ -24,6 +25,7 @@ DECLARE
     first_owed bigint;
     conversations integer;
     blocks integer;
+    groups bigint[];
 BEGIN
     SELECT m.tombstone_horizon INTO horizon
     FROM {shard}.mailbox m WHERE m.user_id = mailbox_id AND m.erased_timestamp IS NOT NULL;
@@ -57,10 +59,20 @@ BEGIN
                             WHERE b.user_id = mailbox_id ORDER BY b.blocked_id LIMIT slice));
     GET DIAGNOSTICS blocks = ROW_COUNT;
 
-    IF first_owed IS NOT NULL OR slice IN (seen, conversations, blocks) THEN
-        RETURN '{"status": "missing"}';
-    END IF;
-    RETURN '{"status": "done"}';
+    WITH left_groups AS (
+        DELETE FROM {shard}.membership
+        WHERE ctid = ANY (ARRAY(SELECT s.ctid FROM {shard}.membership s
+                                WHERE s.user_id = mailbox_id ORDER BY s.group_id LIMIT slice))
+        RETURNING group_id
+    )
+    SELECT coalesce(array_agg(group_id), '{}') INTO groups FROM left_groups;
+
+    RETURN jsonb_build_object('status', CASE WHEN first_owed IS NOT NULL
+                                                  OR slice IN (seen, conversations, blocks, cardinality(groups))
+                                             THEN 'missing' ELSE 'done' END)
+           || CASE WHEN cardinality(groups) > 0
+                   THEN {shard}.leave_groups(mailbox_id, array_fill(mailbox_id, ARRAY[cardinality(groups)]), groups)
+                   ELSE '{}' END;
 END
 $$;
 REVOKE ALL ON FUNCTION {shard}.change_erase_slice(bigint, jsonb) FROM PUBLIC;

@@ -1,8 +1,9 @@
 -- Members' copies of a group's message, in one shard.
 --
--- argument  members: the mailboxes; groupId, messageId, senderId, clientMessageId, content; extra, or none; state: of a system message, the
---           group as it is after it (group_state)
--- Result: status done. A copy that is there already is passed over, and so is the mailbox of who is erased.
+-- argument  members: the mailboxes; groupId, messageId, senderId, clientMessageId, content; extra, or none; state: of a system
+--           message, the group as it is after it (group_state)
+-- Result: status done. A copy that is there already is passed over, and so is the mailbox of who is erased; whom a system
+-- message finds so, and still a member, leaves: that is owed to the group.
 CREATE OR REPLACE FUNCTION {shard}.change_group_message(mailbox_id bigint, argument jsonb)
     RETURNS jsonb
     LANGUAGE plpgsql VOLATILE SECURITY INVOKER
@@ -18,6 +19,7 @@ DECLARE
     sender bigint := argument ->> 'senderId';
     clock bigint := extract(epoch FROM clock_timestamp()) * 1000000;
     lacking bigint[];
+    gone bigint[];
 BEGIN
     lacking := ARRAY(SELECT u.id::bigint FROM jsonb_array_elements_text(argument -> 'members') AS u (id)
                      WHERE (SELECT m.message_id FROM {shard}.message m
@@ -49,6 +51,15 @@ BEGIN
         changed_period = excluded.changed_period;
     IF argument ? 'state' THEN
         PERFORM {shard}.set_group_view(group_id, argument -> 'state', argument -> 'members');
+        gone := ARRAY(SELECT b.user_id FROM {shard}.mailbox b
+                      WHERE b.user_id = ANY (ARRAY(SELECT u.id::bigint
+                                                   FROM jsonb_array_elements_text(argument -> 'members') AS u (id)
+                                                   WHERE argument #> '{state,memberIds}' ? u.id))
+                            AND b.erased_timestamp IS NOT NULL);
+        IF cardinality(gone) > 0 THEN
+            RETURN '{"status": "done"}' || {shard}.leave_groups(
+                gone[1], gone, array_fill(group_id, ARRAY[cardinality(gone)]));
+        END IF;
     END IF;
     RETURN '{"status": "done"}';
 END

@@ -342,23 +342,32 @@ def test_changes_since(api, people, group):
     ann, bob, _, dan, _ = people
     mine = api.as_user(dan)
     cursor = mine.fetch_conversation().expect(200)["lastUpdatedTimestamp"]
+
+    def wait_for_messages(since):
+        """The first delta with messages: what was delivered to others changes the conversation, too."""
+        while True:
+            delta = mine.fetch_updates(lastUpdatedTimestamp=since, timeout=20).expect(200)
+            if delta["messages"]:
+                return delta
+            since = delta["lastUpdatedTimestamp"]
+
     waiting = {}
-    poll = threading.Thread(target=lambda: waiting.update(
-        mine.fetch_updates(lastUpdatedTimestamp=cursor, timeout=20).expect(200)))
+    poll = threading.Thread(target=lambda: waiting.update(wait_for_messages(cursor)))
     poll.start()
     sent = api.as_user(bob).send_to(group, "news").expect(201)
     poll.join()
     assert [m["messageId"] for m in waiting["messages"]] == [sent["messageId"]]
-    assert [c["conversationId"] for c in waiting["conversations"]] == [group]
-    assert waiting["conversations"][0]["name"] == "Trip" and len(waiting["conversations"][0]["participants"]) == 4
+    (row,) = [c for c in waiting["conversations"] if c["conversationId"] == group]
+    assert row["name"] == "Trip" and len(row["participants"]) == 4
     delta = mine.fetch_messages(group, lastUpdatedTimestamp=cursor).expect(200)
     assert delta["isDeltaUpdate"] and [m["messageId"] for m in delta["messages"]] == [sent["messageId"]]
     rows = mine.fetch_conversation(lastUpdatedTimestamp=cursor).expect(200)
-    assert rows["isDeltaUpdate"] and [c["conversationId"] for c in rows["conversations"]] == [group]
+    assert rows["isDeltaUpdate"] and group in [c["conversationId"] for c in rows["conversations"]]
     cursor = waiting["lastUpdatedTimestamp"]
     api.as_user(ann).update_group(group, "Tour").expect(200)
-    delta = mine.fetch_updates(lastUpdatedTimestamp=cursor, timeout=20).expect(200)
-    assert [word(m) for m in delta["messages"]] == ["group-renamed"] and delta["conversations"][0]["name"] == "Tour"
+    delta = wait_for_messages(cursor)
+    assert [word(m) for m in delta["messages"]] == ["group-renamed"]
+    assert "Tour" in [c.get("name") for c in delta["conversations"]]
 
 
 def test_streams_of_members_wake(api, stack, contract, people, group):
@@ -502,3 +511,47 @@ def test_changes_while_it_is_sent(api, people, group):
     assert len(final) == 33 and all(final[i][0] in ("second", None) for i in messages)
     assert sum(final[i][0] is None and final[i][2] == "everyone" for i in messages) == 16
     check_unread(api, people[:4], group)
+
+
+def test_replies(api, people, group):
+    """What answers a message of the group that its sender sees, and nothing else."""
+    ann, bob, _, dan, eve = people
+    first = api.as_user(ann).send_to(group, "question").expect(201)["messageId"]
+    sent = api.as_user(dan).send_to(group, "answer", "a", replyTo=first).expect(201)
+    wait_for_message(api, people[:4], group, sent["messageId"], replyTo=first)
+    assert api.as_user(dan).send_to(group, "answer", "a", replyTo=first).expect(200)["messageId"] == sent["messageId"]
+    api.as_user(dan).send_to(group, "answer", "a").expect(409)
+    api.as_user(ann).add_group_members(group, eve).expect(200)
+    created = api.as_user(ann).all_messages(group)[0]["messageId"]
+    other = api.as_user(ann).send(bob, "x").expect(201)["messageId"]
+    for user, message_id in ((eve, first), (ann, "2"), (ann, created), (ann, other)):
+        answer = api.as_user(user).send_to(group, "x", replyTo=message_id)
+        assert [e["pointer"] for e in answer.expect(422)["errors"]] == ["/replyTo"]
+
+
+def test_who_is_erased_leaves(api, stack):
+    """An owner deletes their account: the group is another's, with a message that says so."""
+    ann, bob, cat, dan, _ = make_members(api, stack)
+    group = make_group(api, cat, ann, bob, dan)
+    wait_for_log(api, [ann, dan], group, ["group-created"])
+    api.as_user(cat).delete_me().expect(204)
+    for answer in (api.as_user(cat).fetch_group(group), api.as_user(cat).send_to(group, "x"),
+                   api.as_user(cat).update_group(group, "x"), api.as_user(cat).send_typing(group)):
+        answer.expect(401, code="invalid-token")
+    wait_for_log(api, [ann, bob, dan], group, ["group-created", "member-left"])
+    assert cat.id not in row_of(api, dan, group)["participants"]
+    assert api.as_user(ann).fetch_group(group).expect(200)["ownerId"] in (ann.id, bob.id, dan.id)
+
+
+def test_a_conversation_of_ones_own(api, people, group):
+    """Who deletes the group's conversation for themselves has what comes later, and the others have it all."""
+    ann, bob, _, dan, _ = people
+    first = api.as_user(ann).send_to(group, "before").expect(201)["messageId"]
+    wait_for_log(api, [dan], group, ["group-created", "before"])
+    api.as_user(dan).delete_conversation(group).expect(204)
+    assert row_of(api, dan, group) is None and log(api, dan, group) == []
+    assert change(api, ann, "PATCH", group, first, {"messageContent": "changed"})[0] == 200
+    api.as_user(bob).send_to(group, "after").expect(201)
+    wait_for_log(api, [dan], group, ["after"])
+    wait_for_log(api, [bob], group, ["group-created", "changed", "after"])
+    assert row_of(api, dan, group)["unreadCount"] == 1

@@ -145,18 +145,28 @@ UPDATE parley.mailbox SET erased_timestamp = 1, guarded = true WHERE user_id = (
 SELECT is(pg_temp.status('group_join', grp, jsonb_build_object('actorId', bob::text, 'userIds', pg_temp.ids(test.user(0, 2)), 'maxMembers', 4)), 'done', 'a member beside an erased one') FROM ids;
 SELECT is(pg_temp.send(bob, 'k9', 'still') ->> 'status', 'done', 'a send past the erased one') FROM ids;
 SELECT pg_temp.deliver() \g /dev/null
-SELECT is(pg_temp.log(test.id(0, 2)), 'members-added still', 'comes to the other') FROM ids;
+SELECT is(pg_temp.log(test.id(0, 2)), 'members-added still member-left', 'comes to the other') FROM ids;
 SELECT isnt(split_part(pg_temp.log(ann), ' ', -1), 'still', 'and to the erased one no more') FROM ids;
 SELECT is((SELECT count(*)::integer FROM parley.change_outbox), 0, 'nothing stays owed');
+SELECT is(shard_0000.group_role_of(grp, ann), NULL, 'who has left by it') FROM ids;
 UPDATE parley.mailbox SET erased_timestamp = NULL, guarded = NULL WHERE user_id = (SELECT ann FROM ids);
 
 -- Another group where the id is taken.
 SELECT is(pg_temp.change('group_create', ann, jsonb_build_object('groupId', grp::text, 'name', 'Two', 'memberIds', '[]'::jsonb, 'clientGroupId', 'g3', 'maxMembers', 4)) ->> 'groupId',
           (grp + 1)::text, 'takes the next id') FROM ids;
 SELECT pg_temp.deliver() \g /dev/null
-SELECT is(array_agg(group_id ORDER BY group_id), ARRAY[grp, grp + 1], 'a user''s groups are known in their shard') FROM ids, parley.membership WHERE user_id = ann GROUP BY grp;
+SELECT is(array_agg(group_id), ARRAY[grp + 1], 'a user''s groups are known in their shard') FROM ids, parley.membership WHERE user_id = ann AND group_id > grp GROUP BY grp;
+SELECT is(array_agg(group_id), ARRAY[grp], 'wherever the group is') FROM ids, parley.membership WHERE user_id = bob GROUP BY grp;
 SELECT is((SELECT count(*)::integer FROM parley.membership, ids WHERE user_id = cat), 0, 'where who has left has none');
-SELECT is(shard_0000.has_conversations(ann, ARRAY[bob, cat, dan]), '{t,f,t}', 'fellow members may see each other') FROM ids;
+SELECT is(shard_0001.has_conversations(bob, ARRAY[ann, cat, dan]), '{f,f,t}', 'fellow members may see each other') FROM ids;
+
+-- A member is erased.
+SELECT is(pg_temp.status('erase', bob, '{"timestamp": 5}'), 'done', 'the owner is erased') FROM ids;
+SELECT pg_temp.deliver() \g /dev/null
+SELECT is(shard_0000.group_role_of(grp, bob), NULL, 'leaves') FROM ids;
+SELECT isnt(shard_0000.fetch_group(grp, dan)::jsonb ->> 'ownerId', bob::text, 'and passes the group on') FROM ids;
+SELECT is_empty('SELECT FROM parley.membership m, ids WHERE m.user_id = bob', 'nothing of the group is left of them');
+SELECT is((SELECT count(*)::integer FROM parley.change_outbox), 0, 'nothing stays owed');
 SELECT is_empty($$SELECT FROM parley.message m JOIN parley.mailbox b USING (user_id) WHERE m.version > b.version OR m.message_id >> 1 > b.version$$, 'the rules of versions hold');
 SELECT is_empty($$SELECT c.user_id FROM parley.conversation c, LATERAL (SELECT count(*) FROM parley.message m WHERE m.user_id = c.user_id
     AND m.peer_id = c.peer_id AND m.sender_id <> c.user_id AND m.message_id > c.read_up_to) n WHERE n.count <> c.unread_count$$, 'unread is what a recount says');
