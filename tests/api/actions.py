@@ -56,17 +56,11 @@ class Action:
 
 
 def action(weight, needs=None):
-    """needs: the operationId, or a field of a schema as `SendMessageRequest.replyTo`."""
+    """needs: the operationId, or a field of a schema as `SendToUser.replyTo`."""
     def register(function):
         ACTIONS[function.__name__] = Action(function, weight, needs)
         return function
     return register
-
-
-def has_field(node, field):
-    """Whether a schema, or one that it is made of, has the property."""
-    return (field in node.get("properties", ())
-            or any(has_field(part, field) for key in ("allOf", "anyOf", "oneOf") for part in node.get(key, ())))
 
 
 def is_there(document, needs):
@@ -74,7 +68,7 @@ def is_there(document, needs):
         return True
     if "." in needs:
         schema, field = needs.split(".")
-        return has_field(document["components"]["schemas"][schema], field)
+        return field in document["components"]["schemas"].get(schema, {}).get("properties", ())
     return any(operation.get("operationId") == needs for item in document["paths"].values()
                for operation in item.values() if isinstance(operation, dict))
 
@@ -160,7 +154,7 @@ def send(world, step):
     return send_plan(world, user, peer, body, copies=3 if step.pick % 5 == 4 else 1)
 
 
-@action(weight=2, needs="SendMessageRequest.replyTo")
+@action(weight=2, needs="SendToUser.replyTo")
 def reply(world, step):
     user, peer = pair_of(world, step)
     target = choose(world.model.messages_of(user.id, conversation_id(user.id, peer.id)), step.pick)

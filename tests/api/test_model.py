@@ -22,7 +22,7 @@ from harness import devices
 from harness.mailbox_model import Model, differences
 from harness.stack import SLOWNESS, wait_until
 
-EXAMPLES = int(os.environ.get("PARLEY_MODEL_EXAMPLES", 24 // SLOWNESS))
+EXAMPLES = int(os.environ.get("PARLEY_MODEL_EXAMPLES", 16 // SLOWNESS))
 SEED = int(os.environ.get("PARLEY_SEED", random.randrange(10**9)))
 IS_LONG = "PARLEY_MODEL_EXAMPLES" in os.environ
 # So many bursts at first; shrinking takes them away.
@@ -39,6 +39,7 @@ class World:
 
     def __init__(self, api, stack, pool, count, counts):
         self.api, self.stack, self.pool, self.counts = api, stack, pool, counts
+        self.actions = set(available(api.contract.document))
         placed = [shards for _, shards in sorted(stack.shards_by_database().items())]
         homes = [placed[0][0], placed[1][0], placed[0][0], placed[0][1], placed[1][1]]
         self.users = [user_on(api, stack, {homes[i]}) for i in range(count)]
@@ -87,6 +88,10 @@ class World:
         for user in self.users:
             messages, conversations = devices.fetched_anew(self.api.as_user(user), size=4).shown(user.id)
             yield from differences(self.model, user.id, messages, conversations)
+            if "block" in self.actions:
+                blocks = self.api.as_user(user).get("/v1/blocks", pageSize=100).expect(200)["blocks"]
+                yield from (f"{user.id} blocks {other}: one of model and server says so" for other in
+                            {block["userId"] for block in blocks} ^ {b for a, b in self.model.blocks if a == user.id})
             for device in self.devices[user.id]:
                 for what, anew, held in zip(("messages", "conversations"), (messages, conversations),
                                             device.view.shown(user.id)):

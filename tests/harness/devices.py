@@ -3,11 +3,14 @@ reading: fetchUpdates, the stream, or the deltas of the lists. They lag behind, 
 have kept, and start anew. A device applies answers by the rules of the API alone:
 
 - a delta's rows replace older ones and lie above the cursor; an answer that is no delta replaces the view;
-- an answer that is no delta and that was not asked for by the cursor 0 is a first page, and history is paged for;
+- an answer that is no delta and that was not asked for by the cursor 0 is a first page: what came before is paged for, in
+  each conversation that the device comes to know of (the list by pageNumber may miss one that moves meanwhile: the
+  next delta has it);
 - what is at or below a conversation's clearedUpTo is not shown, nor a conversation with nothing above it;
 - the status of an own message moves on by the conversation's memberStates.
 """
 
+import copy
 import time
 
 from harness.h1conn import Closed, H1Connection
@@ -82,20 +85,20 @@ class Device:
         self.start_anew()
 
     def start_anew(self):
-        self.view, self.cursors, self.has_all = View(), {LIST: 0}, True
+        self.view, self.cursors, self.whole = View(), {LIST: 0}, None
         self.kept = []
         self.keep()
 
     def keep(self):
-        self.kept.append((self.view.copy(), dict(self.cursors), self.has_all))
+        self.kept.append((self.view.copy(), dict(self.cursors), copy.copy(self.whole)))
 
     def go_back(self, pick, with_view=True):
         """To a kept state, as an application that was killed; or to its cursors alone, with changes that come again."""
         self.kept = self.kept[:pick % len(self.kept) + 1]
-        view, cursors, has_all = self.kept[-1]
+        view, cursors, whole = self.kept[-1]
         self.cursors = dict(cursors)
         if with_view:
-            self.view, self.has_all = view.copy(), has_all
+            self.view, self.whole = view.copy(), copy.copy(whole)
 
     def leap(self):
         """To a cursor that the server has not reached, as after it was restored from a backup."""
@@ -115,17 +118,20 @@ class Device:
     def apply(self, delta):
         self.check_rows(LIST, delta, delta["messages"] + delta["conversations"])
         if not delta["isDeltaUpdate"]:
-            self.view, self.has_all = View(), self.cursors[LIST] == 0
+            # Which conversations it has from their beginning. None: all that there are.
+            self.view, self.whole = View(), set() if self.cursors[LIST] else None
         self.view.merge(delta["messages"], delta["conversations"])
         self.cursors = {LIST: delta["lastUpdatedTimestamp"]}
 
     def complete(self, size):
         """Pages back for what an answer that was no delta has left out."""
-        if not self.has_all:
+        if self.whole is None:
+            return
+        if not self.whole:
             self.view.merge(conversations=pages(self.api.fetch_conversation, "conversations", pageSize=size))
-            for name in self.view.conversations:
-                self.view.merge(self.api.all_messages(name, size))
-            self.has_all = True
+        for name in self.view.conversations.keys() - self.whole:
+            self.view.merge(self.api.all_messages(name, size))
+            self.whole.add(name)
 
     def read(self, size):
         """One answer's worth."""
