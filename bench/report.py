@@ -168,7 +168,7 @@ def presence(found):
         own = sum(beats["cpu_us"].values()) * beats["intended_rate"] / run["rate"] if way == "heartbeats" else 0
         sends.append([ways[way], f"{run['rate']:,.0f}", *_cpu(run)[:3], f"{_cost(run):.0f}", f"{own:.0f}",
                       f"{(_cost(run) - own) / first:.2f}"])
-    return f"""Users are online by an open stream, 100 of them on each connection, or because they say so every {found['interval_s']} s
+    return f"""Users to whom nobody sends are online by an open stream, 100 of them on each connection, or because they say so every {found['interval_s']} s
 (`PUT /v1/presence` over h2c). {found['idle']['nobody']['seconds']:g} s in which nothing else goes on, CPU as a share of one core, and what PostgreSQL wrote by its
 own count:
 
