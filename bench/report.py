@@ -154,20 +154,20 @@ two), and the limit of open files bounds how many there are.
 
 
 def presence(found):
-    ways = {"nobody": "nobody", "heartbeats": "by heartbeats", "streams": "by streams", "nobody again": "nobody, again"}
+    ways = {"nobody": "nobody", "heartbeats": "by heartbeats", "streams": "by streams"}
     beats = found["heartbeats"]
     idle = [[ways[way], f"{window['online']:,}", *(f"{window['cores'][part]:.1%}" for part in PARTS[:3]),
              *(f"{window[what]:,}" for what in ("rows_written", "wal_bytes", "commits"))]
             for way, window in found["idle"].items()]
     costs = [[f"{rate:,.0f}", *(f"{max(0, cpu_us[part]):.1f}" for part in PARTS[:3])]
              for rate, cpu_us in ((beats["rate"], beats["cpu_us"]), (beats["peak"]["rate"], beats["peak"]["cpu_us"]))]
-    first = _cost(found["sends"]["nobody"])
     sends = []
     for way, run in found["sends"].items():
         # The heartbeats that came while a send was made.
         own = sum(beats["cpu_us"].values()) * beats["intended_rate"] / run["rate"] if way == "heartbeats" else 0
+        ratios = sorted((cost - own) / first for cost, first in zip(run["costs"], found["sends"]["nobody"]["costs"]))
         sends.append([ways[way], f"{run['rate']:,.0f}", *_cpu(run)[:3], f"{_cost(run):.0f}", f"{own:.0f}",
-                      f"{(_cost(run) - own) / first:.2f}"])
+                      f"{ratios[len(ratios) // 2]:.2f}", f"{ratios[0]:.2f} to {ratios[-1]:.2f}"])
     return f"""Users to whom nobody sends are online by an open stream, 100 of them on each connection, or because they say so every {found['interval_s']} s
 (`PUT /v1/presence` over h2c). {found['idle']['nobody']['seconds']:g} s in which nothing else goes on, CPU as a share of one core, and what PostgreSQL wrote by its
 own count:
@@ -179,9 +179,10 @@ CPU microseconds for each heartbeat, at the rate that keeps them online (beyond 
 
 {table(['heartbeats, 1/s', *PARTS[:3]], costs)}
 
-Sends meanwhile over h2c, CPU microseconds for each; the last column is the sum less the heartbeats' own, to the first.
+Sends meanwhile over h2c, CPU microseconds for each. The ratio is of the sum less the heartbeats' own to that of the run with nobody
+before: the median of {len(found['sends']['nobody']['costs'])}, and their range.
 
-{table(['online', 'sends, 1/s', *PARTS[:3], 'sum, us', 'heartbeats, us', 'to the first'], sends)}
+{table(['online', 'sends, 1/s', *PARTS[:3], 'sum, us', 'heartbeats, us', 'ratio', 'range'], sends)}
 """
 
 

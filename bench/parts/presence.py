@@ -6,11 +6,12 @@ They are users to whom nobody sends: what an event costs is no cost of being onl
 import re
 import time
 import urllib.request
+from contextlib import nullcontext
 from pathlib import Path
 
 from cpu import Meter
 from fill import add_waiters, settle, wait_for_outbox, write_users
-from generators import Heartbeats, repeated, run_load
+from generators import Heartbeats, median_of, repeated, run_load
 from held_streams import HeldStreams
 
 ONLINE = 20000
@@ -18,8 +19,6 @@ STREAMS_EACH = 100
 # Below [push] presence_timeout, 30 s: who is late once by a third stays online.
 INTERVAL_S = 20
 WARM_UP_S = 20
-# presence_timeout, and the second in which it is noticed.
-FADE_S = 31
 
 
 def _online(stack):
@@ -42,12 +41,20 @@ def _window(bench, what, seconds):
     return found
 
 
-def _sends(bench, what):
-    figures = repeated(bench, lambda: run_load(bench, "send", "h2c"))
-    wait_for_outbox(bench.stack)
-    print(f"{what}: {figures['rate']:,.0f} sends/s, CPU us: PostgreSQL {figures['cpu_us']['PostgreSQL']:.0f}, "
-          f"parleyd {figures['cpu_us']['parleyd']:.0f}", flush=True)
-    return figures
+def _measure_sends(bench, ways):
+    """In turn, for what sends cost drifts. What users to whom nobody sends leave behind, when they go, costs nothing."""
+    runs = {way: [] for way in ways}
+    for _ in range(bench.arguments.repeats):
+        for way, online in ways.items():
+            with online:
+                runs[way].append(run_load(bench, "send", "h2c"))
+            wait_for_outbox(bench.stack)
+    result = {}
+    for way, those in runs.items():
+        result[way] = {**median_of(those), "costs": [sum(run["cpu_us"][name] for name in bench.stack.pids()) for run in those]}
+        print(f"{way}: {result[way]['rate']:,.0f} sends/s, CPU us: "
+              + ", ".join(f"{cost:.0f}" for cost in result[way]["costs"]), flush=True)
+    return result
 
 
 def _measure_heartbeats(bench, users, count, interval_s):
@@ -73,15 +80,8 @@ def measure(bench):
     idle["heartbeats"] = beats.pop("window")
     with streams:
         idle["streams"] = _window(bench, "by streams", interval_s)
-    time.sleep(0 if short else FADE_S)
     run_load(bench, "send", "h2c", seconds=None if short else WARM_UP_S)
-    sends = {"nobody": _sends(bench, "nobody online")}
-    with heartbeats:
-        sends["heartbeats"] = _sends(bench, "by heartbeats")
-    with streams:
-        sends["streams"] = _sends(bench, "by streams")
-    time.sleep(0 if short else FADE_S)
-    sends["nobody again"] = _sends(bench, "nobody online again")
+    sends = _measure_sends(bench, {"nobody": nullcontext(), "heartbeats": heartbeats, "streams": streams})
     cores = idle["heartbeats"]["cores"]
     beats["cpu_us"] = {name: (cores[name] - idle["nobody"]["cores"][name]) * interval_s / count * 1e6 for name in cores}
     for title, cpu_us in ((f"a heartbeat at {beats['peak']['rate']:,.0f}/s", beats["peak"]["cpu_us"]),
