@@ -227,14 +227,23 @@ class Lister(Device):
     def read(self, size):
         page = self.api.fetch_conversation(pageSize=size, lastUpdatedTimestamp=self.cursors[LIST]).expect(200)
         self.check_rows(LIST, page, page["conversations"])
-        if not page["isDeltaUpdate"]:
-            self.view.conversations.clear()
-        self.view.merge(conversations=page["conversations"])
-        if not page["isDeltaUpdate"] and page["hasMore"]:
-            self.view.merge(conversations=pages(self.api.fetch_conversation, "conversations", pageSize=size))
+        if page["isDeltaUpdate"]:
+            self.view.merge(conversations=page["conversations"])
+        else:
+            self._replace_list(page, size)
         self.cursors[LIST] = page["lastUpdatedTimestamp"]
         for name in self.view.conversations:
             self._read_messages(name, size)
+
+    def _replace_list(self, page, size):
+        """What the list does not have any more, as a conversation that was deleted, goes with its messages."""
+        self.view.conversations.clear()
+        self.view.merge(conversations=page["conversations"])
+        if page["hasMore"]:
+            self.view.merge(conversations=pages(self.api.fetch_conversation, "conversations", pageSize=size))
+        for name in {name for name, _ in self.view.messages} - self.view.conversations.keys():
+            self.view.drop_messages(name)
+            self.cursors.pop(name, None)
 
     def _read_messages(self, name, size):
         page = self.api.fetch_messages(name, pageSize=size, lastUpdatedTimestamp=self.cursors.get(name, 0)).expect(200)
