@@ -40,7 +40,7 @@ def _users_file(bench, members):
 
 def measure(bench):
     points = []
-    for members in MEMBERS:
+    for members in MEMBERS[:2] if bench.arguments.short else MEMBERS:
         users = _users_file(bench, members)
         run = repeated(bench, lambda u=users: run_load(bench, "groups", "h1", connections=[SENDERS], users=u))
         points.append({"members": members, "run": run})
