@@ -6,6 +6,7 @@ CREATE TABLE parley.group_profile (
     creator_id          bigint  NOT NULL,
     created_timestamp   bigint  NOT NULL,
     published_timestamp bigint  NOT NULL DEFAULT 0,
+    last_message_id     bigint  NOT NULL DEFAULT 0,
     is_publishing       boolean NOT NULL DEFAULT false,
     client_group_id     text    COLLATE "C" NOT NULL,
     request_hash        text    NOT NULL,

@@ -21,6 +21,15 @@ DECLARE
     lacking bigint[];
     gone bigint[];
 BEGIN
+    -- The one before it is not here yet, nor is the member gone who would have it.
+    IF argument ? 'witness'
+       AND (SELECT m.message_id FROM {shard}.message m
+            WHERE m.user_id = (argument ->> 'witness')::bigint AND m.peer_id = group_id
+                  AND m.message_id >= (argument ->> 'after')::bigint
+            ORDER BY m.message_id LIMIT 1) IS DISTINCT FROM (argument ->> 'after')::bigint
+       AND (SELECT b.erased_timestamp FROM {shard}.mailbox b WHERE b.user_id = (argument ->> 'witness')::bigint) IS NULL THEN
+        RETURN '{"status": "missing"}';
+    END IF;
     lacking := ARRAY(SELECT u.id::bigint FROM jsonb_array_elements_text(argument -> 'members') AS u (id)
                      WHERE (SELECT m.message_id FROM {shard}.message m
                             WHERE m.user_id = u.id::bigint AND m.peer_id = group_id AND m.message_id >= message

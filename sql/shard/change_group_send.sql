@@ -52,8 +52,8 @@ BEGIN
     VALUES (mailbox_id, sender, sent * 2, sent, sender, key, argument ->> 'content', nullif(argument -> 'extra', 'null'));
     RETURN jsonb_build_object(
         'status', 'done', 'messageId', (sent * 2)::text, 'version', sent,
-        'owes', {shard}.group_owes(
-            {shard}.group_members_at(mailbox_id, sent * 2), 'group_message',
+        'owes', {shard}.group_message_owes(
+            mailbox_id, sent * 2,
             (argument - 'timestamp') || jsonb_build_object('groupId', mailbox_id::text, 'messageId', (sent * 2)::text)));
 END
 $$;

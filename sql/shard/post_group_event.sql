@@ -23,8 +23,8 @@ BEGIN
     VALUES (mailbox_id, actor, event_id, event_id >> 1, actor, key, '', more);
     RETURN jsonb_build_object(
         'status', 'done', 'mailbox', mailbox_id::text, 'version', event_id >> 1, 'groupId', mailbox_id::text,
-        'owes', {shard}.group_owes(
-            {shard}.group_members_at(mailbox_id, event_id), 'group_message',
+        'owes', {shard}.group_message_owes(
+            mailbox_id, event_id,
             jsonb_build_object('groupId', mailbox_id::text, 'messageId', event_id::text, 'senderId', actor::text,
                                'clientMessageId', key, 'content', '', 'extra', more,
                                'state', {shard}.group_state(mailbox_id))));

@@ -38,8 +38,11 @@ BEGIN
           AND s.group_id = peer;
     -- The least of the others: of who has come least far themselves, the second.
     UPDATE {shard}.conversation c
-    SET peer_read_up_to = greatest(c.peer_read_up_to, (state #>> ARRAY[
-            'lowestRead', (c.user_id::text = state #>> '{lowestRead,0,0}')::integer::text, '1'])::bigint),
+    SET peer_read_up_to = CASE
+            WHEN (SELECT a.read_receipts FROM {shard}.account a WHERE a.user_id = c.user_id)
+            THEN greatest(c.peer_read_up_to, (state #>> ARRAY[
+                     'lowestRead', (c.user_id::text = state #>> '{lowestRead,0,0}')::integer::text, '1'])::bigint)
+            ELSE c.peer_read_up_to END,
         peer_delivered_up_to = greatest(c.peer_delivered_up_to, (state #>> ARRAY[
             'lowestDelivered', (c.user_id::text = state #>> '{lowestDelivered,0,0}')::integer::text, '1'])::bigint)
     WHERE c.ctid = ANY ({shard}.group_conversations(staying, peer));

@@ -16,6 +16,10 @@ CREATE OR REPLACE FUNCTION {shard}.update_account(
 AS $$
 #variable_conflict use_column
 BEGIN
+    -- What a group's members have read shows on pages, or no more.
+    IF new_read_receipts <> (SELECT a.read_receipts FROM {shard}.account a WHERE a.user_id = id) THEN
+        PERFORM {shard}.next_version(id);
+    END IF;
     RETURN QUERY
     UPDATE {shard}.account a
     SET display_name = coalesce(new_display_name, a.display_name),

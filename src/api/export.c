@@ -104,7 +104,7 @@ static int submit(export_t *export, pl_op_t *op, const pl_op_kind_t *kind,
 /* Cuts the response off; the export is gone then. */
 static void abort_export(export_t *export, const char *reason)
 {
-    pl_log_warn("export-cut-off", PL_I("userId", export->user_id), PL_S("reason", reason));
+    pl_log_warn("export-cut-off", PL_ID("userId", export->user_id), PL_S("reason", reason));
     pl_stream_abort(export->stream);
 }
 

@@ -31,6 +31,7 @@ typedef struct fetch {
     pl_api_t *api;
     pl_request_t *request;
     int status;
+    bool is_after_change; /* which has been made, whatever becomes of this */
 } fetch_t;
 
 static void fetch_destroy(fetch_t *fetch)
@@ -46,7 +47,9 @@ static void on_group_read(pl_op_t *op)
     pl_buffer_t body = PL_BUFFER_EMPTY;
     pl_reply_t reply = {.status = fetch->status};
 
-    if (op->error != PL_OK) {
+    if (op->error != PL_OK && fetch->is_after_change) {
+        pl_api_reply_error(fetch->request, PL_ERROR_OUTCOME_UNKNOWN);
+    } else if (op->error != PL_OK) {
         pl_api_reply_failure(fetch->request, op);
     } else if (fetch->read.json == NULL) {
         pl_problem_reply(fetch->request, PL_PROBLEM_GROUP_NOT_FOUND,
@@ -70,7 +73,6 @@ static fetch_t *fetch_create(pl_api_t *api, pl_request_t *request, int64_t group
     read->caller_id = pl_request_claims(request)->user_id;
     read->op.kind = &pl_group_read_kind;
     read->op.shard = (int)pl_id_shard(group_id);
-    read->op.deadline_ms = pl_api_deadline_ms(api);
     read->op.on_done = on_group_read;
     return fetch;
 }
@@ -79,6 +81,7 @@ static void read_group(fetch_t *fetch)
 {
     pl_op_t *op = &fetch->read.op;
 
+    op->deadline_ms = pl_api_deadline_ms(fetch->api);
     if (pl_lane_submit(pl_cluster_read_lane(fetch->api->deps.cluster, op->shard), op) != 0)
         pl_op_refuse(op);
 }
@@ -120,6 +123,7 @@ typedef struct command {
     int64_t mailbox_id; /* of the group; of a creation the creator's */
     const char *field;  /* of the body, that names the users */
     bool is_silent;     /* answered with 204 */
+    bool is_self;       /* a removal of the caller's own */
     pl_buffer_t argument;
     size_t checks_open;
     enum pl_error_code error;
@@ -156,6 +160,7 @@ typedef struct outcome {
     pl_api_t *api;
     int64_t group_id;
     bool is_silent;
+    bool is_self;
 } outcome_t;
 
 /* A creation says which group it is, and whether it was there. */
@@ -173,6 +178,14 @@ static bool read_detail(const pl_change_t *change, int64_t *group_id, bool *is_d
                     pl_id_parse(text, len, group_id) == 0;
     pl_json_free(&detail);
     return is_there;
+}
+
+/* A removal that was sent again after a lost connection finds nobody to remove. */
+static bool is_done_before(const pl_change_t *change, const outcome_t *outcome)
+{
+    return outcome->is_silent && change->op.is_outcome_unknown &&
+           (pl_change_is(change, "member-not-found") ||
+            (outcome->is_self && pl_change_is(change, "group-not-found")));
 }
 
 static void reply(pl_request_t *request, const pl_change_t *change, bool is_complete, void *arg)
@@ -195,21 +208,28 @@ static void reply(pl_request_t *request, const pl_change_t *change, bool is_comp
         pl_problem_reply(request, PL_PROBLEM_UNAVAILABLE, "No id could be found.");
         return;
     }
+    if (is_done_before(change, outcome)) {
+        pl_request_reply_no_content(request);
+        return;
+    }
     if (pl_change_reply_refusal(request, change))
         return;
     if (read_detail(change, &group_id, &is_duplicate))
         status = is_duplicate ? 200 : 201;
-    if (outcome->is_silent)
+    if (outcome->is_silent) {
         pl_request_reply_no_content(request);
-    else
-        read_group(fetch_create(outcome->api, request, group_id, status));
+        return;
+    }
+    fetch_t *fetch = fetch_create(outcome->api, request, group_id, status);
+    fetch->is_after_change = true;
+    read_group(fetch);
 }
 
 static void make(command_t *command)
 {
     outcome_t *outcome = pl_malloc(sizeof(*outcome));
 
-    *outcome = (outcome_t){command->api, command->group_id, command->is_silent};
+    *outcome = (outcome_t){command->api, command->group_id, command->is_silent, command->is_self};
     pl_change_flow_start(command->api, command->request,
                          &(pl_change_order_t){
                              .kind = command->kind,
@@ -257,6 +277,12 @@ static void begin(command_t *command)
 {
     size_t count = command->users_count;
 
+    if (count > (size_t)command->api->deps.config->groups.max_members) {
+        pl_problem_reply(command->request, PL_PROBLEM_GROUP_FULL,
+                         "These are more users than a group may have.");
+        command_destroy(command);
+        return;
+    }
     /* One more, so that the last answer is not the first. */
     command->checks_open = count + 1;
     for (size_t i = 0; i < count; i++) {
@@ -502,6 +528,7 @@ static void on_remove_member(pl_request_t *request, void *worker)
     key_id(&command->argument, "userId", member_id);
     end_argument(command, false);
     command->is_silent = true;
+    command->is_self = member_id == pl_request_claims(request)->user_id;
     begin(command);
 }
 

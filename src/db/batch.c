@@ -95,6 +95,13 @@ static pl_op_t *find_leader(pl_op_t **leaders, pl_op_t *op)
     return leaders[at];
 }
 
+static bool is_full(const pl_batch_t *batch, const pl_op_t *op)
+{
+    size_t limit = op->kind->is_lone ? PL_STATEMENT_WEIGHT_MAX : PL_BATCH_WEIGHT_MAX;
+
+    return batch->count > 0 && (op->alone || batch->weight + op->weight > limit);
+}
+
 void pl_batch_fill(pl_batch_t *batch, h2o_linklist_t *queue)
 {
     size_t statement_of[PL_BATCH_MAX];
@@ -103,7 +110,7 @@ void pl_batch_fill(pl_batch_t *batch, h2o_linklist_t *queue)
     assert(batch->count == 0);
     do {
         pl_op_t *op = H2O_STRUCT_FROM_MEMBER(pl_op_t, link, queue->next);
-        if (batch->count > 0 && (op->alone || batch->weight + op->weight > PL_BATCH_WEIGHT_MAX))
+        if (is_full(batch, op))
             break;
         h2o_linklist_unlink(&op->link);
         take(batch, op, find_leader(leaders, op), statement_of);

@@ -31,6 +31,8 @@ typedef struct pl_op_kind {
     const char *sql_shards;
     /* The most operations that one statement carries; 1 for a statement with scalars. */
     size_t max_ops;
+    /* A batch has one statement of this kind, for it takes all its locks in one order. */
+    bool is_lone;
     void (*encode)(pl_params_t *params, pl_op_t *const *ops, size_t count);
     /* Gives each operation its part of the answer, on the lane's thread. `result` is
      * PGRES_TUPLES_OK. Returns true when it has kept `result` (then it clears it). The transaction

@@ -3,11 +3,13 @@
 #include <pthread.h>
 #include <stdbool.h>
 #include <stdlib.h>
+#include <string.h>
 
 #include "base/clock.h"
 #include "base/id.h"
 #include "base/log.h"
 #include "base/memory.h"
+#include "db/batch.h"
 #include "relay/link.h"
 #include "relay/metrics.h"
 #include "relay/seen.h"
@@ -206,19 +208,38 @@ static bool run_ops(pl_relay_t *relay, pl_link_t *target, pl_op_t *const *ops, s
     return true;
 }
 
-/* Does what it can; moves what is done to the front of `ops` and returns how many. A batch that is
- * refused is tried one by one, so that one bad row does not hold up the others. */
-static size_t run_all(pl_relay_t *relay, pl_link_t *target, pl_op_t **ops, size_t count)
+/* A run that is refused is tried one by one, so that one bad row does not hold up the others. */
+static size_t run_some(pl_relay_t *relay, pl_link_t *target, pl_op_t **ops, size_t count)
 {
     size_t done = 0;
 
-    if (count == 0 || !pl_link_is_up(target))
+    if (!pl_link_is_up(target))
         return 0;
     if (run_ops(relay, target, ops, count))
         return count;
     for (size_t i = 0; i < count && count > 1 && target->pg != NULL; i++)
         if (run_ops(relay, target, &ops[i], 1))
             ops[done++] = ops[i];
+    return done;
+}
+
+/* Does what it can, as much at once as a lane would; moves what is done to the front of `ops` and
+ * returns how many. */
+static size_t run_all(pl_relay_t *relay, pl_link_t *target, pl_op_t **ops, size_t count)
+{
+    size_t done = 0;
+
+    for (size_t first = 0, end; first < count; first = end) {
+        size_t weight = ops[first]->weight;
+        for (end = first + 1; end < count; end++) {
+            if (weight + ops[end]->weight > PL_STATEMENT_WEIGHT_MAX)
+                break;
+            weight += ops[end]->weight;
+        }
+        size_t some = run_some(relay, target, ops + first, end - first);
+        memmove(ops + done, ops + first, some * sizeof(*ops));
+        done += some;
+    }
     return done;
 }
 

@@ -23,6 +23,15 @@ enum column {
 
 /* A member's id in an argument stands for a few rows. */
 #define BYTES_PER_ROW 32
+/* What changes or returns more than its argument says: a slice of a job, and what owes the state of
+ * a group to each shard of its members. */
+static const struct {
+    const char *kind;
+    size_t rows;
+} heavy[] = {
+    {"erase_slice", 1000}, {"clear_slice", 1000}, {"group_create", 200}, {"group_name", 200},
+    {"group_join", 200},   {"group_leave", 200},  {"group_role", 200},   {"group_publish", 200},
+};
 
 static pl_change_t *at(pl_op_t *const *ops, size_t i)
 {
@@ -34,6 +43,9 @@ void pl_change_init(pl_change_t *change)
     change->op.kind = &pl_change_kind;
     change->op.shard = (int)pl_id_shard(change->mailbox_id);
     change->op.weight = 1 + change->argument_len / BYTES_PER_ROW;
+    for (size_t i = 0; i < sizeof(heavy) / sizeof(heavy[0]); i++)
+        if (strcmp(change->kind, heavy[i].kind) == 0)
+            change->op.weight += heavy[i].rows;
 }
 
 void pl_change_dispose(pl_change_t *change)
@@ -143,6 +155,7 @@ const pl_op_kind_t pl_change_kind = {
     .name = "write_changes",
     .sql = "SELECT * FROM parley.write_changes($1, $2, $3, $4)",
     .max_ops = SIZE_MAX,
+    .is_lone = true,
     .encode = encode,
     .decode = decode,
     .on_committed = on_committed,

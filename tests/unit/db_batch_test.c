@@ -146,6 +146,22 @@ static void test_heavy_ones_do_not_share(void **state)
     assert_int_equal(batch.count, 1);
 }
 
+static void test_a_lone_kind_has_one_statement(void **state)
+{
+    (void)state;
+    static pl_op_kind_t lone;
+
+    lone = many;
+    lone.is_lone = true;
+    for (int i = 0; i < 3; i++) {
+        submit(i, &lone, 0);
+        ops[i].weight = PL_STATEMENT_WEIGHT_MAX / 2;
+    }
+    pl_batch_fill(&batch, &queue);
+    assert_int_equal(batch.statements_count, 1);
+    assert_ptr_equal(queue.next, &ops[2].link);
+}
+
 static void test_alone(void **state)
 {
     (void)state;
@@ -254,6 +270,7 @@ int main(void)
         cmocka_unit_test_setup(test_full_statement_starts_another, start),
         cmocka_unit_test_setup(test_limit, start),
         cmocka_unit_test_setup(test_heavy_ones_do_not_share, start),
+        cmocka_unit_test_setup(test_a_lone_kind_has_one_statement, start),
         cmocka_unit_test_setup(test_alone, start),
         cmocka_unit_test_setup(test_a_key_is_once_in_a_statement, start),
         cmocka_unit_test_setup(test_a_repeated_key_counts_for_the_limit, start),

@@ -42,10 +42,11 @@ static void test_group_conversation(void **state)
     conversation.view_len = 0;
     pl_conversation_to_json(&out, &conversation);
     assert_string_equal(
-        out.data, "{\"conversationId\":\"257\",\"participants\":[\"7\"],\"memberStates\":[{"
-                  "\"userId\":\"7\",\"deliveredUpTo\":\"200\",\"readUpTo\":\"0\"}],\"snippet\":\"hi\""
-                  ",\"lastUpdatedTimestamp\":110,\"lastMessageTimestamp\":100,\"lastMessageId\":"
-                  "\"200\"," STATE);
+        out.data,
+        "{\"conversationId\":\"257\",\"participants\":[\"7\"],\"memberStates\":[{"
+        "\"userId\":\"7\",\"deliveredUpTo\":\"200\",\"readUpTo\":\"0\"}],\"snippet\":\"hi\""
+        ",\"lastUpdatedTimestamp\":110,\"lastMessageTimestamp\":100,\"lastMessageId\":"
+        "\"200\"," STATE);
     pl_buffer_dispose(&out);
 }
 

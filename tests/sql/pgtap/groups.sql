@@ -73,6 +73,8 @@ SELECT is(pg_temp.send(bob, 'k1', 'ho') ->> 'status', 'client-message-id-reused'
 SELECT is(pg_temp.send(ann, 'k1', 'ho') ->> 'status', 'done', 'each has keys of their own') FROM ids;
 SELECT is(pg_temp.send(dan, 'k1', 'me') ->> 'status', 'conversation-not-found', 'who is no member does not') FROM ids;
 SELECT is((SELECT min(unread_count) || ' ' || max(unread_count) FROM parley.conversation, ids WHERE peer_id = grp), '0 1', 'until it is delivered nobody has it');
+SELECT is(pg_temp.status(kind, target_id, argument), 'missing', 'what comes too early waits for what is before it')
+FROM (SELECT * FROM parley.change_outbox ORDER BY version DESC, ordinal LIMIT 1) o;
 SELECT is(pg_temp.deliver(true), 4, 'it is delivered in any order');
 SELECT is(pg_temp.log(u), 'group-created hi ho', 'all have one order') FROM ids, unnest(ARRAY[ann, bob, cat, grp]) u;
 SELECT is(unread_count, 3, 'others'' messages are unread') FROM parley.conversation, ids WHERE user_id = cat;
