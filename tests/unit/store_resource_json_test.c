@@ -10,6 +10,15 @@
     "\"unreadCount\":3,\"readUpTo\":\"0\",\"clearedUpTo\":\"0\",\"mutedUntil\":0," \
     "\"archived\":false,\"pinned\":false}"
 
+/* Takes the buffer, which has no end of a string. */
+static void assert_json(pl_buffer_t *out, const char *expected)
+{
+    pl_buffer_append_char(out, '\0');
+    assert_string_equal(out->data, expected);
+    pl_buffer_dispose(out);
+    *out = (pl_buffer_t)PL_BUFFER_EMPTY;
+}
+
 static int64_t group(unsigned sequence)
 {
     return pl_id_make(0, 0, PL_ID_GROUP, sequence);
@@ -32,22 +41,17 @@ static void test_group_conversation(void **state)
     (void)state;
 
     pl_conversation_to_json(&out, &conversation);
-    assert_string_equal(out.data,
-                        "{\"conversationId\":\"257\"," VIEW
-                        ",\"snippet\":\"hi\",\"lastUpdatedTimestamp\":110,\"lastMessageTimestamp\":"
-                        "100,\"lastMessageId\":\"200\"," STATE);
+    assert_json(&out, "{\"conversationId\":\"257\"," VIEW
+                      ",\"snippet\":\"hi\",\"lastUpdatedTimestamp\":110,\"lastMessageTimestamp\":"
+                      "100,\"lastMessageId\":\"200\"," STATE);
     /* Who has left. */
-    pl_buffer_dispose(&out);
-    out = (pl_buffer_t)PL_BUFFER_EMPTY;
     conversation.view_len = 0;
     pl_conversation_to_json(&out, &conversation);
-    assert_string_equal(
-        out.data,
-        "{\"conversationId\":\"257\",\"participants\":[\"7\"],\"memberStates\":[{"
-        "\"userId\":\"7\",\"deliveredUpTo\":\"200\",\"readUpTo\":\"0\"}],\"snippet\":\"hi\""
-        ",\"lastUpdatedTimestamp\":110,\"lastMessageTimestamp\":100,\"lastMessageId\":"
-        "\"200\"," STATE);
-    pl_buffer_dispose(&out);
+    assert_json(&out,
+                "{\"conversationId\":\"257\",\"participants\":[\"7\"],\"memberStates\":[{"
+                "\"userId\":\"7\",\"deliveredUpTo\":\"200\",\"readUpTo\":\"0\"}],\"snippet\":\"hi\""
+                ",\"lastUpdatedTimestamp\":110,\"lastMessageTimestamp\":100,\"lastMessageId\":"
+                "\"200\"," STATE);
 }
 
 static void test_system_message(void **state)
@@ -69,11 +73,9 @@ static void test_system_message(void **state)
     (void)state;
 
     pl_message_to_json(&out, &message);
-    assert_string_equal(out.data,
-                        "{\"messageId\":\"200\",\"conversationId\":\"257\",\"senderId\":\"8\","
-                        "\"participants\":[],\"sentTimestamp\":100,\"lastUpdatedTimestamp\":110,"
-                        "\"messageType\":\"system\",\"systemEvent\":{}}");
-    pl_buffer_dispose(&out);
+    assert_json(&out, "{\"messageId\":\"200\",\"conversationId\":\"257\",\"senderId\":\"8\","
+                      "\"participants\":[],\"sentTimestamp\":100,\"lastUpdatedTimestamp\":110,"
+                      "\"messageType\":\"system\",\"systemEvent\":{}}");
 }
 
 /* ---- deltas ---- */
@@ -149,6 +151,7 @@ static void assert_cut(size_t view_len, size_t rows, int64_t version)
     assert_true(pl_updates_read_kind.decode(groups_page(view_len), ops, 1));
     assert_true(pl_page_head(&read, &page));
     pl_delta_to_json(&out, &read, &page, 1000);
+    pl_buffer_append_char(&out, '\0');
     assert_int_equal(page.version, version);
     assert_int_equal(page.has_more, rows < 3);
     assert_int_equal(occurrences(out.data, "\"messageContent\""), rows);
