@@ -12,6 +12,8 @@
 
 /* How long to wait until what is not there yet is asked for again. */
 #define AGAIN_MS 100
+/* The same for what is owed: a few batches of the lane. */
+#define DEBT_AGAIN_MS 20
 
 typedef struct flow flow_t;
 
@@ -20,7 +22,8 @@ typedef struct debt {
     pl_change_t change;
     flow_t *flow;
     pl_owed_change_t owed;
-    bool is_awaited; /* by the answer: the first change owes it, not another debt */
+    bool is_awaited;  /* by the answer: the first change owes it, not another debt */
+    pl_timer_t pause; /* until it is tried again */
 } debt_t;
 
 struct flow {
@@ -98,11 +101,39 @@ static void close_debt(debt_t *debt, bool is_made)
         flow_destroy(flow);
 }
 
+static void submit_debt(debt_t *debt)
+{
+    pl_change_t *change = &debt->change;
+
+    if (pl_lane_submit(pl_cluster_change_lane(debt->flow->api->deps.cluster, change->mailbox_id),
+                       &change->op) != 0)
+        pl_op_refuse(&change->op);
+}
+
+static void on_pause_over(pl_timer_t *timer)
+{
+    submit_debt(H2O_STRUCT_FROM_MEMBER(debt_t, pause, timer));
+}
+
+/* What another flow is about to make may be missing: a group's message before this one. The end of
+ * a job's slice is missing too, and for the relay. */
+static bool may_be_tried_again(const debt_t *debt)
+{
+    return debt->is_awaited && debt->change.op.error == PL_OK &&
+           pl_change_is(&debt->change, "missing") && strstr(debt->owed.kind, "slice") == NULL &&
+           (uint64_t)pl_clock_monotonic_ms() < debt->change.op.deadline_ms;
+}
+
 static void on_debt_done(pl_op_t *op)
 {
     debt_t *debt = H2O_STRUCT_FROM_MEMBER(debt_t, change.op, op);
     bool is_made = op->error == PL_OK && !pl_change_is(&debt->change, "missing");
 
+    if (may_be_tried_again(debt)) {
+        debt->pause.on_fire = on_pause_over;
+        pl_timer_arm(pl_timer_queue(debt->flow->api->loop, DEBT_AGAIN_MS), &debt->pause);
+        return;
+    }
     if (is_made)
         pl_settler_add_change(debt->flow->api->deps.settler, &debt->owed);
     close_debt(debt, is_made);
@@ -133,9 +164,7 @@ static void open_debt(flow_t *flow, pl_owed_change_t *owed, bool is_awaited)
     change->op.on_done = on_debt_done;
     flow->debts_open++;
     flow->debts_awaited += is_awaited;
-    if (pl_lane_submit(pl_cluster_change_lane(flow->api->deps.cluster, change->mailbox_id),
-                       &change->op) != 0)
-        pl_op_refuse(&change->op);
+    submit_debt(debt);
 }
 
 static void pay(flow_t *flow, pl_change_t *debtor, bool is_awaited)

@@ -333,6 +333,14 @@ static void decode_ids(const pl_json_t *json, const char *key, bool may_be_empty
         }
 }
 
+static bool is_named(const command_t *command, int64_t user_id)
+{
+    for (size_t i = 0; i < command->users_count; i++)
+        if (command->users[i].check.user_id == user_id)
+            return true;
+    return false;
+}
+
 static void name_users(command_t *command, const char *key, const char *const *texts, size_t count)
 {
     const pl_cluster_t *cluster = command->api->deps.cluster;
@@ -343,10 +351,10 @@ static void name_users(command_t *command, const char *key, const char *const *t
         int64_t id = 0;
         (void)!pl_id_parse(texts[i], strlen(texts[i]), &id);
         pl_json_id(&command->argument, id);
-        if (pl_cluster_has(cluster, id))
-            command->users[command->users_count++].check.user_id = id;
-        else
+        if (!pl_cluster_has(cluster, id))
             command->unknown_id = id;
+        else if (!is_named(command, id))
+            command->users[command->users_count++].check.user_id = id;
     }
     pl_json_array_end(&command->argument);
 }

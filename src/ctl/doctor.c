@@ -120,5 +120,5 @@ int pl_doctor_lanes(const pl_doctor_t *doctor)
     if (workers == 0) {
         workers = sysconf(_SC_NPROCESSORS_ONLN);
     }
-    return (int)(config->lanes.write_lanes + 1 + workers * config->lanes.read_lanes_per_worker);
+    return (int)(config->lanes.write_lanes + 2 + workers * config->lanes.read_lanes_per_worker);
 }

@@ -91,8 +91,8 @@ static double passwords_waiting(void *pool)
 
 static void register_gauges(void)
 {
-    static char kinds[][8] = {"write", "check", "read"};
-    char labels[32];
+    static char kinds[][8] = {"write", "change", "check", "read"};
+    char labels[64];
 
     for (size_t i = 0; i < sizeof(kinds) / sizeof(kinds[0]); i++) {
         snprintf(labels, sizeof(labels), "kind=\"%s\"", kinds[i]);

@@ -58,7 +58,7 @@ def fails(system, check, subject="database a", expected=FAILED):
 
 def lanes(system, count):
     system.sections["server"] = {"workers": "1"}
-    system.sections["lanes"] = {"write_lanes": str(count - 2), "read_lanes_per_worker": "1"}
+    system.sections["lanes"] = {"write_lanes": str(count - 3), "read_lanes_per_worker": "1"}
 
 
 def test_all_is_well(pooled):
@@ -357,7 +357,8 @@ def test_a_leaf_that_is_gone(pooled):
 def test_a_shard_that_is_gone(pooled):
     pooled.sql("a", "DROP SCHEMA shard_0002 CASCADE")
     report = pooled.ctl("doctor", expected=FAILED)
-    assert "shard_0002 is not attached with its range: account, block, change_outbox, conversation, mailbox, message, outbox" in \
+    assert "shard_0002 is not attached with its range: account, block, change_outbox, conversation, group_member, " \
+        "group_profile, group_view, mailbox, membership, message, outbox" in \
         find(report, "database a", "shards")["detail"]
 
 

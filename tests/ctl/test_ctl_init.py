@@ -23,7 +23,8 @@ def test_init_creates_everything(system):
     assert [m["appliedNow"] for m in target(report, "a")["migrations"]].count(False) == 0
     assert target(report, "a")["shards"] == {"total": 3, "missing": 0, "outdated": 0, "created": 3,
                                              "updated": 0}
-    tables = {"account", "mailbox", "conversation", "message", "outbox"}
+    tables = {"account", "mailbox", "conversation", "message", "outbox", "block", "change_outbox", "group_profile",
+              "group_member", "group_view", "membership"}
     for name, shards in (("a", (0, 2, 4)), ("b", (1, 3))):
         expected = set()
         for shard in shards:
