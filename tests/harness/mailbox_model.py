@@ -29,10 +29,13 @@ class Message:
     def is_gone_for(self, user):
         return self.is_deleted or user in self.hidden_from
 
+    def snippets(self, user, length):
+        return {""} if self.is_gone_for(user) else {content[:length] for content in self.contents}
+
     def row(self, user):
         row = {"messageId": str(self.id), "conversationId": self.conversation, "senderId": self.sender,
                "participants": self.participants, "sentTimestamp": self.id // 2,
-               "clientMessageId": self.client_message_id, "replyTo": self.reply_to}
+               "clientMessageId": self.client_message_id, "replyTo": self.reply_to, "messageType": None, "systemEvent": None}
         if self.is_deleted:
             return {**row, "messageContent": None, "deletedScope": "everyone", "reactions": {}}
         if user in self.hidden_from:
@@ -44,7 +47,8 @@ class Message:
 class Model:
     def __init__(self, users):
         self.users = users
-        self.conversations = {}  # id: {message id: Message}
+        self.conversations = {}  # id: {message id: Message}; of two
+        self.groups = {}  # id: Group
         self.read_up_to, self.delivered_up_to, self.cleared_up_to = {}, {}, {}  # by (user, conversation)
         self.settings = {}
         self.blocks = set()  # (who, whom)
@@ -62,9 +66,12 @@ class Model:
     def received(self, user, conversation, kind, message_id):
         for watermarks in (self.delivered_up_to, self.read_up_to)[:2 if kind == "read" else 1]:
             watermarks[user, conversation] = max(watermarks.get((user, conversation), 0), message_id)
+        if conversation in self.groups:
+            self.groups[conversation].received(user, kind, message_id)
 
     def cleared(self, user, conversation):
-        self.cleared_up_to[user, conversation] = max(self.conversations[conversation])
+        group = self.groups.get(conversation)
+        self.cleared_up_to[user, conversation] = group.log_of(user)[-1].id if group else max(self.conversations[conversation])
         self.configured(user, conversation, {"pinned": False})
 
     def configured(self, user, conversation, settings):
@@ -78,6 +85,15 @@ class Model:
                 and conversation in (None, name) for _, message in sorted(messages.items())
                 if not message.is_gone_for(user) and message.id > self.cleared_up_to.get((user, name), 0)]
 
+    def is_alone(self, user, conversation):
+        """They have left the group, or all others have: memberStates says nothing of how far their messages have come."""
+        return conversation in self.groups and not {user} < self.groups[conversation].members.keys()
+
+    def messages_in(self, user, group):
+        """Those of a group that the user can still see, oldest first; without what the server says."""
+        cleared = self.cleared_up_to.get((user, group.id), 0)
+        return [m for m in group.log_of(user) if not m.event and not m.is_gone_for(user) and m.id > cleared]
+
     # What must be seen
 
     def view(self, user):
@@ -88,20 +104,27 @@ class Model:
             if user in name.split("-") and max(held) > cleared:
                 conversations[name] = self._conversation(user, name, held, cleared)
                 messages.update({(name, m.id): m.row(user) for m in held.values() if m.id > cleared})
+        for name, group in self.groups.items():
+            held, cleared = {m.id: m for m in group.log_of(user)}, self.cleared_up_to.get((user, name), 0)
+            if held and max(held) > cleared:
+                conversations[name] = {**self._conversation(user, name, held, cleared), **group.conversation(user)}
+                messages.update({(name, m.id): m.row(user) for m in held.values() if m.id > cleared})
         return messages, conversations
 
     def _conversation(self, user, name, held, cleared):
         newest = held[max(held)]
         read = self.read_up_to.get((user, name), 0)
         unread = [m for m in held.values() if m.sender != user and m.id > max(read, cleared) and not m.is_gone_for(user)]
-        snippets = {""} if newest.is_gone_for(user) else {content[:SNIPPET] for content in newest.contents}
-        return {"conversationId": name, "participants": name.split("-"), "snippet": snippets,
+        snippets = newest.snippets(user, SNIPPET)
+        return {"conversationId": name, "participants": name.split("-"), "name": None, "snippet": snippets,
                 "lastMessageId": str(newest.id), "lastMessageTimestamp": newest.id // 2, "unreadCount": len(unread),
                 "readUpTo": str(read), "clearedUpTo": str(cleared), "mutedUntil": 0, "archived": False, "pinned": False,
                 **self.settings.get((user, name), {})}
 
     def watermarks(self, user, conversation):
         """(kind, lowest, highest) for each: a client's own reads say as much as its receipts."""
+        if conversation in self.groups:
+            return self.groups[conversation].watermarks(user) if user in self.groups[conversation].members else ()
         newest = max(self.conversations[conversation])
         read = self.read_up_to.get((user, conversation), 0)
         return (("readUpTo", read, read), ("deliveredUpTo", self.delivered_up_to.get((user, conversation), 0), newest))
@@ -110,7 +133,8 @@ class Model:
 def as_modelled(row):
     """A Message as the model says it."""
     return {**row, "replyTo": row.get("replyTo"), "deletedScope": row.get("deletedScope"),
-            "messageContent": row.get("messageContent"),
+            "messageContent": row.get("messageContent"), "clientMessageId": row.get("clientMessageId"),
+            "messageType": row.get("messageType"), "systemEvent": row.get("systemEvent"),
             "is edited": "editedTimestamp" in row,
             "reactions": {r["emoji"]: set(r["userIds"]) for r in row.get("reactions", ())}}
 
@@ -139,9 +163,10 @@ def differences(model, user, messages, conversations):
     """Between what the user must see and these rows. A field that the server does not have is passed over."""
     expected_messages, expected_conversations = model.view(user)
     found = list(_differing_rows("message", expected_messages, {k: as_modelled(m) for k, m in messages.items()}))
-    found += _differing_rows("conversation", expected_conversations, conversations)
+    found += _differing_rows("conversation", expected_conversations,
+                             {name: {**row, "name": row.get("name")} for name, row in conversations.items()})
     for key, row in messages.items():
-        if "status" in row and key[0] in conversations:
+        if "status" in row and key[0] in conversations and not model.is_alone(user, key[0]):
             status = status_of(row, conversations[key[0]]["memberStates"], user)
             if row["status"] != status or row["senderId"] != user:
                 found.append(f"message {key}: status is {row['status']}, by memberStates {status}")

@@ -1,0 +1,358 @@
+"""What users do in groups in test_model.py: actions as those of actions.py.
+
+Who joins and leaves, and who may do what, changes while nothing but sends of others goes on in the group; those then
+come before or after by their ids. Now and then one who is no member tries, and gets a 404.
+"""
+
+import dataclasses
+import urllib.parse
+
+from actions import EMOJI, Plan, Sent, action, answered, choose, on_message
+from harness.group_model import Group, GroupMessage
+from harness.stack import SLOWNESS, wait_until
+
+MOST_GROUPS = 3
+PATIENCE = 10 * SLOWNESS
+
+
+def in_group(world, step):
+    """(user, group); now and then a group that the user is not in."""
+    user, groups = world.users[step.who % len(world.users)], list(world.model.groups.values())
+    own = [group for group in groups if user.id in group.members]
+    return user, choose(groups if step.pick % 7 == 6 else own, step.whom)
+
+
+def whole(group):
+    """For what goes beside sends, but not beside who comes and goes."""
+    return frozenset({("conversation", group.id), ("members", group.id)})
+
+
+def message_in(world, user, group, step, accept=lambda message: True):
+    return choose([m for m in world.model.messages_in(user.id, group) if accept(m)], step.pick) if group else None
+
+
+def is_refused(group, user, answers):
+    if user.id not in group.members:
+        answered(404)(answers)
+        return True
+    return False
+
+
+def wait_for_copies(world, user, group):
+    """What is done to a user's own copies is done when they are there. Returns a function that waits for that."""
+    last, cleared = group.log_of(user.id)[-1].id, world.model.cleared_up_to.get((user.id, group.id), 0)
+
+    def is_there():
+        answer = world.api.as_user(user).fetch_messages(group.id, pageSize=1)
+        return answer.status == 200 and any(int(m["messageId"]) >= last for m in answer.json["messages"])
+
+    return lambda: last <= cleared or wait_until(is_there, PATIENCE, f"{user} has {last} of {group.id}")
+
+
+def own_plan(world, user, group, request, effect, **keys):
+    """Of a change in the user's own mailbox alone."""
+    wait = wait_for_copies(world, user, group)
+
+    def run():
+        wait()
+        return request(world.api.as_user(user))
+
+    return Plan([run], effect, **keys)
+
+
+# Groups and their members
+
+@action(weight=5, needs="createGroup")
+def create_group(world, step):
+    """Now and then the same several times at once."""
+    if len(world.model.groups) >= MOST_GROUPS:
+        return None
+    user = world.users[step.who % len(world.users)]
+    others = [other for other in world.users if other is not user]
+    members = [other for i, other in enumerate(others) if step.pick >> i & 1] or others
+    key, name = world.new_key(), f"group {step.whom}"
+
+    def effect(answers):
+        values = [answer.expect(200, 201) for answer in answers]
+        assert [answer.status for answer in answers].count(201) == 1, answers
+        assert len({value["groupId"] for value in values}) == 1, values
+        group = Group(values[0]["groupId"], name, user.id, [m.id for m in members], values[0]["createdTimestamp"] * 2)
+        world.model.groups[group.id] = group
+
+    return Plan([lambda: world.api.as_user(user).create_group(name, members, key)] * (3 if step.pick % 5 == 4 else 1), effect,
+                changes=frozenset({("creation",)}))
+
+
+def member_plan(world, user, group, request, expected, event, effect, leaving=None):
+    """request answers with the status `expected`. effect(answer, message id) if that is none of a refusal; event: the system
+    message that it makes, or None."""
+    after = max(group.messages)
+    found = []
+
+    def look():
+        messages = world.api.as_user(user).all_messages(group.id)
+        found[:] = [m for m in messages if m.get("systemEvent") == event and int(m["messageId"]) > after]
+        return found
+
+    def run():
+        answer = request(world.api.as_user(user))
+        if answer.status < 300 and event is not None:
+            wait_until(look, PATIENCE, f"{user} has {event} of {group.id}")
+        return answer
+
+    def judge(answers):
+        answers[0].expect(expected)
+        if expected < 300 and event is not None:
+            effect(answers[0], int(found[0]["messageId"]))
+
+    changes = {("members", group.id)}
+    return Plan([run], judge, changes=frozenset(changes | ({("member", group.id, leaving)} if leaving else set())))
+
+
+def status_of(group, user, may, ok=200):
+    return 404 if user.id not in group.members else ok if may else 403
+
+
+@action(weight=4, needs="addGroupMembers")
+def join(world, step):
+    """One or two, who may be there already."""
+    user, group = in_group(world, step)
+    if group is None:
+        return create_group(world, step)
+    if group.role(user.id) == "member" and step.pick % 3:
+        user = next(u for u in world.users if group.role(u.id) == "owner")
+    joining = [world.users[(step.pick + i) % len(world.users)] for i in range(1 + step.whom % 2)]
+    new = sorted({u.id for u in joining} - group.members.keys(), key=int)
+    return member_plan(world, user, group, lambda api: api.add_group_members(group.id, *joining),
+                       status_of(group, user, group.role(user.id) in ("owner", "admin")),
+                       {"type": "members-added", "userIds": new} if new else None,
+                       lambda _, message_id: group.joined(message_id, user.id, new))
+
+
+@action(weight=4, needs="removeGroupMember")
+def leave(world, step):
+    """Of their own accord, or not."""
+    user, group = in_group(world, step)
+    if group is None or not group.members:
+        return None
+    leaving = user if step.pick % 3 == 0 else choose([u for u in world.users if u.id in group.members], step.pick)
+    if group.role(user.id) == "member" and step.pick % 3 == 1:
+        user = next(u for u in world.users if group.role(u.id) == "owner")
+    roles = group.role(user.id), group.role(leaving.id)
+    may = user is leaving or roles[0] == "owner" or roles == ("admin", "member")
+    return member_plan(world, user, group, lambda api: api.remove_group_member(group.id, leaving),
+                       status_of(group, user, may, 204),
+                       group.event_of_leaving(user.id, leaving.id),
+                       lambda _, message_id: group.left(message_id, user.id, leaving.id), leaving.id)
+
+
+@action(weight=2, needs="updateGroup")
+def rename(world, step):
+    user, group = in_group(world, step)
+    if group is None:
+        return None
+    name = f"group {step.pick}"
+
+    def effect(_, message_id):
+        group.name = name
+        group.event(message_id, user.id, {"type": "group-renamed", "name": name})
+
+    return member_plan(world, user, group, lambda api: api.update_group(group.id, name),
+                       status_of(group, user, group.role(user.id) in ("owner", "admin")),
+                       {"type": "group-renamed", "name": name} if name != group.name else None, effect)
+
+
+@action(weight=3, needs="updateGroupMember")
+def set_role(world, step):
+    user, group = in_group(world, step)
+    if group is None or not group.members:
+        return None
+    if step.pick % 3 and user.id in group.members:
+        user = next(u for u in world.users if group.role(u.id) == "owner")
+    other = choose([u for u in world.users if u.id in group.members], step.pick)
+    role = ("admin", "member")[step.whom % 3 == 0]
+    event = {"type": "role-changed", "userIds": [other.id], "role": role}
+
+    def effect(_, message_id):
+        group.members[other.id][0] = role
+        group.event(message_id, user.id, event)
+
+    return member_plan(world, user, group, lambda api: api.update_group_member(group.id, other, role),
+                       status_of(group, user, group.role(user.id) == "owner" and other is not user),
+                       event if group.role(other.id) != role else None, effect)
+
+
+# Messages
+
+def send_plan(world, user, group, body, copies=1):
+    body = {**body, "conversationId": group.id, "clientMessageId": world.new_key()}
+    is_member = user.id in group.members
+
+    def effect(answers):
+        if not is_member:
+            return answered(404, code="conversation-not-found")(answers)
+        values = [answer.expect(200, 201) for answer in answers]
+        assert [answer.status for answer in answers].count(201) == 1, answers
+        assert all(value["duplicate"] is (answer.status == 200) for answer, value in zip(answers, values))
+        assert len({value["messageId"] for value in values}) == 1, values
+        message = group.add(GroupMessage(group.id, int(values[0]["messageId"]), user.id, body["clientMessageId"],
+                                         body["messageContent"], body.get("replyTo")))
+        world.sent.append((user, Sent(body, values[0], message)))
+        return None
+
+    return Plan([lambda: world.api.as_user(user).post("/v1/messages", body)] * copies, effect,
+                uses=frozenset({("conversation", group.id), ("member", group.id, user.id)}
+                               if is_member else {("members", group.id)}))
+
+
+@action(weight=10, needs="createGroup")
+def send_to_group(world, step):
+    """Who is in no group makes one."""
+    user, group = in_group(world, step)
+    if group is None:
+        return create_group(world, step)
+    return send_plan(world, user, group, {"messageContent": step.text}, copies=3 if step.pick % 5 == 4 else 1)
+
+
+@action(weight=2, needs="createGroup")
+def reply_in_group(world, step):
+    user, group = in_group(world, step)
+    target = message_in(world, user, group, step)
+    if target is None:
+        return None
+    plan = send_plan(world, user, group, {"messageContent": step.text, "replyTo": str(target.id)})
+    return dataclasses.replace(plan, uses=plan.uses | {("deletion", target.id)})
+
+
+def change_plan(world, user, group, message, requests, change, key):
+    """requests: of the user's Api. change(i)(copy) is what the i-th of them means to a copy."""
+    was_deleted = message.whole.is_deleted
+
+    def effect(answers):
+        if is_refused(group, user, answers):
+            return
+        for i, answer in enumerate(answers):
+            # Who was away does not know that it is deleted.
+            if was_deleted or (answer.status == 404 and ("deletion", message.id) in world.changing):
+                answer.expect(404, code="message-not-found")
+            else:
+                answer.expect(200)
+                group.change(message, change)
+    return Plan([lambda request=request: request(world.api.as_user(user)) for request in requests], effect,
+                changes=frozenset({key}), uses=whole(group))
+
+
+@action(weight=4, needs="createGroup")
+def edit_in_group(world, step):
+    """Two at once now and then: either is the last."""
+    user, group = in_group(world, step)
+    message = message_in(world, user, group, step, lambda m: m.sender == user.id)
+    if message is None:
+        return None
+    contents = [step.text, step.text + "!"][:1 + (step.whom % 3 == 0)]
+    either = set(contents)
+
+    def change(copy):
+        copy.contents, copy.is_edited = either, True
+
+    return change_plan(world, user, group, message, [
+        lambda api, content=content: api.edit_message(group.id, message.id, content) for content in contents],
+                       change, ("content", message.id))
+
+
+@action(weight=2, needs="createGroup")
+def delete_in_group(world, step):
+    user, group = in_group(world, step)
+    message = message_in(world, user, group, step, lambda m: m.sender == user.id)
+    if message is None:
+        return None
+
+    def change(copy):
+        copy.is_deleted = True
+
+    return change_plan(world, user, group, message, [lambda api: api.delete_message(group.id, message.id)], change,
+                       ("deletion", message.id))
+
+
+def reaction_plan(world, step, method):
+    user, group = in_group(world, step)
+    message = message_in(world, user, group, step)
+    if message is None:
+        return None
+    emoji = EMOJI[step.whom % len(EMOJI)]
+
+    def request(api):
+        return api.request(method, f"{on_message(message)}/reactions/{urllib.parse.quote(emoji)}")
+
+    def change(copy):
+        """All that the user has there: who was away may have missed some."""
+        if copy is message.whole:
+            held = copy.reactions.get(user.id, frozenset())
+            new = held | {emoji} if method == "PUT" else held - {emoji}
+            change.is_change = new != held
+            copy.reactions[user.id] = new
+        elif change.is_change:
+            copy.reactions[user.id] = message.whole.reactions[user.id]
+
+    return change_plan(world, user, group, message, [request], change, ("reaction", message.id, emoji, user.id))
+
+
+@action(weight=4, needs="createGroup")
+def react_in_group(world, step):
+    return reaction_plan(world, step, "PUT")
+
+
+@action(weight=2, needs="createGroup")
+def unreact_in_group(world, step):
+    return reaction_plan(world, step, "DELETE")
+
+
+# A member's own
+
+@action(weight=1, needs="createGroup")
+def delete_for_me_in_group(world, step):
+    """Also by who has left."""
+    user, group = in_group(world, step)
+    message = message_in(world, user, group, step)
+    if message is None:
+        return None
+    return own_plan(world, user, group, lambda api: api.delete_message(group.id, message.id, "me"),
+                    lambda answers: (answered(200)(answers), message.hidden_from.add(user.id)),
+                    changes=frozenset({("hidden", message.id, user.id)}), uses=whole(group))
+
+
+@action(weight=5, needs="createGroup")
+def receive_in_group(world, step):
+    user, group = in_group(world, step)
+    if group is None:
+        return None
+    kind = "delivered" if step.whom % 3 == 0 else "read"
+    if user.id not in group.stretches:
+        return Plan([lambda: world.api.as_user(user).send_receipt(group.id, max(group.messages), kind)], answered(404),
+                    uses=whole(group))
+    message = choose(group.log_of(user.id), step.pick)
+    return own_plan(world, user, group, lambda api: api.send_receipt(group.id, message.id, kind),
+                    lambda answers: (answered(204)(answers), world.model.received(user.id, group.id, kind, message.id)),
+                    uses=whole(group))
+
+
+@action(weight=1, needs="createGroup")
+def configure_group(world, step):
+    user, group = in_group(world, step)
+    if message_in(world, user, group, step) is None:
+        return None
+    settings = ({"pinned": True}, {"archived": True}, {"mutedUntil": 4102444800000000})[step.pick % 3]
+    return own_plan(world, user, group, lambda api: api.update_conversation(group.id, **settings),
+                    lambda answers: (answered(200)(answers), world.model.configured(user.id, group.id, settings)),
+                    changes=frozenset({("settings", group.id, user.id)}), uses=whole(group))
+
+
+@action(weight=1, needs="createGroup")
+def clear_group(world, step):
+    """Also by who has left."""
+    user, group = in_group(world, step)
+    if message_in(world, user, group, step) is None:
+        return None
+    return own_plan(world, user, group, lambda api: api.delete_conversation(group.id),
+                    lambda answers: (answered(200, 204)(answers), world.model.cleared(user.id, group.id)),
+                    changes=frozenset({("conversation", group.id), ("members", group.id)}))
