@@ -20,8 +20,8 @@
  * One who is forgotten costs one more read of a version. */
 #define KNOWN_USERS 131072
 /* Who was erased by another server is known for up to two turns. A user who sends all the time
- * costs a read of a version in each: with turns of 30 s and 20,000 such users a send cost PostgreSQL
- * a seventh more. */
+ * costs a read of a version in each: with turns of 30 s and 20,000 such users a send cost
+ * PostgreSQL a seventh more. */
 #define KNOWN_USERS_TURN_MS 300000
 
 static void on_turn(pl_timer_t *timer)
