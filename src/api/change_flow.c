@@ -3,7 +3,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "api/user_check.h"
+#include "api/actor_check.h"
 #include "base/clock.h"
 #include "base/id.h"
 #include "base/log.h"
@@ -34,8 +34,8 @@ struct flow {
     pl_request_t *request;   /* NULL once answered */
     pl_change_end_fn on_end; /* instead of a request; NULL once called */
     void *owner;
-    pl_user_check_t check; /* of who acts */
-    pl_timer_t timeout; /* for the check; until the first change is tried again; for what is owed */
+    pl_actor_check_t actor_check;
+    pl_timer_t timeout; /* until the first change is tried again; then for what is owed */
     int64_t give_up_ms; /* when it is tried no more */
     size_t debts_open;
     size_t debts_awaited;
@@ -240,43 +240,28 @@ static void submit_first(flow_t *flow)
 
 static void on_actor_checked(flow_t *flow)
 {
-    if (flow->check.error == PL_ERROR_OVERLOADED) {
-        pl_api_reply_overloaded(flow->request);
-        flow_destroy(flow);
-    } else if (flow->check.exists || flow->check.error != PL_OK) {
+    if (flow->actor_check.result == PL_ACTOR_BELIEVED) {
         submit_first(flow);
-    } else {
-        pl_api_reply_no_caller(flow->request);
-        flow_destroy(flow);
-    }
-}
-
-static void on_actor_read(pl_user_check_t *check)
-{
-    flow_t *flow = H2O_STRUCT_FROM_MEMBER(flow_t, check, check);
-    pl_timer_disarm(&flow->timeout);
-    on_actor_checked(flow);
-}
-
-static void on_check_timeout(pl_timer_t *timer)
-{
-    flow_t *flow = H2O_STRUCT_FROM_MEMBER(flow_t, timeout, timer);
-    pl_user_check_cancel(flow->api->user_checks, &flow->check);
-    submit_first(flow);
-}
-
-/* As with a sender (api/messages.c): where it cannot be told soon, the token is believed. */
-static void check_actor(flow_t *flow, int64_t actor_id)
-{
-    flow->check.user_id = actor_id;
-    flow->check.on_done = on_actor_read;
-    flow->check.must_not_wait = true;
-    if (pl_user_check_start(flow->api->user_checks, &flow->check)) {
-        on_actor_checked(flow);
         return;
     }
-    flow->timeout.on_fire = on_check_timeout;
-    pl_timer_arm(flow->api->copy_timeouts, &flow->timeout);
+    if (flow->actor_check.result == PL_ACTOR_OVERLOADED)
+        pl_api_reply_overloaded(flow->request);
+    else
+        pl_api_reply_no_caller(flow->request);
+    flow_destroy(flow);
+}
+
+static void on_actor_read(pl_actor_check_t *check)
+{
+    on_actor_checked(H2O_STRUCT_FROM_MEMBER(flow_t, actor_check, check));
+}
+
+static void check_actor(flow_t *flow, int64_t actor_id)
+{
+    flow->actor_check.user_id = actor_id;
+    flow->actor_check.on_done = on_actor_read;
+    if (pl_actor_check_start(flow->api, &flow->actor_check))
+        on_actor_checked(flow);
 }
 
 /* ---- beginnings ---- */

@@ -10,6 +10,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "api/actor_check.h"
 #include "api/change_flow.h"
 #include "api/refusal.h"
 #include "api/send_input.h"
@@ -27,7 +28,7 @@
 
 typedef struct fetch {
     pl_group_read_t read;
-    pl_user_check_t check;
+    pl_actor_check_t caller_check;
     pl_api_t *api;
     pl_request_t *request;
     int status;
@@ -86,11 +87,10 @@ static void read_group(fetch_t *fetch)
         pl_op_refuse(op);
 }
 
-/* Who was erased may still be a member for a moment. Where it cannot be told, the token is
- * believed. */
+/* Who was erased may still be a member for a moment. */
 static void on_caller_checked(fetch_t *fetch)
 {
-    if (fetch->check.exists || fetch->check.error != PL_OK) {
+    if (fetch->caller_check.result != PL_ACTOR_NOBODY) {
         read_group(fetch);
     } else {
         pl_api_reply_no_caller(fetch->request);
@@ -98,17 +98,16 @@ static void on_caller_checked(fetch_t *fetch)
     }
 }
 
-static void on_caller_read(pl_user_check_t *check)
+static void on_caller_read(pl_actor_check_t *check)
 {
-    on_caller_checked(H2O_STRUCT_FROM_MEMBER(fetch_t, check, check));
+    on_caller_checked(H2O_STRUCT_FROM_MEMBER(fetch_t, caller_check, check));
 }
 
 static void check_caller(fetch_t *fetch)
 {
-    fetch->check.user_id = fetch->read.caller_id;
-    fetch->check.on_done = on_caller_read;
-    fetch->check.must_not_wait = true;
-    if (pl_user_check_start(fetch->api->user_checks, &fetch->check))
+    fetch->caller_check.user_id = fetch->read.caller_id;
+    fetch->caller_check.on_done = on_caller_read;
+    if (pl_actor_check_start(fetch->api, &fetch->caller_check))
         on_caller_checked(fetch);
 }
 

@@ -9,11 +9,11 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "api/actor_check.h"
 #include "api/change_flow.h"
 #include "api/refusal.h"
 #include "api/reply_check.h"
 #include "api/send_input.h"
-#include "api/user_check.h"
 #include "base/clock.h"
 #include "base/id.h"
 #include "base/json_write.h"
@@ -118,8 +118,7 @@ static void reply(pl_request_t *request, const pl_change_t *change, bool is_comp
 /* A change that is asked for: first it is seen that the caller exists, whose token may be older
  * than their end. */
 typedef struct work {
-    pl_user_check_t caller_check;
-    pl_timer_t timeout; /* for the caller's database */
+    pl_actor_check_t caller_check;
     pl_reply_check_t message_check;
     pl_api_t *api;
     pl_request_t *request;
@@ -197,37 +196,23 @@ static void go_on(work_t *work)
 
 static void on_caller_checked(work_t *work)
 {
-    const pl_user_check_t *check = &work->caller_check;
-
-    if (check->error != PL_ERROR_OVERLOADED && (check->exists || check->error != PL_OK)) {
+    if (work->caller_check.result == PL_ACTOR_BELIEVED) {
         go_on(work);
         return;
     }
-    if (check->error == PL_ERROR_OVERLOADED)
+    if (work->caller_check.result == PL_ACTOR_OVERLOADED)
         pl_api_reply_overloaded(work->request);
     else
         pl_api_reply_no_caller(work->request);
     work_destroy(work);
 }
 
-static void on_caller_read(pl_user_check_t *check)
+static void on_caller_read(pl_actor_check_t *check)
 {
-    work_t *work = H2O_STRUCT_FROM_MEMBER(work_t, caller_check, check);
-
-    pl_timer_disarm(&work->timeout);
-    on_caller_checked(work);
+    on_caller_checked(H2O_STRUCT_FROM_MEMBER(work_t, caller_check, check));
 }
 
-static void on_timeout(pl_timer_t *timer)
-{
-    work_t *work = H2O_STRUCT_FROM_MEMBER(work_t, timeout, timer);
-
-    pl_user_check_cancel(work->api->user_checks, &work->caller_check);
-    go_on(work);
-}
-
-/* As a send does (api/messages.c): where the caller's database cannot be asked, the token is
- * believed, and who comes later waits behind. Takes the argument. */
+/* Takes the argument. */
 static void start(pl_api_t *api, pl_request_t *request, const work_t *order,
                   const pl_buffer_t *argument)
 {
@@ -239,13 +224,8 @@ static void start(pl_api_t *api, pl_request_t *request, const work_t *order,
     work->argument = *argument;
     work->caller_check.user_id = work->target.caller_id;
     work->caller_check.on_done = on_caller_read;
-    work->caller_check.must_not_wait = true;
-    if (pl_user_check_start(api->user_checks, &work->caller_check)) {
+    if (pl_actor_check_start(api, &work->caller_check))
         on_caller_checked(work);
-        return;
-    }
-    work->timeout.on_fire = on_timeout;
-    pl_timer_arm(api->copy_timeouts, &work->timeout);
 }
 
 /* ---- requests ---- */

@@ -27,6 +27,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "api/actor_check.h"
 #include "api/context.h"
 #include "api/group_send.h"
 #include "api/reply_check.h"
@@ -61,10 +62,11 @@ void pl_messages_count_pending(void)
 typedef struct send {
     pl_message_write_t first;
     pl_message_write_t copy;
-    pl_user_check_t check;
+    pl_actor_check_t sender_check;
+    pl_user_check_t check; /* of the recipient */
     pl_reply_check_t reply_check;
     char extra[EXTRA_SIZE];
-    pl_timer_t timeout; /* for the sender's database: of the check, then of the copy */
+    pl_timer_t timeout; /* for the copy */
     pl_api_t *api;
     pl_request_t *request; /* NULL once answered */
     char texts[];          /* clientMessageId, content */
@@ -162,11 +164,14 @@ static void fail(send_t *send, enum pl_error_code code)
 
 static void on_sender_checked(send_t *send)
 {
-    if (send->check.error == PL_ERROR_OVERLOADED) {
-        fail(send, send->check.error);
-    } else if (send->check.exists || send->check.error != PL_OK) {
+    switch (send->sender_check.result) {
+    case PL_ACTOR_BELIEVED:
         check_recipient(send);
-    } else {
+        return;
+    case PL_ACTOR_OVERLOADED:
+        fail(send, PL_ERROR_OVERLOADED);
+        return;
+    case PL_ACTOR_NOBODY:
         if (send->first.sender_id == pl_request_claims(send->request)->user_id) {
             pl_api_reply_no_caller(send->request);
         } else {
@@ -176,35 +181,19 @@ static void on_sender_checked(send_t *send)
     }
 }
 
-static void on_sender_read(pl_user_check_t *check)
+static void on_sender_read(pl_actor_check_t *check)
 {
-    send_t *send = H2O_STRUCT_FROM_MEMBER(send_t, check, check);
-    pl_timer_disarm(&send->timeout);
-    on_sender_checked(send);
+    on_sender_checked(H2O_STRUCT_FROM_MEMBER(send_t, sender_check, check));
 }
 
-static void on_check_timeout(pl_timer_t *timer)
-{
-    send_t *send = H2O_STRUCT_FROM_MEMBER(send_t, timeout, timer);
-    pl_user_check_cancel(send->api->user_checks, &send->check);
-    check_recipient(send);
-}
-
-/* A token may be minted for an id that nobody has; writing its copy would make a mailbox of it. But
- * when the sender's database is away, does not answer or has lost the shard, the token is believed:
- * a send needs the recipient's alone. Sends that wait for one sender have the same time and are
- * armed in their order, so they go on in it. */
+/* To write the copy of a sender who does not exist would make a mailbox of it. */
 static void check_sender(send_t *send)
 {
-    send->check.user_id = send->first.sender_id;
-    send->check.on_done = on_sender_read;
-    send->check.must_not_wait = true;
-    if (pl_user_check_start(send->api->user_checks, &send->check)) {
+    send->sender_check.user_id = send->first.sender_id;
+    send->sender_check.on_done = on_sender_read;
+    if (pl_actor_check_start(send->api, &send->sender_check)) {
         on_sender_checked(send);
-        return;
     }
-    send->timeout.on_fire = on_check_timeout;
-    pl_timer_arm(send->api->copy_timeouts, &send->timeout);
 }
 
 static void on_recipient_checked(send_t *send)
@@ -229,7 +218,6 @@ static void check_recipient(send_t *send)
 {
     send->check.user_id = send->first.mailbox_id;
     send->check.on_done = on_recipient_read;
-    send->check.must_not_wait = false;
     if (pl_user_check_start(send->api->user_checks, &send->check)) {
         on_recipient_checked(send);
     }
