@@ -33,7 +33,7 @@
 -- conversation_users   each conversation of an awaited mailbox that something was stored in: mailbox
 -- conversation_peers   and peer
 -- conversation_unread  and its unread messages after the batch; what follows is of these too:
--- conversation_read, conversation_delivered, conversation_peer_read, conversation_peer_delivered, conversation_cleared,
+-- conversation_read, conversation_peer_read, conversation_peer_delivered, conversation_cleared,
 -- conversation_muted, conversation_flags (1 archived, 2 pinned)
 --
 -- How it keeps the promises:
@@ -65,7 +65,7 @@ CREATE OR REPLACE FUNCTION parley.write_messages(
     OUT first_messages bigint[], OUT first_versions bigint[], OUT first_equals boolean[],
     OUT copy_versions bigint[],
     OUT conversation_users bigint[], OUT conversation_peers bigint[], OUT conversation_unread integer[],
-    OUT conversation_read bigint[], OUT conversation_delivered bigint[], OUT conversation_peer_read bigint[],
+    OUT conversation_read bigint[], OUT conversation_peer_read bigint[],
     OUT conversation_peer_delivered bigint[], OUT conversation_cleared bigint[], OUT conversation_muted bigint[],
     OUT conversation_flags integer[])
     LANGUAGE plpgsql VOLATILE SECURITY DEFINER
@@ -187,18 +187,18 @@ BEGIN
     SELECT copies.users, copies.versions, copies.messages, copies.lead,
            copies.stored + (SELECT count(*) FROM first_stored),
            conversations.users, conversations.peers, conversations.unread, conversations.read,
-           conversations.delivered, conversations.peer_read, conversations.peer_delivered, conversations.cleared,
+           conversations.peer_read, conversations.peer_delivered, conversations.cleared,
            conversations.muted, conversations.flags
     INTO copied_users, copy_versions, copied_messages, lead,
          stored,
          conversation_users, conversation_peers, conversation_unread, conversation_read,
-         conversation_delivered, conversation_peer_read, conversation_peer_delivered, conversation_cleared,
+         conversation_peer_read, conversation_peer_delivered, conversation_cleared,
          conversation_muted, conversation_flags
     FROM (SELECT array_agg(user_id) AS users, array_agg(version) AS versions, array_agg(message_id) AS messages,
                  max((message_id >> 1) - version) AS lead, count(*) AS stored
           FROM copied) copies,
          (SELECT array_agg(user_id) AS users, array_agg(peer_id) AS peers, array_agg(unread_count) AS unread,
-                 array_agg(read_up_to) AS read, array_agg(delivered_up_to) AS delivered,
+                 array_agg(read_up_to) AS read,
                  array_agg(peer_read_up_to) AS peer_read, array_agg(peer_delivered_up_to) AS peer_delivered,
                  array_agg(cleared_up_to) AS cleared, array_agg(muted_until) AS muted,
                  array_agg(archived::integer + 2 * pinned::integer) AS flags

@@ -11,8 +11,7 @@
 /* What a conversation's row says besides its last message. Ids are of messages. */
 typedef struct pl_conversation_state {
     int32_t unread_count;
-    int64_t read_up_to; /* the user's own watermarks; 0: none */
-    int64_t delivered_up_to;
+    int64_t read_up_to;      /* the user's own watermark; 0: none */
     int64_t peer_read_up_to; /* the other's, as far as they let it be known */
     int64_t peer_delivered_up_to;
     int64_t cleared_up_to; /* the user has deleted what is at or below it */

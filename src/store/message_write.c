@@ -22,7 +22,6 @@ enum column {
     COLUMN_CONVERSATION_PEERS,
     COLUMN_CONVERSATION_UNREAD,
     COLUMN_CONVERSATION_READ,
-    COLUMN_CONVERSATION_DELIVERED,
     COLUMN_CONVERSATION_PEER_READ,
     COLUMN_CONVERSATION_PEER_DELIVERED,
     COLUMN_CONVERSATION_CLEARED,
@@ -296,7 +295,6 @@ static void read_talks(answer_t *answer, const PGresult *result)
     pl_result_array_t peers = pl_result_array(result, 0, COLUMN_CONVERSATION_PEERS);
     pl_result_array_t unread = pl_result_array(result, 0, COLUMN_CONVERSATION_UNREAD);
     pl_result_array_t read = pl_result_array(result, 0, COLUMN_CONVERSATION_READ);
-    pl_result_array_t delivered = pl_result_array(result, 0, COLUMN_CONVERSATION_DELIVERED);
     pl_result_array_t peer_read = pl_result_array(result, 0, COLUMN_CONVERSATION_PEER_READ);
     pl_result_array_t peer_delivered = pl_result_array(result, 0,
                                                        COLUMN_CONVERSATION_PEER_DELIVERED);
@@ -313,7 +311,6 @@ static void read_talks(answer_t *answer, const PGresult *result)
             .state = {
                 .unread_count = pl_result_array_int32(&unread, i),
                 .read_up_to = pl_result_array_int64(&read, i),
-                .delivered_up_to = pl_result_array_int64(&delivered, i),
                 .peer_read_up_to = pl_result_array_int64(&peer_read, i),
                 .peer_delivered_up_to = pl_result_array_int64(&peer_delivered, i),
                 .cleared_up_to = pl_result_array_int64(&cleared, i),

@@ -30,7 +30,7 @@ enum conversation_column {
 /* From read_up_to on, where a row is a conversation. */
 enum state_column {
     STATE_READ,
-    STATE_DELIVERED,
+    STATE_DELIVERED, /* not given: who reads a conversation has all of it */
     STATE_PEER_READ,
     STATE_PEER_DELIVERED,
     STATE_CLEARED,
@@ -311,7 +311,6 @@ static void read_state(const PGresult *result, int row, int unread, int first,
     *state_r = (pl_conversation_state_t){
         .unread_count = pl_result_int32(result, row, unread),
         .read_up_to = pl_result_int64(result, row, first + STATE_READ),
-        .delivered_up_to = pl_result_int64(result, row, first + STATE_DELIVERED),
         .peer_read_up_to = pl_result_int64(result, row, first + STATE_PEER_READ),
         .peer_delivered_up_to = pl_result_int64(result, row, first + STATE_PEER_DELIVERED),
         .cleared_up_to = pl_result_int64(result, row, first + STATE_CLEARED),

@@ -280,7 +280,7 @@ SELECT is((SELECT snippet FROM test.fetch_conversations(:a, 9, 0, 0) WHERE peer_
 SELECT is((SELECT content FROM shard_0000.fetch_updates(:a, 99, 0) WHERE kind = 'c' AND peer_id = :d), repeat('ü', 100),
           'in what has changed as well');
 SELECT is((SELECT array_agg(w::text) FROM parley.write_messages('{}', '{}', '{}', '{}', '{}', '{}', '{}', '{}', '{}', '{}',
-                                                               '{}', '{}', '{}', '{}', '{}', '{}', '{}') w), '{"(,,,,,,,,,,,,,,,)"}',
+                                                               '{}', '{}', '{}', '{}', '{}', '{}', '{}') w), '{"(,,,,,,,,,,,,,,)"}',
           'an empty batch has an empty answer');
 SELECT is_empty('SELECT FROM test.write(VARIADIC ''{}'')', 'so it has no rows here');
 SELECT throws_ok($$SELECT test.write(test.deliver(test.id(0, 1), test.id(1, 1), 'n', NULL))$$, '23502');
