@@ -4,6 +4,9 @@
  * The next delta is asked for when the client's socket has taken the last one. So a stream holds
  * one delta at the most, and a client that stops reading is closed by the stall timer and finds the
  * rest in the database when it returns. Ephemeral events are written between them, without an id.
+ *
+ * To a client that comes without a cursor the response begins when the mailbox's version has been
+ * read, with that as its cursor: whatever is sent once its head has arrived comes through it.
  */
 #include <stdlib.h>
 #include <string.h>
@@ -24,61 +27,13 @@
 typedef struct event_stream {
     h2o_linklist_t link;
     pl_updates_t *updates;
-    pl_stream_t *stream;
+    pl_request_t *request; /* until the stream has it */
+    pl_stream_t *stream;   /* NULL: not yet */
     pl_follower_t *follower;
     pl_presence_watch_t *watch; /* NULL: it watches nobody */
     int64_t expires_s;
-    bool has_cursor; /* the client has been given one, or came with one */
     bool is_present; /* counts for the user's presence */
 } event_stream_t;
-
-/* Clients that lose their server return one by one. */
-static void append_retry(pl_buffer_t *out, const pl_config_t *config)
-{
-    pl_buffer_appendf(
-        out, "retry: %lld\n\n",
-        (long long)pl_random_between(config->push.retry_min_ms, config->push.retry_max_ms));
-}
-
-static void write_delta(event_stream_t *events, const char *json, size_t len, int64_t cursor)
-{
-    static const char head[] = "event: delta\nid: ";
-    static const char data[] = "\ndata: ";
-    char id[PL_ID_TEXT_SIZE];
-    size_t id_len = pl_id_format(id, cursor);
-    pl_buffer_t event = PL_BUFFER_EMPTY;
-
-    pl_buffer_reserve(&event, sizeof(head) + sizeof(data) + id_len + len + 2);
-    pl_buffer_append(&event, head, sizeof(head) - 1);
-    pl_buffer_append(&event, id, id_len);
-    pl_buffer_append(&event, data, sizeof(data) - 1);
-    pl_buffer_append(&event, json, len);
-    pl_buffer_append(&event, "\n\n", 2);
-    events->has_cursor = true;
-    /* When it fails, on_closed has run. */
-    (void)!pl_stream_write(events->stream, event.data, event.len);
-    pl_buffer_dispose(&event);
-}
-
-static void on_delta(void *owner, const pl_delta_t *delta)
-{
-    event_stream_t *events = owner;
-    write_delta(events, delta->json, delta->len, delta->cursor);
-}
-
-/* A client that came without a cursor gets one at once: what is sent to it between now and its
- * first event would else be lost with its connection. */
-static void on_waiting(void *owner, int64_t cursor)
-{
-    event_stream_t *events = owner;
-    pl_buffer_t json = PL_BUFFER_EMPTY;
-
-    if (events->has_cursor)
-        return;
-    pl_empty_delta_to_json(&json, cursor);
-    write_delta(events, json.data, json.len, cursor);
-    pl_buffer_dispose(&json);
-}
 
 /* Takes back what it has registered. Before the stream ends: it takes no more deltas then. */
 static void unregister(event_stream_t *events)
@@ -90,58 +45,22 @@ static void unregister(event_stream_t *events)
     pl_follower_destroy(&events->follower);
 }
 
-static void end(event_stream_t *events)
+static void destroy(event_stream_t *events)
 {
-    pl_buffer_t last = PL_BUFFER_EMPTY;
-
+    h2o_linklist_unlink(&events->link);
     unregister(events);
-    append_retry(&last, events->updates->api->deps.config);
-    pl_stream_end(events->stream, last.data, last.len);
-    pl_buffer_dispose(&last);
+    if (events->request != NULL)
+        pl_request_on_gone(events->request, NULL, NULL);
+    pl_request_unref(&events->request);
+    free(events);
 }
 
-static void on_error(void *owner, enum pl_error_code error)
+static void on_closed(pl_stream_t *stream, pl_stream_reason_t reason, void *owner)
 {
-    event_stream_t *events = owner;
-    if (error == PL_ERROR_INVALID)
-        end(events);
-    /* else the database is away: the stream stays, and the heartbeat asks again. */
+    (void)stream;
+    (void)reason;
+    destroy(owner);
 }
-
-static void on_heartbeat(void *owner)
-{
-    event_stream_t *events = owner;
-
-    if (events->expires_s <= (int64_t)time(NULL)) {
-        end(events);
-        return;
-    }
-    if (events->watch != NULL)
-        pl_presence_watch_check(events->watch);
-    if (pl_stream_queued(events->stream) > 0)
-        return; /* it reads slowly: what comes next is asked for when it has taken the last */
-    pl_follower_next(events->follower);
-    (void)!pl_stream_write(events->stream, ":\n\n", 3);
-}
-
-/* A hint is for those who can take it at once. */
-static void on_event(void *owner, const char *event, size_t len)
-{
-    event_stream_t *events = owner;
-    bool is_ready = pl_stream_queued(events->stream) == 0;
-
-    pl_push_metrics_event(is_ready);
-    if (is_ready)
-        (void)!pl_stream_write(events->stream, event, len);
-}
-
-static const pl_follower_callbacks_t callbacks = {
-    .on_delta = on_delta,
-    .on_waiting = on_waiting,
-    .on_error = on_error,
-    .on_heartbeat = on_heartbeat,
-    .on_event = on_event,
-};
 
 /* What a slow stream does not get now it gets when it has taken the rest: a state that is missed
  * would stay wrong. */
@@ -150,7 +69,7 @@ static void on_presence_changed(void *owner)
     event_stream_t *events = owner;
     pl_buffer_t changes = PL_BUFFER_EMPTY;
 
-    if (pl_stream_queued(events->stream) > 0)
+    if (events->stream == NULL || pl_stream_queued(events->stream) > 0)
         return;
     pl_presence_watch_take(events->watch, &changes);
     if (changes.len > 0)
@@ -167,14 +86,145 @@ static void on_drained(pl_stream_t *stream, void *owner)
         on_presence_changed(events);
 }
 
-static void on_closed(pl_stream_t *stream, pl_stream_reason_t reason, void *owner)
+/* Clients that lose their server return one by one. */
+static void append_retry(pl_buffer_t *out, const pl_config_t *config)
+{
+    pl_buffer_appendf(
+        out, "retry: %lld\n\n",
+        (long long)pl_random_between(config->push.retry_min_ms, config->push.retry_max_ms));
+}
+
+static void append_delta(pl_buffer_t *out, const char *json, size_t len, int64_t cursor)
+{
+    static const char head[] = "event: delta\nid: ";
+    static const char data[] = "\ndata: ";
+    char id[PL_ID_TEXT_SIZE];
+    size_t id_len = pl_id_format(id, cursor);
+
+    pl_buffer_reserve(out, sizeof(head) + sizeof(data) + id_len + len + 2);
+    pl_buffer_append(out, head, sizeof(head) - 1);
+    pl_buffer_append(out, id, id_len);
+    pl_buffer_append(out, data, sizeof(data) - 1);
+    pl_buffer_append(out, json, len);
+    pl_buffer_append(out, "\n\n", 2);
+}
+
+/* Begins the response, with a first delta or with none (`json` NULL). If its client has left, it is
+ * gone then. */
+static void open_stream(event_stream_t *events, const char *json, size_t len, int64_t cursor)
+{
+    pl_buffer_t first = PL_BUFFER_EMPTY;
+
+    append_retry(&first, events->updates->api->deps.config);
+    if (json != NULL)
+        append_delta(&first, json, len, cursor);
+    pl_request_on_gone(events->request, NULL, NULL);
+    events->stream = pl_stream_start(events->request, "text/event-stream", first.data, first.len,
+                                     on_closed, events);
+    pl_buffer_dispose(&first);
+    if (events->stream == NULL) {
+        destroy(events);
+        return;
+    }
+    pl_request_unref(&events->request);
+    pl_stream_on_drained(events->stream, on_drained);
+    if (events->watch != NULL)
+        pl_presence_watch_check(events->watch);
+}
+
+static void on_delta(void *owner, const pl_delta_t *delta)
 {
     event_stream_t *events = owner;
-    (void)stream;
-    (void)reason;
-    h2o_linklist_unlink(&events->link);
+    pl_buffer_t event = PL_BUFFER_EMPTY;
+
+    if (events->stream == NULL) {
+        open_stream(events, delta->json, delta->len, delta->cursor);
+        return;
+    }
+    append_delta(&event, delta->json, delta->len, delta->cursor);
+    /* When it fails, on_closed has run. */
+    (void)!pl_stream_write(events->stream, event.data, event.len);
+    pl_buffer_dispose(&event);
+}
+
+/* Who came without a cursor is given one at once: what is sent to them between now and their first
+ * event would else be lost with their connection. */
+static void on_waiting(void *owner, int64_t cursor)
+{
+    event_stream_t *events = owner;
+    pl_buffer_t json = PL_BUFFER_EMPTY;
+
+    if (events->stream != NULL)
+        return;
+    pl_empty_delta_to_json(&json, cursor);
+    open_stream(events, json.data, json.len, cursor);
+    pl_buffer_dispose(&json);
+}
+
+static void end(event_stream_t *events)
+{
+    pl_buffer_t last = PL_BUFFER_EMPTY;
+
     unregister(events);
-    free(events);
+    append_retry(&last, events->updates->api->deps.config);
+    pl_stream_end(events->stream, last.data, last.len);
+    pl_buffer_dispose(&last);
+}
+
+static void on_error(void *owner, enum pl_error_code error)
+{
+    event_stream_t *events = owner;
+
+    if (events->stream == NULL) {
+        pl_updates_reply_error(events->request, error);
+        destroy(events);
+    } else if (error == PL_ERROR_INVALID) {
+        end(events);
+    }
+    /* else the database is away: the stream stays, and the heartbeat asks again. */
+}
+
+static void on_heartbeat(void *owner)
+{
+    event_stream_t *events = owner;
+
+    if (events->stream == NULL)
+        return;
+    if (events->expires_s <= (int64_t)time(NULL)) {
+        end(events);
+        return;
+    }
+    if (events->watch != NULL)
+        pl_presence_watch_check(events->watch);
+    if (pl_stream_queued(events->stream) > 0)
+        return; /* it reads slowly: what comes next is asked for when it has taken the last */
+    pl_follower_next(events->follower);
+    (void)!pl_stream_write(events->stream, ":\n\n", 3);
+}
+
+/* A hint is for those who can take it at once. */
+static void on_event(void *owner, const char *event, size_t len)
+{
+    event_stream_t *events = owner;
+    bool is_ready = events->stream != NULL && pl_stream_queued(events->stream) == 0;
+
+    pl_push_metrics_event(is_ready);
+    if (is_ready)
+        (void)!pl_stream_write(events->stream, event, len);
+}
+
+static const pl_follower_callbacks_t callbacks = {
+    .on_delta = on_delta,
+    .on_waiting = on_waiting,
+    .on_error = on_error,
+    .on_heartbeat = on_heartbeat,
+    .on_event = on_event,
+};
+
+static void on_gone(pl_request_t *request, void *owner)
+{
+    (void)request;
+    destroy(owner);
 }
 
 /* `watch`: whose presence; a count of 0 is nobody's. -1: too many wait, or too much is watched. */
@@ -201,30 +251,24 @@ static void start(pl_updates_t *updates, pl_request_t *request, int64_t cursor,
 {
     const pl_token_claims_t *claims = pl_request_claims(request);
     event_stream_t *events = pl_calloc(1, sizeof(*events));
-    pl_buffer_t first = PL_BUFFER_EMPTY;
 
     events->updates = updates;
     events->expires_s = claims->expires_s;
-    events->has_cursor = cursor != PL_FOLLOW_FROM_NOW;
     if (register_all(events, cursor, watch) != 0) {
         free(events);
         pl_updates_reply_too_many(request);
         return;
     }
-    append_retry(&first, updates->api->deps.config);
-    events->stream = pl_stream_start(request, "text/event-stream", first.data, first.len, on_closed,
-                                     events);
-    pl_buffer_dispose(&first);
-    if (events->stream == NULL) {
-        unregister(events);
-        free(events);
+    events->request = pl_request_ref(request);
+    events->is_present = pl_updates_enter(updates, claims->user_id);
+    h2o_linklist_insert(&updates->streams, &events->link);
+    if (cursor != PL_FOLLOW_FROM_NOW) {
+        open_stream(events, NULL, 0, 0);
         return;
     }
-    h2o_linklist_insert(&updates->streams, &events->link);
-    pl_stream_on_drained(events->stream, on_drained);
-    events->is_present = pl_updates_enter(updates, claims->user_id);
-    if (events->watch != NULL)
-        pl_presence_watch_check(events->watch);
+    pl_request_on_gone(request, on_gone, events);
+    pl_request_hold(request);
+    pl_follower_next(events->follower);
 }
 
 /* The header wins: a browser that reconnects sends it with the address of the first time. */
@@ -274,6 +318,9 @@ void pl_event_stream_drain(pl_updates_t *updates)
         event_stream_t *events = H2O_STRUCT_FROM_MEMBER(event_stream_t, link, ending.next);
         h2o_linklist_unlink(&events->link);
         h2o_linklist_insert(&updates->streams, &events->link);
-        end(events);
+        if (events->stream != NULL)
+            end(events);
+        else
+            on_error(events, PL_ERROR_UNAVAILABLE);
     }
 }

@@ -4,6 +4,7 @@ state of now and every change, on whichever worker they are, however slow they r
 
 import asyncio
 import time
+import urllib.parse
 
 import pytest
 
@@ -46,11 +47,12 @@ def friends(api, alice, bob):
 class Stream:
     """An open stream of a user over HTTP/1.1; events without presence are passed over."""
 
-    def __init__(self, server, user, contract, watched=()):
+    def __init__(self, server, user, contract, watched=(), **query):
         self.contract, self.parser, self.pending = contract, Parser(), []
-        query = "?presence=" + ",".join(u.id for u in watched) if watched else ""
+        if watched:
+            query["presence"] = ",".join(u.id for u in watched)
         self.connection = H1Connection(server.url, timeout=40 * SLOWNESS)
-        self.connection.send(self.connection.encode("GET", STREAM + query, [("Authorization", f"Bearer {user.token}")]))
+        self.connection.send(self.connection.encode("GET", f"{STREAM}?{urllib.parse.urlencode(query)}", [("Authorization", f"Bearer {user.token}")]))
         status, headers = self.connection.read_head()
         contract.check("GET", STREAM, status, headers, b"")
         assert status == 200
@@ -432,14 +434,14 @@ def test_tables_are_bounded(stack, contract, api, friends):
 
 @pytest.mark.own_server
 def test_watch_outlives_an_outage(stack, contract, api, friends):
-    """With the databases away a stream starts all the same, and asks whom it may watch later."""
+    """With the databases away a stream with a cursor starts all the same, and asks whom it may watch later."""
     alice, bob = friends
     server = Parleyd(stack, {"push": {"heartbeat": 1}, "lanes": {"request_deadline": 1}}, proxied=True).start()
     own = Api(server.url, contract, stack.jwt_key)
     try:
         own.as_user(bob).announce_presence().expect(204)
         server.set_proxies("refuse")
-        with Stream(server, alice, contract, [bob]) as stream:
+        with Stream(server, alice, contract, [bob], lastUpdatedTimestamp=0) as stream:
             own.as_user(alice).fetch_presence(bob).expect(503)
             server.set_proxies("pass")
             assert stream.presence_of(bob)["online"] is True

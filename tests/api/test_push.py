@@ -102,6 +102,44 @@ def test_stream_from_now_begins_with_its_cursor(transport, api, alice, bob):
         assert delta["messages"] == [] and delta["conversations"] == [] and event_id == str(now)
 
 
+def test_stream_from_now_has_all_that_is_sent_once_it_has_begun(api, stack, contract, alice, bob):
+    """Its response waits for its cursor, even where that is slow to read: else what is sent meanwhile would be before it."""
+    hold = stack.connect(stack.database_of(bob.id), "SUPERUSER")
+    hold.autocommit = False
+    hold.cursor().execute(f"LOCK {stack.schema_of(bob.id)}.mailbox IN ACCESS EXCLUSIVE MODE")
+    with H1Connection(stack.url) as connection:
+        connection.send(connection.encode("GET", "/v1/updates/stream", [("Authorization", f"Bearer {bob.token}")]))
+        connection.socket.settimeout(0.5)
+        with pytest.raises(TimeoutError):
+            connection.read_head()
+        hold.close()
+        connection.socket.settimeout(20 * SLOWNESS)
+        status, headers = connection.read_head()
+        contract.check("GET", "/v1/updates/stream", status, headers, b"")
+        (event,) = Parser().feed(connection.read_chunk())
+        delta = contract.check_event(event)
+        assert status == 200 and delta["messages"] == [] and event.id == str(delta["lastUpdatedTimestamp"])
+
+
+@pytest.mark.own_server
+def test_stream_without_a_cursor_needs_the_database(stack, contract, api, alice, bob):
+    """With none the client could resume from nothing, and is told to come again; with one it waits for the database."""
+    api.as_user(bob).send(alice, "hello").expect(201)
+    server = Parleyd(stack, {"push": {"heartbeat": 1}, "lanes": {"request_deadline": 1}}, proxied=True).start()
+    own = Api(server.url, contract, stack.jwt_key)
+    try:
+        own.as_user(alice).fetch_updates(timeout=0).expect(200)
+        server.set_proxies("refuse")
+        own.as_user(alice).get("/v1/updates/stream").expect(503)
+        with EventReader(own, alice, lastUpdatedTimestamp=0) as stream:
+            server.set_proxies("pass")
+            assert [message["messageContent"] for message in stream.messages(1)] == ["hello"]
+    finally:
+        server.set_proxies("pass")
+        own.close()
+        server.close()
+
+
 def test_event_equals_what_is_read(transport, api, pair):
     """An event built from the committed batch and one read from the database are the same object."""
     sender, recipient = pair
