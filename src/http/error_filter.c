@@ -15,9 +15,17 @@ struct replacement {
     h2o_iovec_t body;
 };
 
-static pl_problem_t problem_of_status(int status)
+/* A change that was cut off (pl_request_drop) may have been made. */
+static pl_problem_t problem_of_drop(const h2o_req_t *req)
 {
-    switch (status) {
+    bool is_read = h2o_memis(req->method.base, req->method.len, H2O_STRLIT("GET")) ||
+                   h2o_memis(req->method.base, req->method.len, H2O_STRLIT("HEAD"));
+    return is_read ? PL_PROBLEM_SHUTTING_DOWN : PL_PROBLEM_OUTCOME_UNKNOWN;
+}
+
+static pl_problem_t problem_of(const h2o_req_t *req)
+{
+    switch (req->res.status) {
     case 403:
         return PL_PROBLEM_FORBIDDEN;
     case 404:
@@ -29,9 +37,9 @@ static pl_problem_t problem_of_status(int status)
     case 417:
         return PL_PROBLEM_EXPECTATION_FAILED;
     case 503:
-        return PL_PROBLEM_SHUTTING_DOWN; /* pl_request_drop */
+        return problem_of_drop(req);
     default:
-        return status < 500 ? PL_PROBLEM_MALFORMED_REQUEST : PL_PROBLEM_INTERNAL_ERROR;
+        return req->res.status < 500 ? PL_PROBLEM_MALFORMED_REQUEST : PL_PROBLEM_INTERNAL_ERROR;
     }
 }
 
@@ -57,7 +65,7 @@ static void on_setup_ostream(h2o_filter_t *self, h2o_req_t *req, h2o_ostream_t *
 {
     (void)self;
     if (req->res.status >= 400 && is_text(req)) {
-        pl_problem_t problem = problem_of_status(req->res.status);
+        pl_problem_t problem = problem_of(req);
         char id[PL_REQUEST_ID_SIZE];
         pl_buffer_t body = PL_BUFFER_EMPTY;
         pl_request_choose_id(req, id);
@@ -74,6 +82,8 @@ static void on_setup_ostream(h2o_filter_t *self, h2o_req_t *req, h2o_ostream_t *
         pl_reply_add_header(req, "content-type", "application/problem+json");
         pl_reply_add_header(req, "cache-control", "no-store");
         pl_reply_add_header(req, "x-request-id", id);
+        if (req->res.status == 503)
+            pl_reply_add_header(req, "retry-after", "1");
         slot = &replacement->super.next;
     }
     h2o_setup_next_ostream(req, slot);

@@ -115,8 +115,9 @@ def test_everything_ends_in_order(server, stack, contract, pair):
 
 
 @pytest.mark.own_server
-def test_what_does_not_end_is_cut(server, stack, pair):
-    """A lock that is never given back, a request that never comes: gone within ten seconds all the same."""
+def test_what_does_not_end_is_cut(server, stack, contract, pair):
+    """A lock that is never given back, a request that never comes: gone within ten seconds all the same. Of a send that is cut off nobody
+    knows whether it was made."""
     sender, recipient = pair
     half = H1Connection(server.url)
     half.send(b"POST /v1/messages HTTP/1.1\r\nHost: x\r\nContent-Length: 100\r\n\r\n{")
@@ -130,6 +131,9 @@ def test_what_does_not_end_is_cut(server, stack, pair):
         _, took = server.terminate(15)
         print(f"gone after {took:.2f} s: {server.log()[-2000:]}")
         assert took < LIMIT
+        status, headers, body = connection.read_response()
+        assert status == 503
+        assert contract.check("POST", "/v1/messages", status, headers, body)["code"] == "outcome-unknown"
     finally:
         lock.close()
 
