@@ -1,9 +1,8 @@
--- The schema of the shard that an id is of.
+-- The schema of the shard that an id is of. Without settings of its own, so that its callers' plans take it in.
 CREATE OR REPLACE FUNCTION parley.shard_schema(id bigint)
     RETURNS text
     LANGUAGE sql IMMUTABLE
-    SET search_path = pg_catalog, pg_temp
 AS $$
-    SELECT 'shard_' || to_char(id >> 50, 'FM0000')
+    SELECT 'shard_' || pg_catalog.lpad((id OPERATOR(pg_catalog.>>) 50)::text, 4, '0')
 $$;
 REVOKE ALL ON FUNCTION parley.shard_schema(bigint) FROM PUBLIC;

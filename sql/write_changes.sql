@@ -3,7 +3,8 @@
 -- kinds        what: {shard}.change_<kind>, which says what its argument holds
 -- mailbox_ids  the mailbox that it is made in
 -- arguments    JSON objects; 64-bit ids in them are strings
--- companions   0, or another mailbox of this database: what the change owes to it is done in this transaction
+-- companions   0, or another mailbox of this database: what the change owes to it is done in this transaction. For a group_send
+--              the group itself: so is what it owes to members who are in this database, if the group is small
 --
 -- Rows, by their part:
 -- r  the answer to change `number` (1 is the first): status in `kind`, in `detail` the object that its function gave; 'missing':
@@ -22,7 +23,8 @@
 -- version, or what of it is owed still. What is done again, after a lost connection, by the relay or by a client that asks
 -- again, must change nothing the second time.
 --
--- All mailboxes are locked first, in the order of their ids: as write_messages does, so that no two batches deadlock.
+-- All mailboxes are locked first, groups before users and else in the order of their ids: so no two batches deadlock, and
+-- whom a group's message goes to is known once the group is locked. write_messages locks users alone, in the same order.
 CREATE OR REPLACE FUNCTION parley.write_changes(
     kinds text[], mailbox_ids bigint[], arguments text[], companions bigint[])
     RETURNS TABLE (number integer, part "char", mailbox_id bigint, previous bigint, version bigint, ordinal bigint,
@@ -34,84 +36,146 @@ CREATE OR REPLACE FUNCTION parley.write_changes(
 AS $$
 #variable_conflict use_column
 DECLARE
+    given jsonb[] := ARRAY(SELECT a.argument::jsonb FROM unnest(arguments) AS a (argument));
+    group_ids bigint[];
+    user_ids bigint[];
+    -- So that the transaction ends soon.
+    room integer := 640;
+    copies_left integer := room;
+    near_ids bigint[] := '{}';
+    near jsonb; -- the same, as keys
+    found bigint[];
     locked_ids bigint[];
-    before bigint[] := '{}';
-    after bigint[] := '{}';
-    versions bigint[];
+    before bigint[];
     shard record;
-    answer jsonb;
+    stored record;
+    message integer := 0;
     answers jsonb[];
+    owing jsonb[];
     owed jsonb;
+    place bigint;
+    -- Element by element what is owed, by which change, and its key; and which of them are messages to near members.
+    debts jsonb[] := '{}';
+    debtors integer[] := '{}';
+    debt_mailboxes bigint[] := '{}';
+    debt_versions bigint[] := '{}';
+    debt_ordinals bigint[] := '{}';
+    near_debts integer[] := '{}';
+    raised_ids bigint[];
+    raised_versions bigint[];
+    touched_ids bigint[];
 BEGIN
-    SELECT array_agg(DISTINCT id ORDER BY id) INTO locked_ids
+    SELECT array_agg(DISTINCT id ORDER BY id) FILTER (WHERE id & 256 > 0),
+           array_agg(DISTINCT id ORDER BY id) FILTER (WHERE id & 256 = 0)
+    INTO group_ids, user_ids
     FROM (SELECT unnest(mailbox_ids) UNION ALL SELECT unnest(companions) UNION ALL
-          SELECT m.id::bigint
-          FROM unnest(arguments) AS a (argument), jsonb_array_elements_text(a.argument::jsonb -> 'members') AS m (id)
-          WHERE strpos(a.argument, '"members"') > 0) AS l (id)
+          SELECT m.id::bigint FROM unnest(given) AS g (argument), jsonb_array_elements_text(g.argument -> 'members') AS m (id))
+         AS l (id)
     WHERE id > 0;
-
+    before := parley.lock_mailboxes(group_ids);
     FOR shard IN
-        SELECT parley.shard_schema(min(l.id)) AS name, array_agg(l.id ORDER BY l.id) AS ids
-        FROM unnest(locked_ids) AS l (id) GROUP BY l.id >> 50 ORDER BY l.id >> 50
+        SELECT parley.shard_schema(min(c.id)) AS name, array_agg(DISTINCT c.id) AS ids
+        FROM unnest(kinds, mailbox_ids, companions) AS c (kind, id, companion)
+        WHERE c.kind = 'group_send' AND c.companion = c.id GROUP BY c.id >> 50
     LOOP
-        EXECUTE format('SELECT %I.lock_mailboxes($1)', shard.name) INTO versions USING shard.ids;
-        before := before || versions;
+        EXECUTE format('SELECT * FROM %I.few_group_members($1, $2)', shard.name) INTO found, room USING shard.ids, room;
+        near_ids := near_ids || found;
     END LOOP;
+    IF cardinality(near_ids) > 0 THEN
+        SELECT coalesce(array_agg(n.id), '{}'), jsonb_object_agg(n.id, true) INTO near_ids, near
+        FROM (SELECT DISTINCT n.id FROM unnest(near_ids, parley.mailbox_versions(near_ids)) AS n (id, version)
+              WHERE n.version > 0) n;
+        user_ids := ARRAY(SELECT DISTINCT u.id FROM unnest(user_ids || near_ids) AS u (id) ORDER BY u.id);
+    END IF;
+    before := before || parley.lock_mailboxes(user_ids);
+    locked_ids := group_ids || user_ids;
 
+    IF 'group_message' = ANY (kinds) THEN
+        stored := parley.write_group_messages(
+            ARRAY(SELECT g.argument FROM unnest(kinds, given) AS g (kind, argument) WHERE g.kind = 'group_message'),
+            locked_ids, before);
+        raised_ids := stored.changed_ids;
+        raised_versions := stored.changed_versions;
+    END IF;
     FOR i IN 1 .. cardinality(kinds) LOOP
-        number := i;
-        mailbox_id := mailbox_ids[i];
-        IF before[array_position(locked_ids, mailbox_id)] = 0 AND kinds[i] NOT LIKE 'erase%'
-           AND NOT arguments[i]::jsonb ? 'members' THEN
-            part := 'r'; kind := 'no-mailbox'; detail := '{}';
-            RETURN NEXT;
+        IF kinds[i] = 'group_message' THEN
+            message := message + 1;
+            IF NOT stored.made[message] OR NOT given[i] ? 'state' THEN
+                answers[i] := CASE WHEN stored.made[message] THEN '{"status": "done"}' ELSE '{"status": "missing"}' END;
+                CONTINUE;
+            END IF;
+        ELSIF before[array_position(locked_ids, mailbox_ids[i])] = 0 AND kinds[i] NOT LIKE 'erase%'
+              AND NOT given[i] ? 'members' THEN
+            answers[i] := '{"status": "no-mailbox"}';
             CONTINUE;
         END IF;
-        answer := parley.apply_change(kinds[i], mailbox_id, arguments[i]::jsonb);
-        answers := ARRAY[answer];
+        answers[i] := parley.apply_change(kinds[i], mailbox_ids[i], given[i]);
+        owing := ARRAY[answers[i]];
         -- The second is the companion's, which may owe in turn.
         FOR n IN 1 .. 2 LOOP
-            FOR owed, ordinal IN
+            FOR owed, place IN
                 SELECT o.owed, coalesce((o.owed ->> 'ordinal')::bigint, o.place)
-                FROM jsonb_array_elements(answers[n] -> 'owes') WITH ORDINALITY AS o (owed, place)
+                FROM jsonb_array_elements(owing[n] -> 'owes') WITH ORDINALITY AS o (owed, place)
             LOOP
                 target_id := (owed ->> 'mailbox')::bigint;
-                kind := owed ->> 'kind';
                 IF n = 1 AND target_id = companions[i] THEN
                     CONTINUE WHEN before[array_position(locked_ids, target_id)] = 0;
-                    answers[2] := parley.apply_change(kind, target_id, owed -> 'argument');
-                    CONTINUE WHEN answers[2] ->> 'status' <> 'missing';
+                    owing[2] := parley.apply_change(owed ->> 'kind', target_id, owed -> 'argument');
+                    CONTINUE WHEN owing[2] ->> 'status' <> 'missing';
                 END IF;
-                part := 'o';
-                version := (answers[n] ->> 'version')::bigint;
-                detail := owed ->> 'argument';
-                mailbox_id := coalesce((answers[n] ->> 'mailbox')::bigint,
-                                       CASE n WHEN 1 THEN mailbox_ids[i] ELSE companions[i] END);
-                INSERT INTO parley.change_outbox (mailbox_id, version, ordinal, target_id, kind, argument)
-                VALUES (mailbox_id, version, ordinal, target_id, kind, owed -> 'argument')
-                ON CONFLICT DO NOTHING;
-                RETURN NEXT;
+                debts := debts || owed;
+                debtors := debtors || i;
+                debt_mailboxes := debt_mailboxes
+                    || coalesce((owing[n] ->> 'mailbox')::bigint, CASE n WHEN 1 THEN mailbox_ids[i] ELSE companions[i] END);
+                debt_versions := debt_versions || (owing[n] ->> 'version')::bigint;
+                debt_ordinals := debt_ordinals || place;
+                IF companions[i] = mailbox_ids[i] AND NOT owed ? 'ordinal'
+                   AND near ?& ARRAY(SELECT jsonb_array_elements_text(owed #> '{argument,members}'))
+                   AND jsonb_array_length(owed #> '{argument,members}') <= copies_left THEN
+                    copies_left := copies_left - jsonb_array_length(owed #> '{argument,members}');
+                    near_debts := near_debts || cardinality(debts);
+                END IF;
             END LOOP;
         END LOOP;
-        part := 'r';
-        mailbox_id := mailbox_ids[i];
-        version := NULL; ordinal := NULL; target_id := NULL;
-        kind := answer ->> 'status';
-        detail := answer - 'owes';
-        RETURN NEXT;
     END LOOP;
+    IF cardinality(near_debts) > 0 THEN
+        stored := parley.write_group_messages(ARRAY(SELECT debts[d.n] -> 'argument' FROM unnest(near_debts) AS d (n)),
+                                              near_ids, parley.mailbox_versions(near_ids));
+        near_debts := ARRAY(SELECT d.n FROM unnest(near_debts, stored.made) AS d (n, made) WHERE d.made);
+    END IF;
 
-    FOR shard IN
-        SELECT parley.shard_schema(min(l.id)) AS name, array_agg(l.id ORDER BY l.id) AS ids
-        FROM unnest(locked_ids) AS l (id) GROUP BY l.id >> 50 ORDER BY l.id >> 50
-    LOOP
-        EXECUTE format('SELECT %I.mailbox_versions($1)', shard.name) INTO versions USING shard.ids;
-        after := after || versions;
-    END LOOP;
+    touched_ids := ARRAY(
+        SELECT DISTINCT t.id
+        FROM (SELECT unnest(near_ids) UNION ALL
+              SELECT unnest(ARRAY[c.id, c.companion]
+                            || ARRAY(SELECT m.id::bigint FROM jsonb_array_elements_text(c.argument -> 'members') AS m (id)))
+              FROM unnest(kinds, mailbox_ids, companions, given) AS c (kind, id, companion, argument)
+              WHERE c.kind <> 'group_message' OR c.argument ? 'state') AS t (id)
+        WHERE t.id > 0);
     RETURN QUERY
-    SELECT 0, 'w'::"char", c.id, c.before, greatest(c.after, c.before + 1), NULL::bigint, NULL::bigint, NULL::text, NULL::text
-    FROM unnest(locked_ids, before, after) AS c (id, before, after)
-    WHERE c.after <> c.before;
+    WITH debt AS MATERIALIZED (
+        SELECT d.number, d.mailbox_id, d.version, d.ordinal, (d.owed ->> 'mailbox')::bigint AS target_id, d.owed ->> 'kind' AS kind,
+               d.owed -> 'argument' AS argument
+        FROM unnest(debts, debtors, debt_mailboxes, debt_versions, debt_ordinals) WITH ORDINALITY
+             AS d (owed, number, mailbox_id, version, ordinal, n)
+        WHERE d.n <> ALL (near_debts)
+    ),
+    kept AS (
+        INSERT INTO parley.change_outbox (mailbox_id, version, ordinal, target_id, kind, argument)
+        SELECT d.mailbox_id, d.version, d.ordinal, d.target_id, d.kind, d.argument FROM debt d
+        ON CONFLICT DO NOTHING
+    )
+    SELECT d.number, 'o'::"char", d.mailbox_id, NULL::bigint, d.version, d.ordinal, d.target_id, d.kind, d.argument::text
+    FROM debt d
+    UNION ALL
+    SELECT a.n::integer, 'r', a.mailbox_id, NULL, NULL, NULL, NULL, a.answer ->> 'status', (a.answer - 'owes')::text
+    FROM unnest(answers, mailbox_ids) WITH ORDINALITY AS a (answer, mailbox_id, n)
+    UNION ALL
+    SELECT 0, 'w', v.id, max(v.before), greatest(max(v.after), max(v.before) + 1), NULL, NULL, NULL, NULL
+    FROM (SELECT l.id, l.before, NULL::bigint AS after FROM unnest(locked_ids, before) AS l (id, before)
+          UNION ALL SELECT t.id, NULL, t.version FROM unnest(touched_ids, parley.mailbox_versions(touched_ids)) AS t (id, version)
+          UNION ALL SELECT r.id, NULL, r.version FROM unnest(raised_ids, raised_versions) AS r (id, version)) v
+    GROUP BY v.id HAVING max(v.after) <> max(v.before);
 END
 $$;
 REVOKE ALL ON FUNCTION parley.write_changes(text[], bigint[], text[], bigint[]) FROM PUBLIC;

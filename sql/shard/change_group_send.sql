@@ -16,38 +16,31 @@ AS $$
 DECLARE
     sender bigint := argument ->> 'senderId';
     key text := argument ->> 'clientMessageId';
-    there bigint;
-    there_sender bigint;
-    there_key text;
-    is_same boolean;
-    last_version bigint;
+    there {shard}.message;
     sent bigint;
 BEGIN
     -- The first of an order that message_dedupe alone has. (With peer_id = sender, the planner takes sender_id = sender for
     -- sender_id = peer_id, and the index, which is of rows with the latter, will not do.)
-    SELECT m.message_id, m.sender_id, m.client_message_id,
-           parley.is_as_sent(m.content, m.extra, argument ->> 'content', argument -> 'extra')
-    INTO there, there_sender, there_key, is_same
+    SELECT m.* INTO there
     FROM {shard}.message m
     WHERE m.user_id = mailbox_id AND (m.peer_id, m.client_message_id) >= (sender, key) AND m.sender_id = m.peer_id
     ORDER BY m.peer_id, m.client_message_id LIMIT 1;
-    IF there_sender IS DISTINCT FROM sender OR there_key <> key THEN
-        there := NULL;
-    END IF;
-    IF there IS NOT NULL AND is_same THEN
-        RETURN jsonb_build_object('status', 'duplicate', 'messageId', there::text, 'version', there >> 1,
-                                  'owes', {shard}.group_still_owes(mailbox_id, there >> 1));
-    ELSIF there IS NOT NULL THEN
-        RETURN '{"status": "client-message-id-reused"}';
-    ELSIF {shard}.group_role_of(mailbox_id, sender) IS NULL THEN
+    IF there.sender_id = sender AND there.client_message_id = key THEN
+        IF NOT parley.is_as_sent(there.content, there.extra, argument ->> 'content', argument -> 'extra') THEN
+            RETURN '{"status": "client-message-id-reused"}';
+        END IF;
+        RETURN jsonb_build_object('status', 'duplicate', 'messageId', there.message_id::text, 'version', there.version,
+                                  'owes', {shard}.group_still_owes(mailbox_id, there.version));
+    ELSIF NOT EXISTS (SELECT FROM {shard}.group_member g
+                      WHERE g.group_id = mailbox_id AND g.user_id = sender AND g.until_id IS NULL) THEN
         RETURN '{"status": "conversation-not-found"}';
     ELSIF argument #> '{extra,replyTo}' IS NOT NULL
           AND {shard}.group_sender_of(mailbox_id, sender, (argument #>> '{extra,replyTo}')::bigint) IS NULL THEN
         RETURN '{"status": "reply-not-found"}';
     END IF;
-    SELECT b.version INTO last_version FROM {shard}.mailbox b WHERE b.user_id = mailbox_id;
-    sent := greatest((argument -> 'timestamp')::bigint, last_version + 1);
-    UPDATE {shard}.mailbox b SET version = sent WHERE b.user_id = mailbox_id;
+    UPDATE {shard}.mailbox b SET version = greatest((argument -> 'timestamp')::bigint, b.version + 1)
+    WHERE b.user_id = mailbox_id
+    RETURNING b.version INTO sent;
     INSERT INTO {shard}.message (user_id, peer_id, message_id, version, sender_id, client_message_id, content, extra)
     VALUES (mailbox_id, sender, sent * 2, sent, sender, key, argument ->> 'content', nullif(argument -> 'extra', 'null'));
     RETURN jsonb_build_object(

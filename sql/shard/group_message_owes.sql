@@ -16,8 +16,9 @@ AS $$
 DECLARE
     before bigint;
 BEGIN
-    SELECT p.last_message_id INTO before FROM {shard}.group_profile p WHERE p.group_id = mailbox_id;
-    UPDATE {shard}.group_profile p SET last_message_id = message WHERE p.group_id = mailbox_id;
+    UPDATE {shard}.group_profile p SET last_message_id = message
+    FROM {shard}.group_profile old WHERE p.group_id = mailbox_id AND old.group_id = mailbox_id
+    RETURNING old.last_message_id INTO before;
     RETURN (SELECT coalesce(jsonb_agg(jsonb_build_object(
                         'mailbox', s.first, 'kind', 'group_message',
                         'argument', argument || jsonb_build_object('members', s.members)

@@ -12,8 +12,9 @@
 
 /* How long to wait until what is not there yet is asked for again. */
 #define AGAIN_MS 100
-/* The same for what is owed: a few batches of the lane. */
+/* The same for what is owed: at once at first, for what is missing is mostly in the next batch. */
 #define DEBT_AGAIN_MS 20
+#define DEBT_AT_ONCE 4
 
 typedef struct flow flow_t;
 
@@ -24,6 +25,7 @@ typedef struct debt {
     pl_owed_change_t owed;
     bool is_awaited;  /* by the answer: the first change owes it, not another debt */
     pl_timer_t pause; /* until it is tried again */
+    int tries;
 } debt_t;
 
 struct flow {
@@ -130,8 +132,10 @@ static void on_debt_done(pl_op_t *op)
     bool is_made = op->error == PL_OK && !pl_change_is(&debt->change, "missing");
 
     if (may_be_tried_again(debt)) {
-        debt->pause.on_fire = on_pause_over;
-        pl_timer_arm(pl_timer_queue(debt->flow->api->loop, DEBT_AGAIN_MS), &debt->pause);
+        if (++debt->tries <= DEBT_AT_ONCE)
+            submit_debt(debt);
+        else
+            pl_timer_arm(pl_timer_queue(debt->flow->api->loop, DEBT_AGAIN_MS), &debt->pause);
         return;
     }
     if (is_made)
@@ -153,6 +157,7 @@ static void open_debt(flow_t *flow, pl_owed_change_t *owed, bool is_awaited)
     debt->flow = flow;
     debt->owed = *owed;
     debt->is_awaited = is_awaited;
+    debt->pause.on_fire = on_pause_over;
     owed->kind = owed->argument = NULL;
     change->mailbox_id = debt->owed.target_id;
     change->kind = debt->owed.kind;

@@ -105,6 +105,8 @@ void pl_group_send_start(pl_api_t *api, pl_request_t *request, const pl_send_inp
                          &(pl_change_order_t){
                              .kind = "group_send",
                              .mailbox_id = input->group_id,
+                             /* Members of its database, if they are few, in one transaction. */
+                             .other_id = input->group_id,
                              /* For whom an admin speaks, the group knows or not. */
                              .actor_id = input->sender_id == caller_id ? caller_id : 0,
                              .argument = &argument,

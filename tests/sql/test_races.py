@@ -230,6 +230,61 @@ def test_sends_and_changes_do_not_deadlock(sessions, admin):
                         WHERE m.version > b.version""") == []
 
 
+def test_sends_to_groups_and_users_do_not_deadlock(sessions, admin):
+    """Groups of members of both shards, whose sends carry their copies with them, beside receipts and sends between the same users: every
+    member has every message, in the group's order."""
+    users = [user_id(shard, n) for shard in (0, 3) for n in range(1, 7)]
+    lanes = [sessions() for _ in range(4)]
+    groups = {}
+    for n, creator in enumerate(users[::3]):
+        members = random.Random(n).sample(users, 6)
+        group = user_id(creator >> 50, 256 + n)
+        assert change(lanes[0], ("group_create", creator, json.dumps({
+            "groupId": str(group), "name": "x", "memberIds": [str(member) for member in members], "clientGroupId": "g",
+            "maxMembers": 10}), 0)) == ["done"]
+        groups[group] = sorted({creator, *members})
+    for kind, mailbox, argument in admin.run("SELECT kind, target_id, argument::text FROM parley.change_outbox ORDER BY version, ordinal"):
+        assert change(lanes[0], (kind, mailbox, argument, 0)) == ["done"]
+    admin.run("DELETE FROM parley.change_outbox")
+
+    def send(group, sender, key):
+        return "group_send", group, json.dumps({"senderId": str(sender), "clientMessageId": key, "content": key, "timestamp": 1}), group
+
+    def work(number):
+        chance = random.Random(number)
+        for batch in range(30):
+            if number % 2:
+                pairs = [chance.sample(users, 2) for _ in range(12)]
+                write(lanes[number], *[deliver(recipient, sender, f"{number}.{batch}.{i}", copy_mode=1)
+                                       for i, (recipient, sender) in enumerate(pairs)])
+                continue
+            changes = []
+            for i in range(8):
+                group = chance.choice(list(groups))
+                member = chance.choice(groups[group])
+                changes.append(send(group, member, f"{number}.{batch}.{i}") if i % 4 else (
+                    "receipt", member, json.dumps({"peerId": str(group), "readUpTo": "1"}), group))
+            assert set(change(lanes[number], *changes)) <= {"done", "message-not-found"}
+
+    with concurrent.futures.ThreadPoolExecutor(len(lanes)) as threads:
+        for done in [threads.submit(work, number) for number in range(len(lanes))]:
+            done.result(60)
+    assert admin.value("SELECT count(*) FROM parley.change_outbox WHERE kind = 'group_message'") == 0
+    sent = "SELECT array_agg(message_id ORDER BY {}) FROM parley.message WHERE user_id = %s AND {}"
+    for group, members in groups.items():
+        order = admin.value(sent.format("message_id", "content <> ''"), group)
+        for member in members:
+            assert admin.value(sent.format("version", "peer_id = %s AND content <> ''"), member, group) == order
+    assert admin.run("""SELECT user_id, version FROM parley.message GROUP BY 1, 2 HAVING count(*) > 1
+                        UNION ALL SELECT m.user_id, m.version FROM parley.message m JOIN parley.mailbox b USING (user_id)
+                        WHERE m.version > b.version OR m.message_id >> 1 > b.version
+                        UNION ALL SELECT c.user_id, c.unread_count
+                        FROM parley.conversation c,
+                             LATERAL (SELECT count(*) FROM parley.message m WHERE m.user_id = c.user_id AND m.peer_id = c.peer_id
+                                      AND m.sender_id <> c.user_id AND m.message_id > c.read_up_to) unread
+                        WHERE unread.count <> c.unread_count""") == []
+
+
 @pytest.mark.parametrize("end", ["COMMIT", "ROLLBACK"])
 def test_change_and_send_wait_for_each_other(sessions, admin, end):
     """A change waits for the lowest mailbox before it has any other, and takes a version above the send's."""

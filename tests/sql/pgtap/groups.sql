@@ -142,6 +142,85 @@ SELECT results_eq('SELECT w.part::text, w.kind FROM ids, last, parley.write_chan
 SELECT pg_temp.deliver() \g /dev/null
 SELECT matches(shard_0001.group_view_of(bob, grp), format('"userId": "%s", "readUpTo": "%s"', ann, id), 'and comes to the members') FROM ids, last;
 
+-- The group as the companion of a send: its members of this database have the message in the same transaction, those of shard 2,
+-- which is not here, are owed it.
+CREATE FUNCTION pg_temp.near(key text, VARIADIC senders bigint[]) RETURNS TABLE (part text, kind text, mailbox_id bigint, target_id bigint)
+LANGUAGE sql AS $$
+    SELECT w.part::text, w.kind, w.mailbox_id, w.target_id
+    FROM ids, parley.write_changes(
+        array_fill('group_send'::text, ARRAY[cardinality(senders)]), array_fill(grp, ARRAY[cardinality(senders)]),
+        ARRAY(SELECT jsonb_build_object('senderId', s.id::text, 'clientMessageId', key || s.n, 'content', key || s.n, 'timestamp', 1)::text
+              FROM unnest(senders) WITH ORDINALITY AS s (id, n)),
+        array_fill(grp, ARRAY[cardinality(senders)])) w
+$$;
+CREATE TEMP TABLE log_before AS SELECT u, pg_temp.log(u) AS log FROM ids, unnest(ARRAY[ann, bob, dan]) u;
+SELECT results_eq($$SELECT part, kind, mailbox_id FROM ids, pg_temp.near('n', ann, bob, ann) ORDER BY 1, 3$$,
+                  $$SELECT 'r', 'done', grp FROM ids, generate_series(1, 3)
+                    UNION ALL SELECT 'w', NULL, u FROM ids, unnest(ARRAY[ann, bob, dan, grp]) u ORDER BY 1, 3$$,
+                  'sends to near members owe nothing');
+SELECT is(pg_temp.log(u), log || ' n1 n2 n3', 'they have them, in the group''s order') FROM log_before;
+SELECT is(array_agg(n.version > n.before), '{t,t,t,t}', 'and versions that rise')
+FROM ids, LATERAL (SELECT version, lag(version, 1, 0::bigint) OVER (ORDER BY message_id) AS before FROM parley.message
+                   WHERE user_id = bob AND peer_id = grp ORDER BY message_id DESC LIMIT 4) n;
+SELECT results_eq($$SELECT part, kind FROM ids, pg_temp.near('n', ann, bob, ann)$$, $$SELECT 'r', 'duplicate' FROM generate_series(1, 3)$$,
+                  'a retry changes nothing');
+SELECT is(pg_temp.send(ann, 'late', 'late') ->> 'status', 'done', 'a send that is owed') FROM ids;
+SELECT results_eq($$SELECT part, kind FROM ids, pg_temp.near('m', bob) WHERE part <> 'w' ORDER BY 1$$,
+                  $$VALUES ('o', 'group_message'), ('o', 'group_message'), ('o', 'group_message'), ('r', 'done')$$,
+                  'is waited for by the next, even of near members');
+SELECT results_eq($$SELECT w.kind, count(*)
+                    FROM (SELECT array_agg(o.kind) AS kinds, array_agg(o.target_id) AS targets, array_agg(o.argument::text) AS arguments
+                          FROM (SELECT o.* FROM parley.change_outbox o, generate_series(1, 2) ORDER BY version DESC, ordinal) o) o,
+                         parley.write_changes(kinds, targets, arguments, array_fill(0::bigint, ARRAY[12])) w
+                    WHERE w.part = 'r' AND w.kind = 'done' GROUP BY 1$$,
+                  $$SELECT 'done', 12::bigint$$, 'a batch makes what comes right after another of it, the last first, and twice');
+SELECT is(pg_temp.log(u), log || ' n1 n2 n3 late m1', 'once, in order') FROM log_before;
+DELETE FROM parley.change_outbox;
+-- Who joins in the batch of a send is not known to be near.
+SELECT is(pg_temp.status('group_leave', grp, jsonb_build_object('actorId', dan::text, 'userId', dan::text)), 'done', 'a member makes room') FROM ids;
+SELECT pg_temp.deliver() \g /dev/null
+SELECT results_eq($$SELECT w.number, w.target_id >> 50 FROM ids, parley.write_changes(ARRAY['group_join', 'group_send'], ARRAY[grp, grp], ARRAY[
+                        jsonb_build_object('actorId', bob::text, 'userIds', pg_temp.ids(dan, test.id(2, 1)), 'maxMembers', 5)::text,
+                        jsonb_build_object('senderId', ann::text, 'clientMessageId', 'j', 'content', 'j', 'timestamp', 1)::text], ARRAY[0, grp]) w
+                    WHERE w.part = 'o' ORDER BY 1, 2$$,
+                  $$SELECT n, s::bigint FROM generate_series(1, 2) n, generate_series(0, 3) s$$, 'is owed what comes after');
+DELETE FROM parley.change_outbox WHERE target_id >> 50 = 2;
+SELECT pg_temp.deliver() \g /dev/null
+SELECT is(split_part(pg_temp.log(dan), ' ', -1), 'j', 'and gets it') FROM ids;
+SELECT results_eq($$SELECT target_id FROM ids, pg_temp.near('f', ann) WHERE part = 'o'$$, 'SELECT test.id(2, 1)', 'who is in another database is owed a send');
+SELECT is(split_part(pg_temp.log(dan), ' ', -1), 'f1', 'which the others have') FROM ids;
+DELETE FROM parley.change_outbox;
+SELECT is(pg_temp.status('group_leave', grp, jsonb_build_object('actorId', bob::text, 'userId', test.id(2, 1)::text)), 'done', 'who is removed') FROM ids;
+DELETE FROM parley.change_outbox WHERE target_id >> 50 = 2;
+SELECT pg_temp.deliver() \g /dev/null
+-- A receipt may be ahead of what comes late.
+CREATE TEMP TABLE ahead AS SELECT (pg_temp.send(ann, 'u1', 'one') ->> 'messageId')::bigint AS one, pg_temp.send(ann, 'u2', 'two') AS two FROM ids;
+UPDATE parley.conversation SET read_up_to = one, unread_count = 0 FROM ids, ahead WHERE user_id = bob AND peer_id = grp;
+SELECT is(array_agg(w.kind), '{done,done}', 'two messages at once, of which one is read already')
+FROM (SELECT array_agg(o.argument::text) AS arguments FROM parley.change_outbox o WHERE o.target_id >> 50 = 1) o, ids,
+     parley.write_changes(ARRAY['group_message', 'group_message'], ARRAY[bob, bob], arguments, ARRAY[0, 0]) w WHERE w.part = 'r';
+SELECT is(unread_count, 1, 'are one unread') FROM ids, parley.conversation WHERE user_id = bob AND peer_id = grp;
+SELECT pg_temp.deliver() \g /dev/null
+-- A large group, and the largest whose members are near: in one transaction there is room for 20 messages to 32.
+SELECT test.user(1, n) FROM generate_series(10, 42) n \g /dev/null
+CREATE FUNCTION pg_temp.owed_of(members integer, sends integer) RETURNS bigint LANGUAGE sql AS $$
+    SELECT count(*) FILTER (WHERE w.part = 'o')
+    FROM ids, LATERAL (SELECT (pg_temp.change('group_create', ann, jsonb_build_object(
+                          'groupId', (grp + 1024)::text, 'name', 'n', 'clientGroupId', members, 'maxMembers', 64,
+                          'memberIds', to_jsonb(ARRAY(SELECT test.id(1, n)::text FROM generate_series(10, 8 + members) n)))) ->> 'groupId')::bigint AS id) g,
+         parley.write_changes(array_fill('group_send'::text, ARRAY[sends]), array_fill(g.id, ARRAY[sends]),
+             ARRAY(SELECT jsonb_build_object('senderId', ann::text, 'clientMessageId', n::text, 'content', 'x', 'timestamp', 1)::text
+                   FROM generate_series(1, sends) n), array_fill(g.id, ARRAY[sends])) w
+$$;
+SELECT pg_temp.owed_of(33, 1), pg_temp.owed_of(32, 1) \g /dev/null
+SELECT pg_temp.deliver() \g /dev/null
+SELECT is(pg_temp.owed_of(33, 2), 2::bigint, 'members of a large group are owed');
+SELECT pg_temp.deliver() \g /dev/null
+SELECT is(pg_temp.owed_of(32, 20), 0::bigint, 'those of a smaller one not');
+SELECT is(pg_temp.owed_of(32, 41), 2::bigint, 'but for what there is no room for (20 are retries)');
+SELECT pg_temp.deliver() \g /dev/null
+SELECT is((SELECT count(*)::integer FROM parley.change_outbox), 0, 'nothing is owed then');
+
 -- The first member of a shard, in whose mailbox what is owed to the shard is made, is erased.
 UPDATE parley.mailbox SET erased_timestamp = 1, guarded = true WHERE user_id = (SELECT ann FROM ids);
 SELECT is(pg_temp.status('group_join', grp, jsonb_build_object('actorId', bob::text, 'userIds', pg_temp.ids(test.user(0, 2)), 'maxMembers', 4)), 'done', 'a member beside an erased one') FROM ids;
@@ -157,7 +236,7 @@ UPDATE parley.mailbox SET erased_timestamp = NULL, guarded = NULL WHERE user_id 
 SELECT is(pg_temp.change('group_create', ann, jsonb_build_object('groupId', grp::text, 'name', 'Two', 'memberIds', '[]'::jsonb, 'clientGroupId', 'g3', 'maxMembers', 4)) ->> 'groupId',
           (grp + 1)::text, 'takes the next id') FROM ids;
 SELECT pg_temp.deliver() \g /dev/null
-SELECT is(array_agg(group_id), ARRAY[grp + 1], 'a user''s groups are known in their shard') FROM ids, parley.membership WHERE user_id = ann AND group_id > grp GROUP BY grp;
+SELECT is(array_agg(group_id), ARRAY[grp + 1], 'a user''s groups are known in their shard') FROM ids, parley.membership WHERE user_id = ann AND group_id BETWEEN grp + 1 AND grp + 1023 GROUP BY grp;
 SELECT is(array_agg(group_id), ARRAY[grp], 'wherever the group is') FROM ids, parley.membership WHERE user_id = bob GROUP BY grp;
 SELECT is((SELECT count(*)::integer FROM parley.membership, ids WHERE user_id = cat), 0, 'where who has left has none');
 SELECT is(shard_0001.has_conversations(bob, ARRAY[ann, cat, dan]), '{f,f,t}', 'fellow members may see each other') FROM ids;
