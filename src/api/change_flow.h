@@ -27,11 +27,11 @@ typedef void (*pl_change_answer_fn)(pl_request_t *request, const pl_change_t *ch
 
 /* What is to be changed. Nothing of it need outlive the call. */
 typedef struct pl_change_order {
-    const char *kind;      /* {shard}.change_<kind>; a literal */
-    int64_t mailbox_id;    /* whose mailbox is changed first */
-    int64_t other_id;      /* 0, or the mailbox that the change will owe to */
-    int64_t actor_id;      /* 0, or the caller, where it is not their own mailbox that is changed
-                            * first: who was erased is told so (401) */
+    const char *kind;   /* {shard}.change_<kind>; a literal */
+    int64_t mailbox_id; /* whose mailbox is changed first */
+    int64_t other_id;   /* 0, or the mailbox that the change will owe to; for members, the group */
+    int64_t actor_id;   /* 0, or the caller, where it is not their own mailbox that is changed
+                         * first: who was erased is told so (401) */
     pl_buffer_t *argument; /* a JSON object; taken over */
     pl_change_answer_fn reply;
     void *arg; /* freed with the flow; may be NULL */

@@ -318,9 +318,11 @@ void pl_event_stream_drain(pl_updates_t *updates)
         event_stream_t *events = H2O_STRUCT_FROM_MEMBER(event_stream_t, link, ending.next);
         h2o_linklist_unlink(&events->link);
         h2o_linklist_insert(&updates->streams, &events->link);
-        if (events->stream != NULL)
+        if (events->stream != NULL) {
             end(events);
-        else
-            on_error(events, PL_ERROR_UNAVAILABLE);
+        } else {
+            pl_updates_reply_shutting_down(events->request);
+            destroy(events);
+        }
     }
 }

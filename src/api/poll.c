@@ -59,7 +59,10 @@ static void reply_empty(poll_t *poll)
     pl_buffer_t body = PL_BUFFER_EMPTY;
 
     if (cursor == PL_FOLLOW_FROM_NOW) {
-        pl_updates_reply_error(poll->request, PL_ERROR_UNAVAILABLE);
+        if (poll->updates->draining)
+            pl_updates_reply_shutting_down(poll->request);
+        else
+            pl_updates_reply_error(poll->request, PL_ERROR_UNAVAILABLE);
         poll_end(poll);
         return;
     }

@@ -115,6 +115,21 @@ def test_everything_ends_in_order(server, stack, contract, pair):
 
 
 @pytest.mark.own_server
+def test_what_has_not_begun_is_refused(server, stack, contract, alice):
+    """A stream and a long-poll whose cursor is still being read."""
+    targets = ("/v1/updates/stream", "/v1/updates?timeout=60")
+    connections = [H1Connection(server.url) for _ in targets]
+    with stack.mailboxes_held(alice):
+        for connection, target in zip(connections, targets):
+            connection.send(connection.encode("GET", target, [("Authorization", f"Bearer {alice.token}")]))
+        time.sleep(0.5)
+        assert server.terminate()[0] == 0
+    for connection, target in zip(connections, targets):
+        assert contract.check("GET", target, *connection.read_response())["code"] == "shutting-down"
+    server.check_log()
+
+
+@pytest.mark.own_server
 def test_what_does_not_end_is_cut(server, stack, contract, pair):
     """A lock that is never given back, a request that never comes: gone within ten seconds all the same. Of a send that is cut off nobody
     knows whether it was made."""

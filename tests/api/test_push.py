@@ -9,6 +9,7 @@ import time
 import httpx
 import pytest
 
+from harness import metrics
 from harness.client import Api
 from harness.h1conn import H1Connection
 from harness.h2conn import H2Connection
@@ -104,10 +105,7 @@ def test_stream_from_now_begins_with_its_cursor(transport, api, alice, bob):
 
 def test_stream_from_now_has_all_that_is_sent_once_it_has_begun(api, stack, contract, alice, bob):
     """Its response waits for its cursor, even where that is slow to read: else what is sent meanwhile would be before it."""
-    hold = stack.connect(stack.database_of(bob.id), "SUPERUSER")
-    hold.autocommit = False
-    hold.cursor().execute(f"LOCK {stack.schema_of(bob.id)}.mailbox IN ACCESS EXCLUSIVE MODE")
-    with H1Connection(stack.url) as connection:
+    with stack.mailboxes_held(bob) as hold, H1Connection(stack.url) as connection:
         connection.send(connection.encode("GET", "/v1/updates/stream", [("Authorization", f"Bearer {bob.token}")]))
         connection.socket.settimeout(0.5)
         with pytest.raises(TimeoutError):
@@ -129,8 +127,10 @@ def test_stream_without_a_cursor_needs_the_database(stack, contract, api, alice,
     own = Api(server.url, contract, stack.jwt_key)
     try:
         own.as_user(alice).fetch_updates(timeout=0).expect(200)
-        server.set_proxies("refuse")
-        own.as_user(alice).get("/v1/updates/stream").expect(503)
+        for mode in ("refuse", "stall"):
+            server.set_proxies(mode)
+            assert own.as_user(alice).get("/v1/updates/stream").expect(503)["code"] in ("unavailable", "deadline-exceeded")
+        metrics.wait_for(server.admin_url, "parley_push_waiters", lambda value: value == 0, 5 * SLOWNESS)
         with EventReader(own, alice, lastUpdatedTimestamp=0) as stream:
             server.set_proxies("pass")
             assert [message["messageContent"] for message in stream.messages(1)] == ["hello"]
@@ -138,6 +138,48 @@ def test_stream_without_a_cursor_needs_the_database(stack, contract, api, alice,
         server.set_proxies("pass")
         own.close()
         server.close()
+
+
+@pytest.mark.concurrent
+def test_streams_from_now_begin_amid_sends(stack, api, alice, bob):
+    """Whatever commits while a stream's cursor is read is either before the cursor or comes: from the first message of a stream on none
+    is missing and none comes twice."""
+    sent, streams = [], []
+
+    async def send_until(done):
+        connection = await H2Connection.open(stack.url)
+        while not done.is_set():
+            answer = await post(connection, alice, bob.id, "x", f"{len(sent)}-{id(connection)}").response(30 * SLOWNESS)
+            assert answer.status == 201
+            sent.append(int(json.loads(answer.body)["messageId"]))
+        await connection.close()
+
+    async def follow(connection):
+        stream = connection.start("GET", "/v1/updates/stream", [("authorization", f"Bearer {bob.token}")])
+        assert await stream.wait_headers() == 200
+        answer = await post(connection, alice, bob.id, "mark", f"mark-{id(stream)}-{time.monotonic_ns()}").response(30 * SLOWNESS)
+        mark, ids, parser = int(json.loads(answer.body)["messageId"]), [], Parser()
+        while mark not in ids:
+            for event in parser.feed(await stream.read(30 * SLOWNESS)):
+                ids += [int(message["messageId"]) for message in json.loads(event.data)["messages"]]
+        stream.reset()
+        streams.append(ids)
+
+    async def main():
+        done = asyncio.Event()
+        connection = await H2Connection.open(stack.url)
+        senders = [asyncio.ensure_future(send_until(done)) for _ in range(3)]
+        for _ in range(6):
+            await asyncio.gather(*[follow(connection) for _ in range(6)])
+        done.set()
+        await asyncio.gather(*senders)
+        await connection.close()
+
+    asyncio.run(main())
+    stored = sorted(int(message["messageId"]) for message in api.as_user(bob).all_messages(alice))
+    assert len(streams) == 36 and set(sent) <= set(stored)
+    for ids in streams:
+        assert ids == [one for one in stored if ids[0] <= one <= ids[-1]]
 
 
 def test_event_equals_what_is_read(transport, api, pair):

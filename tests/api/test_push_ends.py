@@ -19,7 +19,7 @@ from harness.stack import SLOWNESS, Parleyd
 
 WAITERS = "parley_push_waiters"
 NOTICED = 5 * SLOWNESS
-TARGETS = {"stream": "/v1/updates/stream", "long-poll": "/v1/updates?timeout=60"}
+TARGETS = {"stream": "/v1/updates/stream?lastUpdatedTimestamp=0", "long-poll": "/v1/updates?timeout=60"}
 
 
 @pytest.fixture(scope="module")
@@ -71,6 +71,43 @@ def test_vanished_h2_client_is_noticed(server, alice, target, way):
         await asyncio.to_thread(waiters, server, 0)
 
     asyncio.run(main())
+
+
+@pytest.mark.own_server
+def test_client_that_vanishes_before_its_stream_has_begun(stack, alice, bob):
+    """While its cursor is read, over each protocol and by each way to go, and heartbeats pass."""
+    server = Parleyd(stack, {"push": {"heartbeat": 1}}).start()
+    target = f"/v1/updates/stream?presence={bob.id}"
+    headers = [("authorization", f"Bearer {alice.token}")]
+
+    async def main():
+        kept, closed = await H2Connection.open(server.url), await H2Connection.open(server.url)
+        bare = [H1Connection(server.url) for _ in range(4)]
+        with stack.mailboxes_held(alice):
+            for connection in bare:
+                connection.send(connection.encode("GET", target, headers))
+            streams = [connection.start("GET", target, headers) for connection in (kept, closed) for _ in range(4)]
+            await asyncio.to_thread(waiters, server, 12)
+            await asyncio.sleep(1.5)
+            bare[0].close()
+            bare[1].socket.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
+            bare[1].close()
+            streams[0].reset()
+            await closed.close()
+            await asyncio.to_thread(waiters, server, 5)
+            assert all(stream.status is None for stream in streams[1:4])
+        for stream in streams[1:4]:
+            assert await stream.wait_headers() == 200
+        for connection in bare[2:]:
+            assert connection.read_head()[0] == 200
+            connection.close()
+        await kept.close()
+        await asyncio.to_thread(waiters, server, 0)
+
+    asyncio.run(main())
+    assert server.terminate()[0] == 0
+    server.check_log()
+    server.close()
 
 
 @pytest.mark.own_server

@@ -199,6 +199,13 @@ class Stack:
             placed.setdefault(name, []).append(shard)
         return placed
 
+    @contextlib.contextmanager
+    def mailboxes_held(self, user):
+        """Until the end, or until the connection that is given is closed, who reads or writes a mailbox of the user's shard waits."""
+        with self.session(self.database_of(user.id), autocommit=False) as cursor:
+            cursor.execute(f"LOCK {self.schema_of(user.id)}.mailbox IN ACCESS EXCLUSIVE MODE")
+            yield cursor.connection
+
     def database_of(self, user_id):
         shard = int(user_id) >> 50
         return next(name for name, shards in self.shards_by_database().items() if shard in shards)
