@@ -106,13 +106,14 @@ def groups(found):
     rows = []
     for point in found:
         copies, run = point["members"] + 1, point["run"]
+        largest = [other for other in found if other["senders"] == point["senders"]][-1]
         cost = _cost(run) / copies
-        rows.append([point["members"], f"{run['rate']:,.0f}", f"{run['rate'] * copies:,.0f}", _ms(run["p50_ms"]), _ms(run["p99_ms"]),
-                     f"{cost:.0f}", f"{cost / (_cost(found[0]['run']) / (found[0]['members'] + 1)):.2f}"])
-    return f"""Sends to groups, 16 at once, each to a group of its own. A message's copies are the members' and the group's own; their cost is the
-server's CPU time, in microseconds.
+        rows.append([point["senders"], point["members"], f"{run['rate']:,.0f}", f"{run['rate'] * copies:,.0f}", _ms(run["p50_ms"]),
+                     _ms(run["p99_ms"]), f"{cost:.0f}", f"{cost / (_cost(largest['run']) / (largest['members'] + 1)):.2f}"])
+    return f"""Sends to groups, so many at once and to as many groups, which Zipf's law chooses. A message's copies are the members' and the group's
+own; their cost is the server's CPU time, in microseconds, also beside that of the largest group.
 
-{table(['members', 'sends/s', 'copies/s', 'p50, ms', 'p99, ms', 'CPU a copy', 'beside 2 members'], rows)}
+{table(['at once', 'members', 'sends/s', 'copies/s', 'p50, ms', 'p99, ms', 'CPU a copy', 'beside'], rows)}
 """
 
 

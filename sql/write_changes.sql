@@ -24,7 +24,8 @@
 -- again, must change nothing the second time.
 --
 -- All mailboxes are locked first, groups before users and else in the order of their ids: so no two batches deadlock, and
--- whom a group's message goes to is known once the group is locked. write_messages locks users alone, in the same order.
+-- whom a group's message goes to is known once the group is locked. write_messages locks users alone, in the same order. As
+-- there the parent table is first of all: so does who takes a shard out of it.
 CREATE OR REPLACE FUNCTION parley.write_changes(
     kinds text[], mailbox_ids bigint[], arguments text[], companions bigint[])
     RETURNS TABLE (number integer, part "char", mailbox_id bigint, previous bigint, version bigint, ordinal bigint,
@@ -65,6 +66,7 @@ DECLARE
     raised_versions bigint[];
     touched_ids bigint[];
 BEGIN
+    LOCK TABLE ONLY parley.mailbox IN ACCESS SHARE MODE;
     SELECT array_agg(DISTINCT id ORDER BY id) FILTER (WHERE id & 256 > 0),
            array_agg(DISTINCT id ORDER BY id) FILTER (WHERE id & 256 = 0)
     INTO group_ids, user_ids
@@ -152,28 +154,43 @@ BEGIN
               FROM unnest(kinds, mailbox_ids, companions, given) AS c (kind, id, companion, argument)
               WHERE c.kind <> 'group_message' OR c.argument ? 'state') AS t (id)
         WHERE t.id > 0);
+    FOR shard IN
+        SELECT parley.shard_schema(min(t.id)) AS name, array_agg(t.id) AS ids
+        FROM unnest(touched_ids) AS t (id) GROUP BY t.id >> 50
+    LOOP
+        EXECUTE format('SELECT %I.mailbox_versions($1)', shard.name) INTO found USING shard.ids;
+        raised_ids := raised_ids || shard.ids;
+        raised_versions := raised_versions || found;
+    END LOOP;
+    IF cardinality(debts) > 0 THEN
+        -- What was asked for twice in the batch is owed to both who ask.
+        RETURN QUERY
+        WITH debt AS MATERIALIZED (
+            SELECT d.number, d.mailbox_id, d.version, d.ordinal, (d.owed ->> 'mailbox')::bigint AS target_id,
+                   d.owed ->> 'kind' AS kind, d.owed -> 'argument' AS argument
+            FROM unnest(debts, debtors, debt_mailboxes, debt_versions, debt_ordinals) WITH ORDINALITY
+                 AS d (owed, number, mailbox_id, version, ordinal, n)
+            WHERE d.n <> ALL (near_debts)
+        ),
+        kept AS (
+            INSERT INTO parley.change_outbox (mailbox_id, version, ordinal, target_id, kind, argument)
+            SELECT d.mailbox_id, d.version, d.ordinal, d.target_id, d.kind, d.argument FROM debt d
+            ON CONFLICT DO NOTHING
+        )
+        SELECT a.n::integer, 'o'::"char", d.mailbox_id, NULL::bigint, d.version, d.ordinal, d.target_id, d.kind, d.argument::text
+        FROM debt d
+             JOIN unnest(answers, mailbox_ids) WITH ORDINALITY AS a (answer, mailbox_id, n)
+                 ON a.n = d.number
+                    OR (a.n > d.number AND (a.answer ->> 'version')::bigint = d.version
+                        AND coalesce((a.answer ->> 'mailbox')::bigint, a.mailbox_id) = d.mailbox_id);
+    END IF;
     RETURN QUERY
-    WITH debt AS MATERIALIZED (
-        SELECT d.number, d.mailbox_id, d.version, d.ordinal, (d.owed ->> 'mailbox')::bigint AS target_id, d.owed ->> 'kind' AS kind,
-               d.owed -> 'argument' AS argument
-        FROM unnest(debts, debtors, debt_mailboxes, debt_versions, debt_ordinals) WITH ORDINALITY
-             AS d (owed, number, mailbox_id, version, ordinal, n)
-        WHERE d.n <> ALL (near_debts)
-    ),
-    kept AS (
-        INSERT INTO parley.change_outbox (mailbox_id, version, ordinal, target_id, kind, argument)
-        SELECT d.mailbox_id, d.version, d.ordinal, d.target_id, d.kind, d.argument FROM debt d
-        ON CONFLICT DO NOTHING
-    )
-    SELECT d.number, 'o'::"char", d.mailbox_id, NULL::bigint, d.version, d.ordinal, d.target_id, d.kind, d.argument::text
-    FROM debt d
-    UNION ALL
-    SELECT a.n::integer, 'r', a.mailbox_id, NULL, NULL, NULL, NULL, a.answer ->> 'status', (a.answer - 'owes')::text
+    SELECT a.n::integer, 'r'::"char", a.mailbox_id, NULL::bigint, NULL::bigint, NULL::bigint, NULL::bigint, a.answer ->> 'status',
+           (a.answer - 'owes')::text
     FROM unnest(answers, mailbox_ids) WITH ORDINALITY AS a (answer, mailbox_id, n)
     UNION ALL
     SELECT 0, 'w', v.id, max(v.before), greatest(max(v.after), max(v.before) + 1), NULL, NULL, NULL, NULL
     FROM (SELECT l.id, l.before, NULL::bigint AS after FROM unnest(locked_ids, before) AS l (id, before)
-          UNION ALL SELECT t.id, NULL, t.version FROM unnest(touched_ids, parley.mailbox_versions(touched_ids)) AS t (id, version)
           UNION ALL SELECT r.id, NULL, r.version FROM unnest(raised_ids, raised_versions) AS r (id, version)) v
     GROUP BY v.id HAVING max(v.after) <> max(v.before);
 END

@@ -28,7 +28,7 @@ DECLARE
     lowest bigint;
 BEGIN
     -- Where nobody was a member before, or the witness is erased, there is nothing to wait for.
-    SELECT array_agg(a.argument -> 'witness' IS NULL OR l.version = 0 ORDER BY a.n),
+    SELECT array_agg(a.argument -> 'witness' IS NULL OR coalesce(l.version = 0, false) ORDER BY a.n),
            min((a.argument ->> 'messageId')::bigint)
     INTO made, lowest
     FROM unnest(arguments) WITH ORDINALITY AS a (argument, n)

@@ -8,7 +8,7 @@ import urllib.parse
 from generators import repeated, run_load
 
 MEMBERS = (2, 16, 64, 256)
-# Sends at once, each to a group of its own. More would only wait for each other in the same lanes.
+# Sends at once, and groups.
 SENDERS = 16
 
 
@@ -26,13 +26,13 @@ def _create(bench, connection, users, members, number):
     return f"{user_id} {token} {body['groupId']}\n"
 
 
-def _users_file(bench, members):
+def _users_file(bench, members, senders):
     users = bench.users_file.read_text("ascii").splitlines()
     url = urllib.parse.urlsplit(bench.stack.url)
     connection = http.client.HTTPConnection(url.hostname, url.port)
-    lines = [_create(bench, connection, users, members, number) for number in range(SENDERS)]
+    lines = [_create(bench, connection, users, members, number) for number in range(senders)]
     connection.close()
-    path = bench.directory / f"users-groups-{members}"
+    path = bench.directory / f"users-groups-{members}-{senders}"
     path.write_text("".join(lines), encoding="ascii")
     path.chmod(0o644)
     return path
@@ -40,9 +40,10 @@ def _users_file(bench, members):
 
 def measure(bench):
     points = []
-    for members in MEMBERS[:2] if bench.arguments.short else MEMBERS:
-        users = _users_file(bench, members)
-        run = repeated(bench, lambda u=users: run_load(bench, "groups", "h1", connections=[SENDERS], users=u))
-        points.append({"members": members, "run": run})
-        print(f"groups of {members}: {run['rate']:,.0f} sends/s, {run['rate'] * (members + 1):,.0f} copies/s", flush=True)
+    for senders in (SENDERS,) if bench.arguments.short else (SENDERS, bench.arguments.clients):
+        for members in MEMBERS[:2] if bench.arguments.short else MEMBERS:
+            users = _users_file(bench, members, senders)
+            run = repeated(bench, lambda u=users, s=senders: run_load(bench, "groups", "h1", connections=[s], users=u))
+            points.append({"senders": senders, "members": members, "run": run})
+            print(f"{senders} groups of {members}: {run['rate']:,.0f} sends/s, {run['rate'] * (members + 1):,.0f} copies/s", flush=True)
     return points

@@ -29,8 +29,10 @@ BEGIN
         IF NOT parley.is_as_sent(there.content, there.extra, argument ->> 'content', argument -> 'extra') THEN
             RETURN '{"status": "client-message-id-reused"}';
         END IF;
-        RETURN jsonb_build_object('status', 'duplicate', 'messageId', there.message_id::text, 'version', there.version,
-                                  'owes', {shard}.group_still_owes(mailbox_id, there.version));
+        -- The version that the send took: an edit has raised the message's.
+        sent := there.message_id >> 1;
+        RETURN jsonb_build_object('status', 'duplicate', 'messageId', there.message_id::text, 'version', sent,
+                                  'owes', {shard}.group_still_owes(mailbox_id, sent));
     ELSIF NOT EXISTS (SELECT FROM {shard}.group_member g
                       WHERE g.group_id = mailbox_id AND g.user_id = sender AND g.until_id IS NULL) THEN
         RETURN '{"status": "conversation-not-found"}';

@@ -15,27 +15,35 @@ CREATE OR REPLACE FUNCTION {shard}.set_group_view(peer bigint, state jsonb, memb
     SET enable_sort = off
 AS $$
 DECLARE
-    staying bigint[] := ARRAY(SELECT m.id::bigint FROM jsonb_array_elements_text(members) AS m (id)
-                              WHERE state -> 'memberIds' ? m.id);
+    mailbox_ids bigint[] := ARRAY(SELECT m.id::bigint FROM jsonb_array_elements_text(members) AS m (id));
+    here bigint := (mailbox_ids[1] >> 50) << 50;
+    current_ids bigint[] := ARRAY(SELECT m.id::bigint FROM jsonb_array_elements_text(state -> 'memberIds') AS m (id));
+    staying bigint[];
+    leaving bigint[];
+    is_newer boolean;
 BEGIN
     INSERT INTO {shard}.group_view AS v (shard_id, group_id, revision, member_ids, view, hidden_view)
-    VALUES (((members ->> 0)::bigint >> 50) << 50, peer, (state ->> 'revision')::bigint,
-            ARRAY(SELECT m.id::bigint FROM jsonb_array_elements_text(state -> 'memberIds') AS m (id)),
-            state ->> 'view', state ->> 'hiddenView')
+    VALUES (here, peer, (state ->> 'revision')::bigint, current_ids, state ->> 'view', state ->> 'hiddenView')
     ON CONFLICT (shard_id, group_id) DO UPDATE
     SET revision = excluded.revision, member_ids = excluded.member_ids, view = excluded.view,
         hidden_view = excluded.hidden_view
     WHERE v.revision < excluded.revision;
-    IF NOT FOUND THEN
+    is_newer := FOUND;
+    -- Word of who has left may come after later word.
+    IF NOT is_newer THEN
+        SELECT v.member_ids INTO current_ids FROM {shard}.group_view v WHERE v.shard_id = here AND v.group_id = peer;
+    END IF;
+    leaving := ARRAY(SELECT m.id FROM unnest(mailbox_ids) AS m (id) EXCEPT SELECT c.id FROM unnest(current_ids) AS c (id));
+    IF cardinality(leaving) > 0 THEN
+        DELETE FROM {shard}.membership s WHERE s.user_id = ANY (leaving) AND s.group_id = peer;
+    END IF;
+    IF NOT is_newer THEN
         RETURN false;
     END IF;
+    staying := ARRAY(SELECT m.id FROM unnest(mailbox_ids) AS m (id) INTERSECT SELECT c.id FROM unnest(current_ids) AS c (id));
     INSERT INTO {shard}.membership (user_id, group_id)
     SELECT s.user_id, peer FROM unnest(staying) AS s (user_id)
     ON CONFLICT DO NOTHING;
-    DELETE FROM {shard}.membership s
-    WHERE s.user_id = ANY (ARRAY(SELECT m.id::bigint FROM jsonb_array_elements_text(members) AS m (id)
-                                 WHERE NOT state -> 'memberIds' ? m.id))
-          AND s.group_id = peer;
     -- The least of the others: of who has come least far themselves, the second.
     UPDATE {shard}.conversation c
     SET peer_read_up_to = CASE

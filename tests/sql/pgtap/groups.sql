@@ -193,6 +193,32 @@ DELETE FROM parley.change_outbox;
 SELECT is(pg_temp.status('group_leave', grp, jsonb_build_object('actorId', bob::text, 'userId', test.id(2, 1)::text)), 'done', 'who is removed') FROM ids;
 DELETE FROM parley.change_outbox WHERE target_id >> 50 = 2;
 SELECT pg_temp.deliver() \g /dev/null
+-- Retries: beside the first try in one batch, and of what was edited meanwhile.
+SELECT results_eq($$SELECT w.number, count(*) FROM ids, LATERAL (SELECT jsonb_build_object('senderId', ann::text, 'clientMessageId', 'twice', 'content', 'twice', 'timestamp', 1)::text AS sent) s,
+                        parley.write_changes(ARRAY['group_send', 'group_send'], ARRAY[grp, grp], ARRAY[sent, sent], ARRAY[0::bigint, 0]) w
+                    WHERE w.part = 'o' GROUP BY 1 ORDER BY 1$$,
+                  $$VALUES (1, 3::bigint), (2, 3::bigint)$$, 'what is sent twice in a batch is owed to both who ask');
+SELECT is((SELECT count(*)::integer FROM parley.change_outbox), 3, 'once');
+SELECT is(pg_temp.status('group_edit', grp, jsonb_build_object('actorId', ann::text, 'messageId', o.version * 2, 'content', 'edited', 'timestamp', 1)), 'done', 'it is edited')
+FROM ids, (SELECT DISTINCT version FROM parley.change_outbox) o;
+SELECT results_eq($$SELECT w.kind, w.version * 2 FROM ids, parley.write_changes(ARRAY['group_send'], ARRAY[grp],
+                        ARRAY[jsonb_build_object('senderId', ann::text, 'clientMessageId', 'twice', 'content', 'twice', 'timestamp', 1)::text], ARRAY[grp]) w
+                    WHERE w.part = 'o'$$,
+                  $$SELECT 'group_message', message_id FROM ids, generate_series(1, 3), parley.message WHERE user_id = grp AND client_message_id = 'twice'$$,
+                  'a retry then still owes the copies');
+SELECT pg_temp.deliver(true) \g /dev/null
+-- Two changes of the group itself, the later one first, in one batch: cat leaves, whose shard is bob's, and it has another name.
+SELECT pg_temp.status('group_join', grp, jsonb_build_object('actorId', bob::text, 'userIds', pg_temp.ids(cat), 'maxMembers', 4)) FROM ids \g /dev/null
+SELECT pg_temp.deliver() \g /dev/null
+SELECT is((SELECT count(*)::integer FROM ids, parley.membership WHERE user_id = cat), 1, 'cat is back');
+SELECT pg_temp.status('group_leave', grp, jsonb_build_object('actorId', cat::text, 'userId', cat::text)),
+       pg_temp.status('group_name', grp, jsonb_build_object('actorId', bob::text, 'name', 'Tour')) FROM ids \g /dev/null
+SELECT is(array_agg(DISTINCT w.kind), '{done}', 'made in the wrong order')
+FROM (SELECT array_agg(kind ORDER BY version DESC) AS kinds, array_agg(target_id ORDER BY version DESC) AS targets,
+             array_agg(argument::text ORDER BY version DESC) AS arguments, count(*)::integer AS n FROM parley.change_outbox) o,
+     parley.write_changes(kinds, targets, arguments, array_fill(0::bigint, ARRAY[n])) w WHERE w.part = 'r';
+SELECT is_empty('SELECT FROM ids, parley.membership WHERE user_id = cat', 'leave nothing of who has left');
+DELETE FROM parley.change_outbox;
 -- A receipt may be ahead of what comes late.
 CREATE TEMP TABLE ahead AS SELECT (pg_temp.send(ann, 'u1', 'one') ->> 'messageId')::bigint AS one, pg_temp.send(ann, 'u2', 'two') AS two FROM ids;
 UPDATE parley.conversation SET read_up_to = one, unread_count = 0 FROM ids, ahead WHERE user_id = bob AND peer_id = grp;
