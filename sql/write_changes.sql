@@ -144,16 +144,17 @@ BEGIN
         stored := parley.write_group_messages(ARRAY(SELECT debts[d.n] -> 'argument' FROM unnest(near_debts) AS d (n)),
                                               near_ids, parley.mailbox_versions(near_ids));
         near_debts := ARRAY(SELECT d.n FROM unnest(near_debts, stored.made) AS d (n, made) WHERE d.made);
+        raised_ids := raised_ids || stored.changed_ids;
+        raised_versions := raised_versions || stored.changed_versions;
     END IF;
 
+    -- Which versions the mailboxes have now: of a send the group's is known, other changes may have raised any that they name.
     touched_ids := ARRAY(
         SELECT DISTINCT t.id
-        FROM (SELECT unnest(near_ids) UNION ALL
-              SELECT unnest(ARRAY[c.id, c.companion]
-                            || ARRAY(SELECT m.id::bigint FROM jsonb_array_elements_text(c.argument -> 'members') AS m (id)))
-              FROM unnest(kinds, mailbox_ids, companions, given) AS c (kind, id, companion, argument)
-              WHERE c.kind <> 'group_message' OR c.argument ? 'state') AS t (id)
-        WHERE t.id > 0);
+        FROM unnest(kinds, mailbox_ids, companions, given) AS c (kind, id, companion, argument),
+             unnest(ARRAY[c.id, c.companion]
+                    || ARRAY(SELECT m.id::bigint FROM jsonb_array_elements_text(c.argument -> 'members') AS m (id))) AS t (id)
+        WHERE t.id > 0 AND c.kind <> 'group_send' AND (c.kind <> 'group_message' OR c.argument ? 'state'));
     FOR shard IN
         SELECT parley.shard_schema(min(t.id)) AS name, array_agg(t.id) AS ids
         FROM unnest(touched_ids) AS t (id) GROUP BY t.id >> 50
@@ -191,7 +192,10 @@ BEGIN
     UNION ALL
     SELECT 0, 'w', v.id, max(v.before), greatest(max(v.after), max(v.before) + 1), NULL, NULL, NULL, NULL
     FROM (SELECT l.id, l.before, NULL::bigint AS after FROM unnest(locked_ids, before) AS l (id, before)
-          UNION ALL SELECT r.id, NULL, r.version FROM unnest(raised_ids, raised_versions) AS r (id, version)) v
+          UNION ALL SELECT r.id, NULL, r.version FROM unnest(raised_ids, raised_versions) AS r (id, version)
+          UNION ALL SELECT a.mailbox_id, NULL, (a.answer ->> 'version')::bigint
+                    FROM unnest(answers, mailbox_ids, kinds) AS a (answer, mailbox_id, kind)
+                    WHERE a.kind = 'group_send' AND a.answer ->> 'status' = 'done') v
     GROUP BY v.id HAVING max(v.after) <> max(v.before);
 END
 $$;

@@ -21,8 +21,9 @@ enum column {
     COLUMN_DETAIL,
 };
 
-/* A member's id in an argument stands for a few rows. */
+/* Of an argument, and of one that is for members, each of whom weighs as much as a row. */
 #define BYTES_PER_ROW 32
+#define BYTES_PER_ROW_OF_MEMBERS 1024
 /* What changes or returns more than its argument says: a slice of a job, and what owes the state of
  * a group to each shard of its members. */
 static const struct {
@@ -38,11 +39,31 @@ static pl_change_t *at(pl_op_t *const *ops, size_t i)
     return H2O_STRUCT_FROM_MEMBER(pl_change_t, op, ops[i]);
 }
 
+/* How many `members` the argument has. As PostgreSQL writes it; in a string its quotes would be
+ * escaped. */
+static size_t count_members(const pl_change_t *change)
+{
+    static const char key[] = "\"members\": [\"";
+    const char *end = change->argument + change->argument_len;
+    const char *member = memmem(change->argument, change->argument_len, key, sizeof(key) - 1);
+    size_t count = 0;
+
+    if (member == NULL)
+        return 0;
+    for (const char *at = member; at < end && *at != ']'; at++)
+        count += *at == ',';
+    return count + 1;
+}
+
 void pl_change_init(pl_change_t *change)
 {
+    size_t members = count_members(change);
+
     change->op.kind = &pl_change_kind;
     change->op.shard = (int)pl_id_shard(change->mailbox_id);
-    change->op.weight = 1 + change->argument_len / BYTES_PER_ROW;
+    change->op.weight = 1 + members +
+                        change->argument_len /
+                            (members > 0 ? BYTES_PER_ROW_OF_MEMBERS : BYTES_PER_ROW);
     for (size_t i = 0; i < sizeof(heavy) / sizeof(heavy[0]); i++)
         if (strcmp(change->kind, heavy[i].kind) == 0)
             change->op.weight += heavy[i].rows;

@@ -105,6 +105,34 @@ static void test_what_is_sent(void **state)
     pl_params_dispose(&params);
 }
 
+/* By which batches are bounded: what is for members by their number, a job's slice by its own. */
+static void test_weights(void **state)
+{
+    (void)state;
+    static char large[2048];
+    static const struct {
+        const char *kind, *argument;
+        size_t weight;
+    } cases[] = {
+        {"settings", "{}", 1},
+        {"message", large, 1 + (sizeof(large) - 1) / 32},
+        {"group_message", "{\"content\": \"\\\"members\\\": [\\\"1\\\",\\\"2\\\"]\"}", 2},
+        {"group_message", "{\"members\": [\"1\"]}", 2},
+        {"group_view", "{\"a\": [1, 2], \"members\": [\"1\", \"2\", \"3\"], \"x\": [1, 2]}", 4},
+        {"erase_slice", "{}", 1001},
+    };
+
+    memset(large, 'x', sizeof(large) - 1);
+    for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
+        pl_change_t change = {.mailbox_id = BOB,
+                              .kind = cases[i].kind,
+                              .argument = cases[i].argument,
+                              .argument_len = strlen(cases[i].argument)};
+        pl_change_init(&change);
+        assert_int_equal(change.op.weight, cases[i].weight);
+    }
+}
+
 static void test_each_gets_its_own(void **state)
 {
     (void)state;
@@ -205,9 +233,8 @@ static void test_who_waits_is_told(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_what_is_sent),
-        cmocka_unit_test(test_each_gets_its_own),
-        cmocka_unit_test(test_decoded_again),
+        cmocka_unit_test(test_what_is_sent),      cmocka_unit_test(test_weights),
+        cmocka_unit_test(test_each_gets_its_own), cmocka_unit_test(test_decoded_again),
         cmocka_unit_test(test_who_waits_is_told),
     };
     return RUN_TESTS(tests);
