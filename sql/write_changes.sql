@@ -55,12 +55,13 @@ DECLARE
     owing jsonb[];
     owed jsonb;
     place bigint;
-    -- Element by element what is owed, by which change, and its key; and which of them are messages to near members.
+    -- Element by element what is owed, by which change, its key, and whether it is still; and which are messages to near members.
     debts jsonb[] := '{}';
     debtors integer[] := '{}';
     debt_mailboxes bigint[] := '{}';
     debt_versions bigint[] := '{}';
     debt_ordinals bigint[] := '{}';
+    debt_is_open boolean[] := '{}';
     near_debts integer[] := '{}';
     raised_ids bigint[];
     raised_versions bigint[];
@@ -131,6 +132,7 @@ BEGIN
                     || coalesce((owing[n] ->> 'mailbox')::bigint, CASE n WHEN 1 THEN mailbox_ids[i] ELSE companions[i] END);
                 debt_versions := debt_versions || (owing[n] ->> 'version')::bigint;
                 debt_ordinals := debt_ordinals || place;
+                debt_is_open := debt_is_open || true;
                 IF companions[i] = mailbox_ids[i] AND NOT owed ? 'ordinal'
                    AND near ?& ARRAY(SELECT jsonb_array_elements_text(owed #> '{argument,members}'))
                    AND jsonb_array_length(owed #> '{argument,members}') <= copies_left THEN
@@ -143,7 +145,9 @@ BEGIN
     IF cardinality(near_debts) > 0 THEN
         stored := parley.write_group_messages(ARRAY(SELECT debts[d.n] -> 'argument' FROM unnest(near_debts) AS d (n)),
                                               near_ids, parley.mailbox_versions(near_ids));
-        near_debts := ARRAY(SELECT d.n FROM unnest(near_debts, stored.made) AS d (n, made) WHERE d.made);
+        FOR i IN 1 .. cardinality(near_debts) LOOP
+            debt_is_open[near_debts[i]] := NOT stored.made[i];
+        END LOOP;
         raised_ids := raised_ids || stored.changed_ids;
         raised_versions := raised_versions || stored.changed_versions;
     END IF;
@@ -169,21 +173,26 @@ BEGIN
         WITH debt AS MATERIALIZED (
             SELECT d.number, d.mailbox_id, d.version, d.ordinal, (d.owed ->> 'mailbox')::bigint AS target_id,
                    d.owed ->> 'kind' AS kind, d.owed -> 'argument' AS argument
-            FROM unnest(debts, debtors, debt_mailboxes, debt_versions, debt_ordinals) WITH ORDINALITY
-                 AS d (owed, number, mailbox_id, version, ordinal, n)
-            WHERE d.n <> ALL (near_debts)
+            FROM unnest(debts, debtors, debt_mailboxes, debt_versions, debt_ordinals, debt_is_open)
+                 AS d (owed, number, mailbox_id, version, ordinal, is_open)
+            WHERE d.is_open
         ),
         kept AS (
             INSERT INTO parley.change_outbox (mailbox_id, version, ordinal, target_id, kind, argument)
             SELECT d.mailbox_id, d.version, d.ordinal, d.target_id, d.kind, d.argument FROM debt d
             ON CONFLICT DO NOTHING
+        ),
+        duplicate AS MATERIALIZED (
+            SELECT a.n::integer AS number, coalesce((a.answer ->> 'mailbox')::bigint, a.mailbox_id) AS mailbox_id,
+                   (a.answer ->> 'version')::bigint AS version
+            FROM unnest(answers, mailbox_ids) WITH ORDINALITY AS a (answer, mailbox_id, n)
+            WHERE (a.answer ->> 'status' = 'duplicate' OR (a.answer -> 'isDuplicate')::boolean) AND a.n <> ALL (debtors)
         )
-        SELECT a.n::integer, 'o'::"char", d.mailbox_id, NULL::bigint, d.version, d.ordinal, d.target_id, d.kind, d.argument::text
+        SELECT o.number, 'o'::"char", d.mailbox_id, NULL::bigint, d.version, d.ordinal, d.target_id, d.kind, d.argument::text
         FROM debt d
-             JOIN unnest(answers, mailbox_ids) WITH ORDINALITY AS a (answer, mailbox_id, n)
-                 ON a.n = d.number
-                    OR (a.n > d.number AND (a.answer ->> 'version')::bigint = d.version
-                        AND coalesce((a.answer ->> 'mailbox')::bigint, a.mailbox_id) = d.mailbox_id);
+             CROSS JOIN LATERAL (SELECT d.number UNION ALL
+                                 SELECT c.number FROM duplicate c
+                                 WHERE c.mailbox_id = d.mailbox_id AND c.version = d.version) AS o (number);
     END IF;
     RETURN QUERY
     SELECT a.n::integer, 'r'::"char", a.mailbox_id, NULL::bigint, NULL::bigint, NULL::bigint, NULL::bigint, a.answer ->> 'status',
