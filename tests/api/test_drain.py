@@ -10,6 +10,7 @@ import urllib.request
 
 import pytest
 
+from harness import metrics
 from harness.client import Api
 from harness.h1conn import H1Connection
 from harness.h2conn import ConnectionEnded, H2Connection, StreamReset
@@ -122,7 +123,7 @@ def test_what_has_not_begun_is_refused(server, stack, contract, alice):
     with stack.mailboxes_held(alice):
         for connection, target in zip(connections, targets):
             connection.send(connection.encode("GET", target, [("Authorization", f"Bearer {alice.token}")]))
-        time.sleep(0.5)
+        metrics.wait_for(server.admin_url, "parley_push_waiters", lambda value: value == len(targets), 4 * SLOWNESS)
         assert server.terminate()[0] == 0
     for connection, target in zip(connections, targets):
         assert contract.check("GET", target, *connection.read_response())["code"] == "shutting-down"

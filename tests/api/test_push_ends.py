@@ -76,7 +76,7 @@ def test_vanished_h2_client_is_noticed(server, alice, target, way):
 @pytest.mark.own_server
 def test_client_that_vanishes_before_its_stream_has_begun(stack, alice, bob):
     """While its cursor is read, over each protocol and by each way to go, and heartbeats pass."""
-    server = Parleyd(stack, {"push": {"heartbeat": 1}}).start()
+    server = Parleyd(stack, {"push": {"heartbeat": 1}, "lanes": {"request_deadline": 60}}).start()
     target = f"/v1/updates/stream?presence={bob.id}"
     headers = [("authorization", f"Bearer {alice.token}")]
 
