@@ -193,6 +193,24 @@ def change(session, *changes):
     return [status for _, status in session.run(CHANGE, *(list(column) for column in zip(*changes)))]
 
 
+def changes_beside_sends(lanes, users, batches, changes_of):
+    """Every second lane sends between the users, 12 at once; the others make changes_of(chance, a name of the batch). Gives the changes'
+    statuses."""
+    def work(number):
+        chance, statuses = random.Random(number), set()
+        for batch in range(batches):
+            if number % 2:
+                pairs = [chance.sample(users, 2) for _ in range(12)]
+                write(lanes[number], *[deliver(recipient, sender, f"{number}.{batch}.{i}", copy_mode=1)
+                                       for i, (recipient, sender) in enumerate(pairs)])
+            else:
+                statuses |= set(change(lanes[number], *changes_of(chance, f"{number}.{batch}")))
+        return statuses
+
+    with concurrent.futures.ThreadPoolExecutor(len(lanes)) as threads:
+        return set().union(*[done.result(60) for done in [threads.submit(work, number) for number in range(len(lanes))]])
+
+
 def test_sends_and_changes_do_not_deadlock(sessions, admin):
     """Batches of both over the same mailboxes, each in an order of its own: both copies of all end equal."""
     users = [user_id(shard, n) for shard in (0, 3) for n in range(1, 5)]
@@ -203,24 +221,13 @@ def test_sends_and_changes_do_not_deadlock(sessions, admin):
             if recipient != sender:
                 known.append((recipient, sender, write_one(lanes[0], deliver(recipient, sender, f"{i}.{j}", copy_mode=1)).message_id))
 
-    def work(number):
-        chance = random.Random(number)
-        for batch in range(40):
-            if number % 2:
-                pairs = [chance.sample(users, 2) for _ in range(12)]
-                write(lanes[number], *[deliver(recipient, sender, f"{number}.{batch}.{i}", copy_mode=1)
-                                       for i, (recipient, sender) in enumerate(pairs)])
-                continue
-            changes = []
-            for recipient, sender, message_id in chance.sample(known, 12):
-                actor, other = (recipient, sender) if chance.random() < 0.5 else (sender, recipient)
-                changes.append(chance.choice((edit(recipient, sender, message_id, f"{number}.{batch}"),
-                                              react(actor, other, message_id, chance.choice("ab"), chance.random() < 0.5))))
-            assert set(change(lanes[number], *changes)) == {"done"}
+    def edits_and_reactions(chance, batch):
+        for recipient, sender, message_id in chance.sample(known, 12):
+            actor, other = (recipient, sender) if chance.random() < 0.5 else (sender, recipient)
+            yield chance.choice((edit(recipient, sender, message_id, batch),
+                                 react(actor, other, message_id, chance.choice("ab"), chance.random() < 0.5)))
 
-    with concurrent.futures.ThreadPoolExecutor(len(lanes)) as threads:
-        for done in [threads.submit(work, number) for number in range(len(lanes))]:
-            done.result(60)
+    assert changes_beside_sends(lanes, users, 40, edits_and_reactions) == {"done"}
     assert admin.value("SELECT count(*) FROM parley.change_outbox") == 0
     assert admin.run("""SELECT o.user_id, o.message_id FROM parley.message o JOIN parley.message s
                             ON s.user_id = o.peer_id AND s.peer_id = o.user_id AND s.message_id = o.message_id
@@ -250,25 +257,14 @@ def test_sends_to_groups_and_users_do_not_deadlock(sessions, admin):
     def send(group, sender, key):
         return "group_send", group, json.dumps({"senderId": str(sender), "clientMessageId": key, "content": key, "timestamp": 1}), group
 
-    def work(number):
-        chance = random.Random(number)
-        for batch in range(30):
-            if number % 2:
-                pairs = [chance.sample(users, 2) for _ in range(12)]
-                write(lanes[number], *[deliver(recipient, sender, f"{number}.{batch}.{i}", copy_mode=1)
-                                       for i, (recipient, sender) in enumerate(pairs)])
-                continue
-            changes = []
-            for i in range(8):
-                group = chance.choice(list(groups))
-                member = chance.choice(groups[group])
-                changes.append(send(group, member, f"{number}.{batch}.{i}") if i % 4 else (
-                    "receipt", member, json.dumps({"peerId": str(group), "readUpTo": "1"}), group))
-            assert set(change(lanes[number], *changes)) <= {"done", "message-not-found"}
+    def sends_and_receipts(chance, batch):
+        for i in range(8):
+            group = chance.choice(list(groups))
+            member = chance.choice(groups[group])
+            yield send(group, member, f"{batch}.{i}") if i % 4 else (
+                "receipt", member, json.dumps({"peerId": str(group), "readUpTo": "1"}), group)
 
-    with concurrent.futures.ThreadPoolExecutor(len(lanes)) as threads:
-        for done in [threads.submit(work, number) for number in range(len(lanes))]:
-            done.result(60)
+    assert changes_beside_sends(lanes, users, 30, sends_and_receipts) <= {"done", "message-not-found"}
     assert admin.value("SELECT count(*) FROM parley.change_outbox WHERE kind = 'group_message'") == 0
     sent = "SELECT array_agg(message_id ORDER BY {}) FROM parley.message WHERE user_id = %s AND {}"
     for group, members in groups.items():
