@@ -83,7 +83,7 @@ static void on_setup_ostream(h2o_filter_t *self, h2o_req_t *req, h2o_ostream_t *
         pl_reply_add_header(req, "cache-control", "no-store");
         pl_reply_add_header(req, "x-request-id", id);
         if (req->res.status == 503)
-            pl_reply_add_header(req, "retry-after", "1");
+            pl_reply_add_header(req, "retry-after", H2O_TO_STR(PL_RETRY_AFTER_S));
         slot = &replacement->super.next;
     }
     h2o_setup_next_ostream(req, slot);

@@ -18,9 +18,6 @@ static const struct {
 #undef X
 };
 
-/* Seconds after which a refused client may come again. */
-#define RETRY_AFTER_S 1
-
 const char *pl_problem_code(pl_problem_t problem)
 {
     return problems[problem].code;
@@ -120,7 +117,7 @@ static void send_problem(pl_request_t *request, pl_problem_t problem, const char
     reply->status = status;
     reply->content_type = "application/problem+json";
     if ((status == 429 || status == 503) && reply->retry_after_s == 0)
-        reply->retry_after_s = RETRY_AFTER_S;
+        reply->retry_after_s = PL_RETRY_AFTER_S;
     if (problem == PL_PROBLEM_UNAUTHENTICATED || problem == PL_PROBLEM_INVALID_CREDENTIALS)
         reply->www_authenticate = "Bearer realm=\"parley\"";
     else if (problem == PL_PROBLEM_INVALID_TOKEN)

@@ -11,8 +11,10 @@
 #include "base/error.h"
 #include "http/request.h"
 
-/* X(NAME, "code", status, "title"). A 429 or 503 carries Retry-After: 1 unless the caller says
- * otherwise. */
+/* Seconds after which a refused client may come again, unless the caller says otherwise. */
+#define PL_RETRY_AFTER_S 1
+
+/* X(NAME, "code", status, "title"). A 429 or 503 carries Retry-After. */
 #define PL_PROBLEMS(X)                                                                             \
     X(MALFORMED_REQUEST, "malformed-request", 400, "The request is malformed")                     \
     X(INVALID_JSON, "invalid-json", 400, "The body is not acceptable JSON")                        \
