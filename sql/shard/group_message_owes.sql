@@ -2,7 +2,7 @@
 --
 -- mailbox_id  of the group
 -- message     its id, above all before
--- argument    of change_group_message
+-- argument    of write_group_messages, without members; state, where it is a system message
 -- Result: for write_changes. Where a member of the shard was there before, the change says which message comes right before this one
 -- (`after`), and whose mailbox shows whether that has come (`witness`): so what comes late does not come in another order.
 CREATE OR REPLACE FUNCTION {shard}.group_message_owes(mailbox_id bigint, message bigint, argument jsonb)

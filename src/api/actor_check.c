@@ -39,3 +39,11 @@ bool pl_actor_check_start(pl_api_t *api, pl_actor_check_t *check)
     pl_timer_arm(api->copy_timeouts, &check->timeout);
     return false;
 }
+
+void pl_actor_check_refuse(const pl_actor_check_t *check, pl_request_t *request)
+{
+    if (check->result == PL_ACTOR_OVERLOADED)
+        pl_api_reply_overloaded(request);
+    else
+        pl_api_reply_no_caller(request);
+}

@@ -39,4 +39,7 @@ struct pl_actor_check {
 /* True: the answer is there already and on_done will not run. False: on_done will. */
 bool pl_actor_check_start(pl_api_t *api, pl_actor_check_t *check) PL_MUST_USE;
 
+/* Answers the request of a caller who is not believed. */
+void pl_actor_check_refuse(const pl_actor_check_t *check, pl_request_t *request);
+
 #endif

@@ -249,10 +249,7 @@ static void on_actor_checked(flow_t *flow)
         submit_first(flow);
         return;
     }
-    if (flow->actor_check.result == PL_ACTOR_OVERLOADED)
-        pl_api_reply_overloaded(flow->request);
-    else
-        pl_api_reply_no_caller(flow->request);
+    pl_actor_check_refuse(&flow->actor_check, flow->request);
     flow_destroy(flow);
 }
 

@@ -136,6 +136,11 @@ void pl_api_reply_overloaded(pl_request_t *request)
     pl_problem_reply(request, PL_PROBLEM_OVERLOADED, "A queue is full. Nothing has changed.");
 }
 
+void pl_api_reply_shutting_down(pl_request_t *request)
+{
+    pl_problem_reply(request, PL_PROBLEM_SHUTTING_DOWN, "The server is shutting down.");
+}
+
 void pl_api_reply_error(pl_request_t *request, enum pl_error_code code)
 {
     pl_error_t error;

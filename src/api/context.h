@@ -115,6 +115,7 @@ void pl_api_reply_no_caller(pl_request_t *request);
 
 /* For an operation that a lane did not take. */
 void pl_api_reply_overloaded(pl_request_t *request);
+void pl_api_reply_shutting_down(pl_request_t *request);
 
 /* For what failed below, a check of a user say. */
 void pl_api_reply_error(pl_request_t *request, enum pl_error_code code);

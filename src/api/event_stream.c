@@ -321,7 +321,7 @@ void pl_event_stream_drain(pl_updates_t *updates)
         if (events->stream != NULL) {
             end(events);
         } else {
-            pl_updates_reply_shutting_down(events->request);
+            pl_api_reply_shutting_down(events->request);
             destroy(events);
         }
     }

@@ -200,10 +200,7 @@ static void on_caller_checked(work_t *work)
         go_on(work);
         return;
     }
-    if (work->caller_check.result == PL_ACTOR_OVERLOADED)
-        pl_api_reply_overloaded(work->request);
-    else
-        pl_api_reply_no_caller(work->request);
+    pl_actor_check_refuse(&work->caller_check, work->request);
     work_destroy(work);
 }
 

@@ -2,6 +2,7 @@
 
 #include <string.h>
 
+#include "api/context.h"
 #include "http/problem.h"
 
 static void on_result(pl_task_t *task)
@@ -33,7 +34,7 @@ int pl_password_work_verify(pl_password_work_t *work, pl_password_pool_t *pool,
 void pl_password_work_reply_failure(pl_request_t *request, const pl_password_job_t *job)
 {
     if (job->result == PL_PASSWORD_CANCELLED) {
-        pl_problem_reply(request, PL_PROBLEM_SHUTTING_DOWN, "The server is shutting down.");
+        pl_api_reply_shutting_down(request);
     } else {
         pl_problem_reply(request, PL_PROBLEM_OVERLOADED,
                          "Memory for the password's hash could not be had. Nothing has changed.");

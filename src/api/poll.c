@@ -60,7 +60,7 @@ static void reply_empty(poll_t *poll)
 
     if (cursor == PL_FOLLOW_FROM_NOW) {
         if (poll->updates->draining)
-            pl_updates_reply_shutting_down(poll->request);
+            pl_api_reply_shutting_down(poll->request);
         else
             pl_updates_reply_error(poll->request, PL_ERROR_UNAVAILABLE);
         poll_end(poll);

@@ -57,7 +57,7 @@ bool pl_updates_admit(const pl_updates_t *updates, pl_request_t *request)
     if (pl_api_caller(updates->api, request) == 0)
         return false;
     if (updates->draining)
-        pl_updates_reply_shutting_down(request);
+        pl_api_reply_shutting_down(request);
     return !updates->draining;
 }
 
@@ -84,11 +84,6 @@ void pl_updates_reply_error(pl_request_t *request, enum pl_error_code error)
                          error == PL_ERROR_OUTCOME_UNKNOWN ? PL_PROBLEM_UNAVAILABLE
                                                            : pl_problem_of_error(error),
                          "The updates could not be read. Try again.");
-}
-
-void pl_updates_reply_shutting_down(pl_request_t *request)
-{
-    pl_problem_reply(request, PL_PROBLEM_SHUTTING_DOWN, "The server is shutting down.");
 }
 
 void pl_updates_reply_too_many(pl_request_t *request)

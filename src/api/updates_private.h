@@ -33,7 +33,6 @@ void pl_updates_leave(const pl_updates_t *updates, int64_t user_id);
 /* Answers for a follower that could not be created or has failed. */
 void pl_updates_reply_error(pl_request_t *request, enum pl_error_code error);
 void pl_updates_reply_too_many(pl_request_t *request);
-void pl_updates_reply_shutting_down(pl_request_t *request);
 
 /* A Delta without changes. */
 void pl_empty_delta_to_json(pl_buffer_t *out, int64_t cursor);
