@@ -81,10 +81,9 @@ static void lose(pl_load_conn_t *conn)
     bool answered = conn->ends;
 
     close_conn(conn);
-    for (uint32_t i = 0; i < conn->slot_count; i++) {
+    for (uint32_t i = 0; i < conn->slot_count; i++)
         if (conn->slots[i].in_flight)
             lost[count++] = &conn->slots[i];
-    }
     if (conn->group->reopens)
         open_conn(conn);
     for (uint32_t i = 0; i < count; i++)

@@ -92,10 +92,9 @@ static void wait_for_input(int64_t until_us)
     struct pollfd input = {.fd = STDIN_FILENO, .events = POLLIN};
     char ignored[256];
 
-    while (!pl_load_is_stopped() && pl_clock_monotonic_us() < until_us) {
+    while (!pl_load_is_stopped() && pl_clock_monotonic_us() < until_us)
         if (poll(&input, 1, 100) > 0 && read(STDIN_FILENO, ignored, sizeof(ignored)) <= 0)
             pl_load_stop();
-    }
 }
 
 static int64_t cpu_us(void)

@@ -92,10 +92,9 @@ static pl_load_kind_t parse_kind(struct argp_state *state, const char *value)
         [PL_LOAD_PRESENCE] = "presence", [PL_LOAD_GROUPS] = "groups",
     };
 
-    for (size_t i = 0; i < sizeof(names) / sizeof(names[0]); i++) {
+    for (size_t i = 0; i < sizeof(names) / sizeof(names[0]); i++)
         if (strcmp(value, names[i]) == 0)
             return (pl_load_kind_t)i;
-    }
     argp_error(state, "there is no kind '%s'", value);
     return PL_LOAD_SEND;
 }

@@ -144,10 +144,9 @@ void pl_load_requests_init(pl_load_requests_t *requests, const pl_load_options_t
     };
     for (uint32_t i = 0; i < connections; i++)
         requests->conns[i] = pl_load_conn_create(&requests->group, options->streams);
-    for (uint32_t slot = 0; slot < options->streams; slot++) {
+    for (uint32_t slot = 0; slot < options->streams; slot++)
         for (uint32_t i = 0; i < connections; i++)
             push_idle(requests, &requests->conns[i]->slots[slot]);
-    }
 }
 
 void pl_load_requests_dispose(pl_load_requests_t *requests)

@@ -10,9 +10,8 @@ static void decode_username(pl_account_input_t *input, pl_refusal_t *refusal)
     size_t len;
 
     if (pl_body_text(input->json, "username", true, &text, &len, refusal) &&
-        pl_username_normalise(text, len, input->username) != 0) {
+        pl_username_normalise(text, len, input->username) != 0)
         pl_body_wrong(refusal, "username", "must be 3 to 64 of a-z 0-9 . _ -");
-    }
 }
 
 static void decode_display_name(const pl_json_t *json, const char **name_r, size_t *len_r,
@@ -20,22 +19,19 @@ static void decode_display_name(const pl_json_t *json, const char **name_r, size
 {
     size_t length;
 
-    if (!pl_body_text(json, "displayName", false, name_r, len_r, refusal)) {
+    if (!pl_body_text(json, "displayName", false, name_r, len_r, refusal))
         return;
-    }
     length = pl_utf8_length(*name_r, *len_r);
-    if (length == 0 || length > PL_DISPLAY_NAME_MAX) {
+    if (length == 0 || length > PL_DISPLAY_NAME_MAX)
         pl_body_wrong(refusal, "displayName", "must be 1 to %d characters", PL_DISPLAY_NAME_MAX);
-    }
 }
 
 static void decode_password(const pl_json_t *json, const char *key, bool required,
                             const char **password_r, size_t *len_r, pl_refusal_t *refusal)
 {
     if (pl_body_text(json, key, required, password_r, len_r, refusal) &&
-        (*len_r < PL_PASSWORD_MIN || *len_r > PL_PASSWORD_MAX)) {
+        (*len_r < PL_PASSWORD_MIN || *len_r > PL_PASSWORD_MAX))
         pl_body_wrong(refusal, key, "must be %d to %d bytes", PL_PASSWORD_MIN, PL_PASSWORD_MAX);
-    }
 }
 
 static int decode(const char *body, size_t len, bool is_login, pl_account_input_t *input,
@@ -43,13 +39,11 @@ static int decode(const char *body, size_t len, bool is_login, pl_account_input_
 {
     memset(input, 0, sizeof(*input));
     pl_refusal_init(refusal);
-    if (pl_body_parse(body, len, &input->json, refusal) != 0) {
+    if (pl_body_parse(body, len, &input->json, refusal) != 0)
         return -1;
-    }
     decode_username(input, refusal);
-    if (!is_login) {
+    if (!is_login)
         decode_display_name(input->json, &input->display_name, &input->display_name_len, refusal);
-    }
     decode_password(input->json, "password", is_login, &input->password, &input->password_len,
                     refusal);
     if (refusal->fields.count > 0) {
@@ -100,9 +94,8 @@ int pl_profile_input_decode(const char *body, size_t len, pl_profile_input_t *in
 {
     memset(input, 0, sizeof(*input));
     pl_refusal_init(refusal);
-    if (pl_body_parse(body, len, &input->json, refusal) != 0) {
+    if (pl_body_parse(body, len, &input->json, refusal) != 0)
         return -1;
-    }
     decode_profile(input, refusal);
     if (refusal->fields.count == 0 && !changes_something(input)) {
         pl_body_wrong(refusal, "displayName",

@@ -42,9 +42,8 @@ pl_page_cache_t *pl_page_cache_create(size_t size)
     pl_page_cache_t *cache = pl_calloc(1, sizeof(*cache));
     size_t buckets = 1;
 
-    while (buckets < size / BYTES_PER_BUCKET) {
+    while (buckets < size / BYTES_PER_BUCKET)
         buckets *= 2;
-    }
     cache->size = size;
     cache->mask = buckets - 1;
     cache->buckets = pl_calloc(buckets, sizeof(cache->buckets[0]));
@@ -90,9 +89,8 @@ static pl_cached_page_t **find(const pl_page_cache_t *cache, const pl_page_key_t
 {
     pl_cached_page_t **place = bucket_of(cache, key);
 
-    while (*place != NULL && memcmp(&(*place)->key, key, sizeof(*key)) != 0) {
+    while (*place != NULL && memcmp(&(*place)->key, key, sizeof(*key)) != 0)
         place = &(*place)->next;
-    }
     return place;
 }
 
@@ -124,9 +122,8 @@ static void drop(pl_page_cache_t *cache, pl_cached_page_t **place)
 
 void pl_page_cache_destroy(pl_page_cache_t **cache)
 {
-    while ((*cache)->oldest != NULL) {
+    while ((*cache)->oldest != NULL)
         drop(*cache, find(*cache, &(*cache)->oldest->key));
-    }
     free((*cache)->buckets);
     free(*cache);
     *cache = NULL;
@@ -137,12 +134,10 @@ void pl_page_cache_put(pl_page_cache_t *cache, pl_cached_page_t *page)
     pl_cached_page_t **place = find(cache, &page->key);
 
     pl_counter_add(misses, 1);
-    if (*place != NULL) {
+    if (*place != NULL)
         drop(cache, place);
-    }
-    if (cost_of(page) > cache->size / LARGEST_FRACTION) {
+    if (cost_of(page) > cache->size / LARGEST_FRACTION)
         return;
-    }
     while (cache->used + cost_of(page) > cache->size) {
         drop(cache, find(cache, &cache->oldest->key));
         pl_counter_add(evictions, 1);
@@ -166,9 +161,8 @@ pl_cached_page_t *pl_page_cache_get(pl_page_cache_t *cache, const pl_page_key_t 
 {
     pl_cached_page_t *page = *find(cache, key);
 
-    if (page == NULL || page->version != version) {
+    if (page == NULL || page->version != version)
         return NULL;
-    }
     pl_counter_add(hits, 1);
     unlink_use(cache, page);
     link_newest(cache, page);

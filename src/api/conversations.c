@@ -74,9 +74,8 @@ static void on_gone(pl_request_t *request, void *owner)
 {
     fetch_t *fetch = owner;
     (void)request;
-    if (fetch->is_reading) {
+    if (fetch->is_reading)
         fetch->page_read.op.abandoned = true;
-    }
 }
 
 static void submit(fetch_t *fetch, pl_lane_t *lane, pl_op_t *op, void (*on_done)(pl_op_t *op))
@@ -113,9 +112,8 @@ static bool reply_not_modified(pl_request_t *request, int64_t version)
     char etag[ETAG_SIZE];
 
     format_etag(etag, version);
-    if (!pl_request_has_etag(request, etag)) {
+    if (!pl_request_has_etag(request, etag))
         return false;
-    }
     pl_request_reply_not_modified(request, etag, PL_CACHE_REVALIDATE);
     return true;
 }
@@ -158,9 +156,8 @@ static void answer(fetch_t *fetch)
     if (pl_page_head(&fetch->page_read, &head)) {
         encode(&body, &fetch->page_read, &head, fetch->key.peer_id != 0);
         pl_cached_page_t *page = pl_cached_page_create(&fetch->key, head.version, &body);
-        if (is_cacheable(&fetch->key, head.version)) {
+        if (is_cacheable(&fetch->key, head.version))
             pl_page_cache_put(fetch->api->cache, page);
-        }
         reply_page(fetch->request, page);
     } else {
         pl_api_reply_no_caller(fetch->request);
@@ -228,9 +225,8 @@ static void check_peer(fetch_t *fetch)
     }
     fetch->peer_check.user_id = fetch->key.peer_id;
     fetch->peer_check.on_done = on_peer_read;
-    if (pl_user_check_start(fetch->api->user_checks, &fetch->peer_check)) {
+    if (pl_user_check_start(fetch->api->user_checks, &fetch->peer_check))
         on_peer_checked(fetch);
-    }
 }
 
 static void on_page_read(pl_op_t *op)
@@ -340,14 +336,11 @@ static int decode_query(pl_request_t *request, size_t count, int64_t default_siz
                                  &page_number) != 0 ||
         pl_request_query_integer(request, &parameters[SINCE], 0, TIMESTAMP_MAX, 0, &key->since) !=
             0 ||
-        pl_request_query_integer(request, &parameters[BEFORE], 1, INT64_MAX, 0, &key->before) !=
-            0) {
+        pl_request_query_integer(request, &parameters[BEFORE], 1, INT64_MAX, 0, &key->before) != 0)
         return -1;
-    }
     key->skip = (page_number - 1) * key->page_size;
-    if (key->skip > 0 || key->before > 0) {
+    if (key->skip > 0 || key->before > 0)
         key->since = 0;
-    }
     return 0;
 }
 
@@ -356,9 +349,8 @@ static void on_fetch_conversation(pl_request_t *request, void *worker)
     pl_api_t *api = worker;
     pl_page_key_t key = {.user_id = pl_api_caller(api, request)};
 
-    if (key.user_id != 0 && decode_query(request, BEFORE, CONVERSATIONS_DEFAULT, &key) == 0) {
+    if (key.user_id != 0 && decode_query(request, BEFORE, CONVERSATIONS_DEFAULT, &key) == 0)
         fetch_begin(fetch_create(api, request, &key));
-    }
 }
 
 static void on_fetch_messages(pl_request_t *request, void *worker)
@@ -366,9 +358,8 @@ static void on_fetch_messages(pl_request_t *request, void *worker)
     pl_api_t *api = worker;
     pl_page_key_t key = {.user_id = pl_api_caller(api, request)};
 
-    if (key.user_id == 0 || decode_query(request, PARAMETERS, MESSAGES_DEFAULT, &key) != 0) {
+    if (key.user_id == 0 || decode_query(request, PARAMETERS, MESSAGES_DEFAULT, &key) != 0)
         return;
-    }
     key.peer_id = pl_api_peer_of(pl_request_path_parameter(request, 0), key.user_id);
     if (key.peer_id == 0) {
         pl_api_reply_no_conversation(request);

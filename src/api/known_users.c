@@ -69,9 +69,8 @@ pl_known_users_t *pl_known_users_create(size_t capacity, pl_erased_users_t *eras
     set->erased = erased;
     set->erased_seen = erased != NULL ? atomic_load(&erased->count) : 0;
     set->groups = 1;
-    while (set->groups * SLOTS < capacity) {
+    while (set->groups * SLOTS < capacity)
         set->groups *= 2;
-    }
     set->now = pl_calloc(set->groups, sizeof(group_t));
     set->before = pl_calloc(set->groups, sizeof(group_t));
     return set;
@@ -102,9 +101,8 @@ static size_t slot_of(const group_t *group, int64_t user_id)
 {
     size_t slot = 0;
 
-    while (slot < SLOTS && group->ids[slot] != user_id) {
+    while (slot < SLOTS && group->ids[slot] != user_id)
         slot++;
-    }
     return slot;
 }
 
@@ -112,9 +110,8 @@ static void forget(group_t *group, int64_t user_id)
 {
     size_t slot = slot_of(group, user_id);
 
-    if (slot < SLOTS) {
+    if (slot < SLOTS)
         group->ids[slot] = 0;
-    }
 }
 
 static void clear(const pl_known_users_t *set, group_t *groups)
@@ -146,26 +143,23 @@ static bool has_now(pl_known_users_t *set, int64_t user_id)
     group_t *group = group_of(set, set->now, user_id);
     size_t slot = slot_of(group, user_id);
 
-    if (slot < SLOTS) {
+    if (slot < SLOTS)
         put_first(group, user_id, slot);
-    }
     return slot < SLOTS;
 }
 
 bool pl_known_users_has(pl_known_users_t *set, int64_t user_id)
 {
-    if (set->erased != NULL && atomic_load(&set->erased->count) != set->erased_seen) {
+    if (set->erased != NULL && atomic_load(&set->erased->count) != set->erased_seen)
         forget_erased(set);
-    }
     return has_now(set, user_id) || slot_of(group_of(set, set->before, user_id), user_id) < SLOTS;
 }
 
 void pl_known_users_add(pl_known_users_t *set, int64_t user_id)
 {
     assert(user_id > 0);
-    if (!has_now(set, user_id)) {
+    if (!has_now(set, user_id))
         put_first(group_of(set, set->now, user_id), user_id, SLOTS - 1);
-    }
 }
 
 void pl_known_users_turn(pl_known_users_t *set)

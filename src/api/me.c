@@ -77,11 +77,10 @@ static void on_found(pl_op_t *op)
 {
     lookup_t *lookup = H2O_STRUCT_FROM_MEMBER(lookup_t, read.op, op);
 
-    if (op->error != PL_OK) {
+    if (op->error != PL_OK)
         pl_api_reply_failure(lookup->request, op);
-    } else {
+    else
         reply_account(lookup->request, &lookup->read);
-    }
     lookup_destroy(lookup);
 }
 
@@ -90,9 +89,8 @@ static void on_fetch_me(pl_request_t *request, void *worker)
     pl_api_t *api = worker;
     int64_t user_id = pl_api_caller(api, request);
 
-    if (user_id == 0 || pl_request_query(request, NULL, 0) != 0) {
+    if (user_id == 0 || pl_request_query(request, NULL, 0) != 0)
         return;
-    }
     lookup_t *lookup = pl_calloc(1, sizeof(*lookup));
     lookup->request = pl_request_ref(request);
     prepare_read(&lookup->read, api, user_id, on_found);
@@ -173,9 +171,8 @@ static void on_stored(pl_op_t *op)
     if (op->error != PL_OK) {
         pl_api_reply_failure(change->request, op);
     } else {
-        if (change->update.show_presence != NULL) {
+        if (change->update.show_presence != NULL)
             pl_presence_reconsider(change->api->deps.presence, change->update.read.user_id);
-        }
         reply_account(change->request, &change->update.read);
     }
     change_destroy(change);
@@ -295,9 +292,8 @@ static void on_update_me(pl_request_t *request, void *worker)
     pl_profile_input_t input;
     pl_refusal_t refusal;
 
-    if (user_id == 0 || pl_request_query(request, NULL, 0) != 0) {
+    if (user_id == 0 || pl_request_query(request, NULL, 0) != 0)
         return;
-    }
     if (pl_profile_input_decode(body.data, body.len, &input, &refusal) != 0) {
         pl_refusal_reply(request, &refusal);
         return;
@@ -333,9 +329,8 @@ static void on_delete_me(pl_request_t *request, void *worker)
     int64_t user_id = pl_api_caller(api, request);
     pl_buffer_t argument = PL_BUFFER_EMPTY;
 
-    if (user_id == 0 || pl_request_query(request, NULL, 0) != 0) {
+    if (user_id == 0 || pl_request_query(request, NULL, 0) != 0)
         return;
-    }
     erasure_t *erasure = pl_calloc(1, sizeof(*erasure));
     erasure->api = api;
     pl_json_object_begin(&argument);

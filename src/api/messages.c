@@ -110,9 +110,8 @@ static send_t *send_create(pl_api_t *api, pl_request_t *request, const pl_send_i
     first->client_message_id_len = input->client_message_id_len;
     first->content = send->texts + input->client_message_id_len;
     first->content_len = input->content_len;
-    if (input->reply_to != 0) {
+    if (input->reply_to != 0)
         set_reply_to(send, input->reply_to);
-    }
     pl_message_write_init(first);
     first->op.deadline_ms = pl_api_deadline_ms(api);
     return send;
@@ -120,9 +119,8 @@ static send_t *send_create(pl_api_t *api, pl_request_t *request, const pl_send_i
 
 static void send_destroy(send_t *send)
 {
-    if (send->request != NULL) {
+    if (send->request != NULL)
         pl_request_unref(&send->request);
-    }
     free(send);
 }
 
@@ -134,9 +132,8 @@ static void answer(send_t *send, bool is_copy_stored)
     pl_buffer_t body = PL_BUFFER_EMPTY;
     pl_reply_t reply = {.status = first->status == PL_WRITE_DUPLICATE ? 200 : 201};
 
-    if (!is_copy_stored) {
+    if (!is_copy_stored)
         pl_messages_count_pending();
-    }
     pl_sent_message_to_json(&body, &(pl_sent_message_t){
                                        .message_id = first->stored_id,
                                        .sender_id = first->sender_id,
@@ -152,11 +149,10 @@ static void answer(send_t *send, bool is_copy_stored)
 
 static void fail(send_t *send, enum pl_error_code code)
 {
-    if (code == PL_ERROR_OVERLOADED) {
+    if (code == PL_ERROR_OVERLOADED)
         pl_api_reply_overloaded(send->request);
-    } else {
+    else
         pl_api_reply_error(send->request, code);
-    }
     send_destroy(send);
 }
 
@@ -172,11 +168,10 @@ static void on_sender_checked(send_t *send)
         fail(send, PL_ERROR_OVERLOADED);
         return;
     case PL_ACTOR_NOBODY:
-        if (send->first.sender_id == pl_request_claims(send->request)->user_id) {
+        if (send->first.sender_id == pl_request_claims(send->request)->user_id)
             pl_api_reply_no_caller(send->request);
-        } else {
+        else
             pl_problem_reply_field(send->request, "/senderId", "no user has this id");
-        }
         send_destroy(send);
     }
 }
@@ -191,9 +186,8 @@ static void check_sender(send_t *send)
 {
     send->sender_check.user_id = send->first.sender_id;
     send->sender_check.on_done = on_sender_read;
-    if (pl_actor_check_start(send->api, &send->sender_check)) {
+    if (pl_actor_check_start(send->api, &send->sender_check))
         on_sender_checked(send);
-    }
 }
 
 static void on_recipient_checked(send_t *send)
@@ -218,9 +212,8 @@ static void check_recipient(send_t *send)
 {
     send->check.user_id = send->first.mailbox_id;
     send->check.on_done = on_recipient_read;
-    if (pl_user_check_start(send->api->user_checks, &send->check)) {
+    if (pl_user_check_start(send->api->user_checks, &send->check))
         on_recipient_checked(send);
-    }
 }
 
 /* ---- does the message that it answers exist? ---- */
@@ -248,9 +241,8 @@ static void check_reply(send_t *send)
     send->reply_check.sender_id = send->first.sender_id;
     send->reply_check.recipient_id = send->first.mailbox_id;
     send->reply_check.on_done = on_reply_read;
-    if (pl_reply_check_start(send->api->reply_checks, &send->reply_check)) {
+    if (pl_reply_check_start(send->api->reply_checks, &send->reply_check))
         on_reply_checked(send);
-    }
 }
 
 /* ---- the recipient's copy ---- */
@@ -320,9 +312,8 @@ static void write_first(send_t *send)
     pl_lane_t *lane = pl_cluster_write_lane(send->api->deps.cluster, send->first.mailbox_id);
 
     send->first.op.on_done = on_first_done;
-    if (pl_lane_submit(lane, &send->first.op) != 0) {
+    if (pl_lane_submit(lane, &send->first.op) != 0)
         fail(send, PL_ERROR_OVERLOADED);
-    }
 }
 
 /* ---- the sender's copy ---- */
@@ -336,9 +327,8 @@ static void on_copy_done(pl_op_t *op)
         pl_settler_add(send->api->deps.settler, send->first.mailbox_id, send->first.sender_id,
                        send->first.stored_id);
     }
-    if (send->request != NULL) {
+    if (send->request != NULL)
         answer(send, op->error == PL_OK);
-    }
     send_destroy(send);
 }
 
@@ -382,9 +372,8 @@ static void on_send_message(pl_request_t *request, void *worker)
     pl_send_input_t input;
     pl_refusal_t refusal;
 
-    if (pl_request_query(request, NULL, 0) != 0) {
+    if (pl_request_query(request, NULL, 0) != 0)
         return;
-    }
     if (pl_send_input_decode(body.data, body.len, pl_request_claims(request), &input, &refusal) !=
         0) {
         pl_refusal_reply(request, &refusal);

@@ -30,20 +30,18 @@ int pl_refuse_fields(pl_refusal_t *refusal)
 
 void pl_refusal_reply(pl_request_t *request, const pl_refusal_t *refusal)
 {
-    if (refusal->problem == PL_PROBLEM_VALIDATION_FAILED) {
+    if (refusal->problem == PL_PROBLEM_VALIDATION_FAILED)
         pl_problem_reply_fields(request, &refusal->fields);
-    } else {
+    else
         pl_problem_reply(request, refusal->problem, "%s", refusal->detail);
-    }
 }
 
 int pl_body_parse(const char *body, size_t len, pl_json_t **json_r, pl_refusal_t *refusal)
 {
     pl_error_t error;
 
-    if (pl_json_parse(body, len, json_r, &error) != 0) {
+    if (pl_json_parse(body, len, json_r, &error) != 0)
         return pl_refuse(refusal, PL_PROBLEM_INVALID_JSON, "%s", error.message);
-    }
     return 0;
 }
 
@@ -52,11 +50,10 @@ bool pl_body_text(const pl_json_t *json, const char *key, bool required, const c
 {
     int found = pl_json_get_string(json, key, text_r, len_r);
 
-    if (found < 0) {
+    if (found < 0)
         pl_body_wrong(refusal, key, "must be a string");
-    } else if (found == 0 && required) {
+    else if (found == 0 && required)
         pl_body_wrong(refusal, key, "is required");
-    }
     return found > 0;
 }
 
@@ -64,9 +61,8 @@ bool pl_body_bool(const pl_json_t *json, const char *key, bool *value_r, pl_refu
 {
     int found = pl_json_get_bool(json, key, value_r);
 
-    if (found < 0) {
+    if (found < 0)
         pl_body_wrong(refusal, key, "must be true or false");
-    }
     return found > 0;
 }
 

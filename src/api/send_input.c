@@ -40,9 +40,8 @@ static void decode_target(const pl_json_t *json, target_t *target, pl_refusal_t 
 
     *target = (target_t){.kind = TARGET_NONE};
     if (pl_json_type_of(json, "conversationId") == PL_JSON_ABSENT) {
-        if (pl_body_text(json, "recipientId", true, &text, &len, refusal)) {
+        if (pl_body_text(json, "recipientId", true, &text, &len, refusal))
             decode_recipient(text, len, target, refusal);
-        }
     } else if (pl_json_type_of(json, "recipientId") != PL_JSON_ABSENT) {
         pl_body_wrong(refusal, "conversationId", "is not allowed beside recipientId");
     } else if (pl_body_text(json, "conversationId", true, &text, &len, refusal)) {
@@ -58,9 +57,8 @@ static void decode_sender(const pl_json_t *json, const pl_token_claims_t *caller
 
     input->sender_id = caller->user_id;
     if (pl_body_text(json, "senderId", false, &text, &len, refusal) &&
-        (pl_id_parse(text, len, &input->sender_id) != 0 || pl_id_is_group(input->sender_id))) {
+        (pl_id_parse(text, len, &input->sender_id) != 0 || pl_id_is_group(input->sender_id)))
         pl_body_wrong(refusal, "senderId", "must be a userId");
-    }
 }
 
 static void decode_texts(const pl_json_t *json, pl_send_input_t *input, pl_refusal_t *refusal)
@@ -74,9 +72,8 @@ static void decode_texts(const pl_json_t *json, pl_send_input_t *input, pl_refus
                       PL_CLIENT_MESSAGE_ID_MAX);
     }
     if (pl_body_text(json, "messageContent", true, &input->content, &input->content_len, refusal) &&
-        input->content_len == 0) {
+        input->content_len == 0)
         pl_body_wrong(refusal, "messageContent", "must not be empty");
-    }
 }
 
 static void decode_reply_to(const pl_json_t *json, pl_send_input_t *input, pl_refusal_t *refusal)
@@ -85,9 +82,8 @@ static void decode_reply_to(const pl_json_t *json, pl_send_input_t *input, pl_re
     size_t len;
 
     if (pl_body_text(json, "replyTo", false, &text, &len, refusal) &&
-        pl_id_parse(text, len, &input->reply_to) != 0) {
+        pl_id_parse(text, len, &input->reply_to) != 0)
         pl_body_wrong(refusal, "replyTo", "must be a messageId");
-    }
 }
 
 /* Who the recipient is, now that the sender is known. Where a conversation is somebody else's, the
@@ -126,9 +122,8 @@ static int decode(const pl_token_claims_t *caller, pl_send_input_t *input, pl_re
     decode_sender(input->json, caller, input, refusal);
     decode_texts(input->json, input, refusal);
     decode_reply_to(input->json, input, refusal);
-    if (refusal->fields.count > 0) {
+    if (refusal->fields.count > 0)
         return pl_refuse_fields(refusal);
-    }
     if (input->sender_id != caller->user_id && !caller->admin) {
         return pl_refuse(refusal, PL_PROBLEM_FORBIDDEN,
                          "senderId must be the caller; only an admin sends as another.");
@@ -146,9 +141,8 @@ int pl_send_input_decode(const char *body, size_t len, const pl_token_claims_t *
 {
     memset(input, 0, sizeof(*input));
     pl_refusal_init(refusal);
-    if (pl_body_parse(body, len, &input->json, refusal) != 0) {
+    if (pl_body_parse(body, len, &input->json, refusal) != 0)
         return -1;
-    }
     if (decode(caller, input, refusal) != 0) {
         pl_send_input_dispose(input);
         return -1;

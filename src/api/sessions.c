@@ -135,9 +135,8 @@ static void on_create_session(pl_request_t *request, void *worker)
     pl_account_input_t input;
     pl_refusal_t refusal;
 
-    if (pl_request_query(request, NULL, 0) != 0) {
+    if (pl_request_query(request, NULL, 0) != 0)
         return;
-    }
     if (pl_session_input_decode(body.data, body.len, &input, &refusal) != 0) {
         pl_refusal_reply(request, &refusal);
         return;

@@ -38,17 +38,15 @@ pl_user_checks_t *pl_user_checks_create(const pl_cluster_t *cluster, pl_known_us
     checks->known = known;
     checks->deadline_ms = deadline_s * 1000;
     checks->max_waiting = max_waiting;
-    for (size_t i = 0; i < BUCKETS; i++) {
+    for (size_t i = 0; i < BUCKETS; i++)
         h2o_linklist_init_anchor(&checks->buckets[i]);
-    }
     return checks;
 }
 
 void pl_user_checks_destroy(pl_user_checks_t **checks)
 {
-    for (size_t i = 0; i < BUCKETS; i++) {
+    for (size_t i = 0; i < BUCKETS; i++)
         assert(h2o_linklist_is_empty(&(*checks)->buckets[i]));
-    }
     free(*checks);
     *checks = NULL;
 }
@@ -64,9 +62,8 @@ static lookup_t *find(pl_user_checks_t *checks, int64_t user_id)
 
     for (h2o_linklist_t *node = bucket->next; node != bucket; node = node->next) {
         lookup_t *lookup = H2O_STRUCT_FROM_MEMBER(lookup_t, link, node);
-        if (lookup->read.user_id == user_id) {
+        if (lookup->read.user_id == user_id)
             return lookup;
-        }
     }
     return NULL;
 }
@@ -92,16 +89,14 @@ static void on_read(pl_op_t *op)
     lookup_t *lookup = H2O_STRUCT_FROM_MEMBER(lookup_t, read.op, op);
     bool exists = op->error == PL_OK && lookup->read.found;
 
-    if (op->error == PL_OK && !exists && ask_shard(lookup)) {
+    if (op->error == PL_OK && !exists && ask_shard(lookup))
         return;
-    }
     if (op->error == PL_ERROR_SQL) {
         pl_log_error("operation-failed", PL_S("statement", op->kind->name),
                      PL_S("sqlstate", op->sqlstate));
     }
-    if (exists) {
+    if (exists)
         pl_known_users_add(lookup->checks->known, lookup->read.user_id);
-    }
     while (!h2o_linklist_is_empty(&lookup->waiting)) {
         pl_user_check_t *check = H2O_STRUCT_FROM_MEMBER(pl_user_check_t, link,
                                                         lookup->waiting.next);
@@ -147,9 +142,8 @@ bool pl_user_check_start(pl_user_checks_t *checks, pl_user_check_t *check)
         return true;
     }
     if (lookup == NULL) {
-        if (!pl_cluster_has(checks->cluster, check->user_id)) {
+        if (!pl_cluster_has(checks->cluster, check->user_id))
             return true;
-        }
         if (pl_known_users_has(checks->known, check->user_id)) {
             check->exists = true;
             return true;

@@ -157,9 +157,8 @@ static bool may_create(pl_request_t *request, const pl_account_input_t *input)
 {
     const pl_token_claims_t *claims = pl_request_claims(request);
 
-    if (input->password != NULL || (claims != NULL && claims->admin)) {
+    if (input->password != NULL || (claims != NULL && claims->admin))
         return true;
-    }
     if (claims == NULL) {
         pl_problem_reply(request, PL_PROBLEM_UNAUTHENTICATED,
                          "A user without a password takes a token with the admin scope.");
@@ -175,16 +174,14 @@ static void on_create_user(pl_request_t *request, void *worker)
     pl_account_input_t input;
     pl_refusal_t refusal;
 
-    if (pl_request_query(request, NULL, 0) != 0) {
+    if (pl_request_query(request, NULL, 0) != 0)
         return;
-    }
     if (pl_account_input_decode(body.data, body.len, &input, &refusal) != 0) {
         pl_refusal_reply(request, &refusal);
         return;
     }
-    if (may_create(request, &input)) {
+    if (may_create(request, &input))
         begin_creation(creation_create(worker, request, &input), &input);
-    }
     pl_account_input_dispose(&input);
 }
 
@@ -276,9 +273,8 @@ static void on_fetch_user(pl_request_t *request, void *worker)
     pl_slice_t text = pl_request_path_parameter(request, 0);
     int64_t user_id;
 
-    if (pl_request_query(request, NULL, 0) != 0) {
+    if (pl_request_query(request, NULL, 0) != 0)
         return;
-    }
     if (pl_id_parse(text.data, text.len, &user_id) != 0 ||
         !pl_cluster_has(api->deps.cluster, user_id)) {
         reply_not_found(request);
@@ -296,9 +292,8 @@ static void on_find_user(pl_request_t *request, void *worker)
     pl_query_parameter_t username = {.name = "username"};
     char name[PL_USERNAME_SIZE];
 
-    if (pl_request_query(request, &username, 1) != 0) {
+    if (pl_request_query(request, &username, 1) != 0)
         return;
-    }
     if (username.value.data == NULL) {
         pl_problem_reply_field(request, "?username", "is required");
         return;

@@ -67,12 +67,10 @@ int pl_key_load_secret(const char *path, pl_key_t *key, pl_error_t *err)
     memset(key, 0, sizeof(*key));
     size_t len;
     char *data = read_file(path, &len, err);
-    if (data == NULL) {
+    if (data == NULL)
         return -1;
-    }
-    while (len > 0 && isspace((unsigned char)data[len - 1])) {
+    while (len > 0 && isspace((unsigned char)data[len - 1]))
         data[--len] = '\0';
-    }
     key->algorithm = PL_KEY_HS256;
     key->data = data;
     key->len = len;
@@ -130,19 +128,16 @@ int pl_key_load_public(const char *path, const char *algorithm, const char *issu
                        pl_error_t *err)
 {
     memset(key, 0, sizeof(*key));
-    for (enum pl_key_algorithm a = PL_KEY_RS256; a <= PL_KEY_EDDSA; a++) {
-        if (strcmp(algorithm, pl_key_algorithm_name(a)) == 0) {
+    for (enum pl_key_algorithm a = PL_KEY_RS256; a <= PL_KEY_EDDSA; a++)
+        if (strcmp(algorithm, pl_key_algorithm_name(a)) == 0)
             key->algorithm = a;
-        }
-    }
     if (key->algorithm == PL_KEY_HS256) {
         pl_error_set(err, PL_ERROR_INVALID, "%s is no algorithm for an issuer", algorithm);
         return -1;
     }
     key->data = read_file(path, &key->len, err);
-    if (key->data == NULL) {
+    if (key->data == NULL)
         return -1;
-    }
     if (!parse_public(key)) {
         pl_error_set(err, PL_ERROR_INVALID, "%s: not a PEM public key for %s", path, algorithm);
         pl_key_dispose(key);
@@ -159,9 +154,8 @@ static bool verify_ed25519(const pl_key_t *key, const char *token)
     size_t len;
     if (dot == NULL ||
         sodium_base642bin(signature, sizeof(signature), dot + 1, strlen(dot + 1), NULL, &len, NULL,
-                          sodium_base64_VARIANT_URLSAFE_NO_PADDING) != 0) {
+                          sodium_base64_VARIANT_URLSAFE_NO_PADDING) != 0)
         return false;
-    }
     return len == sizeof(signature) &&
            crypto_sign_verify_detached(signature, (const unsigned char *)token,
                                        (unsigned long long)(dot - token), key->ed25519) == 0;
@@ -169,14 +163,12 @@ static bool verify_ed25519(const pl_key_t *key, const char *token)
 
 bool pl_key_verifies(const pl_key_t *key, const char *token)
 {
-    if (key->algorithm == PL_KEY_EDDSA) {
+    if (key->algorithm == PL_KEY_EDDSA)
         return verify_ed25519(key, token);
-    }
     jwt_t *jwt = NULL;
     if (key->len > INT_MAX ||
-        jwt_decode(&jwt, token, (const unsigned char *)key->data, (int)key->len) != 0) {
+        jwt_decode(&jwt, token, (const unsigned char *)key->data, (int)key->len) != 0)
         return false;
-    }
     /* libjwt goes by the token's header: this is what ties it to the configured algorithm. */
     bool ok = jwt_get_alg(jwt) == jwt_str_alg(pl_key_algorithm_name(key->algorithm));
     jwt_free(jwt);
@@ -185,9 +177,8 @@ bool pl_key_verifies(const pl_key_t *key, const char *token)
 
 void pl_key_dispose(pl_key_t *key)
 {
-    if (key->data != NULL) {
+    if (key->data != NULL)
         sodium_memzero(key->data, key->len);
-    }
     free(key->data);
     free(key->issuer);
     memset(key, 0, sizeof(*key));

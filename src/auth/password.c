@@ -48,13 +48,12 @@ static void verify(work_t *work)
 {
     errno = 0;
     int matches = crypto_pwhash_str_verify(work->job.hash, work->password, work->len);
-    if (matches == 0 && work->has_hash) {
+    if (matches == 0 && work->has_hash)
         work->job.result = PL_PASSWORD_MATCH;
-    } else if (matches != 0 && errno == ENOMEM) {
+    else if (matches != 0 && errno == ENOMEM)
         work->job.result = PL_PASSWORD_FAILED;
-    } else {
+    else
         work->job.result = PL_PASSWORD_MISMATCH;
-    }
 }
 
 static void make_hash(work_t *work)
@@ -74,9 +73,8 @@ static void finish(pl_password_pool_t *pool, work_t *work)
 static work_t *take(pl_password_pool_t *pool)
 {
     pthread_mutex_lock(&pool->lock);
-    while (pool->first == NULL && !pool->stop) {
+    while (pool->first == NULL && !pool->stop)
         pthread_cond_wait(&pool->changed, &pool->lock);
-    }
     work_t *work = pool->stop ? NULL : pool->first;
     if (work != NULL) {
         pool->first = work->next;
@@ -91,11 +89,10 @@ static void *run(void *arg)
     pl_password_pool_t *pool = arg;
     work_t *work;
     while ((work = take(pool)) != NULL) {
-        if (work->is_verify) {
+        if (work->is_verify)
             verify(work);
-        } else {
+        else
             make_hash(work);
-        }
         finish(pool, work);
     }
     return NULL;
@@ -110,9 +107,8 @@ static int start_threads(pl_password_pool_t *pool, size_t count)
     int error = 0;
     while (error == 0 && pool->thread_count < count) {
         error = pthread_create(&pool->threads[pool->thread_count], NULL, run, pool);
-        if (error == 0) {
+        if (error == 0)
             pthread_setname_np(pool->threads[pool->thread_count++], "password");
-        }
     }
     pthread_sigmask(SIG_SETMASK, &before, NULL);
     return error;
@@ -145,16 +141,14 @@ int pl_password_pool_create(size_t threads, size_t queue_size, pl_password_post_
 void pl_password_pool_destroy(pl_password_pool_t **pool)
 {
     pl_password_pool_t *p = *pool;
-    if (p == NULL) {
+    if (p == NULL)
         return;
-    }
     pthread_mutex_lock(&p->lock);
     p->stop = true;
     pthread_cond_broadcast(&p->changed);
     pthread_mutex_unlock(&p->lock);
-    for (size_t i = 0; i < p->thread_count; i++) {
+    for (size_t i = 0; i < p->thread_count; i++)
         pthread_join(p->threads[i], NULL);
-    }
     while (p->first != NULL) {
         work_t *work = p->first;
         p->first = work->next;
@@ -183,11 +177,10 @@ static int submit(pl_password_pool_t *pool, work_t *work)
     pthread_mutex_lock(&pool->lock);
     bool is_full = pool->waiting == pool->queue_size;
     if (!is_full) {
-        if (pool->first == NULL) {
+        if (pool->first == NULL)
             pool->first = work;
-        } else {
+        else
             pool->last->next = work;
-        }
         pool->last = work;
         pool->waiting++;
         pthread_cond_signal(&pool->changed);

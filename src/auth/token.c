@@ -54,12 +54,10 @@ int pl_auth_create(const pl_config_t *config, pl_auth_t **auth_r, pl_error_t *er
 
 void pl_auth_destroy(pl_auth_t **auth)
 {
-    if (*auth == NULL) {
+    if (*auth == NULL)
         return;
-    }
-    for (size_t i = 0; i < (*auth)->key_count; i++) {
+    for (size_t i = 0; i < (*auth)->key_count; i++)
         pl_key_dispose(&(*auth)->keys[i]);
-    }
     pl_token_cache_destroy(&(*auth)->cache);
     free((*auth)->keys);
     free(*auth);
@@ -74,9 +72,8 @@ static int parse_part(const char *part, size_t len, pl_json_t **json_r, pl_error
     int result = -1;
     *json_r = NULL;
     if (sodium_base642bin(text, sizeof(text), part, len, NULL, &text_len, NULL,
-                          sodium_base64_VARIANT_URLSAFE_NO_PADDING) == 0) {
+                          sodium_base64_VARIANT_URLSAFE_NO_PADDING) == 0)
         result = pl_json_parse((const char *)text, text_len, json_r, NULL);
-    }
     return result == 0 ? 0 : refuse(err, "the token is malformed");
 }
 
@@ -95,20 +92,17 @@ static int check_signature(const pl_auth_t *auth, const char *token, const pl_js
     const char *issuer = NULL;
     size_t len;
     if (pl_json_get_string(header, "alg", &algorithm, &len) != 1 ||
-        pl_json_get_string(payload, "iss", &issuer, &len) < 0) {
+        pl_json_get_string(payload, "iss", &issuer, &len) < 0)
         return refuse(err, "the token is malformed");
-    }
     /* RFC 7515, 4.1.11: who does not know an extension that is critical refuses. */
-    if (pl_json_type_of(header, "crit") != PL_JSON_ABSENT) {
+    if (pl_json_type_of(header, "crit") != PL_JSON_ABSENT)
         return refuse(err, "the token needs an extension that is unknown here");
-    }
     bool any = false;
     for (size_t i = 0; i < auth->key_count; i++) {
         if (is_meant(&auth->keys[i], algorithm, issuer)) {
             any = true;
-            if (pl_key_verifies(&auth->keys[i], token)) {
+            if (pl_key_verifies(&auth->keys[i], token))
                 return 0;
-            }
         }
     }
     return refuse(err, any ? "the token's signature is wrong"
@@ -120,9 +114,8 @@ static bool has_word(const char *words, const char *word)
     size_t word_len = strlen(word);
     while (*words != '\0') {
         size_t len = strcspn(words, " ");
-        if (len == word_len && memcmp(words, word, len) == 0) {
+        if (len == word_len && memcmp(words, word, len) == 0)
             return true;
-        }
         words += len;
         words += strspn(words, " ");
     }
@@ -134,9 +127,8 @@ static int read_start(const pl_json_t *payload, const char *claim, int64_t *not_
 {
     int64_t value;
     int found = pl_json_get_int64(payload, claim, &value);
-    if (found == 1 && value > *not_before_s) {
+    if (found == 1 && value > *not_before_s)
         *not_before_s = value;
-    }
     return found < 0 ? -1 : 0;
 }
 
@@ -146,26 +138,21 @@ static int read_claims(const pl_json_t *payload, pl_token_facts_t *facts, pl_err
     size_t len;
     memset(facts, 0, sizeof(*facts));
     facts->not_before_s = INT64_MIN;
-    if (pl_json_get_int64(payload, "exp", &facts->claims.expires_s) != 1) {
+    if (pl_json_get_int64(payload, "exp", &facts->claims.expires_s) != 1)
         return refuse(err, "the token has no integer exp");
-    }
     if (read_start(payload, "nbf", &facts->not_before_s) < 0 ||
-        read_start(payload, "iat", &facts->not_before_s) < 0) {
+        read_start(payload, "iat", &facts->not_before_s) < 0)
         return refuse(err, "the token's nbf or iat is not an integer");
-    }
     int found = pl_json_get_string(payload, "scope", &text, &len);
-    if (found < 0) {
+    if (found < 0)
         return refuse(err, "the token's scope is not a string");
-    }
     facts->claims.admin = found == 1 && has_word(text, "admin");
     found = pl_json_get_string(payload, "sub", &text, &len);
-    if (found == 0 && facts->claims.admin) {
+    if (found == 0 && facts->claims.admin)
         return 0;
-    }
     if (found != 1 || pl_id_parse(text, len, &facts->claims.user_id) < 0 ||
-        pl_id_is_group(facts->claims.user_id)) {
+        pl_id_is_group(facts->claims.user_id))
         return refuse(err, "the token's sub is not a user's id");
-    }
     return 0;
 }
 
@@ -175,17 +162,15 @@ static int verify_afresh(const pl_auth_t *auth, const char *token, pl_token_fact
 {
     const char *dot = strchr(token, '.');
     const char *second_dot = dot != NULL ? strchr(dot + 1, '.') : NULL;
-    if (second_dot == NULL || second_dot[1] == '\0' || strchr(second_dot + 1, '.') != NULL) {
+    if (second_dot == NULL || second_dot[1] == '\0' || strchr(second_dot + 1, '.') != NULL)
         return refuse(err, "the token is malformed");
-    }
     pl_json_t *header = NULL;
     pl_json_t *payload = NULL;
     int result = -1;
     if (parse_part(token, (size_t)(dot - token), &header, err) == 0 &&
         parse_part(dot + 1, (size_t)(second_dot - dot) - 1, &payload, err) == 0 &&
-        check_signature(auth, token, header, payload, err) == 0) {
+        check_signature(auth, token, header, payload, err) == 0)
         result = read_claims(payload, facts, err);
-    }
     pl_json_free(&header);
     pl_json_free(&payload);
     return result;
@@ -194,12 +179,10 @@ static int verify_afresh(const pl_auth_t *auth, const char *token, pl_token_fact
 static int check_times(const pl_auth_t *auth, const pl_token_facts_t *facts, int64_t now_s,
                        pl_error_t *err)
 {
-    if (now_s >= facts->claims.expires_s) {
+    if (now_s >= facts->claims.expires_s)
         return refuse(err, "the token has expired");
-    }
-    if (facts->not_before_s > now_s + auth->leeway_s) {
+    if (facts->not_before_s > now_s + auth->leeway_s)
         return refuse(err, "the token is not valid yet");
-    }
     return 0;
 }
 
@@ -210,23 +193,19 @@ int pl_token_verify_at(pl_auth_t *auth, const char *token, size_t len, int64_t n
     pl_token_facts_t fresh;
     if (known == NULL) {
         char copy[PL_TOKEN_SIZE_MAX + 1];
-        if (len == 0 || len > PL_TOKEN_SIZE_MAX || memchr(token, '\0', len) != NULL) {
+        if (len == 0 || len > PL_TOKEN_SIZE_MAX || memchr(token, '\0', len) != NULL)
             return refuse(err, "the token is malformed");
-        }
         memcpy(copy, token, len);
         copy[len] = '\0';
-        if (verify_afresh(auth, copy, &fresh, err) < 0) {
+        if (verify_afresh(auth, copy, &fresh, err) < 0)
             return -1;
-        }
     }
     const pl_token_facts_t *facts = known != NULL ? known : &fresh;
-    if (check_times(auth, facts, now_s, err) < 0) {
+    if (check_times(auth, facts, now_s, err) < 0)
         return -1;
-    }
     *claims_r = facts->claims;
-    if (known == NULL) {
+    if (known == NULL)
         pl_token_cache_insert(auth->cache, token, len, &fresh);
-    }
     return 0;
 }
 
@@ -247,12 +226,10 @@ char *pl_token_mint(pl_auth_t *auth, int64_t user_id, int64_t lifetime_s)
     if (jwt_new(&jwt) == 0 &&
         jwt_set_alg(jwt, JWT_ALG_HS256, (const unsigned char *)key->data, (int)key->len) == 0 &&
         jwt_add_grant(jwt, "sub", subject) == 0 && jwt_add_grant_int(jwt, "iat", now_s) == 0 &&
-        jwt_add_grant_int(jwt, "exp", now_s + lifetime_s) == 0) {
+        jwt_add_grant_int(jwt, "exp", now_s + lifetime_s) == 0)
         token = jwt_encode_str(jwt);
-    }
     jwt_free(jwt);
-    if (token == NULL) {
+    if (token == NULL)
         abort(); /* only for want of memory: the key was checked when it was loaded */
-    }
     return token;
 }

@@ -56,14 +56,11 @@ pl_token_cache_t *pl_token_cache_create(void)
 
 void pl_token_cache_destroy(pl_token_cache_t **cache)
 {
-    if (*cache == NULL) {
+    if (*cache == NULL)
         return;
-    }
-    for (size_t s = 0; s < SETS; s++) {
-        for (size_t w = 0; w < WAYS; w++) {
+    for (size_t s = 0; s < SETS; s++)
+        for (size_t w = 0; w < WAYS; w++)
             clear_entry(&(*cache)->sets[s].entries[w]);
-        }
-    }
     free(*cache);
     *cache = NULL;
 }
@@ -77,9 +74,8 @@ const pl_token_facts_t *pl_token_cache_find(pl_token_cache_t *cache, const char 
         /* memcmp() tells by its time how far two tokens agree, but only to who has met the keyed
          * hash. */
         if (entry->token != NULL && entry->hash == hash && entry->len == len &&
-            memcmp(entry->token, token, len) == 0) {
+            memcmp(entry->token, token, len) == 0)
             return &entry->facts;
-        }
     }
     return NULL;
 }
@@ -87,9 +83,8 @@ const pl_token_facts_t *pl_token_cache_find(pl_token_cache_t *cache, const char 
 void pl_token_cache_insert(pl_token_cache_t *cache, const char *token, size_t len,
                            const pl_token_facts_t *facts)
 {
-    if (len > PL_TOKEN_CACHE_LEN_MAX) {
+    if (len > PL_TOKEN_CACHE_LEN_MAX)
         return;
-    }
     uint64_t hash = hash_token(cache, token, len);
     set_t *set = &cache->sets[hash & (SETS - 1)];
     entry_t *entry = &set->entries[set->next];

@@ -16,9 +16,8 @@ char *pl_buffer_reserve(pl_buffer_t *buffer, size_t extra)
     if (PL_UNLIKELY(buffer->cap - buffer->len < extra || buffer->data == NULL)) {
         assert(extra < SIZE_MAX / 4 && buffer->len < SIZE_MAX / 4);
         size_t cap = buffer->cap < CAP_MIN ? CAP_MIN : buffer->cap * 2;
-        if (cap < buffer->len + extra) {
+        if (cap < buffer->len + extra)
             cap = buffer->len + extra;
-        }
         buffer->data = pl_realloc(buffer->data, cap);
         buffer->cap = cap;
     }
@@ -52,9 +51,8 @@ char *pl_buffer_terminate(pl_buffer_t *buffer)
 char *pl_buffer_detach(pl_buffer_t *buffer, size_t *len_r)
 {
     char *data = pl_buffer_terminate(buffer);
-    if (len_r != NULL) {
+    if (len_r != NULL)
         *len_r = buffer->len;
-    }
     *buffer = PL_BUFFER_EMPTY;
     return data;
 }

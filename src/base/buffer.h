@@ -40,9 +40,8 @@ static inline void pl_buffer_clear(pl_buffer_t *buffer)
 
 static inline void pl_buffer_append(pl_buffer_t *buffer, const void *data, size_t len)
 {
-    if (len == 0) {
+    if (len == 0)
         return; /* data may be NULL then, which memcpy does not allow */
-    }
     memcpy(pl_buffer_reserve(buffer, len), data, len);
     buffer->len += len;
 }

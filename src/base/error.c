@@ -10,9 +10,8 @@ static void set(pl_error_t *err, enum pl_error_code code, const char *sqlstate, 
 static void set(pl_error_t *err, enum pl_error_code code, const char *sqlstate, const char *format,
                 va_list args)
 {
-    if (err == NULL) {
+    if (err == NULL)
         return;
-    }
     err->code = code;
     snprintf(err->sqlstate, sizeof(err->sqlstate), "%s", sqlstate != NULL ? sqlstate : "");
     vsnprintf(err->message, sizeof(err->message), format, args);
@@ -36,9 +35,8 @@ void pl_error_set_sql(pl_error_t *err, const char *sqlstate, const char *format,
 
 void pl_error_clear(pl_error_t *err)
 {
-    if (err != NULL) {
+    if (err != NULL)
         memset(err, 0, sizeof(*err));
-    }
 }
 
 const char *pl_error_code_name(enum pl_error_code code)

@@ -5,9 +5,8 @@
 uint64_t pl_hash64_continue(uint64_t hash, const void *data, size_t len)
 {
     const unsigned char *bytes = data;
-    for (size_t i = 0; i < len; i++) {
+    for (size_t i = 0; i < len; i++)
         hash = (hash ^ bytes[i]) * FNV_PRIME;
-    }
     return hash;
 }
 

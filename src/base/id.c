@@ -39,28 +39,24 @@ int64_t pl_id_next(unsigned shard, enum pl_id_kind kind)
 
 int pl_decimal_parse(const char *text, size_t len, int64_t max, int64_t *value_r)
 {
-    if (len == 0 || len > 19 || (text[0] == '0' && len > 1)) {
+    if (len == 0 || len > 19 || (text[0] == '0' && len > 1))
         return -1;
-    }
     uint64_t value = 0; /* 19 digits fit in 64 bits without a sign */
     for (size_t i = 0; i < len; i++) {
-        if (text[i] < '0' || text[i] > '9') {
+        if (text[i] < '0' || text[i] > '9')
             return -1;
-        }
         value = value * 10 + (uint64_t)(text[i] - '0');
     }
-    if (value > INT64_MAX || (int64_t)value > max) {
+    if (value > INT64_MAX || (int64_t)value > max)
         return -1;
-    }
     *value_r = (int64_t)value;
     return 0;
 }
 
 int pl_id_parse(const char *text, size_t len, int64_t *id_r)
 {
-    if (len > 0 && text[0] == '0') {
+    if (len > 0 && text[0] == '0')
         return -1;
-    }
     return pl_decimal_parse(text, len, INT64_MAX, id_r);
 }
 
@@ -85,9 +81,8 @@ int pl_conversation_id_parse(const char *text, size_t len, int64_t *low_r, int64
     int64_t low, high;
     const char *hyphen = len > 0 ? memchr(text, '-', len) : NULL;
     if (hyphen == NULL) {
-        if (pl_id_parse(text, len, &low) < 0 || !pl_id_is_group(low)) {
+        if (pl_id_parse(text, len, &low) < 0 || !pl_id_is_group(low))
             return -1;
-        }
         *low_r = low;
         *high_r = 0;
         return 2;
@@ -95,9 +90,8 @@ int pl_conversation_id_parse(const char *text, size_t len, int64_t *low_r, int64
     size_t low_len = (size_t)(hyphen - text);
     if (pl_id_parse(text, low_len, &low) < 0 ||
         pl_id_parse(hyphen + 1, len - low_len - 1, &high) < 0 || low >= high ||
-        pl_id_is_group(low) || pl_id_is_group(high)) {
+        pl_id_is_group(low) || pl_id_is_group(high))
         return -1;
-    }
     *low_r = low;
     *high_r = high;
     return 1;
@@ -106,9 +100,8 @@ int pl_conversation_id_parse(const char *text, size_t len, int64_t *low_r, int64
 size_t pl_conversation_id_format(char out[PL_CONVERSATION_ID_TEXT_SIZE], int64_t user_id,
                                  int64_t peer_id)
 {
-    if (pl_id_is_group(peer_id)) {
+    if (pl_id_is_group(peer_id))
         return pl_id_format(out, peer_id);
-    }
     size_t len = pl_id_format(out, user_id < peer_id ? user_id : peer_id);
     out[len++] = '-';
     return len + pl_id_format(out + len, user_id < peer_id ? peer_id : user_id);
@@ -120,9 +113,8 @@ unsigned pl_username_shard(const char *name, size_t len, unsigned shards)
     uint64_t hash = PL_HASH64_START;
     for (size_t i = 0; i < len; i++) {
         char c = name[i];
-        if (c >= 'A' && c <= 'Z') {
+        if (c >= 'A' && c <= 'Z')
             c = (char)(c - 'A' + 'a');
-        }
         hash = pl_hash64_continue(hash, &c, 1);
     }
     return (unsigned)((hash ^ hash >> 32) % shards);

@@ -27,14 +27,12 @@ static bool sorted_keys_repeat(const cJSON *object, size_t count)
 {
     const char **keys = pl_reallocarray(NULL, count, sizeof(*keys));
     size_t i = 0;
-    for (const cJSON *item = object->child; item != NULL; item = item->next) {
+    for (const cJSON *item = object->child; item != NULL; item = item->next)
         keys[i++] = item->string;
-    }
     qsort(keys, count, sizeof(*keys), compare_keys);
     bool repeat = false;
-    for (i = 1; i < count && !repeat; i++) {
+    for (i = 1; i < count && !repeat; i++)
         repeat = strcmp(keys[i - 1], keys[i]) == 0;
-    }
     free(keys);
     return repeat;
 }
@@ -42,18 +40,14 @@ static bool sorted_keys_repeat(const cJSON *object, size_t count)
 static bool keys_repeat(const cJSON *object)
 {
     size_t count = 0;
-    for (const cJSON *item = object->child; item != NULL; item = item->next) {
+    for (const cJSON *item = object->child; item != NULL; item = item->next)
         count++;
-    }
-    if (count > FEW_KEYS) {
+    if (count > FEW_KEYS)
         return sorted_keys_repeat(object, count);
-    }
     for (const cJSON *item = object->child; item != NULL; item = item->next) {
-        for (const cJSON *other = item->next; other != NULL; other = other->next) {
-            if (strcmp(item->string, other->string) == 0) {
+        for (const cJSON *other = item->next; other != NULL; other = other->next)
+            if (strcmp(item->string, other->string) == 0)
                 return true;
-            }
-        }
     }
     return false;
 }
@@ -61,23 +55,19 @@ static bool keys_repeat(const cJSON *object)
 /* At any level; the scan has bounded the depth. */
 static bool any_keys_repeat(const cJSON *item)
 {
-    if (cJSON_IsObject(item) && keys_repeat(item)) {
+    if (cJSON_IsObject(item) && keys_repeat(item))
         return true;
-    }
-    for (const cJSON *child = item->child; child != NULL; child = child->next) {
-        if (any_keys_repeat(child)) {
+    for (const cJSON *child = item->child; child != NULL; child = child->next)
+        if (any_keys_repeat(child))
             return true;
-        }
-    }
     return false;
 }
 
 int pl_json_parse(const char *body, size_t len, pl_json_t **json_r, pl_error_t *err)
 {
     *json_r = NULL;
-    if (pl_json_scan(body, len, err) < 0) {
+    if (pl_json_scan(body, len, err) < 0)
         return -1;
-    }
     cJSON *object = cJSON_ParseWithLength(body, len);
     if (object == NULL) {
         pl_error_set(err, PL_ERROR_INTERNAL, "cJSON refused what the scan had passed");
@@ -106,9 +96,8 @@ static const cJSON *member(const pl_json_t *json, const char *key)
 enum pl_json_type pl_json_type_of(const pl_json_t *json, const char *key)
 {
     const cJSON *item = member(json, key);
-    if (item == NULL) {
+    if (item == NULL)
         return PL_JSON_ABSENT;
-    }
     switch (item->type & 0xff) {
     case cJSON_NULL:
         return PL_JSON_NULL;
@@ -129,12 +118,10 @@ enum pl_json_type pl_json_type_of(const pl_json_t *json, const char *key)
 int pl_json_get_string(const pl_json_t *json, const char *key, const char **text_r, size_t *len_r)
 {
     const cJSON *item = member(json, key);
-    if (item == NULL) {
+    if (item == NULL)
         return 0;
-    }
-    if (!cJSON_IsString(item)) {
+    if (!cJSON_IsString(item))
         return -1;
-    }
     *text_r = item->valuestring;
     *len_r = strlen(item->valuestring); /* the scan has refused every NUL */
     return 1;
@@ -143,12 +130,10 @@ int pl_json_get_string(const pl_json_t *json, const char *key, const char **text
 int pl_json_get_bool(const pl_json_t *json, const char *key, bool *value_r)
 {
     const cJSON *item = member(json, key);
-    if (item == NULL) {
+    if (item == NULL)
         return 0;
-    }
-    if (!cJSON_IsBool(item)) {
+    if (!cJSON_IsBool(item))
         return -1;
-    }
     *value_r = cJSON_IsTrue(item);
     return 1;
 }
@@ -156,13 +141,11 @@ int pl_json_get_bool(const pl_json_t *json, const char *key, bool *value_r)
 int pl_json_get_int64(const pl_json_t *json, const char *key, int64_t *value_r)
 {
     const cJSON *item = member(json, key);
-    if (item == NULL) {
+    if (item == NULL)
         return 0;
-    }
     if (!cJSON_IsNumber(item) || !(fabs(item->valuedouble) <= INTEGER_MAX) ||
-        trunc(item->valuedouble) != item->valuedouble) {
+        trunc(item->valuedouble) != item->valuedouble)
         return -1;
-    }
     *value_r = (int64_t)item->valuedouble;
     return 1;
 }
@@ -173,17 +156,14 @@ int pl_json_get_strings(const pl_json_t *json, const char *key, const char **tex
     const cJSON *array = member(json, key), *item;
 
     *count_r = 0;
-    if (array == NULL) {
+    if (array == NULL)
         return 0;
-    }
-    if (!cJSON_IsArray(array)) {
+    if (!cJSON_IsArray(array))
         return -1;
-    }
     cJSON_ArrayForEach(item, array)
     {
-        if (!cJSON_IsString(item) || *count_r == max) {
+        if (!cJSON_IsString(item) || *count_r == max)
             return -1;
-        }
         texts_r[(*count_r)++] = item->valuestring;
     }
     return 1;

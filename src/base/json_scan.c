@@ -38,9 +38,8 @@ static inline void skip_space(scan_t *scan)
 {
     while (scan->at < scan->len) {
         char c = scan->text[scan->at];
-        if (c != ' ' && c != '\n' && c != '\r' && c != '\t') {
+        if (c != ' ' && c != '\n' && c != '\r' && c != '\t')
             return;
-        }
         scan->at++;
     }
 }
@@ -52,15 +51,14 @@ static int read_hex4(scan_t *scan)
     for (int i = 0; i < 4; i++) {
         int c = peek(scan);
         int digit;
-        if (c >= '0' && c <= '9') {
+        if (c >= '0' && c <= '9')
             digit = c - '0';
-        } else if (c >= 'a' && c <= 'f') {
+        else if (c >= 'a' && c <= 'f')
             digit = c - 'a' + 10;
-        } else if (c >= 'A' && c <= 'F') {
+        else if (c >= 'A' && c <= 'F')
             digit = c - 'A' + 10;
-        } else {
+        else
             return -1;
-        }
         value = value << 4 | digit;
         scan->at++;
     }
@@ -71,26 +69,20 @@ static int read_hex4(scan_t *scan)
 static int scan_unicode_escape(scan_t *scan)
 {
     int unit = read_hex4(scan);
-    if (unit < 0) {
+    if (unit < 0)
         return refuse(scan, "\\u without four hexadecimal digits");
-    }
-    if (unit == 0) {
+    if (unit == 0)
         return refuse(scan, "U+0000 is not allowed; found");
-    }
-    if (unit >= 0xdc00 && unit <= 0xdfff) {
+    if (unit >= 0xdc00 && unit <= 0xdfff)
         return refuse(scan, "a low surrogate without a high one");
-    }
-    if (unit < 0xd800 || unit > 0xdbff) {
+    if (unit < 0xd800 || unit > 0xdbff)
         return 0;
-    }
-    if (scan->len - scan->at < 2 || memcmp(scan->text + scan->at, "\\u", 2) != 0) {
+    if (scan->len - scan->at < 2 || memcmp(scan->text + scan->at, "\\u", 2) != 0)
         return refuse(scan, "a high surrogate without a low one");
-    }
     scan->at += 2;
     unit = read_hex4(scan);
-    if (unit < 0xdc00 || unit > 0xdfff) {
+    if (unit < 0xdc00 || unit > 0xdfff)
         return refuse(scan, "a high surrogate without a low one");
-    }
     return 0;
 }
 
@@ -99,24 +91,19 @@ static int scan_string(scan_t *scan)
 {
     while (scan->at < scan->len) {
         unsigned char c = (unsigned char)scan->text[scan->at];
-        if (c < 0x20) {
+        if (c < 0x20)
             return refuse(scan, "a control character in a string");
-        }
         scan->at++;
-        if (c == '"') {
+        if (c == '"')
             return 0;
-        }
-        if (c != '\\') {
+        if (c != '\\')
             continue;
-        }
         int escape = peek(scan);
-        if (escape <= 0 || strchr("\"\\/bfnrtu", escape) == NULL) {
+        if (escape <= 0 || strchr("\"\\/bfnrtu", escape) == NULL)
             return refuse(scan, "an unknown escape");
-        }
         scan->at++;
-        if (escape == 'u' && scan_unicode_escape(scan) < 0) {
+        if (escape == 'u' && scan_unicode_escape(scan) < 0)
             return -1;
-        }
     }
     return refuse(scan, "a string without an end");
 }
@@ -124,50 +111,42 @@ static int scan_string(scan_t *scan)
 static size_t skip_digits(scan_t *scan)
 {
     size_t start = scan->at;
-    while (peek(scan) >= '0' && peek(scan) <= '9') {
+    while (peek(scan) >= '0' && peek(scan) <= '9')
         scan->at++;
-    }
     return scan->at - start;
 }
 
 static int scan_number(scan_t *scan)
 {
     size_t start = scan->at;
-    if (peek(scan) == '-') {
+    if (peek(scan) == '-')
         scan->at++;
-    }
-    if (peek(scan) == '0') {
+    if (peek(scan) == '0')
         scan->at++;
-    } else if (skip_digits(scan) == 0) {
+    else if (skip_digits(scan) == 0)
         return refuse(scan, "a number without digits");
-    }
     if (peek(scan) == '.') {
         scan->at++;
-        if (skip_digits(scan) == 0) {
+        if (skip_digits(scan) == 0)
             return refuse(scan, "a number without digits after the point");
-        }
     }
     if (peek(scan) == 'e' || peek(scan) == 'E') {
         scan->at++;
-        if (peek(scan) == '+' || peek(scan) == '-') {
+        if (peek(scan) == '+' || peek(scan) == '-')
             scan->at++;
-        }
-        if (skip_digits(scan) == 0) {
+        if (skip_digits(scan) == 0)
             return refuse(scan, "a number without digits in the exponent");
-        }
     }
-    if (scan->at - start >= NUMBER_SIZE) {
+    if (scan->at - start >= NUMBER_SIZE)
         return refuse(scan, "a number that is too long");
-    }
     return 0;
 }
 
 static int scan_word(scan_t *scan, const char *word)
 {
     size_t len = strlen(word);
-    if (scan->len - scan->at < len || memcmp(scan->text + scan->at, word, len) != 0) {
+    if (scan->len - scan->at < len || memcmp(scan->text + scan->at, word, len) != 0)
         return refuse(scan, "an unknown word");
-    }
     scan->at += len;
     return 0;
 }
@@ -176,26 +155,22 @@ static int scan_word(scan_t *scan, const char *word)
 static int scan_key(scan_t *scan)
 {
     skip_space(scan);
-    if (peek(scan) != '"') {
+    if (peek(scan) != '"')
         return refuse(scan, "expected a key");
-    }
     scan->at++;
-    if (scan_string(scan) < 0) {
+    if (scan_string(scan) < 0)
         return -1;
-    }
     skip_space(scan);
-    if (peek(scan) != ':') {
+    if (peek(scan) != ':')
         return refuse(scan, "expected a colon");
-    }
     scan->at++;
     return 0;
 }
 
 static int open_container(scan_t *scan, bool is_object)
 {
-    if (scan->depth == PL_JSON_DEPTH_MAX) {
+    if (scan->depth == PL_JSON_DEPTH_MAX)
         return refuse(scan, "nested too deeply");
-    }
     uint64_t bit = UINT64_C(1) << scan->depth++;
     scan->objects = is_object ? scan->objects | bit : scan->objects & ~bit;
     scan->at++;
@@ -212,20 +187,17 @@ static inline bool in_object(const scan_t *scan)
 static int scan_value(scan_t *scan)
 {
     skip_space(scan);
-    if (++scan->values > PL_JSON_VALUES_MAX) {
+    if (++scan->values > PL_JSON_VALUES_MAX)
         return refuse(scan, "too many values");
-    }
     switch (peek(scan)) {
     case '{':
-        if (open_container(scan, true) < 0) {
+        if (open_container(scan, true) < 0)
             return -1;
-        }
         skip_space(scan);
         return peek(scan) == '}' ? 0 : scan_key(scan) < 0 ? -1 : 1;
     case '[':
-        if (open_container(scan, false) < 0) {
+        if (open_container(scan, false) < 0)
             return -1;
-        }
         skip_space(scan);
         return peek(scan) == ']' ? 0 : 1;
     case '"':
@@ -256,9 +228,8 @@ static int scan_after_value(scan_t *scan)
             scan->depth--;
             continue;
         }
-        if (c != ',') {
+        if (c != ',')
             return refuse(scan, "expected a comma or a closing bracket");
-        }
         scan->at++;
         return !in_object(scan) ? 1 : scan_key(scan) < 0 ? -1 : 1;
     }
@@ -273,19 +244,16 @@ int pl_json_scan(const char *text, size_t len, pl_error_t *err)
         return -1;
     }
     skip_space(&scan);
-    if (peek(&scan) != '{') {
+    if (peek(&scan) != '{')
         return refuse(&scan, "expected an object");
-    }
     int more = 1;
     while (more == 1) {
         more = scan_value(&scan);
-        if (more == 0) {
+        if (more == 0)
             more = scan_after_value(&scan);
-        }
     }
-    if (more < 0) {
+    if (more < 0)
         return -1;
-    }
     skip_space(&scan);
     return scan.at == scan.len ? 0 : refuse(&scan, "something after the object");
 }

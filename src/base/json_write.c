@@ -7,9 +7,8 @@
 /* True where the last byte can only be the end of a finished value. */
 static inline bool ends_a_value(const pl_buffer_t *buffer)
 {
-    if (buffer->len == 0) {
+    if (buffer->len == 0)
         return false;
-    }
     char c = buffer->data[buffer->len - 1];
     return c == '"' || c == '}' || c == ']' || (c >= '0' && c <= '9') || (c >= 'a' && c <= 'z') ||
            (c >= 'A' && c <= 'Z');
@@ -17,9 +16,8 @@ static inline bool ends_a_value(const pl_buffer_t *buffer)
 
 static inline void separate(pl_buffer_t *buffer)
 {
-    if (ends_a_value(buffer)) {
+    if (ends_a_value(buffer))
         pl_buffer_append_char(buffer, ',');
-    }
 }
 
 static inline void write_literal(pl_buffer_t *buffer, const char *literal, size_t len)
@@ -113,11 +111,10 @@ void pl_json_string(pl_buffer_t *buffer, const char *text, size_t len)
 
 void pl_json_text(pl_buffer_t *buffer, const char *text)
 {
-    if (text == NULL) {
+    if (text == NULL)
         pl_json_null(buffer);
-    } else {
+    else
         pl_json_string(buffer, text, strlen(text));
-    }
 }
 
 void pl_json_int64(pl_buffer_t *buffer, int64_t value)
@@ -137,11 +134,10 @@ void pl_json_int64(pl_buffer_t *buffer, int64_t value)
 
 void pl_json_bool(pl_buffer_t *buffer, bool value)
 {
-    if (value) {
+    if (value)
         write_literal(buffer, "true", 4);
-    } else {
+    else
         write_literal(buffer, "false", 5);
-    }
 }
 
 void pl_json_null(pl_buffer_t *buffer)

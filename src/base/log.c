@@ -51,17 +51,14 @@ static void write_text(pl_buffer_t *line, const char *text, size_t len)
         pl_json_null(line);
         return;
     }
-    if (len > PL_LOG_LINE_MAX) {
+    if (len > PL_LOG_LINE_MAX)
         len = PL_LOG_LINE_MAX; /* the field will be dropped, at bounded cost */
-    }
     size_t start = line->len;
     pl_json_string(line, text, len);
     if (!pl_utf8_is_valid(line->data + start, line->len - start)) {
-        for (size_t i = start; i < line->len; i++) {
-            if ((unsigned char)line->data[i] >= 0x80) {
+        for (size_t i = start; i < line->len; i++)
+            if ((unsigned char)line->data[i] >= 0x80)
                 line->data[i] = '?';
-            }
-        }
     }
 }
 
@@ -82,11 +79,10 @@ static void write_field(pl_buffer_t *line, const pl_log_field_t *field)
         pl_json_bool(line, field->value.integer != 0);
         break;
     case PL_FIELD_REAL:
-        if (isfinite(field->value.real)) {
+        if (isfinite(field->value.real))
             pl_buffer_appendf(line, "%.6g", field->value.real);
-        } else {
+        else
             pl_json_null(line);
-        }
         break;
     case PL_FIELD_NONE:
         pl_json_null(line);

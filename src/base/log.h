@@ -63,9 +63,8 @@ typedef struct pl_log_field {
 /* Fields are evaluated only when the level is on. */
 #define PL_LOG_AT(level, ...)                   \
     do {                                        \
-        if (pl_log_is_on(level)) {              \
+        if (pl_log_is_on(level))                \
             PL_LOG_WRITE((level), __VA_ARGS__); \
-        }                                       \
     } while (0)
 #define PL_LOG_WRITE(level, event, ...) \
     pl_log_write((level), (event),      \

@@ -104,10 +104,9 @@ static struct family *find_family(const char *name, const char *help, enum metri
 static struct metric *find_metric(struct family *family, const char *labels, uint32_t cells)
 {
     struct metric **at = &family->metrics;
-    for (; *at != NULL; at = &(*at)->next) {
+    for (; *at != NULL; at = &(*at)->next)
         if (strcmp((*at)->labels, labels) == 0)
             return *at;
-    }
     assert(cells_used + cells <= MAX_CELLS && "more metrics than MAX_CELLS");
     struct metric *metric = pl_calloc(1, sizeof(*metric));
     metric->labels = pl_strdup(labels);

@@ -14,9 +14,8 @@ static void seed(void)
 {
     do {
         /* Up to 256 bytes come in one piece once the kernel's pool is initialised. */
-        if (getrandom(state.s, sizeof(state.s), 0) != (ssize_t)sizeof(state.s)) {
+        if (getrandom(state.s, sizeof(state.s), 0) != (ssize_t)sizeof(state.s))
             abort();
-        }
     } while ((state.s[0] | state.s[1] | state.s[2] | state.s[3]) == 0);
     state.seeded = true;
 }
@@ -28,9 +27,8 @@ static inline uint64_t rotate_left(uint64_t x, int bits)
 
 uint64_t pl_random_u64(void)
 {
-    if (!state.seeded) {
+    if (!state.seeded)
         seed();
-    }
     uint64_t *s = state.s;
     uint64_t result = rotate_left(s[1] * 5, 7) * 9;
     uint64_t t = s[1] << 17;

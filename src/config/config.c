@@ -36,9 +36,8 @@ static void fail(parse_t *parse, const char *format, ...) PL_PRINTF(2, 3);
 
 static void fail(parse_t *parse, const char *format, ...)
 {
-    if (parse->failed) {
+    if (parse->failed)
         return; /* the first error is the one to mend */
-    }
     char what[160];
     va_list args;
     va_start(args, format);
@@ -50,14 +49,12 @@ static void fail(parse_t *parse, const char *format, ...)
 
 static bool is_name(const char *name, size_t len)
 {
-    if (len == 0 || len > NAME_MAX_LEN) {
+    if (len == 0 || len > NAME_MAX_LEN)
         return false;
-    }
     for (size_t i = 0; i < len; i++) {
         char c = name[i];
-        if (!((c >= 'a' && c <= 'z') || (c >= '0' && c <= '9') || c == '_' || c == '-')) {
+        if (!((c >= 'a' && c <= 'z') || (c >= '0' && c <= '9') || c == '_' || c == '-'))
             return false;
-        }
     }
     return true;
 }
@@ -73,9 +70,8 @@ static void *add_named(void **array, size_t *count, size_t size, const char *nam
 {
     for (size_t i = 0; i < *count; i++) {
         char *const *known = (char *const *)(void *)((char *)*array + i * size);
-        if (is_same_name(*known, name, len)) {
+        if (is_same_name(*known, name, len))
             return NULL;
-        }
     }
     *array = pl_reallocarray(*array, *count + 1, size);
     void *element = (char *)*array + *count * size;
@@ -104,9 +100,8 @@ static void *add_section(parse_t *parse, const pl_option_section_t *section, con
         element = add_named(&array, &config->issuer_count, sizeof(pl_config_issuer_t), name, len);
         config->issuers = array;
     }
-    if (element != NULL) {
+    if (element != NULL)
         pl_option_set_defaults(section, element);
-    }
     return element;
 }
 
@@ -150,9 +145,8 @@ static void open_section(parse_t *parse, const char *title, size_t len)
 static char *read_line(char *out, int size, void *user)
 {
     parse_t *parse = user;
-    if (parse->failed || parse->at >= parse->len) {
+    if (parse->failed || parse->at >= parse->len)
         return NULL;
-    }
     const char *line = parse->text + parse->at;
     size_t left = parse->len - parse->at;
     const char *newline = memchr(line, '\n', left);
@@ -165,21 +159,18 @@ static char *read_line(char *out, int size, void *user)
     }
     const char *start = line;
     const char *end = line + len;
-    while (start < end && strchr(" \t\r", *start) != NULL) {
+    while (start < end && strchr(" \t\r", *start) != NULL)
         start++;
-    }
-    while (end > start && strchr(" \t\r", end[-1]) != NULL) {
+    while (end > start && strchr(" \t\r", end[-1]) != NULL)
         end--;
-    }
     if (start < end && *start == '[') {
         if (end[-1] != ']') {
             fail(parse, "a section's line must end in ]");
             return NULL;
         }
         open_section(parse, start + 1, (size_t)(end - start) - 2);
-        if (parse->failed) {
+        if (parse->failed)
             return NULL;
-        }
     }
     memcpy(out, line, len);
     out[len] = '\n';
@@ -192,9 +183,8 @@ static int on_value(void *user, const char *section_title, const char *key, cons
 {
     (void)section_title; /* read_line() knows it in full */
     parse_t *parse = user;
-    if (parse->failed) {
+    if (parse->failed)
         return 0;
-    }
     if (parse->section == NULL) {
         fail(parse, "%s stands before the first section", key);
         return 0;
@@ -220,11 +210,9 @@ static int on_value(void *user, const char *section_title, const char *key, cons
 
 static void set_plain_defaults(pl_config_t *config)
 {
-    for (size_t i = 0; i < pl_option_section_count; i++) {
-        if (pl_option_sections[i].example_names[0] == NULL) {
+    for (size_t i = 0; i < pl_option_section_count; i++)
+        if (pl_option_sections[i].example_names[0] == NULL)
             pl_option_set_defaults(&pl_option_sections[i], config);
-        }
-    }
 }
 
 /* RFC 6265: a cookie's name is an HTTP token. */
@@ -301,13 +289,12 @@ int pl_config_load(const char *path, pl_config_t *config, pl_error_t *err)
     char *text = pl_malloc(FILE_SIZE_MAX);
     size_t len = fread(text, 1, FILE_SIZE_MAX, file);
     int result = -1;
-    if (ferror(file)) {
+    if (ferror(file))
         pl_error_set(err, PL_ERROR_INVALID, "%s: %s", path, strerror(errno));
-    } else if (len == FILE_SIZE_MAX) {
+    else if (len == FILE_SIZE_MAX)
         pl_error_set(err, PL_ERROR_INVALID, "%s: larger than a configuration can be", path);
-    } else {
+    else
         result = pl_config_parse(path, text, len, config, err);
-    }
     explicit_bzero(text, len); /* DSNs may hold passwords */
     free(text);
     fclose(file);
@@ -317,9 +304,8 @@ int pl_config_load(const char *path, pl_config_t *config, pl_error_t *err)
 static int require(const char *value, const char *section, const char *name, const char *key,
                    pl_error_t *err)
 {
-    if (*value != '\0') {
+    if (*value != '\0')
         return 0;
-    }
     pl_error_set(err, PL_ERROR_INVALID, "[%s%s%s] %s is not set", section, *name != '\0' ? " " : "",
                  name, key);
     return -1;
@@ -338,15 +324,13 @@ int pl_config_check_server(const pl_config_t *config, pl_error_t *err)
 {
     if (require(config->directory.dsn, "directory", "", "dsn", err) < 0 ||
         require(config->auth.jwt_key_file, "auth", "", "jwt_key_file", err) < 0 ||
-        require_database(config, err) < 0) {
+        require_database(config, err) < 0)
         return -1;
-    }
     for (size_t i = 0; i < config->database_count; i++) {
         const pl_config_database_t *database = &config->databases[i];
         if (require(database->dsn, "database", database->name, "dsn", err) < 0 ||
-            require(database->direct_dsn, "database", database->name, "direct_dsn", err) < 0) {
+            require(database->direct_dsn, "database", database->name, "direct_dsn", err) < 0)
             return -1;
-        }
     }
     return 0;
 }
@@ -354,14 +338,12 @@ int pl_config_check_server(const pl_config_t *config, pl_error_t *err)
 int pl_config_check_owner(const pl_config_t *config, pl_error_t *err)
 {
     if (require(config->directory.owner_dsn, "directory", "", "owner_dsn", err) < 0 ||
-        require_database(config, err) < 0) {
+        require_database(config, err) < 0)
         return -1;
-    }
     for (size_t i = 0; i < config->database_count; i++) {
         const pl_config_database_t *database = &config->databases[i];
-        if (require(database->owner_dsn, "database", database->name, "owner_dsn", err) < 0) {
+        if (require(database->owner_dsn, "database", database->name, "owner_dsn", err) < 0)
             return -1;
-        }
     }
     return 0;
 }
@@ -381,20 +363,16 @@ void pl_config_free(pl_config_t *config)
 {
     free_named("database", config->databases, config->database_count, sizeof(pl_config_database_t));
     free_named("issuer", config->issuers, config->issuer_count, sizeof(pl_config_issuer_t));
-    for (size_t i = 0; i < pl_option_section_count; i++) {
-        if (pl_option_sections[i].example_names[0] == NULL) {
+    for (size_t i = 0; i < pl_option_section_count; i++)
+        if (pl_option_sections[i].example_names[0] == NULL)
             pl_option_free(&pl_option_sections[i], config);
-        }
-    }
     memset(config, 0, sizeof(*config));
 }
 
 const pl_config_database_t *pl_config_find_database(const pl_config_t *config, const char *name)
 {
-    for (size_t i = 0; i < config->database_count; i++) {
-        if (strcmp(config->databases[i].name, name) == 0) {
+    for (size_t i = 0; i < config->database_count; i++)
+        if (strcmp(config->databases[i].name, name) == 0)
             return &config->databases[i];
-        }
-    }
     return NULL;
 }

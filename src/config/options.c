@@ -233,20 +233,17 @@ const pl_option_section_t *pl_option_section_find(const char *name, size_t name_
 {
     for (size_t i = 0; i < pl_option_section_count; i++) {
         const pl_option_section_t *section = &pl_option_sections[i];
-        if (strlen(section->name) == name_len && memcmp(section->name, name, name_len) == 0) {
+        if (strlen(section->name) == name_len && memcmp(section->name, name, name_len) == 0)
             return section;
-        }
     }
     return NULL;
 }
 
 const pl_option_t *pl_option_find(const pl_option_section_t *section, const char *key)
 {
-    for (size_t i = 0; i < section->option_count; i++) {
-        if (strcmp(section->options[i].key, key) == 0) {
+    for (size_t i = 0; i < section->option_count; i++)
+        if (strcmp(section->options[i].key, key) == 0)
             return &section->options[i];
-        }
-    }
     return NULL;
 }
 
@@ -255,9 +252,8 @@ static bool is_choice(const char *choices, const char *value)
     size_t len = strlen(value);
     for (const char *at = choices; at != NULL; at = strchr(at, '|')) {
         at += *at == '|';
-        if (strcspn(at, "|") == len && memcmp(at, value, len) == 0) {
+        if (strcspn(at, "|") == len && memcmp(at, value, len) == 0)
             return true;
-        }
     }
     return false;
 }
@@ -319,9 +315,8 @@ void pl_option_set_defaults(const pl_option_section_t *section, void *target)
     for (size_t i = 0; i < section->option_count; i++) {
         pl_error_t err;
         if (pl_option_set(&section->options[i], target, section->options[i].default_value, &err) <
-            0) {
+            0)
             abort(); /* the table contradicts itself; the unit test finds that */
-        }
     }
 }
 

@@ -34,12 +34,10 @@ static void print_type(FILE *out, const pl_option_t *option)
         fputs("# Text", out);
         break;
     }
-    if (option->unit != NULL) {
+    if (option->unit != NULL)
         fprintf(out, ", %s", option->unit);
-    }
-    if (option->default_value[0] != '\0') {
+    if (option->default_value[0] != '\0')
         fprintf(out, "; default %s", option->default_value);
-    }
     fputs(".\n", out);
 }
 
@@ -77,18 +75,15 @@ static void print_section(FILE *out, const pl_option_section_t *section, const c
                           bool is_documented)
 {
     fputc('\n', out);
-    if (is_documented) {
+    if (is_documented)
         print_comment(out, section->documentation);
-    }
     const char *mark = section->is_optional ? ";" : "";
-    if (section->example_names[0] != NULL) {
+    if (section->example_names[0] != NULL)
         fprintf(out, "%s[%s %s]\n", mark, section->name, name);
-    } else {
+    else
         fprintf(out, "%s[%s]\n", mark, section->name);
-    }
-    for (size_t i = 0; i < section->option_count; i++) {
+    for (size_t i = 0; i < section->option_count; i++)
         print_option(out, section, &section->options[i], name, is_documented);
-    }
 }
 
 void pl_config_print_options(FILE *out)
@@ -102,12 +97,10 @@ void pl_config_print_options(FILE *out)
           out);
     for (size_t i = 0; i < pl_option_section_count; i++) {
         const pl_option_section_t *section = &pl_option_sections[i];
-        if (section->example_names[0] == NULL) {
+        if (section->example_names[0] == NULL)
             print_section(out, section, "", true);
-        }
         /* The second of two named sections needs no second explanation. */
-        for (size_t n = 0; section->example_names[n] != NULL; n++) {
+        for (size_t n = 0; section->example_names[n] != NULL; n++)
             print_section(out, section, section->example_names[n], n == 0);
-        }
     }
 }

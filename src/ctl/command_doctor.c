@@ -49,9 +49,8 @@ static void report_checks(pl_report_t *report, const pl_doctor_t *doctor, pl_out
         counts[check->status]++;
         pl_report_text(report, "%-4s  %-20s %-20s %s", status_names[check->status], check->subject,
                        check->name, check->detail);
-        if (check->advice != NULL) {
+        if (check->advice != NULL)
             pl_report_text(report, "      %s", check->advice);
-        }
     }
     pl_report_system(report, doctor->map);
     pl_report_text(report, "%d ok, %d warn, %d fail", counts[PL_CHECK_OK], counts[PL_CHECK_WARN],
@@ -106,9 +105,8 @@ static void free_doctor(pl_doctor_t *doctor)
         free(doctor->checks[i].detail);
     }
     free(doctor->checks);
-    for (int i = 0; i < doctor->server_count; i++) {
+    for (int i = 0; i < doctor->server_count; i++)
         free(doctor->servers[i].system_identifier);
-    }
     free(doctor->servers);
     pl_shard_map_free(&doctor->map);
 }
@@ -126,18 +124,16 @@ int pl_command_doctor(const pl_ctl_t *ctl)
         pl_fail(&outcome, PL_EXIT_USAGE, "--repair is of --unread: give both");
         goto out;
     }
-    if (pl_sql_files_load(&files, ctl->sql_directory, &outcome) < 0) {
+    if (pl_sql_files_load(&files, ctl->sql_directory, &outcome) < 0)
         goto out;
-    }
     if (pl_config_check_owner(&ctl->config, &error) < 0) {
         pl_fail(&outcome, PL_EXIT_USAGE, "%s", error.message);
         goto out;
     }
     pl_doctor_check_directory(&doctor);
     check_listed(&doctor);
-    for (size_t i = 0; i < ctl->config.database_count; i++) {
+    for (size_t i = 0; i < ctl->config.database_count; i++)
         check_database(&doctor, &ctl->config.databases[i]);
-    }
     report_checks(&report, &doctor, &outcome);
 out:
     free_doctor(&doctor);

@@ -28,9 +28,8 @@ typedef struct name_list {
 
 static void free_names(name_list_t *list)
 {
-    for (int i = 0; i < list->count; i++) {
+    for (int i = 0; i < list->count; i++)
         free(list->names[i]);
-    }
     free(list->names);
 }
 
@@ -40,11 +39,9 @@ static int add_name(pl_system_t *system, name_list_t *list, const char *name)
         return pl_fail(&system->outcome, PL_EXIT_USAGE,
                        "--databases: the configuration has no [database %s]", name);
     }
-    for (int i = 0; i < list->count; i++) {
-        if (strcmp(list->names[i], name) == 0) {
+    for (int i = 0; i < list->count; i++)
+        if (strcmp(list->names[i], name) == 0)
             return pl_fail(&system->outcome, PL_EXIT_USAGE, "--databases: %s is there twice", name);
-        }
-    }
     list->names = pl_reallocarray(list->names, (size_t)list->count + 1, sizeof *list->names);
     list->names[list->count++] = pl_strdup(name);
     return 0;
@@ -56,14 +53,12 @@ static int read_names(pl_system_t *system, name_list_t *list)
     int rc = 0;
 
     if (system->ctl->databases == NULL) {
-        for (size_t i = 0; i < config->database_count && rc == 0; i++) {
+        for (size_t i = 0; i < config->database_count && rc == 0; i++)
             rc = add_name(system, list, config->databases[i].name);
-        }
     } else {
         char *copy = pl_strdup(system->ctl->databases), *rest = copy, *name;
-        while (rc == 0 && (name = strsep(&rest, ",")) != NULL) {
+        while (rc == 0 && (name = strsep(&rest, ",")) != NULL)
             rc = add_name(system, list, name);
-        }
         free(copy);
     }
     if (rc == 0 && list->count > system->ctl->shards) {
@@ -87,14 +82,12 @@ static int compare_map(pl_system_t *system, const name_list_t *names)
                        map->state == PL_SYSTEM_READY ? "was initialised" : "is being initialised",
                        map->shards, system->ctl->shards, map->shards);
     }
-    for (int i = 0; i < names->count && is_same; i++) {
+    for (int i = 0; i < names->count && is_same; i++)
         is_same = pl_shard_map_find_database(map, names->names[i]) >= 0;
-    }
     if (!is_same) {
         pl_buffer_t list = PL_BUFFER_EMPTY;
-        for (int i = 0; i < map->database_count; i++) {
+        for (int i = 0; i < map->database_count; i++)
             pl_buffer_appendf(&list, "%s%s", i > 0 ? "," : "", map->database_names[i]);
-        }
         pl_fail(&system->outcome, PL_EXIT_BLOCKED,
                 "this system has its shards in other databases: run init with --databases %s",
                 pl_buffer_terminate(&list));
@@ -126,9 +119,8 @@ static int write_plan(pl_session_t *session, void *arg, pl_outcome_t *outcome)
             pl_session_execute(session,
                                "INSERT INTO directory.shard (shard, database_name) SELECT s, $1"
                                " FROM generate_series($2::int, $4::int - 1, $3::int) AS s",
-                               4, share, "planning", outcome) < 0) {
+                               4, share, "planning", outcome) < 0)
             return -1;
-        }
     }
     return 0;
 }
@@ -137,16 +129,13 @@ static int plan(pl_system_t *system, const name_list_t *names)
 {
     plan_t plan = {names, system->ctl->shards};
 
-    if (pl_system_load_map(system) < 0) {
+    if (pl_system_load_map(system) < 0)
         return -1;
-    }
-    if (system->map->state != PL_SYSTEM_UNINITIALISED) {
+    if (system->map->state != PL_SYSTEM_UNINITIALISED)
         return compare_map(system, names);
-    }
     if (pl_transaction_run(&system->directory, write_plan, &plan, system->ctl->wait_s,
-                           &system->outcome) < 0) {
+                           &system->outcome) < 0)
         return -1;
-    }
     return pl_system_load_map(system);
 }
 
@@ -160,9 +149,8 @@ static int finish(pl_system_t *system)
     if (pl_session_execute(&system->directory,
                            "INSERT INTO directory.system (shards) VALUES ($1::int)"
                            " ON CONFLICT DO NOTHING",
-                           1, values, "finishing", &system->outcome) < 0) {
+                           1, values, "finishing", &system->outcome) < 0)
         return -1;
-    }
     return pl_system_load_map(system);
 }
 
@@ -170,22 +158,19 @@ static int init(pl_system_t *system, const name_list_t *names)
 {
     pl_target_t *directory = pl_system_directory_target(system);
 
-    if (pl_system_lock(system) < 0) {
+    if (pl_system_lock(system) < 0)
         return -1;
-    }
     if (pl_target_apply_directory(directory, &system->directory) < 0) {
         system->outcome = directory->outcome;
         return -1;
     }
-    if (plan(system, names) < 0) {
+    if (plan(system, names) < 0)
         return -1;
-    }
     /* A shard that a ready system has lost is not made anew, empty, as if nothing had been there.
      */
     bool may_create_shards = system->map->state == PL_SYSTEM_INITIALISING;
-    if (pl_system_add_databases(system, may_create_shards) < 0) {
+    if (pl_system_add_databases(system, may_create_shards) < 0)
         return -1;
-    }
     pl_system_run(system, pl_target_apply);
     return system->outcome.code == PL_EXIT_OK ? finish(system) : -1;
 }

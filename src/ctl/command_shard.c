@@ -63,11 +63,10 @@ int pl_command_shard_list(const pl_ctl_t *ctl)
     pl_system_t system;
 
     if (pl_system_open(&system, ctl, false) == 0 && pl_system_require_ready(&system) == 0) {
-        if (ctl->is_json) {
+        if (ctl->is_json)
             write_json(&system.report, system.map);
-        } else {
+        else
             print_text(&system.report, system.map);
-        }
     }
     return (int)pl_system_close(&system);
 }

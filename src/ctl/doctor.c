@@ -66,11 +66,10 @@ void pl_check_fail(pl_doctor_t *doctor, const char *subject, const char *name, e
 void pl_check_outcome(pl_doctor_t *doctor, const char *subject, const char *name, int rc,
                       const pl_outcome_t *outcome, const char *advice, const char *detail)
 {
-    if (rc == 0) {
+    if (rc == 0)
         pl_check_ok(doctor, subject, name, "%s", detail);
-    } else {
+    else
         pl_check_fail(doctor, subject, name, outcome->code, advice, "%s", outcome->message);
-    }
 }
 
 PGresult *pl_check_query(pl_doctor_t *doctor, const char *subject, const char *name, PGconn *conn,
@@ -78,9 +77,8 @@ PGresult *pl_check_query(pl_doctor_t *doctor, const char *subject, const char *n
 {
     PGresult *result = PQexec(conn, sql);
 
-    if (PQresultStatus(result) == PGRES_TUPLES_OK) {
+    if (PQresultStatus(result) == PGRES_TUPLES_OK)
         return result;
-    }
     pl_check_fail(doctor, subject, name,
                   PQstatus(conn) == CONNECTION_BAD ? PL_EXIT_UNREACHABLE : PL_EXIT_FAILED,
                   "The question itself was refused; see the message.", "%s", PQerrorMessage(conn));
@@ -101,9 +99,8 @@ PGconn *pl_check_connect(pl_doctor_t *doctor, const char *subject, const char *n
         return NULL;
     }
     conn = pl_session_connect(dsn);
-    if (PQstatus(conn) == CONNECTION_OK) {
+    if (PQstatus(conn) == CONNECTION_OK)
         return conn;
-    }
     pl_check_fail(doctor, subject, name, PL_EXIT_UNREACHABLE,
                   "See that the server runs, and compare the DSN with pg_hba.conf (or the pooler's"
                   " databases and users).",
@@ -117,8 +114,7 @@ int pl_doctor_lanes(const pl_doctor_t *doctor)
     const pl_config_t *config = &doctor->ctl->config;
     int64_t workers = config->server.workers;
 
-    if (workers == 0) {
+    if (workers == 0)
         workers = sysconf(_SC_NPROCESSORS_ONLN);
-    }
     return (int)(config->lanes.write_lanes + 2 + workers * config->lanes.read_lanes_per_worker);
 }

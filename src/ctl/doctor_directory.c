@@ -19,9 +19,8 @@ static int open_owner(pl_doctor_t *doctor, const char *subject, const char *dsn,
 
     pl_check_outcome(doctor, subject, "owner-dsn", rc, &outcome, OWNER_ADVICE,
                      "reachable, without a pooler");
-    if (rc < 0) {
+    if (rc < 0)
         return -1;
-    }
     rc = pl_records_check_owner(session, &outcome);
     pl_check_outcome(doctor, subject, "owner-role", rc, &outcome, OWNER_ADVICE,
                      PQuser(session->conn));
@@ -35,9 +34,8 @@ static void check_ledger(pl_doctor_t *doctor, pl_session_t *session, const char 
     pl_outcome_t outcome = {0};
     int rc = pl_ledger_read(session, schema, files, &ledger, &outcome);
 
-    if (rc == 0) {
+    if (rc == 0)
         rc = pl_ledger_check(&ledger, session->label, &outcome);
-    }
     if (rc < 0) {
         pl_check_fail(doctor, session->label, "migrations", outcome.code, LEDGER_ADVICE, "%s",
                       outcome.message);
@@ -61,9 +59,8 @@ static void check_server_dsn(pl_doctor_t *doctor)
     pl_shard_map_t *map = NULL;
     pl_error_t error;
 
-    if (conn == NULL) {
+    if (conn == NULL)
         return;
-    }
     if (pl_session_is_pooled(conn) == 1) {
         pl_check_fail(doctor, subject, "server-dsn", PL_EXIT_FAILED,
                       "Give [directory] dsn PostgreSQL's own host and port.",
@@ -146,9 +143,8 @@ void pl_doctor_check_owner(pl_doctor_t *doctor, const char *subject,
     pl_outcome_t outcome = {0};
     int index;
 
-    if (open_owner(doctor, subject, database->owner_dsn, &session) < 0) {
+    if (open_owner(doctor, subject, database->owner_dsn, &session) < 0)
         return;
-    }
     check_ledger(doctor, &session, "parley", &doctor->files->database_migrations);
     index = doctor->map == NULL ? -1 : pl_shard_map_find_database(doctor->map, database->name);
     if (index >= 0) {
@@ -157,9 +153,8 @@ void pl_doctor_check_owner(pl_doctor_t *doctor, const char *subject,
                          "the database that the directory means");
         check_functions(doctor, &session, index);
         pl_doctor_check_shards(doctor, &session, index);
-        if (doctor->ctl->checks_unread) {
+        if (doctor->ctl->checks_unread)
             pl_doctor_check_unread(doctor, &session, index);
-        }
     }
     pl_session_close(&session);
 }

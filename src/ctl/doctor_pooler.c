@@ -32,9 +32,8 @@ static bool do_change_hands(PGconn *a, PGconn *b)
 
     for (int round = 0; round < SHARING_ROUNDS && before >= 0; round++) {
         int of_b = backend_pid(b), of_a = backend_pid(a);
-        if (of_b == before || (of_a >= 0 && of_a != before)) {
+        if (of_b == before || (of_a >= 0 && of_a != before))
             return true;
-        }
     }
     return false;
 }
@@ -55,9 +54,8 @@ static void check_mode(pl_doctor_t *doctor, const char *subject, const char *dsn
     const char *advice = "Set pool_mode = transaction in pgbouncer.ini, then RELOAD.";
     PGconn *other = pl_check_connect(doctor, subject, "pool-mode", dsn);
 
-    if (other == NULL) {
+    if (other == NULL)
         return;
-    }
     bool is_shared = do_change_hands(conn, other);
     /* Last: a statement pooler closes the connection that asks for a transaction. */
     if (!keeps_transaction(other)) {
@@ -82,9 +80,8 @@ static void check_destination(pl_doctor_t *doctor, const char *subject, const ch
         " current_user";
     PGconn *direct;
 
-    if (direct_dsn[0] == '\0') {
+    if (direct_dsn[0] == '\0')
         return;
-    }
     direct = pl_session_connect(direct_dsn);
     PGresult *a = PQexec(pooled, where), *b = PQexec(direct, where);
 
@@ -115,18 +112,15 @@ static PGconn *open_console(const char *dsn)
     pl_buffer_t console = PL_BUFFER_EMPTY;
     PQconninfoOption *options = PQconninfoParse(dsn, NULL);
 
-    if (options == NULL) {
+    if (options == NULL)
         return NULL;
-    }
     for (PQconninfoOption *option = options; option->keyword != NULL; option++) {
-        if (option->val == NULL || strcmp(option->keyword, "dbname") == 0) {
+        if (option->val == NULL || strcmp(option->keyword, "dbname") == 0)
             continue;
-        }
         pl_buffer_appendf(&console, "%s='", option->keyword);
         for (const char *p = option->val; *p != '\0'; p++) {
-            if (*p == '\'' || *p == '\\') {
+            if (*p == '\'' || *p == '\\')
                 pl_buffer_append_char(&console, '\\');
-            }
             pl_buffer_append_char(&console, *p);
         }
         pl_buffer_append_text(&console, "' ");
@@ -151,11 +145,9 @@ static int console_number(PGconn *console, const char *command, const char *key_
 
     if (PQresultStatus(result) == PGRES_TUPLES_OK) {
         int key_number = PQfnumber(result, key_column), value = PQfnumber(result, column);
-        for (int row = 0; row < PQntuples(result) && key_number >= 0 && value >= 0; row++) {
-            if (strcmp(PQgetvalue(result, row, key_number), key) == 0) {
+        for (int row = 0; row < PQntuples(result) && key_number >= 0 && value >= 0; row++)
+            if (strcmp(PQgetvalue(result, row, key_number), key) == 0)
                 number = atoi(PQgetvalue(result, row, value));
-            }
-        }
     }
     PQclear(result);
     return number;
@@ -175,9 +167,8 @@ static void check_sizes(pl_doctor_t *doctor, const char *subject, const char *ds
     }
     int pool = console_number(console, "SHOW DATABASES", "name", PQdb(conn), "pool_size");
     int clients = console_number(console, "SHOW CONFIG", "key", "max_client_conn", "value");
-    if (pool < 0) {
+    if (pool < 0)
         pool = console_number(console, "SHOW CONFIG", "key", "default_pool_size", "value");
-    }
     if (pool >= 0 && pool < lanes) {
         pl_check_warn(doctor, subject, "pool-size",
                       "Raise default_pool_size, or lower the lanes in the configuration.",
@@ -200,9 +191,8 @@ void pl_doctor_check_pooler(pl_doctor_t *doctor, const char *subject,
     PGconn *conn = pl_check_connect(doctor, subject, "pooled-dsn", database->dsn);
     int is_pooled;
 
-    if (conn == NULL) {
+    if (conn == NULL)
         return;
-    }
     is_pooled = pl_session_is_pooled(conn);
     if (is_pooled == 1) {
         pl_check_ok(doctor, subject, "pooled-dsn", "reachable, a pooler");

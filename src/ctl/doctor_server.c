@@ -67,9 +67,8 @@ static void check_replication(pl_doctor_t *doctor, const char *subject, PGconn *
                                       " current_setting('synchronous_standby_names') <> '',"
                                       " current_setting('synchronous_commit')");
 
-    if (result == NULL) {
+    if (result == NULL)
         return;
-    }
     const char *wal_level = PQgetvalue(result, 0, 0), *commit = PQgetvalue(result, 0, 2);
     bool has_standbys = PQgetvalue(result, 0, 1)[0] == 't';
     if (strcmp(wal_level, "logical") != 0) {
@@ -95,11 +94,9 @@ static void check_replication(pl_doctor_t *doctor, const char *subject, PGconn *
 
 static pl_server_t *find_server(pl_doctor_t *doctor, const char *system_identifier)
 {
-    for (int i = 0; i < doctor->server_count; i++) {
-        if (strcmp(doctor->servers[i].system_identifier, system_identifier) == 0) {
+    for (int i = 0; i < doctor->server_count; i++)
+        if (strcmp(doctor->servers[i].system_identifier, system_identifier) == 0)
             return &doctor->servers[i];
-        }
-    }
     doctor->servers = pl_reallocarray(doctor->servers, (size_t)doctor->server_count + 1,
                                       sizeof *doctor->servers);
     pl_server_t *server = &doctor->servers[doctor->server_count++];
@@ -118,9 +115,8 @@ static void check_connections(pl_doctor_t *doctor, const char *subject, PGconn *
         "   (SELECT nullif(datconnlimit, -1) FROM pg_database WHERE datname = "
         "current_database()))");
 
-    if (result == NULL) {
+    if (result == NULL)
         return;
-    }
     pl_server_t *server = find_server(doctor, PQgetvalue(result, 0, 0));
     int available = atoi(PQgetvalue(result, 0, 1));
     server->connections_needed += pl_doctor_lanes(doctor) + DIRECT_CONNECTIONS;
@@ -187,9 +183,8 @@ static void check_rights(pl_doctor_t *doctor, const char *subject, PGconn *conn)
     for (size_t i = 0; i < sizeof questions / sizeof questions[0]; i++) {
         PGresult *result = pl_check_query(doctor, subject, questions[i].name, conn,
                                           questions[i].sql);
-        if (result == NULL) {
+        if (result == NULL)
             continue;
-        }
         for (int row = 0; row < PQntuples(result); row++) {
             pl_check_fail(doctor, subject, questions[i].name, PL_EXIT_FAILED, questions[i].advice,
                           "%s %s%s", PQuser(conn), i == 0 ? "" : "has ",
@@ -210,9 +205,8 @@ static void check_timeouts(pl_doctor_t *doctor, const char *subject, PGconn *con
         "SELECT string_agg(name, ', ') FROM pg_settings WHERE setting = '0' AND name IN"
         " ('statement_timeout', 'lock_timeout', 'idle_in_transaction_session_timeout')");
 
-    if (result == NULL) {
+    if (result == NULL)
         return;
-    }
     if (PQgetisnull(result, 0, 0)) {
         pl_check_ok(doctor, subject, "role-timeouts",
                     "statements, locks and idle transactions end");
@@ -231,9 +225,8 @@ static void check_autovacuum(pl_doctor_t *doctor, const char *subject, PGconn *c
                                       "SELECT current_setting('autovacuum'),"
                                       " current_setting('track_counts')");
 
-    if (result == NULL) {
+    if (result == NULL)
         return;
-    }
     if (strcmp(PQgetvalue(result, 0, 0), "on") == 0 &&
         strcmp(PQgetvalue(result, 0, 1), "on") == 0) {
         pl_check_ok(doctor, subject, "autovacuum", "on");
@@ -251,9 +244,8 @@ static void check_clock(pl_doctor_t *doctor, const char *subject, PGconn *conn)
         doctor, subject, "clock", conn,
         "SELECT (extract(epoch FROM clock_timestamp()) * 1000000)::bigint");
 
-    if (result == NULL) {
+    if (result == NULL)
         return;
-    }
     int64_t ahead_us = strtoll(PQgetvalue(result, 0, 0), NULL, 10) - pl_clock_now_us();
     if (llabs(ahead_us) <= CLOCK_SKEW_MAX_US) {
         pl_check_ok(doctor, subject, "clock", "within a second of this machine's");
@@ -270,9 +262,8 @@ void pl_doctor_check_server(pl_doctor_t *doctor, const char *subject,
 {
     PGconn *conn = pl_check_connect(doctor, subject, "direct-dsn", database->direct_dsn);
 
-    if (conn == NULL) {
+    if (conn == NULL)
         return;
-    }
     if (pl_session_is_pooled(conn) == 1) {
         pl_check_fail(doctor, subject, "direct-dsn", PL_EXIT_FAILED,
                       "Give direct_dsn PostgreSQL's own host and port.",

@@ -65,9 +65,8 @@ static PGresult *compare(const pl_doctor_t *doctor, PGconn *conn, int database)
 
     for (int shard = 0; shard < map->shards; shard++) {
         char schema[PL_SHARD_SCHEMA_SIZE];
-        if (map->database_of_shard[shard] != database) {
+        if (map->database_of_shard[shard] != database)
             continue;
-        }
         pl_shard_schema_format(schema, shard);
         append_element(&schemas, schema);
         pl_buffer_clear(&bound);
@@ -118,9 +117,8 @@ static void check_leaves(pl_doctor_t *doctor, const pl_session_t *session, int d
             break;
         }
     }
-    if (PQresultStatus(result) == PGRES_TUPLES_OK && PQntuples(result) == 0) {
+    if (PQresultStatus(result) == PGRES_TUPLES_OK && PQntuples(result) == 0)
         pl_check_ok(doctor, session->label, "shards", "attached as the map says");
-    }
     PQclear(result);
 }
 
@@ -129,9 +127,8 @@ static void check_indexes(pl_doctor_t *doctor, const pl_session_t *session)
     PGresult *result = pl_check_query(doctor, session->label, "indexes", session->conn,
                                       invalid_indexes);
 
-    if (result == NULL) {
+    if (result == NULL)
         return;
-    }
     if (atoi(PQgetvalue(result, 0, 1)) == 0) {
         pl_check_ok(doctor, session->label, "indexes", "all valid");
     } else {

@@ -47,9 +47,8 @@ static int repair(unread_t *unread, const char *user_id, pl_outcome_t *outcome)
     PGresult *result;
 
     snprintf(sql, sizeof sql, "SELECT %s.repair_unread_counts($1)", unread->schema);
-    if (pl_session_query(unread->session, sql, 1, values, NAME, &result, outcome) < 0) {
+    if (pl_session_query(unread->session, sql, 1, values, NAME, &result, outcome) < 0)
         return -1;
-    }
     unread->repaired += atol(PQgetvalue(result, 0, 0));
     PQclear(result);
     return 0;
@@ -62,9 +61,8 @@ static int take_wrong(unread_t *unread, const PGresult *wrong, pl_outcome_t *out
         const char *user_id = PQgetvalue(wrong, row, 0);
         add_example(unread, wrong, row);
         if (unread->repairs && (row == 0 || strcmp(user_id, PQgetvalue(wrong, row - 1, 0)) != 0) &&
-            repair(unread, user_id, outcome) < 0) {
+            repair(unread, user_id, outcome) < 0)
             return -1;
-        }
     }
     return 0;
 }
@@ -81,20 +79,17 @@ static int check_slice(unread_t *unread, char id[static 24], pl_outcome_t *outco
              "SELECT max(s.user_id), count(*) FROM (SELECT user_id FROM %s.mailbox"
              " WHERE user_id > $1 ORDER BY user_id LIMIT " SLICE ") s",
              unread->schema);
-    if (pl_session_query(unread->session, sql, 1, values, NAME, &result, outcome) < 0) {
+    if (pl_session_query(unread->session, sql, 1, values, NAME, &result, outcome) < 0)
         return -1;
-    }
     snprintf(last, sizeof last, "%s", PQgetvalue(result, 0, 0));
     unread->mailboxes += atol(PQgetvalue(result, 0, 1));
     PQclear(result);
-    if (last[0] == '\0') {
+    if (last[0] == '\0')
         return 0;
-    }
     values[1] = last;
     snprintf(sql, sizeof sql, "SELECT * FROM %s.wrong_unread_counts($1, $2)", unread->schema);
-    if (pl_session_query(unread->session, sql, 2, values, NAME, &result, outcome) < 0) {
+    if (pl_session_query(unread->session, sql, 2, values, NAME, &result, outcome) < 0)
         return -1;
-    }
     rc = take_wrong(unread, result, outcome);
     PQclear(result);
     memcpy(id, last, sizeof last);
@@ -139,11 +134,9 @@ void pl_doctor_check_unread(pl_doctor_t *doctor, pl_session_t *session, int data
     pl_outcome_t outcome = {0};
     int rc = 0;
 
-    for (int shard = 0; rc == 0 && shard < map->shards; shard++) {
-        if (map->database_of_shard[shard] == database) {
+    for (int shard = 0; rc == 0 && shard < map->shards; shard++)
+        if (map->database_of_shard[shard] == database)
             rc = check_shard(&unread, shard, &outcome);
-        }
-    }
     if (rc == 0) {
         report(doctor, session->label, &unread, pl_buffer_terminate(&unread.examples));
     } else {

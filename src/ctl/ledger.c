@@ -30,9 +30,8 @@ const char *pl_migration_state_name(enum pl_migration_state state)
 
 void pl_ledger_free(pl_ledger_t *ledger)
 {
-    for (int i = 0; i < ledger->count; i++) {
+    for (int i = 0; i < ledger->count; i++)
         free(ledger->migrations[i].name);
-    }
     free(ledger->migrations);
     memset(ledger, 0, sizeof *ledger);
 }
@@ -67,19 +66,16 @@ int pl_ledger_read(pl_session_t *session, const char *schema, const pl_sql_list_
     PGresult *result;
 
     memset(ledger, 0, sizeof *ledger);
-    for (int i = 0; i < files->count; i++) {
+    for (int i = 0; i < files->count; i++)
         add_migration(ledger, files->files[i].number, files->files[i].name, PL_MIGRATION_PENDING);
-    }
     snprintf(sql, sizeof sql, "%s.migration", schema);
     int have = pl_records_have(session, sql, outcome);
-    if (have <= 0) {
+    if (have <= 0)
         return have;
-    }
     snprintf(sql, sizeof sql, "SELECT number, name, checksum FROM %s.migration ORDER BY number",
              schema);
-    if (pl_session_query(session, sql, 0, NULL, "reading the ledger", &result, outcome) < 0) {
+    if (pl_session_query(session, sql, 0, NULL, "reading the ledger", &result, outcome) < 0)
         return -1;
-    }
     for (int row = 0; row < PQntuples(result); row++) {
         merge_row(ledger, files, atoi(PQgetvalue(result, row, 0)), PQgetvalue(result, row, 1),
                   PQgetvalue(result, row, 2));
@@ -92,9 +88,8 @@ int pl_ledger_count(const pl_ledger_t *ledger, enum pl_migration_state state)
 {
     int count = 0;
 
-    for (int i = 0; i < ledger->count; i++) {
+    for (int i = 0; i < ledger->count; i++)
         count += ledger->migrations[i].state == state;
-    }
     return count;
 }
 
@@ -146,12 +141,10 @@ static int run_migration(pl_session_t *session, void *arg, pl_outcome_t *outcome
                                   now,    duration,        PL_VERSION};
     int64_t start_ms = pl_clock_monotonic_ms();
 
-    if (pl_session_run(session, run->file->text, run->file->name, outcome) < 0) {
+    if (pl_session_run(session, run->file->text, run->file->name, outcome) < 0)
         return -1;
-    }
-    if (PQtransactionStatus(session->conn) != PQTRANS_INTRANS) {
+    if (PQtransactionStatus(session->conn) != PQTRANS_INTRANS)
         return 0; /* the caller refuses */
-    }
     run->duration_ms = pl_clock_monotonic_ms() - start_ms;
     snprintf(sql, sizeof sql,
              "INSERT INTO %s.migration (number, name, checksum, applied_timestamp, duration_ms,"
@@ -170,12 +163,10 @@ int pl_ledger_apply(pl_session_t *session, const char *schema, const pl_sql_list
     for (int i = 0; i < files->count; i++) {
         pl_migration_t *migration = &ledger->migrations[i];
         migration_run_t run = {.schema = schema, .file = &files->files[i]};
-        if (migration->state != PL_MIGRATION_PENDING) {
+        if (migration->state != PL_MIGRATION_PENDING)
             continue;
-        }
-        if (pl_transaction_run(session, run_migration, &run, wait_s, outcome) < 0) {
+        if (pl_transaction_run(session, run_migration, &run, wait_s, outcome) < 0)
             return -1;
-        }
         migration->state = PL_MIGRATION_APPLIED;
         migration->is_applied_now = true;
         migration->duration_ms = run.duration_ms;

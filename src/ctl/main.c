@@ -83,9 +83,8 @@ static int parse_number(struct argp_state *state, const char *name, const char *
     char *end;
     long value = strtol(text, &end, 10);
 
-    if (end == text || *end != '\0' || value < min || value > max) {
+    if (end == text || *end != '\0' || value < min || value > max)
         argp_error(state, "--%s: '%s' is not a number from %d to %d", name, text, min, max);
-    }
     return (int)value;
 }
 
@@ -154,11 +153,9 @@ static void parse_command(const pl_command_t *command, int argc, char **argv,
     pl_buffer_t doc = PL_BUFFER_EMPTY;
     pl_buffer_t name = PL_BUFFER_EMPTY;
 
-    for (size_t i = 0; i < COMMAND_OPTION_COUNT; i++) {
-        if ((command->options & command_options[i].option) != 0) {
+    for (size_t i = 0; i < COMMAND_OPTION_COUNT; i++)
+        if ((command->options & command_options[i].option) != 0)
             options[count++] = command_options[i].argp;
-        }
-    }
     memcpy(&options[count], common_options, sizeof common_options);
     pl_buffer_appendf(&doc, "%s.\n\n%s", command->summary, command->details);
     describe_exits(&doc, command->exits);
@@ -182,13 +179,11 @@ static int match(const pl_command_t *command, int count, char **words)
     while (matched < count) {
         size_t length = strlen(words[matched]);
         if (strncmp(rest, words[matched], length) != 0 ||
-            (rest[length] != ' ' && rest[length] != '\0')) {
+            (rest[length] != ' ' && rest[length] != '\0'))
             return 0;
-        }
         matched++;
-        if (rest[length] == '\0') {
+        if (rest[length] == '\0')
             return matched;
-        }
         rest += length + 1;
     }
     return 0;
@@ -198,12 +193,10 @@ static error_t parse_top(int key, char *arg, struct argp_state *state)
 {
     arguments_t *arguments = state->input;
 
-    if (key == ARGP_KEY_NO_ARGS) {
+    if (key == ARGP_KEY_NO_ARGS)
         argp_usage(state);
-    }
-    if (key != ARGP_KEY_ARG) {
+    if (key != ARGP_KEY_ARG)
         return parse_option(key, arg, state);
-    }
     char **words = &state->argv[state->next - 1];
     int count = state->argc - state->next + 1;
     for (const pl_command_t *command = pl_commands; command->name != NULL; command++) {
@@ -226,9 +219,8 @@ static void parse_arguments(int argc, char **argv, arguments_t *arguments)
     pl_buffer_t doc = PL_BUFFER_EMPTY;
 
     pl_buffer_append_text(&doc, "Sets up, migrates and checks a Parley system.\vCommands:\n");
-    for (const pl_command_t *command = pl_commands; command->name != NULL; command++) {
+    for (const pl_command_t *command = pl_commands; command->name != NULL; command++)
         pl_buffer_appendf(&doc, "  %-16s %s\n", command->name, command->summary);
-    }
     pl_buffer_append_text(&doc,
                           "\nparleyctl COMMAND --help has a command's options and exit codes.");
     struct argp argp = {

@@ -46,17 +46,13 @@ static void make_line(char *message)
 {
     size_t length = strlen(message);
 
-    for (int i = 1; length > 0 && i < UTF8_LENGTH_MAX && !pl_utf8_is_valid(message, length); i++) {
+    for (int i = 1; length > 0 && i < UTF8_LENGTH_MAX && !pl_utf8_is_valid(message, length); i++)
         message[--length] = '\0';
-    }
-    while (length > 0 && message[length - 1] == '\n') {
+    while (length > 0 && message[length - 1] == '\n')
         message[--length] = '\0';
-    }
-    for (char *p = message; *p != '\0'; p++) {
-        if (*p == '\n' || *p == '\t') {
+    for (char *p = message; *p != '\0'; p++)
+        if (*p == '\n' || *p == '\t')
             *p = ' ';
-        }
-    }
 }
 
 int pl_fail(pl_outcome_t *outcome, enum pl_exit code, const char *format, ...)
@@ -75,12 +71,10 @@ static enum pl_exit code_of(PGconn *conn, const PGresult *result)
 {
     const char *sqlstate = result == NULL ? NULL : PQresultErrorField(result, PG_DIAG_SQLSTATE);
 
-    if (PQstatus(conn) == CONNECTION_BAD) {
+    if (PQstatus(conn) == CONNECTION_BAD)
         return PL_EXIT_UNREACHABLE;
-    }
-    if (sqlstate != NULL && (strcmp(sqlstate, "55P03") == 0 || strcmp(sqlstate, "40P01") == 0)) {
+    if (sqlstate != NULL && (strcmp(sqlstate, "55P03") == 0 || strcmp(sqlstate, "40P01") == 0))
         return PL_EXIT_BLOCKED;
-    }
     return PL_EXIT_FAILED;
 }
 
@@ -91,9 +85,8 @@ int pl_fail_sql(pl_outcome_t *outcome, PGconn *conn, const PGresult *result, con
     va_list args;
     int length;
 
-    if (reason == NULL || reason[0] == '\0') {
+    if (reason == NULL || reason[0] == '\0')
         reason = PQerrorMessage(conn);
-    }
     outcome->code = code_of(conn, result);
     va_start(args, format);
     length = vsnprintf(outcome->message, sizeof outcome->message, format, args);

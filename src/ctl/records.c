@@ -34,9 +34,8 @@ int pl_records_have(pl_session_t *session, const char *relation, pl_outcome_t *o
     PGresult *result;
 
     if (pl_session_query(session, "SELECT to_regclass($1) IS NOT NULL", 1, values,
-                         "looking for parleyctl's tables", &result, outcome) < 0) {
+                         "looking for parleyctl's tables", &result, outcome) < 0)
         return -1;
-    }
     int have = PQgetvalue(result, 0, 0)[0] == 't';
     PQclear(result);
     return have;
@@ -48,9 +47,8 @@ static int ensure(pl_session_t *session, const char *last_table, const char *ddl
 {
     int have = pl_records_have(session, last_table, outcome);
 
-    if (have != 0) {
+    if (have != 0)
         return have < 0 ? -1 : 0;
-    }
     return pl_session_run(session, ddl, "creating parleyctl's tables", outcome);
 }
 
@@ -66,9 +64,8 @@ static int compare_identity(pl_session_t *session, const char *name, int shards,
     int rc = 0;
 
     if (pl_session_query(session, "SELECT database_name, shards FROM parley.identity", 0, NULL,
-                         "identity", &result, outcome) < 0) {
+                         "identity", &result, outcome) < 0)
         return -1;
-    }
     if (PQntuples(result) > 0) {
         const char *found = PQgetvalue(result, 0, 0);
         int found_shards = atoi(PQgetvalue(result, 0, 1));
@@ -99,9 +96,8 @@ int pl_records_ensure_database(pl_session_t *session, const char *name, int shar
         pl_session_execute(session,
                            "INSERT INTO parley.identity (database_name, shards)"
                            " VALUES ($1, $2::int) ON CONFLICT DO NOTHING",
-                           2, values, "identity", outcome) < 0) {
+                           2, values, "identity", outcome) < 0)
         return -1;
-    }
     return compare_identity(session, name, shards, outcome);
 }
 
@@ -129,9 +125,8 @@ int pl_records_check_owner(pl_session_t *session, pl_outcome_t *outcome)
                          " has_database_privilege(current_database(), 'CREATE'),"
                          " EXISTS (SELECT FROM pg_roles WHERE rolname = 'parley_server'),"
                          " current_database()",
-                         0, NULL, "who the owner is", &result, outcome) < 0) {
+                         0, NULL, "who the owner is", &result, outcome) < 0)
         return -1;
-    }
     const char *role = PQgetvalue(result, 0, ROLE), *database = PQgetvalue(result, 0, DATABASE);
     if (PQgetvalue(result, 0, IS_STANDBY)[0] == 't') {
         rc = pl_fail(outcome, PL_EXIT_BLOCKED,

@@ -36,9 +36,8 @@ void pl_report_text(pl_report_t *report, const char *format, ...)
     char line[2048];
     va_list args;
 
-    if (report->is_json) {
+    if (report->is_json)
         return;
-    }
     va_start(args, format);
     vsnprintf(line, sizeof line, format, args);
     va_end(args);
@@ -72,9 +71,8 @@ void pl_report_system(pl_report_t *report, const pl_shard_map_t *map)
     pl_json_int64(out, map->map_version);
     pl_json_key(out, "databases");
     pl_json_array_begin(out);
-    for (int i = 0; i < map->database_count; i++) {
+    for (int i = 0; i < map->database_count; i++)
         pl_json_text(out, map->database_names[i]);
-    }
     pl_json_array_end(out);
     pl_json_object_end(out);
 }
@@ -142,9 +140,8 @@ static void write_target(pl_buffer_t *out, const pl_target_t *target)
     pl_json_text(out, pl_exit_name(target->outcome.code));
     write_message(out, &target->outcome);
     write_migrations(out, &target->ledger);
-    if (target->name != NULL) {
+    if (target->name != NULL)
         write_shards(out, target);
-    }
     pl_json_key(out, "durationMs");
     pl_json_int64(out, target->duration_ms);
     pl_json_object_end(out);
@@ -167,24 +164,19 @@ static void list_shards(pl_buffer_t *line, const pl_target_t *target)
 {
     const pl_shards_state_t *shards = &target->shards;
 
-    if (target->are_functions_applied) {
+    if (target->are_functions_applied)
         pl_buffer_append_text(line, "; functions applied");
-    } else if (!shards->has_functions) {
+    else if (!shards->has_functions)
         pl_buffer_append_text(line, "; functions pending");
-    }
     pl_buffer_appendf(line, "; %d shards", shards->total);
-    if (target->shards_created > 0) {
+    if (target->shards_created > 0)
         pl_buffer_appendf(line, ", %d created", target->shards_created);
-    }
-    if (target->shards_updated > 0) {
+    if (target->shards_updated > 0)
         pl_buffer_appendf(line, ", %d given the new functions", target->shards_updated);
-    }
-    if (shards->missing > 0) {
+    if (shards->missing > 0)
         pl_buffer_appendf(line, ", %d missing", shards->missing);
-    }
-    if (shards->outdated > 0) {
+    if (shards->outdated > 0)
         pl_buffer_appendf(line, ", %d with old functions", shards->outdated);
-    }
 }
 
 static void print_target(pl_report_t *report, const pl_target_t *target)
@@ -197,30 +189,26 @@ static void print_target(pl_report_t *report, const pl_target_t *target)
                       pl_exit_name(target->outcome.code),
                       pl_ledger_count(&target->ledger, PL_MIGRATION_APPLIED), target->ledger.count);
     list_migrations(&line, &target->ledger);
-    if (target->name != NULL) {
+    if (target->name != NULL)
         list_shards(&line, target);
-    }
     pl_buffer_appendf(&line, "; %.2f s", (double)target->duration_ms / 1000.0);
     pl_report_text(report, "%s", pl_buffer_terminate(&line));
     pl_buffer_dispose(&line);
-    if (target->outcome.code != PL_EXIT_OK) {
+    if (target->outcome.code != PL_EXIT_OK)
         pl_report_text(report, "    %s", target->outcome.message);
-    }
 }
 
 void pl_report_targets(pl_report_t *report, const pl_target_t *targets, int count)
 {
     if (!report->is_json) {
-        for (int i = 0; i < count; i++) {
+        for (int i = 0; i < count; i++)
             print_target(report, &targets[i]);
-        }
         return;
     }
     pl_json_key(&report->out, "targets");
     pl_json_array_begin(&report->out);
-    for (int i = 0; i < count; i++) {
+    for (int i = 0; i < count; i++)
         write_target(&report->out, &targets[i]);
-    }
     pl_json_array_end(&report->out);
 }
 

@@ -54,9 +54,8 @@ int pl_session_is_pooled(PGconn *conn)
     int pooled = -1;
     PGresult *result = PQexec(conn, "SELECT pg_catalog.pg_backend_pid()");
 
-    if (PQresultStatus(result) == PGRES_TUPLES_OK) {
+    if (PQresultStatus(result) == PGRES_TUPLES_OK)
         pooled = atoi(PQgetvalue(result, 0, 0)) != PQbackendPID(conn);
-    }
     PQclear(result);
     return pooled;
 }
@@ -84,9 +83,8 @@ int pl_session_open(pl_session_t *session, const char *dsn, const char *label,
                 label);
         goto fail;
     }
-    if (pl_session_run(session, SESSION_SETTINGS, "session settings", outcome) < 0) {
+    if (pl_session_run(session, SESSION_SETTINGS, "session settings", outcome) < 0)
         goto fail;
-    }
     return 0;
 fail:
     pl_session_close(session);
@@ -119,9 +117,8 @@ int pl_session_execute(pl_session_t *session, const char *sql, int count, const 
 {
     PGresult *result;
 
-    if (pl_session_query(session, sql, count, values, what, &result, outcome) < 0) {
+    if (pl_session_query(session, sql, count, values, what, &result, outcome) < 0)
         return -1;
-    }
     PQclear(result);
     return 0;
 }
@@ -132,9 +129,8 @@ int pl_session_run(pl_session_t *session, const char *sql, const char *what, pl_
     ExecStatusType status = PQresultStatus(result);
     int rc = 0;
 
-    if (status != PGRES_TUPLES_OK && status != PGRES_COMMAND_OK && status != PGRES_EMPTY_QUERY) {
+    if (status != PGRES_TUPLES_OK && status != PGRES_COMMAND_OK && status != PGRES_EMPTY_QUERY)
         rc = pl_fail_sql(outcome, session->conn, result, "%s: %s", session->label, what);
-    }
     PQclear(result);
     return rc;
 }
@@ -143,9 +139,8 @@ void pl_session_rollback(pl_session_t *session)
 {
     PGTransactionStatusType status = PQtransactionStatus(session->conn);
 
-    if (status == PQTRANS_INTRANS || status == PQTRANS_INERROR) {
+    if (status == PQTRANS_INTRANS || status == PQTRANS_INERROR)
         PQclear(PQexec(session->conn, "ROLLBACK"));
-    }
 }
 
 static int fail_locked(pl_session_t *session, const char *lock, int wait_s, pl_outcome_t *outcome)
@@ -159,9 +154,8 @@ static int fail_locked(pl_session_t *session, const char *lock, int wait_s, pl_o
                          " WHERE l.locktype = 'advisory' AND l.granted AND l.classid = " LOCK_SPACE
                          " AND l.objid = $1::int AND l.objsubid = 2 AND l.database ="
                          " (SELECT oid FROM pg_database WHERE datname = current_database())",
-                         1, values, "who holds the lock", &result, outcome) < 0) {
+                         1, values, "who holds the lock", &result, outcome) < 0)
         return -1;
-    }
     if (PQntuples(result) > 0) {
         pl_fail(
             outcome, PL_EXIT_BLOCKED,
@@ -191,17 +185,14 @@ int pl_session_lock(pl_session_t *session, enum pl_session_lock lock, int wait_s
         PGresult *result;
 
         if (pl_session_query(session, "SELECT pg_try_advisory_lock(" LOCK_SPACE ", $1::int)", 1,
-                             values, "lock", &result, outcome) < 0) {
+                             values, "lock", &result, outcome) < 0)
             return -1;
-        }
         bool is_ours = PQgetvalue(result, 0, 0)[0] == 't';
         PQclear(result);
-        if (is_ours) {
+        if (is_ours)
             return 0;
-        }
-        if (pl_clock_monotonic_ms() >= deadline_ms) {
+        if (pl_clock_monotonic_ms() >= deadline_ms)
             return fail_locked(session, number, wait_s, outcome);
-        }
         nanosleep(&pause, NULL);
     }
 }

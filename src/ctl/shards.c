@@ -35,9 +35,8 @@ static int query_schemas(pl_session_t *session, PGresult **result_r, pl_outcome_
 {
     int have = pl_records_have(session, "parley.function_set", outcome);
 
-    if (have < 0) {
+    if (have < 0)
         return -1;
-    }
     return pl_session_query(session,
                             have ? "SELECT n.nspname, coalesce(f.checksum, '') FROM pg_namespace n"
                                    " LEFT JOIN parley.function_set f ON f.schema_name = n.nspname"
@@ -53,9 +52,8 @@ int pl_shards_read(pl_session_t *session, const pl_sql_files_t *files, const pl_
     PGresult *result;
 
     memset(state, 0, sizeof *state);
-    if (query_schemas(session, &result, outcome) < 0) {
+    if (query_schemas(session, &result, outcome) < 0)
         return -1;
-    }
     state->is_missing = pl_calloc((size_t)map->shards + 1, sizeof *state->is_missing);
     state->is_outdated = pl_calloc((size_t)map->shards + 1, sizeof *state->is_outdated);
     for (int shard = 0; shard < map->shards; shard++) {
@@ -102,9 +100,8 @@ static int run_functions(pl_session_t *session, void *arg, pl_outcome_t *outcome
 
     for (int i = 0; i < files->functions.count; i++) {
         const pl_sql_file_t *file = &files->functions.files[i];
-        if (pl_session_run(session, file->text, file->name, outcome) < 0) {
+        if (pl_session_run(session, file->text, file->name, outcome) < 0)
             return -1;
-        }
     }
     return record_set(session, PARLEY_SCHEMA, files->functions_checksum, outcome);
 }
@@ -114,12 +111,10 @@ int pl_functions_apply(pl_session_t *session, const pl_sql_files_t *files, pl_sh
 {
     pl_sql_files_t argument = *files;
 
-    if (state->has_functions) {
+    if (state->has_functions)
         return 0;
-    }
-    if (pl_transaction_run(session, run_functions, &argument, wait_s, outcome) < 0) {
+    if (pl_transaction_run(session, run_functions, &argument, wait_s, outcome) < 0)
         return -1;
-    }
     state->has_functions = true;
     return 0;
 }
@@ -146,14 +141,11 @@ static int run_shard(pl_session_t *session, void *arg, pl_outcome_t *outcome)
     const pl_sql_list_t *functions = &run->files->shard_functions;
     char schema[PL_SHARD_SCHEMA_SIZE];
 
-    if (run->must_create && run_template(session, run, &run->files->create_shard, outcome) < 0) {
+    if (run->must_create && run_template(session, run, &run->files->create_shard, outcome) < 0)
         return -1;
-    }
-    for (int i = 0; i < functions->count; i++) {
-        if (run_template(session, run, &functions->files[i], outcome) < 0) {
+    for (int i = 0; i < functions->count; i++)
+        if (run_template(session, run, &functions->files[i], outcome) < 0)
             return -1;
-        }
-    }
     pl_shard_schema_format(schema, run->shard);
     return record_set(session, schema, run->files->shard_functions_checksum, outcome);
 }
@@ -168,12 +160,10 @@ int pl_shards_apply(pl_session_t *session, const pl_sql_files_t *files, const pl
     }
     for (int shard = 0; shard < map->shards; shard++) {
         shard_run_t run = {files, map, shard, state->is_missing[shard]};
-        if (!state->is_missing[shard] && !state->is_outdated[shard]) {
+        if (!state->is_missing[shard] && !state->is_outdated[shard])
             continue;
-        }
-        if (pl_transaction_run(session, run_shard, &run, wait_s, outcome) < 0) {
+        if (pl_transaction_run(session, run_shard, &run, wait_s, outcome) < 0)
             return -1;
-        }
         state->missing -= state->is_missing[shard];
         state->outdated -= state->is_outdated[shard];
         state->is_missing[shard] = state->is_outdated[shard] = false;

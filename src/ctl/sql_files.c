@@ -29,12 +29,10 @@ static void finish_checksum(EVP_MD_CTX *digest, char checksum_r[static PL_CHECKS
     unsigned char bytes[EVP_MAX_MD_SIZE];
     unsigned int length = 0;
 
-    if (EVP_DigestFinal_ex(digest, bytes, &length) != 1 || length * 2 + 1 != PL_CHECKSUM_SIZE) {
+    if (EVP_DigestFinal_ex(digest, bytes, &length) != 1 || length * 2 + 1 != PL_CHECKSUM_SIZE)
         abort();
-    }
-    for (unsigned int i = 0; i < length; i++) {
+    for (unsigned int i = 0; i < length; i++)
         snprintf(checksum_r + (size_t)i * 2, 3, "%02x", bytes[i]);
-    }
     EVP_MD_CTX_free(digest);
 }
 
@@ -42,9 +40,8 @@ static EVP_MD_CTX *start_checksum(void)
 {
     EVP_MD_CTX *digest = EVP_MD_CTX_new();
 
-    if (digest == NULL || EVP_DigestInit_ex(digest, EVP_sha256(), NULL) != 1) {
+    if (digest == NULL || EVP_DigestInit_ex(digest, EVP_sha256(), NULL) != 1)
         abort();
-    }
     return digest;
 }
 
@@ -53,9 +50,8 @@ static void add_list(EVP_MD_CTX *digest, const pl_sql_list_t *list)
     for (int i = 0; i < list->count; i++) {
         const pl_sql_file_t *file = &list->files[i];
         if (EVP_DigestUpdate(digest, file->name, strlen(file->name) + 1) != 1 ||
-            EVP_DigestUpdate(digest, file->checksum, sizeof file->checksum) != 1) {
+            EVP_DigestUpdate(digest, file->checksum, sizeof file->checksum) != 1)
             abort();
-        }
     }
 }
 
@@ -75,9 +71,8 @@ static int read_text(const char *path, pl_sql_file_t *file, pl_outcome_t *outcom
     FILE *stream = fopen(path, "re");
     size_t length;
 
-    if (stream == NULL) {
+    if (stream == NULL)
         return pl_fail(outcome, PL_EXIT_FAILED, "%s: %s", path, strerror(errno));
-    }
     do {
         length = fread(pl_buffer_reserve(&buffer, BUFSIZ), 1, BUFSIZ, stream);
         buffer.len += length;
@@ -89,9 +84,8 @@ static int read_text(const char *path, pl_sql_file_t *file, pl_outcome_t *outcom
         return pl_fail(outcome, PL_EXIT_FAILED, "%s: cannot be read as text", path);
     }
     EVP_MD_CTX *digest = start_checksum();
-    if (EVP_DigestUpdate(digest, buffer.data, buffer.len) != 1) {
+    if (EVP_DigestUpdate(digest, buffer.data, buffer.len) != 1)
         abort();
-    }
     finish_checksum(digest, file->checksum);
     file->text = pl_buffer_detach(&buffer, NULL);
     return 0;
@@ -136,28 +130,24 @@ static int read_folder(pl_sql_list_t *list, const char *directory, const char *f
         free(entries[i]);
     }
     free(entries);
-    if (rc == 0 && list->count == 0) {
+    if (rc == 0 && list->count == 0)
         rc = pl_fail(outcome, PL_EXIT_FAILED, "%s/%s has no .sql file", directory, folder);
-    }
     return rc;
 }
 
 static int parse_number(const char *name)
 {
-    for (int i = 0; i < NUMBER_DIGITS; i++) {
-        if (!isdigit((unsigned char)name[i])) {
+    for (int i = 0; i < NUMBER_DIGITS; i++)
+        if (!isdigit((unsigned char)name[i]))
             return -1;
-        }
-    }
     return name[NUMBER_DIGITS] == '_' ? atoi(name) : -1;
 }
 
 static int read_migrations(pl_sql_list_t *list, const char *directory, const char *folder,
                            pl_outcome_t *outcome)
 {
-    if (read_folder(list, directory, folder, outcome) < 0) {
+    if (read_folder(list, directory, folder, outcome) < 0)
         return -1;
-    }
     for (int i = 0; i < list->count; i++) {
         pl_sql_file_t *file = &list->files[i];
         file->number = parse_number(file->name);
@@ -199,18 +189,16 @@ static const char *find_directory(void)
 int pl_sql_files_load(pl_sql_files_t *files, const char *directory, pl_outcome_t *outcome)
 {
     memset(files, 0, sizeof *files);
-    if (directory == NULL) {
+    if (directory == NULL)
         directory = find_directory();
-    }
     if (read_migrations(&files->directory_migrations, directory, "migrations/directory", outcome) <
             0 ||
         read_migrations(&files->database_migrations, directory, "migrations/database", outcome) <
             0 ||
         read_folder(&files->functions, directory, "sql", outcome) < 0 ||
         read_folder(&files->shard_functions, directory, "sql/shard", outcome) < 0 ||
-        split_create_shard(files, directory, outcome) < 0) {
+        split_create_shard(files, directory, outcome) < 0)
         return -1;
-    }
     checksum_lists(&files->database_migrations, &files->functions, files->functions_checksum);
     checksum_lists(&files->database_migrations, &files->shard_functions,
                    files->shard_functions_checksum);
@@ -225,9 +213,8 @@ static void free_file(pl_sql_file_t *file)
 
 static void free_list(pl_sql_list_t *list)
 {
-    for (int i = 0; i < list->count; i++) {
+    for (int i = 0; i < list->count; i++)
         free_file(&list->files[i]);
-    }
     free(list->files);
 }
 
@@ -249,20 +236,18 @@ void pl_sql_expand(pl_buffer_t *buffer, const char *text, int shard, int shards)
 
     pl_shard_schema_format(schema, shard);
     snprintf(lower, sizeof lower, "%" PRId64, (int64_t)shard << PL_ID_SHARD_SHIFT);
-    if (shard == shards - 1) {
+    if (shard == shards - 1)
         snprintf(upper, sizeof upper, "MAXVALUE");
-    } else {
+    else
         snprintf(upper, sizeof upper, "%" PRId64, (int64_t)(shard + 1) << PL_ID_SHARD_SHIFT);
-    }
     while (*text != '\0') {
         size_t plain = strcspn(text, "{");
         pl_buffer_append(buffer, text, plain);
         text += plain;
         size_t i = 0;
         while (i < sizeof tokens / sizeof tokens[0] &&
-               strncmp(text, tokens[i], strlen(tokens[i])) != 0) {
+               strncmp(text, tokens[i], strlen(tokens[i])) != 0)
             i++;
-        }
         if (i < sizeof tokens / sizeof tokens[0]) {
             pl_buffer_append_text(buffer, values[i]);
             text += strlen(tokens[i]);

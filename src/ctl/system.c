@@ -21,22 +21,18 @@ int pl_system_open(pl_system_t *system, const pl_ctl_t *ctl, bool needs_files)
     memset(system, 0, sizeof *system);
     system->ctl = ctl;
     pl_report_open(&system->report, ctl);
-    if (pl_config_check_owner(&ctl->config, &error) < 0) {
+    if (pl_config_check_owner(&ctl->config, &error) < 0)
         return pl_fail(&system->outcome, PL_EXIT_USAGE, "%s", error.message);
-    }
-    if (needs_files &&
-        pl_sql_files_load(&system->files, ctl->sql_directory, &system->outcome) < 0) {
+    if (needs_files && pl_sql_files_load(&system->files, ctl->sql_directory, &system->outcome) < 0)
         return -1;
-    }
     return pl_session_open(&system->directory, ctl->config.directory.owner_dsn, "directory",
                            &system->outcome);
 }
 
 int pl_system_lock(pl_system_t *system)
 {
-    if (pl_records_check_owner(&system->directory, &system->outcome) < 0) {
+    if (pl_records_check_owner(&system->directory, &system->outcome) < 0)
         return -1;
-    }
     return pl_session_lock(&system->directory, PL_LOCK_DIRECTORY, system->ctl->wait_s,
                            &system->outcome);
 }
@@ -46,9 +42,8 @@ int pl_system_load_map(pl_system_t *system)
     pl_error_t error;
 
     pl_shard_map_free(&system->map);
-    if (pl_shard_map_load(system->directory.conn, &system->map, &error) == 0) {
+    if (pl_shard_map_load(system->directory.conn, &system->map, &error) == 0)
         return 0;
-    }
     return pl_fail(&system->outcome,
                    error.code == PL_ERROR_UNAVAILABLE ? PL_EXIT_UNREACHABLE : PL_EXIT_FAILED,
                    "directory: %s", error.message);
@@ -56,9 +51,8 @@ int pl_system_load_map(pl_system_t *system)
 
 int pl_system_require_ready(pl_system_t *system)
 {
-    if (pl_system_load_map(system) < 0) {
+    if (pl_system_load_map(system) < 0)
         return -1;
-    }
     switch (system->map->state) {
     case PL_SYSTEM_UNINITIALISED:
         return pl_fail(&system->outcome, PL_EXIT_BLOCKED,
@@ -121,9 +115,8 @@ void pl_system_run(pl_system_t *system, void (*run)(pl_target_t *))
     pl_targets_run(system->targets + 1, system->target_count - 1, run, system->ctl->jobs);
     for (int i = 0; i < system->target_count; i++) {
         const pl_outcome_t *outcome = &system->targets[i].outcome;
-        if (pl_exit_worse(outcome->code, system->outcome.code) != system->outcome.code) {
+        if (pl_exit_worse(outcome->code, system->outcome.code) != system->outcome.code)
             system->outcome = *outcome;
-        }
     }
 }
 
@@ -131,13 +124,11 @@ enum pl_exit pl_system_close(pl_system_t *system)
 {
     pl_report_t *report = &system->report;
 
-    if (system->target_count > 0) {
+    if (system->target_count > 0)
         pl_report_targets(report, system->targets, system->target_count);
-    }
     pl_report_system(report, system->map);
-    for (int i = 0; i < system->target_count; i++) {
+    for (int i = 0; i < system->target_count; i++)
         pl_target_free(&system->targets[i]);
-    }
     free(system->targets);
     pl_shard_map_free(&system->map);
     pl_sql_files_free(&system->files);

@@ -22,11 +22,10 @@
 
 void pl_target_format_label(const pl_target_t *target, char *label, size_t size)
 {
-    if (target->name == NULL) {
+    if (target->name == NULL)
         snprintf(label, size, "directory");
-    } else {
+    else
         snprintf(label, size, "database %s", target->name);
-    }
 }
 
 void pl_target_free(pl_target_t *target)
@@ -55,9 +54,8 @@ int pl_target_apply_directory(pl_target_t *target, pl_session_t *session)
             0 &&
         pl_ledger_check(&target->ledger, session->label, &target->outcome) == 0 &&
         pl_ledger_apply(session, DIRECTORY_SCHEMA, migrations, &target->ledger, target->wait_s,
-                        &target->outcome) == 0) {
+                        &target->outcome) == 0)
         rc = 0;
-    }
     target->duration_ms = pl_clock_monotonic_ms() - start_ms;
     return rc;
 }
@@ -71,9 +69,8 @@ static int apply_migrations(pl_target_t *target, pl_session_t *session)
         pl_session_lock(session, PL_LOCK_DATABASE, target->wait_s, outcome) < 0 ||
         pl_records_ensure_database(session, target->name, target->map->shards, outcome) < 0 ||
         pl_ledger_read(session, PARLEY_SCHEMA, migrations, &target->ledger, outcome) < 0 ||
-        pl_ledger_check(&target->ledger, session->label, outcome) < 0) {
+        pl_ledger_check(&target->ledger, session->label, outcome) < 0)
         return -1;
-    }
     return pl_ledger_apply(session, PARLEY_SCHEMA, migrations, &target->ledger, target->wait_s,
                            outcome);
 }
@@ -83,16 +80,14 @@ static void apply_functions(pl_target_t *target, pl_session_t *session)
     pl_shards_state_t *shards = &target->shards;
 
     if (pl_shards_read(session, target->files, target->map, target->database, shards,
-                       &target->outcome) < 0) {
+                       &target->outcome) < 0)
         return;
-    }
     int missing = shards->missing, outdated = shards->outdated;
     bool had_functions = shards->has_functions;
     if (pl_functions_apply(session, target->files, shards, target->wait_s, &target->outcome) == 0 &&
         pl_shards_apply(session, target->files, target->map, shards, target->may_create_shards,
-                        target->wait_s, &target->outcome) == 0) {
+                        target->wait_s, &target->outcome) == 0)
         target->outcome.code = PL_EXIT_OK;
-    }
     target->are_functions_applied = shards->has_functions && !had_functions;
     target->shards_created = missing - shards->missing;
     target->shards_updated = outdated - shards->outdated;
@@ -104,9 +99,8 @@ void pl_target_apply(pl_target_t *target)
     int64_t start_ms = pl_clock_monotonic_ms();
 
     if (open_session(target, &session) == 0) {
-        if (apply_migrations(target, &session) == 0) {
+        if (apply_migrations(target, &session) == 0)
             apply_functions(target, &session);
-        }
         pl_session_close(&session);
     }
     target->duration_ms = pl_clock_monotonic_ms() - start_ms;
@@ -118,9 +112,8 @@ static int inspect_database(pl_target_t *target, pl_session_t *session)
 
     if (pl_records_check_identity(session, target->name, target->map->shards, outcome) < 0 ||
         pl_ledger_read(session, PARLEY_SCHEMA, &target->files->database_migrations, &target->ledger,
-                       outcome) < 0) {
+                       outcome) < 0)
         return -1;
-    }
     return pl_shards_read(session, target->files, target->map, target->database, &target->shards,
                           outcome);
 }
@@ -131,9 +124,8 @@ static void conclude(pl_target_t *target, const char *label)
     int pending = pl_ledger_count(&target->ledger, PL_MIGRATION_PENDING);
     bool is_database = target->name != NULL;
 
-    if (pl_ledger_check(&target->ledger, label, &target->outcome) < 0) {
+    if (pl_ledger_check(&target->ledger, label, &target->outcome) < 0)
         return;
-    }
     if (is_database && shards->missing > 0) {
         pl_fail(&target->outcome, PL_EXIT_PENDING, "%s: %d of its %d shards are not created", label,
                 shards->missing, shards->total);
@@ -159,9 +151,8 @@ void pl_target_inspect(pl_target_t *target)
         } else {
             rc = inspect_database(target, &session);
         }
-        if (rc == 0) {
+        if (rc == 0)
             conclude(target, session.label);
-        }
         pl_session_close(&session);
     }
     target->duration_ms = pl_clock_monotonic_ms() - start_ms;
@@ -183,9 +174,8 @@ static void *work_off(void *arg)
         pthread_mutex_lock(&work->mutex);
         int index = work->next < work->count ? work->next++ : -1;
         pthread_mutex_unlock(&work->mutex);
-        if (index < 0) {
+        if (index < 0)
             return NULL;
-        }
         work->run(&work->targets[index]);
     }
 }
@@ -197,13 +187,11 @@ void pl_targets_run(pl_target_t *targets, int count, void (*run)(pl_target_t *),
     pthread_t *ids = pl_calloc((size_t)threads + 1, sizeof *ids);
 
     /* This thread works too, so a thread that cannot be had only makes it slower. */
-    while (started < threads - 1 && pthread_create(&ids[started], NULL, work_off, &work) == 0) {
+    while (started < threads - 1 && pthread_create(&ids[started], NULL, work_off, &work) == 0)
         started++;
-    }
     work_off(&work);
-    for (int i = 0; i < started; i++) {
+    for (int i = 0; i < started; i++)
         pthread_join(ids[i], NULL);
-    }
     free(ids);
     pthread_mutex_destroy(&work.mutex);
 }

@@ -19,9 +19,8 @@
 static int attempt(pl_session_t *session, pl_transaction_body *body, void *arg,
                    pl_outcome_t *outcome)
 {
-    if (pl_session_run(session, "BEGIN", "begin", outcome) < 0 || body(session, arg, outcome) < 0) {
+    if (pl_session_run(session, "BEGIN", "begin", outcome) < 0 || body(session, arg, outcome) < 0)
         return -1;
-    }
     if (PQtransactionStatus(session->conn) != PQTRANS_INTRANS) {
         return pl_fail(outcome, PL_EXIT_FAILED,
                        "%s: the SQL ended its transaction; a file must not contain COMMIT or"
@@ -44,9 +43,8 @@ int pl_transaction_run(pl_session_t *session, pl_transaction_body *body, void *a
             return 0;
         }
         pl_session_rollback(session);
-        if (outcome->code != PL_EXIT_BLOCKED || pl_clock_monotonic_ms() >= deadline_ms) {
+        if (outcome->code != PL_EXIT_BLOCKED || pl_clock_monotonic_ms() >= deadline_ms)
             return -1;
-        }
         int64_t pause_ms = pl_random_between(RETRY_PAUSE_MIN_MS, RETRY_PAUSE_MAX_MS);
         struct timespec pause = {0, pause_ms * INT64_C(1000000)};
         nanosleep(&pause, NULL);

@@ -18,14 +18,12 @@ static void list_what_is_off(const PGresult *result, char *list, size_t size)
 
     list[0] = '\0';
     for (int i = 0; i < (int)(sizeof settings / sizeof settings[0]); i++) {
-        if (strcmp(PQgetvalue(result, 0, i), "off") != 0) {
+        if (strcmp(PQgetvalue(result, 0, i), "off") != 0)
             continue;
-        }
         int written = snprintf(list + length, size - length, "%s%s", length > 0 ? ", " : "",
                                settings[i]);
-        if (written < 0 || (size_t)written >= size - length) {
+        if (written < 0 || (size_t)written >= size - length)
             return;
-        }
         length += (size_t)written;
     }
 }
@@ -35,9 +33,8 @@ int pl_durability_judge(const PGresult *answer, pl_error_t *error)
     char off[80];
 
     list_what_is_off(answer, off, sizeof off);
-    if (off[0] == '\0') {
+    if (off[0] == '\0')
         return 0;
-    }
     pl_error_set(error, PL_ERROR_INVALID, "off: %s; what is acknowledged could be lost in a crash",
                  off);
     return -1;

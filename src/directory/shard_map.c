@@ -32,9 +32,8 @@ static int compare_names(const void *a, const void *b)
 
 int pl_shard_map_find_database(const pl_shard_map_t *map, const char *name)
 {
-    if (map->database_count == 0) {
+    if (map->database_count == 0)
         return -1;
-    }
     char **found = bsearch(&name, map->database_names, (size_t)map->database_count,
                            sizeof *map->database_names, compare_names);
     return found == NULL ? -1 : (int)(found - map->database_names);
@@ -47,12 +46,10 @@ void pl_shard_schema_format(char schema_r[static PL_SHARD_SCHEMA_SIZE], int shar
 
 void pl_shard_map_free(pl_shard_map_t **map)
 {
-    if (*map == NULL) {
+    if (*map == NULL)
         return;
-    }
-    for (int i = 0; i < (*map)->database_count; i++) {
+    for (int i = 0; i < (*map)->database_count; i++)
         free((*map)->database_names[i]);
-    }
     free((*map)->database_names);
     free(*map);
     *map = NULL;
@@ -111,11 +108,9 @@ static int read_rows(pl_shard_map_t *map, const PGresult *result, pl_error_t *er
         return -1;
     }
     memset(map->database_of_shard, 0xff, sizeof map->database_of_shard);
-    for (; row < rows; row++) {
-        if (read_shard(map, result, row, error) < 0) {
+    for (; row < rows; row++)
+        if (read_shard(map, result, row, error) < 0)
             return -1;
-        }
-    }
     for (int shard = 0; shard < map->shards; shard++) {
         if (map->database_of_shard[shard] == NO_DATABASE) {
             pl_error_set(error, PL_ERROR_INVALID, "the directory has no database for shard %d",
@@ -146,9 +141,8 @@ int pl_shard_map_load(PGconn *conn, pl_shard_map_t **map_r, pl_error_t *error)
         goto out;
     }
     if (PQresultStatus(result) == PGRES_TUPLES_OK) {
-        if (read_rows(map, result, error) < 0) {
+        if (read_rows(map, result, error) < 0)
             goto out;
-        }
     } else if (!is_missing_relation(result)) {
         pl_error_set_sql(error, PQresultErrorField(result, PG_DIAG_SQLSTATE),
                          "reading the directory: %.150s", PQresultErrorMessage(result));

@@ -35,10 +35,9 @@ const char *pl_reply_reason(int status)
         {500, "Internal Server Error"},
         {503, "Service Unavailable"},
     };
-    for (size_t i = 0; i < sizeof(reasons) / sizeof(reasons[0]); i++) {
+    for (size_t i = 0; i < sizeof(reasons) / sizeof(reasons[0]); i++)
         if (reasons[i].status == status)
             return reasons[i].reason;
-    }
     return "Unknown";
 }
 

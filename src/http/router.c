@@ -168,10 +168,9 @@ static const pl_router_entry_t *find_route(const pl_router_t *router, pl_request
             add_allowed(allow, sizeof(allow), entry->route);
             continue;
         }
-        for (size_t n = 0, parameter = 0; n < count; n++) {
+        for (size_t n = 0, parameter = 0; n < count; n++)
             if (entry->segments[n].data == NULL)
                 request->parameters[parameter++] = segments[n];
-        }
         return entry;
     }
     if (allow[0] != '\0')

@@ -93,10 +93,9 @@ void pl_server_destroy(pl_server_t **server_p)
     pl_server_t *server = *server_p;
     if (server == NULL)
         return;
-    for (unsigned i = 0; i < server->options.workers; i++) {
+    for (unsigned i = 0; i < server->options.workers; i++)
         if (server->listeners[i] >= 0)
             close(server->listeners[i]);
-    }
     h2o_config_dispose(&server->h2o);
     free((void *)(uintptr_t)server->options.name);
     free((void *)(uintptr_t)server->options.address);

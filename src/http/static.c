@@ -22,9 +22,8 @@ void pl_static_reply(pl_request_t *request, const pl_static_file_t *file)
 
 static void reply_with_path(pl_request_t *request, const char *path)
 {
-    if (pl_request_query(request, NULL, 0) != 0) {
+    if (pl_request_query(request, NULL, 0) != 0)
         return;
-    }
     for (size_t i = 0; i < pl_static_files_count; i++) {
         if (strcmp(pl_static_files[i].path, path) == 0) {
             pl_static_reply(request, &pl_static_files[i]);

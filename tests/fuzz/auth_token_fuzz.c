@@ -58,14 +58,12 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
     static pl_auth_t *auth;
     static char token[32768];
-    if (auth == NULL) {
+    if (auth == NULL)
         auth = create_auth();
-    }
     pl_token_claims_t claims;
     REQUIRE(pl_token_verify_at(auth, (const char *)data, size, NOW, &claims, NULL) == -1);
-    if (size > 16384) {
+    if (size > 16384)
         return 0;
-    }
     size_t len = sign((const char *)data, size, token, sizeof(token));
     if (pl_token_verify_at(auth, token, len, NOW, &claims, NULL) == 0) {
         REQUIRE(claims.expires_s > NOW);

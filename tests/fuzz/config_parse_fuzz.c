@@ -19,12 +19,10 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
         REQUIRE(strlen(config.databases[i].name) >= 1 && strlen(config.databases[i].name) <= 32);
         REQUIRE(pl_config_find_database(&config, config.databases[i].name) == &config.databases[i]);
     }
-    if (pl_config_check_server(&config, &err) == 0) {
+    if (pl_config_check_server(&config, &err) == 0)
         REQUIRE(config.database_count > 0 && config.directory.dsn[0] != '\0');
-    }
-    if (pl_config_check_owner(&config, &err) == 0) {
+    if (pl_config_check_owner(&config, &err) == 0)
         REQUIRE(config.databases[0].owner_dsn[0] != '\0');
-    }
     pl_config_free(&config);
     return 0;
 }

@@ -51,14 +51,12 @@ static size_t mutate(uint8_t *data, size_t len)
         size_t at = len > 0 ? (size_t)rand() % len : 0;
         switch (rand() % 4) {
         case 0: /* another byte */
-            if (len > 0) {
+            if (len > 0)
                 data[at] = (uint8_t)rand();
-            }
             break;
         case 1: /* one byte less */
-            if (len > 0) {
+            if (len > 0)
                 memmove(data + at, data + at + 1, --len - at);
-            }
             break;
         case 2: /* one byte more */
             if (len < INPUT_MAX) {

@@ -99,11 +99,10 @@ static void assert_username(const char *name, bool is_good)
 
     snprintf(body, sizeof(body), "{\"username\":\"%s\"}", name);
     assert_int_equal(account(body, &input), is_good);
-    if (is_good) {
+    if (is_good)
         pl_account_input_dispose(&input);
-    } else {
+    else
         assert_pointers(&input, "/username");
-    }
 }
 
 static void test_username(void **state)
@@ -126,16 +125,14 @@ static void assert_display_name(const char *unit, size_t times, bool is_good)
     pl_account_input_t input;
     char body[1000] = "{\"username\":\"abc\",\"displayName\":\"";
 
-    for (size_t i = 0; i < times; i++) {
+    for (size_t i = 0; i < times; i++)
         strcat(body, unit);
-    }
     strcat(body, "\"}");
     assert_int_equal(account(body, &input), is_good);
-    if (is_good) {
+    if (is_good)
         pl_account_input_dispose(&input);
-    } else {
+    else
         assert_pointers(&input, "/displayName");
-    }
 }
 
 static void test_display_name_counts_code_points(void **state)

@@ -32,9 +32,8 @@ static bool has(pl_page_cache_t *cache, const pl_page_key_t *key, int64_t versio
 {
     pl_cached_page_t *page = pl_page_cache_get(cache, key, version);
 
-    if (page == NULL) {
+    if (page == NULL)
         return false;
-    }
     assert_int_equal(page->version, version);
     assert_memory_equal(&page->key, key, sizeof(*key));
     assert_int_equal(page->data[0], 'a' + version % 26);

@@ -38,9 +38,8 @@ static void test_is_bounded(void **state)
         pl_known_users_add(set, id);
         assert_true(pl_known_users_has(set, id));
     }
-    for (int64_t id = 1; id <= 10000; id++) {
+    for (int64_t id = 1; id <= 10000; id++)
         found += pl_known_users_has(set, id);
-    }
     assert_int_equal(found, 64);
     pl_known_users_destroy(&set);
 }
@@ -51,9 +50,8 @@ static void test_forgets_the_least_recently_used(void **state)
     pl_known_users_t *set = pl_known_users_create(4, NULL);
     (void)state;
 
-    for (int64_t id = 1; id <= 4; id++) {
+    for (int64_t id = 1; id <= 4; id++)
         pl_known_users_add(set, id);
-    }
     assert_true(pl_known_users_has(set, 1));
     pl_known_users_add(set, 5);
     assert_true(pl_known_users_has(set, 1));
@@ -105,9 +103,8 @@ static void test_forgets_the_erased(void **state)
     assert_false(pl_known_users_has(other, 2));
     assert_true(pl_known_users_has(other, 1));
     /* More than are kept. */
-    for (int64_t id = 100; id < 3000; id++) {
+    for (int64_t id = 100; id < 3000; id++)
         pl_erased_users_add(erased, id);
-    }
     assert_false(pl_known_users_has(set, 3));
     pl_known_users_add(set, 3);
     assert_true(pl_known_users_has(set, 3));

@@ -30,9 +30,8 @@ static void assert_accepted(const char *body, const pl_token_claims_t *caller, i
 {
     pl_send_input_t input;
 
-    if (!decode(body, caller, &input)) {
+    if (!decode(body, caller, &input))
         fail_msg("refused with %s: %s", pl_problem_code(refusal.problem), body);
-    }
     assert_int_equal(input.sender_id, sender);
     assert_int_equal(input.recipient_id, recipient);
     pl_send_input_dispose(&input);
@@ -42,9 +41,8 @@ static void assert_refused(const char *body, const pl_token_claims_t *caller, pl
 {
     pl_send_input_t input;
 
-    if (decode(body, caller, &input)) {
+    if (decode(body, caller, &input))
         fail_msg("accepted: %s", body);
-    }
     assert_null(input.json);
     assert_string_equal(pl_problem_code(refusal.problem), pl_problem_code(problem));
 }

@@ -53,9 +53,8 @@ pl_lane_t *pl_cluster_read_lane(const pl_cluster_t *cluster, int shard)
 
 int pl_lane_submit(pl_lane_t *lane, pl_op_t *op)
 {
-    if (world.is_full) {
+    if (world.is_full)
         return -1;
-    }
     assert_ptr_equal(op->kind, lane == (pl_lane_t *)&check_lane ? &pl_version_check_kind
                                                                 : &pl_version_read_kind);
     assert_true(op->deadline_ms > 0);
@@ -109,9 +108,8 @@ static void ask(pl_user_checks_t *checks, asker_t *asker, int number, int64_t us
     asker->number = number;
     asker->check.user_id = user_id;
     asker->check.on_done = on_done;
-    if (pl_user_check_start(checks, &asker->check)) {
+    if (pl_user_check_start(checks, &asker->check))
         told(asker);
-    }
 }
 
 static void on_done(pl_user_check_t *check)
@@ -119,9 +117,8 @@ static void on_done(pl_user_check_t *check)
     asker_t *asker = H2O_STRUCT_FROM_MEMBER(asker_t, check, check);
 
     told(asker);
-    if (asker->asks_next != NULL) {
+    if (asker->asks_next != NULL)
         ask(asker->checks, asker->asks_next, asker->number + 10, check->user_id);
-    }
 }
 
 static void assert_told(size_t count, const int *numbers)
@@ -313,9 +310,8 @@ static void test_cancelled_ones_are_not_told(void **state)
     fixture_t *fixture = *state;
     asker_t askers[3] = {0};
 
-    for (int i = 0; i < 3; i++) {
+    for (int i = 0; i < 3; i++)
         ask(fixture->checks, &askers[i], i + 1, user(1));
-    }
     pl_user_check_cancel(fixture->checks, &askers[1].check);
     answer_read(0, PL_OK, true);
     assert_told(2, (const int[]){1, 3});

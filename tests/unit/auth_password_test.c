@@ -27,9 +27,8 @@ static void inbox_init(inbox_t *inbox)
 
 static void inbox_dispose(inbox_t *inbox)
 {
-    for (size_t i = 0; i < inbox->count; i++) {
+    for (size_t i = 0; i < inbox->count; i++)
         pl_password_job_free(&inbox->jobs[i]);
-    }
     pthread_cond_destroy(&inbox->changed);
     pthread_mutex_destroy(&inbox->lock);
 }
@@ -40,9 +39,8 @@ static void post(void *target, pl_password_job_t *job)
     pthread_mutex_lock(&inbox->lock);
     inbox->in_post = true;
     pthread_cond_broadcast(&inbox->changed);
-    while (inbox->gate_closed) {
+    while (inbox->gate_closed)
         pthread_cond_wait(&inbox->changed, &inbox->lock);
-    }
     inbox->jobs[inbox->count++] = job;
     pthread_cond_broadcast(&inbox->changed);
     pthread_mutex_unlock(&inbox->lock);
@@ -51,9 +49,8 @@ static void post(void *target, pl_password_job_t *job)
 static void wait_for(inbox_t *inbox, size_t count)
 {
     pthread_mutex_lock(&inbox->lock);
-    while (inbox->count < count) {
+    while (inbox->count < count)
         pthread_cond_wait(&inbox->changed, &inbox->lock);
-    }
     pthread_mutex_unlock(&inbox->lock);
 }
 
@@ -171,9 +168,8 @@ static void test_full_queue_refuses(void **state)
     assert_int_equal(pl_password_pool_create(1, 2, post, &pool, NULL), 0);
     assert_int_equal(pl_password_submit_hash(pool, &inbox, NULL, "password", 8), 0);
     pthread_mutex_lock(&inbox.lock);
-    while (!inbox.in_post) { /* the only thread is held up with the first job */
+    while (!inbox.in_post) /* the only thread is held up with the first job */
         pthread_cond_wait(&inbox.changed, &inbox.lock);
-    }
     pthread_mutex_unlock(&inbox.lock);
     assert_int_equal(pl_password_pool_waiting(pool), 0);
     assert_int_equal(pl_password_submit_hash(pool, &inbox, NULL, "password", 8), 0);
@@ -207,13 +203,11 @@ static void test_destroy_posts_what_waits(void **state)
     inbox_init(&inbox);
     set_gate(&inbox, true);
     assert_int_equal(pl_password_pool_create(1, 10, post, &pool, NULL), 0);
-    for (int i = 0; i < 5; i++) {
+    for (int i = 0; i < 5; i++)
         assert_int_equal(pl_password_submit_hash(pool, &inbox, NULL, "password", 8), 0);
-    }
     pthread_mutex_lock(&inbox.lock);
-    while (!inbox.in_post) {
+    while (!inbox.in_post)
         pthread_cond_wait(&inbox.changed, &inbox.lock);
-    }
     pthread_mutex_unlock(&inbox.lock);
     assert_int_equal(pthread_create(&opener, NULL, open_gate_later, &inbox), 0);
     pl_password_pool_destroy(&pool);
@@ -231,15 +225,13 @@ static void test_many_threads(void **state)
     pl_password_pool_t *pool;
     inbox_init(&inbox);
     assert_int_equal(pl_password_pool_create(4, 64, post, &pool, NULL), 0);
-    for (int i = 0; i < 24; i++) {
+    for (int i = 0; i < 24; i++)
         assert_int_equal(pl_password_submit_hash(pool, &inbox, NULL, "password", 8), 0);
-    }
     wait_for(&inbox, 24);
     for (size_t i = 0; i < 24; i++) {
         assert_int_equal(inbox.jobs[i]->result, PL_PASSWORD_HASHED);
-        for (size_t k = 0; k < i; k++) { /* a salt of its own each */
+        for (size_t k = 0; k < i; k++) /* a salt of its own each */
             assert_string_not_equal(inbox.jobs[i]->hash, inbox.jobs[k]->hash);
-        }
     }
     pl_password_pool_destroy(&pool);
     inbox_dispose(&inbox);

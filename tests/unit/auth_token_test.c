@@ -131,9 +131,8 @@ static char *signed_by(EVP_PKEY *key, const char *header, const char *payload)
     assert_int_equal(
         EVP_DigestSign(context, signature, &len, (unsigned char *)input, strlen(input)), 1);
     EVP_MD_CTX_free(context);
-    if (EVP_PKEY_get_base_id(key) == EVP_PKEY_EC) {
+    if (EVP_PKEY_get_base_id(key) == EVP_PKEY_EC)
         len = der_to_raw(signature, len);
-    }
     return with_signature(input, signature, len);
 }
 
@@ -153,9 +152,8 @@ static void assert_accepted(char *token, int64_t user_id, bool admin)
     for (int i = 0; i < 2; i++) {
         pl_token_claims_t claims;
         pl_error_t err = {0};
-        if (verify(token, strlen(token), NOW, &claims, &err) != 0) {
+        if (verify(token, strlen(token), NOW, &claims, &err) != 0)
             fail_msg("%s: %s", err.message, token);
-        }
         assert_int_equal(claims.user_id, user_id);
         assert_int_equal(claims.admin, admin);
         assert_int_equal(claims.expires_s, 1800000100);
@@ -169,9 +167,8 @@ static void assert_refused(char *token, const char *message)
     for (int i = 0; i < 2; i++) {
         pl_token_claims_t claims;
         pl_error_t err = {0};
-        if (verify(token, strlen(token), NOW, &claims, &err) != -1) {
+        if (verify(token, strlen(token), NOW, &claims, &err) != -1)
             fail_msg("accepted: %s", token);
-        }
         assert_int_equal(err.code, PL_ERROR_INVALID);
         assert_string_equal(err.message, message);
     }
@@ -320,9 +317,8 @@ static void test_malformed(void **state)
                                       "{}.{}.{}",
                                       "eyJhbGciOiJIUzI1NiJ9..c2ln",
                                       ".e30.c2ln"};
-    for (size_t i = 0; i < sizeof(bad) / sizeof(bad[0]); i++) {
+    for (size_t i = 0; i < sizeof(bad) / sizeof(bad[0]); i++)
         assert_refused(pl_strdup(bad[i]), MALFORMED);
-    }
     assert_refused(own("not json"), MALFORMED);
     assert_refused(own("[]"), MALFORMED);
     assert_refused(own("{\"sub\":\"1\",\"sub\":\"2\",\"exp\":1800000100}"), MALFORMED);
@@ -416,11 +412,10 @@ static void test_sizes(void **state)
         memset(payload + at, 'x', sizes[i]);
         strcpy(payload + at + sizes[i], "\"}");
         char *token = own(payload);
-        if (strlen(token) <= PL_TOKEN_SIZE_MAX) {
+        if (strlen(token) <= PL_TOKEN_SIZE_MAX)
             assert_accepted(token, 4242, false);
-        } else {
+        else
             assert_refused(token, MALFORMED);
-        }
         free(payload);
     }
 }
@@ -552,9 +547,8 @@ static void create_auth(void)
                  "[issuer e]\nissuer=ed\nalgorithm=EdDSA\npublic_key_file=%s/ed.pem\n",
                  d, d, d, d, d, d) > 0);
     assert_int_equal(pl_config_parse("t", text, strlen(text), &config, &err), 0);
-    if (pl_auth_create(&config, &t.auth, &err) != 0) {
+    if (pl_auth_create(&config, &t.auth, &err) != 0)
         fail_msg("%s", err.message);
-    }
     pl_config_free(&config);
     free(text);
 }
@@ -563,9 +557,8 @@ static int set_up(void **state)
 {
     (void)state;
     snprintf(t.directory, sizeof(t.directory), "%s/auth_token_XXXXXX", PL_TEST_SCRATCH_DIR);
-    if (sodium_init() < 0 || mkdtemp(t.directory) == NULL) {
+    if (sodium_init() < 0 || mkdtemp(t.directory) == NULL)
         return -1;
-    }
     t.rsa = EVP_RSA_gen(2048);
     t.rsa_other = EVP_RSA_gen(2048);
     t.ec = EVP_EC_gen("P-256");

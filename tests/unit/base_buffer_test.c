@@ -14,13 +14,11 @@ static void test_grows(void **state)
 {
     (void)state;
     pl_buffer_t buffer = PL_BUFFER_EMPTY;
-    for (int i = 0; i < 100000; i++) {
+    for (int i = 0; i < 100000; i++)
         pl_buffer_append_char(&buffer, (char)('a' + i % 26));
-    }
     assert_int_equal(buffer.len, 100000);
-    for (int i = 0; i < 100000; i++) {
+    for (int i = 0; i < 100000; i++)
         assert_int_equal(buffer.data[i], 'a' + i % 26);
-    }
     size_t cap = buffer.cap;
     pl_buffer_clear(&buffer);
     assert_int_equal(buffer.len, 0);
@@ -113,9 +111,8 @@ static void test_error(void **state)
     assert_int_equal(err.code, PL_OK);
     pl_error_set(NULL, PL_ERROR_INTERNAL, "nobody listens");
     pl_error_clear(NULL);
-    for (int code = PL_OK; code <= PL_ERROR_INTERNAL; code++) {
+    for (int code = PL_OK; code <= PL_ERROR_INTERNAL; code++)
         assert_string_not_equal(pl_error_code_name((enum pl_error_code)code), "unknown");
-    }
 }
 
 static void test_hash(void **state)
@@ -127,24 +124,20 @@ static void test_hash(void **state)
     assert_true(pl_hash_id(1) != pl_hash_id(2));
     /* neighbours spread over the low bits that tables use */
     unsigned used[64] = {0};
-    for (int64_t id = 0; id < 64; id++) {
+    for (int64_t id = 0; id < 64; id++)
         used[pl_hash_id(id << 9) & 63]++;
-    }
-    for (int i = 0; i < 64; i++) {
+    for (int i = 0; i < 64; i++)
         assert_true(used[i] < 10);
-    }
 }
 
 static void test_random(void **state)
 {
     (void)state;
     unsigned counts[7] = {0};
-    for (int i = 0; i < 70000; i++) {
+    for (int i = 0; i < 70000; i++)
         counts[pl_random_below(7)]++;
-    }
-    for (int i = 0; i < 7; i++) {
+    for (int i = 0; i < 7; i++)
         assert_in_range(counts[i], 9000, 11000);
-    }
     assert_int_equal(pl_random_below(1), 0);
     for (int i = 0; i < 1000; i++) {
         int64_t value = pl_random_between(-3, 3);

@@ -22,9 +22,8 @@ static void *read_times(void *arg)
     for (int i = 0; i < PER_THREAD; i++) {
         int64_t seen = atomic_load(&handed_over);
         own[i] = pl_clock_now_us();
-        if (own[i] <= seen || (i > 0 && own[i] <= own[i - 1])) {
+        if (own[i] <= seen || (i > 0 && own[i] <= own[i - 1]))
             atomic_fetch_add(&mistakes, 1);
-        }
         atomic_store(&handed_over, own[i]);
     }
     return NULL;
@@ -40,18 +39,15 @@ static void test_strictly_increasing_over_threads(void **state)
 {
     (void)state;
     pthread_t threads[THREADS];
-    for (int i = 0; i < THREADS; i++) {
+    for (int i = 0; i < THREADS; i++)
         assert_int_equal(pthread_create(&threads[i], NULL, read_times, times[i]), 0);
-    }
-    for (int i = 0; i < THREADS; i++) {
+    for (int i = 0; i < THREADS; i++)
         pthread_join(threads[i], NULL);
-    }
     assert_int_equal(mistakes, 0);
     qsort(times, THREADS * PER_THREAD, sizeof(int64_t), compare_times);
     const int64_t *all = &times[0][0];
-    for (int i = 1; i < THREADS * PER_THREAD; i++) {
+    for (int i = 1; i < THREADS * PER_THREAD; i++)
         assert_true(all[i - 1] < all[i]);
-    }
 }
 
 static void test_is_the_wall_clock(void **state)

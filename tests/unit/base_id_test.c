@@ -189,9 +189,8 @@ static void test_username_shard(void **state)
         int len = snprintf(name, sizeof(name), "user-%d", i);
         counts[pl_username_shard(name, (size_t)len, 16)]++;
     }
-    for (int i = 0; i < 16; i++) {
+    for (int i = 0; i < 16; i++)
         assert_in_range(counts[i], 800, 1200);
-    }
 }
 
 #define THREADS 4
@@ -200,9 +199,8 @@ static void test_username_shard(void **state)
 static void *make_ids(void *arg)
 {
     int64_t *ids = arg;
-    for (int i = 0; i < PER_THREAD; i++) {
+    for (int i = 0; i < PER_THREAD; i++)
         ids[i] = pl_id_next(3, PL_ID_USER);
-    }
     return NULL;
 }
 
@@ -218,12 +216,10 @@ static void test_next_never_repeats(void **state)
     static int64_t ids[THREADS * PER_THREAD];
     pthread_t threads[THREADS];
     int64_t before_ms = pl_clock_now_us() / 1000 - PL_ID_EPOCH_MS;
-    for (int i = 0; i < THREADS; i++) {
+    for (int i = 0; i < THREADS; i++)
         assert_int_equal(pthread_create(&threads[i], NULL, make_ids, ids + i * PER_THREAD), 0);
-    }
-    for (int i = 0; i < THREADS; i++) {
+    for (int i = 0; i < THREADS; i++)
         pthread_join(threads[i], NULL);
-    }
     qsort(ids, THREADS * PER_THREAD, sizeof(ids[0]), compare_ids);
     for (int i = 0; i < THREADS * PER_THREAD; i++) {
         assert_true(i == 0 || ids[i - 1] < ids[i]);

@@ -26,17 +26,15 @@ static int parse_bytes(const char *body, size_t len, pl_error_t *err)
 static void assert_accepted(const char *body)
 {
     pl_error_t err = {0};
-    if (parse_bytes(body, strlen(body), &err) != 0) {
+    if (parse_bytes(body, strlen(body), &err) != 0)
         fail_msg("refused: %s: %s", body, err.message);
-    }
 }
 
 static void assert_refused_bytes(const char *body, size_t len)
 {
     pl_error_t err = {0};
-    if (parse_bytes(body, len, &err) != -1) {
+    if (parse_bytes(body, len, &err) != -1)
         fail_msg("accepted: %.*s", (int)len, body);
-    }
     assert_int_equal(err.code, PL_ERROR_INVALID);
     assert_true(err.message[0] != '\0');
 }
@@ -68,9 +66,8 @@ static void test_accepts(void **state)
         "{\"a\":1e999}", /* infinite as a double: an ignored field may be so */
         "{\"a\":123456789012345678901234567890123456789012345678901234567890123}", /* 63 digits */
     };
-    for (size_t i = 0; i < LENGTH(good); i++) {
+    for (size_t i = 0; i < LENGTH(good); i++)
         assert_accepted(good[i]);
-    }
 }
 
 static void test_refuses_top_levels(void **state)
@@ -78,9 +75,8 @@ static void test_refuses_top_levels(void **state)
     (void)state;
     static const char *const bad[] = {"",      " ",    "[]",   "[{}]", "1",
                                       "\"a\"", "true", "null", "a",    "\xef\xbb\xbf{}"};
-    for (size_t i = 0; i < LENGTH(bad); i++) {
+    for (size_t i = 0; i < LENGTH(bad); i++)
         assert_refused(bad[i]);
-    }
 }
 
 static void test_refuses_syntax(void **state)
@@ -126,9 +122,8 @@ static void test_refuses_syntax(void **state)
         "{\"a\":\xc2\xa0"
         "1}", /* a no-break space is no white space */
     };
-    for (size_t i = 0; i < LENGTH(bad); i++) {
+    for (size_t i = 0; i < LENGTH(bad); i++)
         assert_refused(bad[i]);
-    }
 }
 
 static void test_refuses_words_and_numbers(void **state)
@@ -259,9 +254,8 @@ static void test_refuses_duplicate_keys(void **state)
     for (int repeat = 0; repeat < 2; repeat++) {
         pl_buffer_t body = PL_BUFFER_EMPTY;
         pl_buffer_append_text(&body, "{");
-        for (int i = 0; i < 5000; i++) {
+        for (int i = 0; i < 5000; i++)
             pl_buffer_appendf(&body, "\"key%d\":%d,", i, i);
-        }
         pl_buffer_appendf(&body, "\"%s\":0}", repeat ? "key2500" : "other");
         assert_int_equal(parse_bytes(body.data, body.len, NULL), repeat ? -1 : 0);
         pl_buffer_dispose(&body);
@@ -273,13 +267,11 @@ static int parse_nested(size_t depth, const char *open, const char *close)
 {
     pl_buffer_t body = PL_BUFFER_EMPTY;
     pl_buffer_append_text(&body, "{\"a\":");
-    for (size_t i = 1; i < depth; i++) {
+    for (size_t i = 1; i < depth; i++)
         pl_buffer_append_text(&body, open);
-    }
     pl_buffer_append_text(&body, "1");
-    for (size_t i = 1; i < depth; i++) {
+    for (size_t i = 1; i < depth; i++)
         pl_buffer_append_text(&body, close);
-    }
     pl_buffer_append_text(&body, "}");
     int result = parse_bytes(body.data, body.len, NULL);
     pl_buffer_dispose(&body);
@@ -309,9 +301,8 @@ static void test_value_count(void **state)
     for (int extra = 0; extra < 2; extra++) {
         pl_buffer_t body = PL_BUFFER_EMPTY;
         pl_buffer_append_text(&body, "{\"a\":[0"); /* three values so far */
-        for (int i = 3; i < PL_JSON_VALUES_MAX + extra; i++) {
+        for (int i = 3; i < PL_JSON_VALUES_MAX + extra; i++)
             pl_buffer_append_text(&body, ",0");
-        }
         pl_buffer_append_text(&body, "]}");
         assert_int_equal(parse_bytes(body.data, body.len, NULL), extra ? -1 : 0);
         pl_buffer_dispose(&body);
@@ -325,9 +316,8 @@ static void test_long_strings(void **state)
     for (size_t i = 0; i < LENGTH(lengths); i++) {
         pl_buffer_t body = PL_BUFFER_EMPTY;
         pl_buffer_append_text(&body, "{\"messageContent\":\"");
-        for (size_t n = 0; n < lengths[i]; n++) {
+        for (size_t n = 0; n < lengths[i]; n++)
             pl_buffer_append_text(&body, n % 2 ? "\\u0078" : "x"); /* the greatest expansion */
-        }
         pl_buffer_append_text(&body, "\"}");
         pl_json_t *json;
         const char *text;
@@ -394,9 +384,8 @@ static void test_getters(void **state)
     };
     for (size_t i = 0; i < LENGTH(integers); i++) {
         assert_int_equal(pl_json_get_int64(json, integers[i].key, &number), integers[i].result);
-        if (integers[i].result == 1) {
+        if (integers[i].result == 1)
             assert_int_equal(number, integers[i].value);
-        }
     }
 
     assert_int_equal(pl_json_type_of(json, "absent"), PL_JSON_ABSENT);
@@ -443,9 +432,8 @@ static void test_every_prefix(void **state)
     (void)state;
     static const char body[] =
         "{\"a\":[1,-2.5e+3,true,false,null,\"\\ud83d\\ude00\xf0\x9f\x98\x80\"],\"b\":{\"c\":{}}}";
-    for (size_t len = 0; len < sizeof(body) - 1; len++) {
+    for (size_t len = 0; len < sizeof(body) - 1; len++)
         assert_refused_bytes(body, len);
-    }
     assert_accepted(body);
 }
 

@@ -94,17 +94,15 @@ static void test_every_ascii_byte_comes_back(void **state)
 {
     (void)state;
     char all[127];
-    for (int c = 1; c < 128; c++) {
+    for (int c = 1; c < 128; c++)
         all[c - 1] = (char)c;
-    }
     pl_buffer_t b = PL_BUFFER_EMPTY;
     pl_json_object_begin(&b);
     pl_json_key(&b, "all");
     pl_json_string(&b, all, sizeof(all));
     pl_json_object_end(&b);
-    for (size_t i = 0; i < b.len; i++) {
+    for (size_t i = 0; i < b.len; i++)
         assert_true(b.data[i] >= 0x20 && b.data[i] != 0x7f); /* no newline can split an SSE line */
-    }
     pl_json_t *json;
     const char *text;
     size_t len;

@@ -16,9 +16,8 @@ static int set_up(void **state)
 {
     (void)state;
     pl_log_set_level(PL_LOG_INFO);
-    if (pipe(log_pipe) != 0) {
+    if (pipe(log_pipe) != 0)
         return -1;
-    }
     pl_log_set_fd(log_pipe[1]);
     return 0;
 }
@@ -41,9 +40,8 @@ static pl_json_t *read_line(void)
     assert_null(memchr(line, '\n', (size_t)len - 1));
     pl_json_t *json;
     pl_error_t err;
-    if (pl_json_parse(line, (size_t)len, &json, &err) != 0) {
+    if (pl_json_parse(line, (size_t)len, &json, &err) != 0)
         fail_msg("%s: %.*s", err.message, (int)len, line);
-    }
     return json;
 }
 
@@ -159,9 +157,8 @@ static void test_long_line(void **state)
 
 static void *write_lines(void *arg)
 {
-    for (int i = 0; i < LINES; i++) {
+    for (int i = 0; i < LINES; i++)
         pl_log_info("from-thread", PL_S("name", arg), PL_I("line", i));
-    }
     return NULL;
 }
 
@@ -170,12 +167,10 @@ static void test_threads(void **state)
     (void)state;
     pthread_t threads[THREADS];
     char names[THREADS][2] = {"0", "1", "2", "3"};
-    for (int i = 0; i < THREADS; i++) {
+    for (int i = 0; i < THREADS; i++)
         assert_int_equal(pthread_create(&threads[i], NULL, write_lines, names[i]), 0);
-    }
-    for (int i = 0; i < THREADS; i++) {
+    for (int i = 0; i < THREADS; i++)
         pthread_join(threads[i], NULL);
-    }
     FILE *lines = fdopen(dup(log_pipe[0]), "r");
     char line[PL_LOG_LINE_MAX];
     for (int i = 0; i < THREADS * LINES; i++) {

@@ -38,9 +38,8 @@ static void test_every_code_point(void **state)
             size_t len = encode(code, length, text);
             bool expected = code != 0 && code <= 0x10ffff && !(code >= 0xd800 && code <= 0xdfff) &&
                             length == shortest(code);
-            if (pl_utf8_is_valid(text, len) != expected) {
+            if (pl_utf8_is_valid(text, len) != expected)
                 fail_msg("U+%04X in %d bytes", (unsigned)code, length);
-            }
         }
     }
 }
@@ -64,18 +63,15 @@ static bool is_valid_by_table(const unsigned char *p, size_t len)
         } else {
             return false; /* four bytes do not fit in here */
         }
-        if (i + (size_t)length > len) {
+        if (i + (size_t)length > len)
             return false;
-        }
         for (int k = 1; k < length; k++) {
-            if (p[i + (size_t)k] >> 6 != 2) {
+            if (p[i + (size_t)k] >> 6 != 2)
                 return false;
-            }
             code = code << 6 | (p[i + (size_t)k] & 0x3f);
         }
-        if (code == 0 || length != shortest(code) || (code >= 0xd800 && code <= 0xdfff)) {
+        if (code == 0 || length != shortest(code) || (code >= 0xd800 && code <= 0xdfff))
             return false;
-        }
         i += (size_t)length;
     }
     return true;
@@ -87,9 +83,8 @@ static void test_every_three_bytes(void **state)
     for (uint32_t n = 0; n < 1u << 24; n++) {
         unsigned char text[3] = {(unsigned char)(n >> 16), (unsigned char)(n >> 8),
                                  (unsigned char)n};
-        if (pl_utf8_is_valid((const char *)text, 3) != is_valid_by_table(text, 3)) {
+        if (pl_utf8_is_valid((const char *)text, 3) != is_valid_by_table(text, 3))
             fail_msg("%02x %02x %02x", text[0], text[1], text[2]);
-        }
     }
 }
 
@@ -150,9 +145,8 @@ static void test_long_text(void **state)
     (void)state;
     size_t len = 65535;
     char *text = malloc(len);
-    for (size_t i = 0; i < len; i += 3) {
+    for (size_t i = 0; i < len; i += 3)
         memcpy(text + i, "\xe2\x82\xac", 3);
-    }
     assert_true(pl_utf8_is_valid(text, len));
     assert_int_equal(pl_utf8_length(text, len), 21845);
     assert_false(pl_utf8_is_valid(text, len - 1));
@@ -166,9 +160,8 @@ static void test_length_and_prefix(void **state)
     size_t len = strlen(text);
     assert_int_equal(pl_utf8_length(text, len), 5);
     static const size_t bytes[] = {0, 1, 3, 6, 10, 11, 11};
-    for (size_t n = 0; n < sizeof(bytes) / sizeof(bytes[0]); n++) {
+    for (size_t n = 0; n < sizeof(bytes) / sizeof(bytes[0]); n++)
         assert_int_equal(pl_utf8_prefix(text, len, n), bytes[n]);
-    }
     assert_int_equal(pl_utf8_length("", 0), 0);
     assert_int_equal(pl_utf8_prefix("", 0, 10), 0);
 }

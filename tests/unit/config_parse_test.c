@@ -82,9 +82,8 @@ static void test_values(void **state)
                                "issuer = https://login.example.com/\n"
                                "algorithm = EdDSA\n"
                                "public_key_file = /k.pem"; /* no newline at the end */
-    if (parse(text, &config, &err) != 0) {
+    if (parse(text, &config, &err) != 0)
         fail_msg("%s", err.message);
-    }
     assert_int_equal(config.server.http_port, 1234);
     assert_string_equal(config.server.listen_address, "::1");
     assert_int_equal(config.log.level, PL_LOG_WARN);
@@ -161,13 +160,11 @@ static void test_refusals(void **state)
     for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
         pl_config_t config;
         pl_error_t err = {0};
-        if (parse(cases[i].text, &config, &err) != -1) {
+        if (parse(cases[i].text, &config, &err) != -1)
             fail_msg("accepted: %s", cases[i].text);
-        }
         assert_int_equal(err.code, PL_ERROR_INVALID);
-        if (strncmp(err.message, cases[i].message, strlen(cases[i].message)) != 0) {
+        if (strncmp(err.message, cases[i].message, strlen(cases[i].message)) != 0)
             fail_msg("%s\n%s\n%s", cases[i].text, cases[i].message, err.message);
-        }
         assert_null(config.server.listen_address); /* nothing is left to free */
     }
 }
@@ -188,9 +185,8 @@ static void test_long_lines(void **state)
     for (size_t len = 180; len < 4300; len += len < 220 || (len > 4060 && len < 4120) ? 1 : 97) {
         pl_buffer_t text = PL_BUFFER_EMPTY;
         pl_buffer_append_text(&text, "[database abcdefghijklmnopqrstuvwxyz012345]\ndsn=");
-        for (size_t i = 4; i < len; i++) {
+        for (size_t i = 4; i < len; i++)
             pl_buffer_append_char(&text, 'x');
-        }
         pl_buffer_append_text(&text, "\nowner_dsn=y\n");
         pl_config_t config;
         pl_error_t err = {0};
@@ -233,14 +229,12 @@ static void test_load(void **state)
 static char *read_file(const char *path)
 {
     FILE *file = fopen(path, "re");
-    if (file == NULL) {
+    if (file == NULL)
         return NULL;
-    }
     pl_buffer_t text = PL_BUFFER_EMPTY;
     size_t n;
-    while ((n = fread(pl_buffer_reserve(&text, 4096), 1, 4096, file)) > 0) {
+    while ((n = fread(pl_buffer_reserve(&text, 4096), 1, 4096, file)) > 0)
         text.len += n;
-    }
     fclose(file);
     return pl_buffer_detach(&text, NULL);
 }
@@ -270,14 +264,12 @@ static void test_example_uncommented(void **state)
     (void)state;
     char *text = read_file(PL_SOURCE_DIR "/conf/parley.ini");
     assert_non_null(text);
-    for (char *at = text; (at = strstr(at, "\n;")) != NULL; at++) {
+    for (char *at = text; (at = strstr(at, "\n;")) != NULL; at++)
         at[1] = ' ';
-    }
     pl_config_t config;
     pl_error_t err = {0};
-    if (parse(text, &config, &err) != 0) {
+    if (parse(text, &config, &err) != 0)
         fail_msg("%s", err.message);
-    }
     assert_int_equal(config.issuer_count, 1);
     pl_config_free(&config);
     free(text);
@@ -292,9 +284,8 @@ static void test_table(void **state)
         assert_true(section->documentation[0] != '\0');
         for (size_t i = 0; i < section->option_count; i++) {
             const pl_option_t *option = &section->options[i];
-            if (strlen(option->documentation) < 10) {
+            if (strlen(option->documentation) < 10)
                 fail_msg("[%s] %s is not documented", section->name, option->key);
-            }
             for (const char *line = option->documentation; *line != '\0'; line += *line == '\n') {
                 size_t len = strcspn(line, "\n");
                 assert_true(len <= 98);
@@ -330,13 +321,11 @@ static void test_checks(void **state)
         pl_error_t err = {0};
         assert_int_equal(parse(cases[i].text, &config, &err), 0);
         assert_int_equal(pl_config_check_server(&config, &err), cases[i].server == NULL ? 0 : -1);
-        if (cases[i].server != NULL) {
+        if (cases[i].server != NULL)
             assert_string_equal(err.message, cases[i].server);
-        }
         assert_int_equal(pl_config_check_owner(&config, &err), cases[i].owner == NULL ? 0 : -1);
-        if (cases[i].owner != NULL) {
+        if (cases[i].owner != NULL)
             assert_string_equal(err.message, cases[i].owner);
-        }
         pl_config_free(&config);
     }
 }
