@@ -1,376 +1,233 @@
-/*
- * fetchConversation and fetchMessages: pages of a mailbox.
- *
- *   decoded --cached, or If-None-Match--> version --equal--> 304, or the cached page
- *      |                                     \--else--.
- *      \------------------------------------------------> page --no rows: does the peer exist?-->
- * 200
- *
- * A version is cheap to read (many share one statement), a page is not. Either is read from the
- * database after the request came, so that every answer shows what was written before it.
- *
- * `before` and a pageNumber above 1 page through history; lastUpdatedTimestamp means nothing there
- * and is not looked at. A conversation with a user who exists is an empty page before its first
- * message; with one who does not, and where the caller takes no part, it is not found.
- */
-#include <stdio.h>
+/* fetchConversation, updateConversation, deleteConversation, sendReceipt and sendTyping. */
 #include <stdlib.h>
 
-#include "api/cache.h"
+#include "api/body.h"
 #include "api/context.h"
-#include "api/known_users.h"
-#include "api/user_check.h"
+#include "api/handlers.h"
+#include "api/pages.h"
 #include "base/id.h"
 #include "base/json_write.h"
 #include "base/memory.h"
+#include "core/conversation_change.h"
+#include "core/receipt_writer.h"
+#include "core/typing.h"
 #include "http/problem.h"
-#include "store/conversation.h"
-#include "store/mailbox.h"
-#include "store/page.h"
-#include "store/resource_json.h"
 
-#define PAGE_SIZE_MAX 100
-#define CONVERSATIONS_DEFAULT 20
-#define MESSAGES_DEFAULT 50
-#define PAGE_NUMBER_MAX 1000000
-#define TIMESTAMP_MAX ((INT64_C(1) << 53) - 1)
-/* A version in quotes. */
-#define ETAG_SIZE (PL_ID_TEXT_SIZE + 2)
+#define PAGE_SIZE_DEFAULT 20
 
-typedef struct fetch {
-    pl_page_key_t key;
-    pl_api_t *api;
-    pl_request_t *request;
-    bool is_reading; /* the page, not the version */
-    pl_version_read_t version_read;
-    pl_page_read_t page_read;
-    pl_user_check_t peer_check;
-    pl_conversations_check_t *group_check; /* NULL but for an empty page of a group */
-} fetch_t;
+/* ---- fetchConversation ---- */
 
-static void read_page(fetch_t *fetch);
-
-static fetch_t *fetch_create(pl_api_t *api, pl_request_t *request, const pl_page_key_t *key)
+void pl_on_fetch_conversation(pl_request_t *request, void *worker)
 {
-    fetch_t *fetch = pl_calloc(1, sizeof(*fetch));
+    pl_api_t *api = worker;
+    pl_page_key_t key = {.user_id = pl_api_caller(api, request)};
 
-    fetch->key = *key;
-    fetch->api = api;
-    fetch->request = pl_request_ref(request);
-    return fetch;
+    if (key.user_id != 0 && pl_pages_decode(request, false, PAGE_SIZE_DEFAULT, &key) == 0)
+        pl_pages_answer(api, request, &key);
 }
 
-static void fetch_destroy(fetch_t *fetch)
+/* ---- updateConversation ---- */
+
+static bool decode_flag(const pl_json_t *json, const char *key, enum pl_tristate *value,
+                        pl_refusal_t *refusal)
 {
-    pl_page_read_dispose(&fetch->page_read);
-    free(fetch->group_check);
-    pl_request_on_gone(fetch->request, NULL, NULL);
-    pl_request_unref(&fetch->request);
-    free(fetch);
+    bool is_on;
+
+    if (pl_body_bool(json, key, &is_on, refusal))
+        *value = is_on ? PL_TRUE : PL_FALSE;
+    return pl_json_type_of(json, key) != PL_JSON_ABSENT;
 }
 
-/* A page that is still in the queue when the client leaves need not be read. */
-static void on_gone(pl_request_t *request, void *owner)
+/* At least one. */
+static int decode_settings(const pl_json_t *json, pl_conversation_settings_t *settings,
+                           pl_refusal_t *refusal)
 {
-    fetch_t *fetch = owner;
-    (void)request;
-    if (fetch->is_reading)
-        fetch->page_read.op.abandoned = true;
+    int found = pl_json_get_int64(json, "mutedUntil", &settings->muted_until);
+    bool is_any = found != 0;
+
+    if (found == 0)
+        settings->muted_until = -1;
+    else if (found < 0 || settings->muted_until < 0)
+        pl_body_wrong(refusal, "mutedUntil", "must be an integer of microseconds, 0 or more");
+    is_any |= decode_flag(json, "archived", &settings->archived, refusal);
+    is_any |= decode_flag(json, "pinned", &settings->pinned, refusal);
+    if (!is_any)
+        pl_problem_fields_add(&refusal->fields, "",
+                              "must have at least one of mutedUntil, archived and pinned");
+    return refusal->fields.count > 0 ? pl_refuse_fields(refusal) : 0;
 }
 
-static void submit(fetch_t *fetch, pl_lane_t *lane, pl_op_t *op, void (*on_done)(pl_op_t *op))
+static void key_flag(pl_buffer_t *out, const char *key, enum pl_tristate value)
 {
-    op->shard = (int)pl_id_shard(fetch->key.user_id);
-    op->deadline_ms = pl_api_deadline_ms(fetch->api);
-    op->on_done = on_done;
-    if (pl_lane_submit(lane, op) != 0) {
-        pl_api_reply_overloaded(fetch->request);
-        fetch_destroy(fetch);
-    }
+    if (value == PL_UNSET)
+        return;
+    pl_json_key(out, key);
+    pl_json_bool(out, value == PL_TRUE);
 }
 
-/* ---- answers ---- */
-
-static void format_etag(char etag[ETAG_SIZE], int64_t version)
-{
-    (void)snprintf(etag, ETAG_SIZE, "\"%lld\"", (long long)version);
-}
-
-/* Gives the reference to the page away. */
-static void reply_page(pl_request_t *request, pl_cached_page_t *page)
-{
-    char etag[ETAG_SIZE];
-
-    format_etag(etag, page->version);
-    pl_reply_t reply = {.status = 200, .cache = PL_CACHE_REVALIDATE, .etag = etag};
-    pl_request_reply_shared(request, &reply, page->data, page->len, pl_cached_page_unref, page);
-}
-
-/* False: the client has no answer of this version. */
-static bool reply_not_modified(pl_request_t *request, int64_t version)
-{
-    char etag[ETAG_SIZE];
-
-    format_etag(etag, version);
-    if (!pl_request_has_etag(request, etag))
-        return false;
-    pl_request_reply_not_modified(request, etag, PL_CACHE_REVALIDATE);
-    return true;
-}
-
-static void encode(pl_buffer_t *out, const pl_page_read_t *read, const pl_page_t *page,
-                   bool is_messages)
-{
-    pl_message_t message;
-    pl_conversation_t conversation;
-
-    pl_json_object_begin(out);
-    pl_json_key(out, is_messages ? "messages" : "conversations");
-    pl_json_array_begin(out);
-    for (size_t i = 0; i < pl_page_length(read); i++) {
-        if (is_messages) {
-            pl_page_message(read, i, &message);
-            pl_message_to_json(out, &message);
-        } else {
-            pl_page_conversation(read, i, &conversation);
-            pl_conversation_to_json(out, &conversation);
-        }
-    }
-    pl_json_array_end(out);
-    pl_page_tail_to_json(out, page);
-    pl_json_object_end(out);
-}
-
-/* Changes since a cursor are asked for once, then the cursor moves on; only the answer that nothing
- * has changed is worth keeping. */
-static bool is_cacheable(const pl_page_key_t *key, int64_t version)
-{
-    return key->since == 0 || key->since == version;
-}
-
-static void answer(fetch_t *fetch)
+static void reply_settings(pl_request_t *request, const pl_conversation_result_t *result)
 {
     pl_buffer_t body = PL_BUFFER_EMPTY;
-    pl_page_t head;
 
-    if (pl_page_head(&fetch->page_read, &head)) {
-        encode(&body, &fetch->page_read, &head, fetch->key.peer_id != 0);
-        pl_cached_page_t *page = pl_cached_page_create(&fetch->key, head.version, &body);
-        if (is_cacheable(&fetch->key, head.version))
-            pl_page_cache_put(fetch->api->cache, page);
-        reply_page(fetch->request, page);
-    } else {
-        pl_api_reply_no_caller(fetch->request);
+    pl_json_object_begin(&body);
+    pl_json_key(&body, "conversationId");
+    pl_json_conversation_id(&body, result->user_id, result->peer_id);
+    if (result->settings.muted_until >= 0) {
+        pl_json_key(&body, "mutedUntil");
+        pl_json_int64(&body, result->settings.muted_until);
     }
-    fetch_destroy(fetch);
+    key_flag(&body, "archived", result->settings.archived);
+    key_flag(&body, "pinned", result->settings.pinned);
+    pl_json_object_end(&body);
+    pl_request_reply(request, &(pl_reply_t){.status = 200}, &body);
 }
 
-/* ---- reading ---- */
-
-static void on_peer_checked(fetch_t *fetch)
+static void on_updated(const pl_conversation_result_t *result, void *owner)
 {
-    if (fetch->peer_check.error != PL_OK) {
-        pl_api_reply_error(fetch->request, fetch->peer_check.error);
-        fetch_destroy(fetch);
-    } else if (fetch->peer_check.exists) {
-        answer(fetch);
-    } else {
-        pl_api_reply_no_conversation(fetch->request);
-        fetch_destroy(fetch);
-    }
+    pl_request_t *request = owner;
+
+    if (result->outcome.code == PL_OUTCOME_DONE)
+        reply_settings(request, result);
+    else
+        pl_api_reply_outcome(request, &result->outcome);
+    pl_request_unref(&request);
 }
 
-static void on_peer_read(pl_user_check_t *check)
-{
-    on_peer_checked(H2O_STRUCT_FROM_MEMBER(fetch_t, peer_check, check));
-}
-
-/* A group's conversation is there for who is or was a member. */
-static void on_group_checked(pl_op_t *op)
-{
-    pl_conversations_check_t *check = H2O_STRUCT_FROM_MEMBER(pl_conversations_check_t, op, op);
-    fetch_t *fetch = check->owner;
-
-    if (op->error != PL_OK) {
-        pl_api_reply_failure(fetch->request, op);
-        fetch_destroy(fetch);
-    } else if (check->has[0]) {
-        answer(fetch);
-    } else {
-        pl_api_reply_no_conversation(fetch->request);
-        fetch_destroy(fetch);
-    }
-}
-
-static void check_group(fetch_t *fetch)
-{
-    pl_conversations_check_t *check = pl_calloc(1, sizeof(*check));
-
-    fetch->group_check = check;
-    check->owner = fetch;
-    check->user_id = fetch->key.user_id;
-    check->peers[0] = fetch->key.peer_id;
-    check->count = 1;
-    check->op.kind = &pl_conversations_check_kind;
-    submit(fetch,
-           pl_cluster_read_lane(fetch->api->deps.cluster, (int)pl_id_shard(fetch->key.user_id)),
-           &check->op, on_group_checked);
-}
-
-static void check_peer(fetch_t *fetch)
-{
-    if (pl_id_is_group(fetch->key.peer_id)) {
-        check_group(fetch);
-        return;
-    }
-    fetch->peer_check.user_id = fetch->key.peer_id;
-    fetch->peer_check.on_done = on_peer_read;
-    if (pl_user_check_start(fetch->api->user_checks, &fetch->peer_check))
-        on_peer_checked(fetch);
-}
-
-static void on_page_read(pl_op_t *op)
-{
-    fetch_t *fetch = H2O_STRUCT_FROM_MEMBER(fetch_t, page_read.op, op);
-    pl_page_t head;
-
-    fetch->is_reading = false;
-    if (op->error != PL_OK) {
-        pl_api_reply_failure(fetch->request, op);
-        fetch_destroy(fetch);
-        return;
-    }
-    if (pl_page_head(&fetch->page_read, &head)) {
-        pl_known_users_add(fetch->api->known_users, fetch->key.user_id);
-        if (fetch->key.peer_id != 0 && pl_page_length(&fetch->page_read) == 0) {
-            check_peer(fetch);
-            return;
-        }
-    }
-    answer(fetch);
-}
-
-static void read_page(fetch_t *fetch)
-{
-    pl_page_read_t *read = &fetch->page_read;
-
-    read->user_id = fetch->key.user_id;
-    read->peer_id = fetch->key.peer_id;
-    read->page_size = (int32_t)fetch->key.page_size;
-    read->skip = fetch->key.skip;
-    read->before = fetch->key.before;
-    read->since = fetch->key.since;
-    read->op.kind = fetch->key.peer_id != 0 ? &pl_messages_read_kind : &pl_conversations_read_kind;
-    pl_page_read_init(read);
-    fetch->is_reading = true;
-    submit(fetch,
-           pl_cluster_read_lane(fetch->api->deps.cluster, (int)pl_id_shard(fetch->key.user_id)),
-           &read->op, on_page_read);
-}
-
-/* Whether the resource exists, as far as can be told without a read. */
-static bool is_known(const fetch_t *fetch)
-{
-    return fetch->key.peer_id == 0 || pl_page_cache_has(fetch->api->cache, &fetch->key) ||
-           pl_known_users_has(fetch->api->known_users, fetch->key.peer_id);
-}
-
-static void on_version_read(pl_op_t *op)
-{
-    fetch_t *fetch = H2O_STRUCT_FROM_MEMBER(fetch_t, version_read.op, op);
-    int64_t version = fetch->version_read.version;
-    pl_cached_page_t *page;
-
-    if (op->error != PL_OK) {
-        pl_api_reply_failure(fetch->request, op);
-    } else if (pl_request_is_live(fetch->request) &&
-               !(fetch->version_read.found && is_known(fetch) &&
-                 reply_not_modified(fetch->request, version))) {
-        /* Not found is version 0, which no page has: of a shard that has moved, or nobody. The
-         * page's read tells. */
-        page = pl_page_cache_get(fetch->api->cache, &fetch->key, version);
-        if (page == NULL) {
-            read_page(fetch);
-            return;
-        }
-        reply_page(fetch->request, page);
-    }
-    fetch_destroy(fetch);
-}
-
-static void fetch_begin(fetch_t *fetch)
-{
-    pl_request_on_gone(fetch->request, on_gone, fetch);
-    if (pl_page_cache_has(fetch->api->cache, &fetch->key) ||
-        pl_request_header(fetch->request, "if-none-match").data != NULL) {
-        fetch->version_read.user_id = fetch->key.user_id;
-        fetch->version_read.op.kind = &pl_version_check_kind;
-        submit(fetch, pl_cluster_check_lane(fetch->api->deps.cluster, fetch->key.user_id),
-               &fetch->version_read.op, on_version_read);
-    } else {
-        read_page(fetch);
-    }
-}
-
-/* ---- requests ---- */
-
-/* fetchConversation knows those before BEFORE. */
-enum { PAGE_SIZE, PAGE_NUMBER, SINCE, BEFORE, PARAMETERS };
-
-/* `count` of the parameters are known to the operation. -1: answered. */
-static int decode_query(pl_request_t *request, size_t count, int64_t default_size,
-                        pl_page_key_t *key)
-{
-    pl_query_parameter_t parameters[PARAMETERS] = {
-        [PAGE_SIZE] = {.name = "pageSize"},
-        [PAGE_NUMBER] = {.name = "pageNumber"},
-        [SINCE] = {.name = "lastUpdatedTimestamp"},
-        [BEFORE] = {.name = "before"},
-    };
-    int64_t page_number;
-
-    if (pl_request_query(request, parameters, count) != 0 ||
-        pl_request_query_integer(request, &parameters[PAGE_SIZE], 1, PAGE_SIZE_MAX, default_size,
-                                 &key->page_size) != 0 ||
-        pl_request_query_integer(request, &parameters[PAGE_NUMBER], 1, PAGE_NUMBER_MAX, 1,
-                                 &page_number) != 0 ||
-        pl_request_query_integer(request, &parameters[SINCE], 0, TIMESTAMP_MAX, 0, &key->since) !=
-            0 ||
-        pl_request_query_integer(request, &parameters[BEFORE], 1, INT64_MAX, 0, &key->before) != 0)
-        return -1;
-    key->skip = (page_number - 1) * key->page_size;
-    if (key->skip > 0 || key->before > 0)
-        key->since = 0;
-    return 0;
-}
-
-static void on_fetch_conversation(pl_request_t *request, void *worker)
+void pl_on_update_conversation(pl_request_t *request, void *worker)
 {
     pl_api_t *api = worker;
-    pl_page_key_t key = {.user_id = pl_api_caller(api, request)};
+    pl_slice_t body = pl_request_body(request);
+    pl_conversation_settings_t settings = {.archived = PL_UNSET, .pinned = PL_UNSET};
+    pl_json_t *json = NULL;
+    pl_refusal_t refusal;
+    int64_t caller_id, peer_id;
 
-    if (key.user_id != 0 && decode_query(request, BEFORE, CONVERSATIONS_DEFAULT, &key) == 0)
-        fetch_begin(fetch_create(api, request, &key));
+    if (!pl_api_decode_conversation(api, request, &caller_id, &peer_id))
+        return;
+    pl_refusal_init(&refusal);
+    if (pl_body_parse(body.data, body.len, &json, &refusal) != 0 ||
+        decode_settings(json, &settings, &refusal) != 0)
+        pl_refusal_reply(request, &refusal);
+    else
+        pl_conversation_update_start(api->core, caller_id, peer_id, &settings, on_updated,
+                                     pl_request_ref(request));
+    pl_json_free(&json);
 }
 
-static void on_fetch_messages(pl_request_t *request, void *worker)
+/* ---- deleteConversation ---- */
+
+static void on_deleted(const pl_conversation_result_t *result, void *owner)
+{
+    pl_request_t *request = owner;
+
+    if (result->outcome.code == PL_OUTCOME_DONE)
+        pl_request_reply_no_content(request);
+    else
+        pl_api_reply_outcome(request, &result->outcome);
+    pl_request_unref(&request);
+}
+
+void pl_on_delete_conversation(pl_request_t *request, void *worker)
 {
     pl_api_t *api = worker;
-    pl_page_key_t key = {.user_id = pl_api_caller(api, request)};
+    int64_t caller_id, peer_id;
 
-    if (key.user_id == 0 || decode_query(request, PARAMETERS, MESSAGES_DEFAULT, &key) != 0)
+    if (pl_api_decode_conversation(api, request, &caller_id, &peer_id))
+        pl_conversation_delete_start(api->core, caller_id, peer_id, on_deleted,
+                                     pl_request_ref(request));
+}
+
+/* ---- sendReceipt: may be held for a second (core/receipt_writer.h) ---- */
+
+typedef struct held_receipt {
+    pl_receipt_t receipt;
+    pl_request_t *request;
+} held_receipt_t;
+
+static void on_written(pl_receipt_t *receipt)
+{
+    held_receipt_t *held = H2O_STRUCT_FROM_MEMBER(held_receipt_t, receipt, receipt);
+
+    if (receipt->outcome.code == PL_OUTCOME_DONE)
+        pl_request_reply_no_content(held->request);
+    else
+        pl_api_reply_outcome(held->request, &receipt->outcome);
+    pl_request_unref(&held->request);
+    free(held);
+}
+
+/* `receipt` has its watermarks then. */
+static int decode_receipt(const pl_json_t *json, pl_receipt_t *receipt, pl_refusal_t *refusal)
+{
+    const char *type, *id;
+    size_t type_len, id_len;
+    int64_t message_id = 0;
+
+    if (pl_body_text(json, "messageId", true, &id, &id_len, refusal) &&
+        pl_id_parse(id, id_len, &message_id) != 0)
+        pl_body_wrong(refusal, "messageId", "must be a messageId");
+    if (pl_body_text(json, "type", true, &type, &type_len, refusal)) {
+        const pl_slice_t word = {type, type_len};
+        if (pl_slice_is(word, "read"))
+            receipt->read_up_to = message_id;
+        else if (pl_slice_is(word, "delivered"))
+            receipt->delivered_up_to = message_id;
+        else
+            pl_body_wrong(refusal, "type", "must be read or delivered");
+    }
+    return refusal->fields.count > 0 ? pl_refuse_fields(refusal) : 0;
+}
+
+static void hold(const pl_api_t *api, pl_request_t *request, const pl_receipt_t *receipt)
+{
+    held_receipt_t *held = pl_calloc(1, sizeof(*held));
+
+    held->receipt = *receipt;
+    held->receipt.on_done = on_written;
+    held->request = pl_request_ref(request);
+    pl_receipt_writer_submit(api->core->deps.receipt_writer, &held->receipt);
+}
+
+void pl_on_send_receipt(pl_request_t *request, void *worker)
+{
+    pl_api_t *api = worker;
+    pl_slice_t body = pl_request_body(request);
+    pl_receipt_t receipt = {.user_id = pl_api_caller(api, request)};
+    pl_json_t *json = NULL;
+    pl_refusal_t refusal;
+
+    if (receipt.user_id == 0 || pl_request_query(request, NULL, 0) != 0)
         return;
-    key.peer_id = pl_api_peer_of(pl_request_path_parameter(request, 0), key.user_id);
-    if (key.peer_id == 0) {
+    receipt.peer_id = pl_api_peer_of(pl_request_path_parameter(request, 0), receipt.user_id);
+    pl_refusal_init(&refusal);
+    if (pl_body_parse(body.data, body.len, &json, &refusal) != 0 ||
+        decode_receipt(json, &receipt, &refusal) != 0)
+        pl_refusal_reply(request, &refusal);
+    else if (!pl_cluster_has(api->core->deps.cluster, receipt.peer_id))
         pl_api_reply_no_conversation(request);
-        return;
-    }
-    fetch_begin(fetch_create(api, request, &key));
+    else
+        hold(api, request, &receipt);
+    pl_json_free(&json);
 }
 
-const pl_route_t pl_api_conversations_routes[] = {
-    {"fetchConversation", "GET", "/v1/conversations", on_fetch_conversation, 0},
-    {"fetchMessages", "GET", "/v1/conversations/{conversationId}/messages", on_fetch_messages, 0},
-};
-const size_t pl_api_conversations_routes_count = sizeof(pl_api_conversations_routes) /
-                                                 sizeof(pl_api_conversations_routes[0]);
+/* ---- sendTyping ---- */
+
+static void on_told(const pl_outcome_t *outcome, void *owner)
+{
+    pl_request_t *request = owner;
+
+    if (outcome->code == PL_OUTCOME_DONE)
+        pl_request_reply_no_content(request);
+    else
+        pl_api_reply_outcome(request, outcome);
+    pl_request_unref(&request);
+}
+
+void pl_on_send_typing(pl_request_t *request, void *worker)
+{
+    pl_api_t *api = worker;
+    int64_t caller_id, peer_id;
+
+    if (pl_api_decode_conversation(api, request, &caller_id, &peer_id))
+        pl_typing_start(api->core, caller_id, peer_id, on_told, pl_request_ref(request));
+}

@@ -12,12 +12,14 @@
 #include <string.h>
 #include <time.h>
 
-#include "api/presence_watch.h"
-#include "api/receipts.h"
+#include "api/handlers.h"
+#include "api/ids_input.h"
+#include "api/pages.h"
 #include "api/updates_private.h"
 #include "base/id.h"
 #include "base/memory.h"
 #include "base/random.h"
+#include "core/presence_watch.h"
 #include "http/problem.h"
 #include "http/stream.h"
 #include "push/metrics.h"
@@ -62,6 +64,15 @@ static void on_closed(pl_stream_t *stream, pl_stream_reason_t reason, void *owne
     destroy(owner);
 }
 
+static void append_event(void *out, const pl_event_t *event)
+{
+    pl_buffer_append_text(out, "event: ");
+    pl_buffer_append_text(out, event->name);
+    pl_buffer_append_text(out, "\ndata: ");
+    pl_buffer_append(out, event->json, event->len);
+    pl_buffer_append(out, "\n\n", 2);
+}
+
 /* What a slow stream does not get now it gets when it has taken the rest: a state that is missed
  * would stay wrong. */
 static void on_presence_changed(void *owner)
@@ -71,7 +82,7 @@ static void on_presence_changed(void *owner)
 
     if (events->stream == NULL || pl_stream_queued(events->stream) > 0)
         return;
-    pl_presence_watch_take(events->watch, &changes);
+    pl_presence_watch_take(events->watch, append_event, &changes);
     if (changes.len > 0)
         (void)!pl_stream_write(events->stream, changes.data, changes.len);
     pl_buffer_dispose(&changes);
@@ -97,7 +108,8 @@ static void append_retry(pl_buffer_t *out, const pl_config_t *config)
 static void append_delta(pl_buffer_t *out, const char *json, size_t len, int64_t cursor)
 {
     static const char head[] = "event: delta\nid: ";
-    static const char data[] = "\ndata: ";
+    /* The Delta that a long-poll answers, with the event's name as its `type`. */
+    static const char data[] = "\ndata: {\"type\":\"delta\",";
     char id[PL_ID_TEXT_SIZE];
     size_t id_len = pl_id_format(id, cursor);
 
@@ -105,7 +117,7 @@ static void append_delta(pl_buffer_t *out, const char *json, size_t len, int64_t
     pl_buffer_append(out, head, sizeof(head) - 1);
     pl_buffer_append(out, id, id_len);
     pl_buffer_append(out, data, sizeof(data) - 1);
-    pl_buffer_append(out, json, len);
+    pl_buffer_append(out, json + 1, len - 1);
     pl_buffer_append(out, "\n\n", 2);
 }
 
@@ -115,7 +127,7 @@ static void open_stream(event_stream_t *events, const char *json, size_t len, in
 {
     pl_buffer_t first = PL_BUFFER_EMPTY;
 
-    append_retry(&first, events->updates->api->deps.config);
+    append_retry(&first, events->updates->api->config);
     if (json != NULL)
         append_delta(&first, json, len, cursor);
     pl_request_on_gone(events->request, NULL, NULL);
@@ -166,7 +178,7 @@ static void end(event_stream_t *events)
     pl_buffer_t last = PL_BUFFER_EMPTY;
 
     unregister(events);
-    append_retry(&last, events->updates->api->deps.config);
+    append_retry(&last, events->updates->api->config);
     pl_stream_end(events->stream, last.data, last.len);
     pl_buffer_dispose(&last);
 }
@@ -203,14 +215,18 @@ static void on_heartbeat(void *owner)
 }
 
 /* A hint is for those who can take it at once. */
-static void on_event(void *owner, const char *event, size_t len)
+static void on_event(void *owner, const pl_event_t *event)
 {
     event_stream_t *events = owner;
     bool is_ready = events->stream != NULL && pl_stream_queued(events->stream) == 0;
+    pl_buffer_t text = PL_BUFFER_EMPTY;
 
     pl_push_metrics_event(is_ready);
-    if (is_ready)
-        (void)!pl_stream_write(events->stream, event, len);
+    if (!is_ready)
+        return;
+    append_event(&text, event);
+    (void)!pl_stream_write(events->stream, text.data, text.len);
+    pl_buffer_dispose(&text);
 }
 
 static const pl_follower_callbacks_t callbacks = {
@@ -239,7 +255,8 @@ static int register_all(event_stream_t *events, int64_t cursor,
         return -1;
     if (watch->count == 0)
         return 0;
-    events->watch = pl_presence_watch_create(updates->api, watch, on_presence_changed, events);
+    events->watch = pl_presence_watch_create(updates->api->core, watch, on_presence_changed,
+                                             events);
     if (events->watch != NULL)
         return 0;
     unregister(events);
@@ -281,7 +298,9 @@ static int read_input(pl_request_t *request, int64_t *cursor_r, pl_conversations
         pl_request_query_integer(request, &query[0], 0, PL_CURSOR_MAX, PL_FOLLOW_FROM_NOW,
                                  cursor_r) != 0)
         return -1;
-    if (query[1].value.data != NULL && pl_presence_take_ids(request, &query[1], watch) != 0)
+    if (query[1].value.data != NULL &&
+        pl_ids_input_decode(request, &query[1], PL_CONVERSATIONS_CHECK_MAX, watch->peers,
+                            &watch->count) != 0)
         return -1;
     if (last_event_id.len == 0)
         return 0;
@@ -293,7 +312,7 @@ static int read_input(pl_request_t *request, int64_t *cursor_r, pl_conversations
     return 0;
 }
 
-void pl_event_stream_handle(pl_request_t *request, void *worker)
+void pl_on_stream_updates(pl_request_t *request, void *worker)
 {
     pl_updates_t *updates = ((pl_api_t *)worker)->updates;
     pl_conversations_check_t watch = {.user_id = pl_request_claims(request)->user_id};
@@ -303,7 +322,7 @@ void pl_event_stream_handle(pl_request_t *request, void *worker)
         return;
     if (!pl_updates_admit(updates, request))
         return;
-    pl_receipts_note_cursor(updates->api, watch.user_id, cursor);
+    pl_updates_note_cursor(updates, watch.user_id, cursor);
     start(updates, request, cursor, &watch);
 }
 

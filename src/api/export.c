@@ -14,6 +14,7 @@
 #include <stdlib.h>
 
 #include "api/context.h"
+#include "api/handlers.h"
 #include "base/id.h"
 #include "base/log.h"
 #include "base/memory.h"
@@ -91,9 +92,9 @@ static int submit(export_t *export, pl_op_t *op, const pl_op_kind_t *kind,
 {
     op->kind = kind;
     op->shard = (int)pl_id_shard(export->user_id);
-    op->deadline_ms = pl_api_deadline_ms(export->api);
+    op->deadline_ms = pl_core_deadline_ms(export->api->core);
     op->on_done = on_done;
-    if (pl_lane_submit(pl_cluster_read_lane(export->api->deps.cluster, op->shard), op) != 0)
+    if (pl_lane_submit(pl_cluster_read_lane(export->api->core->deps.cluster, op->shard), op) != 0)
         return -1;
     export->reading = op;
     return 0;
@@ -253,14 +254,16 @@ static void on_account_read(pl_op_t *op)
 {
     export_t *export = H2O_STRUCT_FROM_MEMBER(export_t, account_read.op, op);
     pl_account_t account;
+    pl_outcome_t outcome;
 
     export->reading = NULL;
     if (op->error == PL_OK && pl_account_read_get(&export->account_read, &account)) {
         start(export, &account);
         return;
     }
+    outcome = pl_outcome_of_op(op, "account");
     if (op->error != PL_OK)
-        pl_api_reply_failure(export->request, op);
+        pl_api_reply_outcome(export->request, &outcome);
     else
         pl_api_reply_no_caller(export->request);
     export_destroy(export);
@@ -294,7 +297,7 @@ static bool admit(const pl_exports_t *exports, pl_request_t *request, int64_t us
     return false;
 }
 
-static void on_export_me(pl_request_t *request, void *worker)
+void pl_on_export_me(pl_request_t *request, void *worker)
 {
     pl_api_t *api = worker;
     int64_t user_id = pl_api_caller(api, request);
@@ -306,13 +309,7 @@ static void on_export_me(pl_request_t *request, void *worker)
     if (submit(export, &export->account_read.op, &pl_account_fetch_kind, on_account_read) == 0) {
         pl_request_on_gone(request, on_gone, export);
     } else {
-        pl_api_reply_overloaded(request);
+        pl_api_reply_outcome(request, &(pl_outcome_t){.code = PL_OUTCOME_OVERLOADED});
         export_destroy(export);
     }
 }
-
-const pl_route_t pl_api_export_routes[] = {
-    {"exportMe", "GET", "/v1/users/me/export", on_export_me, PL_ROUTE_NO_HEAD},
-};
-const size_t pl_api_export_routes_count = sizeof(pl_api_export_routes) /
-                                          sizeof(pl_api_export_routes[0]);

@@ -6,14 +6,14 @@
  */
 #include <stdlib.h>
 
-#include "api/receipts.h"
+#include "api/handlers.h"
+#include "api/pages.h"
 #include "api/updates_private.h"
 #include "base/memory.h"
 #include "http/problem.h"
 #include "loop/timer.h"
 
 #define PAGE_SIZE_DEFAULT 50
-#define PAGE_SIZE_MAX 100
 #define TIMEOUT_DEFAULT_S 30
 #define TIMEOUT_MAX_S 60
 
@@ -135,7 +135,7 @@ static void poll_start(pl_updates_t *updates, pl_request_t *request, int64_t cur
     pl_follower_next(poll->follower);
 }
 
-void pl_poll_handle(pl_request_t *request, void *worker)
+void pl_on_fetch_updates(pl_request_t *request, void *worker)
 {
     pl_updates_t *updates = ((pl_api_t *)worker)->updates;
     pl_query_parameter_t query[] = {
@@ -145,14 +145,14 @@ void pl_poll_handle(pl_request_t *request, void *worker)
     if (pl_request_query(request, query, sizeof(query) / sizeof(query[0])) != 0 ||
         pl_request_query_integer(request, &query[0], 0, PL_CURSOR_MAX, PL_FOLLOW_FROM_NOW,
                                  &cursor) != 0 ||
-        pl_request_query_integer(request, &query[1], 1, PAGE_SIZE_MAX, PAGE_SIZE_DEFAULT,
+        pl_request_query_integer(request, &query[1], 1, PL_PAGE_SIZE_MAX, PAGE_SIZE_DEFAULT,
                                  &page_size) != 0 ||
         pl_request_query_integer(request, &query[2], 0, TIMEOUT_MAX_S, TIMEOUT_DEFAULT_S,
                                  &timeout_s) != 0)
         return;
     if (!pl_updates_admit(updates, request))
         return;
-    pl_receipts_note_cursor(updates->api, pl_request_claims(request)->user_id, cursor);
+    pl_updates_note_cursor(updates, pl_request_claims(request)->user_id, cursor);
     poll_start(updates, request, cursor, (int32_t)page_size, timeout_s);
 }
 

@@ -91,26 +91,26 @@ static void decode_reply_to(const pl_json_t *json, pl_send_input_t *input, pl_re
 static int resolve(const target_t *target, pl_send_input_t *input, pl_refusal_t *refusal)
 {
     if (target->kind == TARGET_RECIPIENT) {
-        input->recipient_id = target->low;
-        if (pl_id_is_group(input->recipient_id)) {
+        input->peer_id = target->low;
+        if (pl_id_is_group(input->peer_id)) {
             return pl_refuse(refusal, PL_PROBLEM_RECIPIENT_NOT_FOUND,
                              "A group is sent to by its conversationId.");
         }
-        if (input->recipient_id == input->sender_id) {
+        if (input->peer_id == input->sender_id) {
             pl_body_wrong(refusal, "recipientId", "must not be the sender");
             return pl_refuse_fields(refusal);
         }
         return 0;
     }
     if (target->kind == TARGET_GROUP) {
-        input->group_id = target->low;
+        input->peer_id = target->low;
         return 0;
     }
     if (target->low != input->sender_id && target->high != input->sender_id) {
         return pl_refuse(refusal, PL_PROBLEM_CONVERSATION_NOT_FOUND,
                          "The sender takes no part in such a conversation.");
     }
-    input->recipient_id = target->low == input->sender_id ? target->high : target->low;
+    input->peer_id = target->low == input->sender_id ? target->high : target->low;
     return 0;
 }
 

@@ -5,18 +5,15 @@
 #include <stddef.h>
 #include <stdint.h>
 
-#include "api/refusal.h"
+#include "api/body.h"
 #include "auth/token.h"
 #include "base/compiler.h"
 #include "base/json_read.h"
-
-#define PL_CLIENT_MESSAGE_ID_MAX 64  /* characters */
-#define PL_MESSAGE_CONTENT_MAX 65535 /* bytes */
+#include "core/send.h"
 
 typedef struct pl_send_input {
-    int64_t sender_id;    /* the caller, or whom an admin names */
-    int64_t recipient_id; /* another user id; whether it exists is not known. 0: to a group */
-    int64_t group_id;     /* a group's id, if that is the conversation; else 0 */
+    int64_t sender_id; /* the caller, or whom an admin names */
+    int64_t peer_id;   /* another user, or a group; whether it exists is not known */
     /* Texts die with `json`. */
     const char *client_message_id;
     size_t client_message_id_len;

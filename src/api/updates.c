@@ -4,6 +4,7 @@
 #include "base/clock.h"
 #include "base/json_write.h"
 #include "base/memory.h"
+#include "core/receipt_writer.h"
 #include "http/problem.h"
 #include "push/metrics.h"
 #include "push/presence.h"
@@ -18,31 +19,20 @@ static size_t max_delta_bytes(const pl_config_t *config)
 
 pl_updates_t *pl_updates_create(pl_api_t *api)
 {
-    const pl_config_t *config = api->deps.config;
+    const pl_config_t *config = api->config;
     pl_updates_t *updates = pl_calloc(1, sizeof(*updates));
 
     updates->api = api;
     updates->follow = (pl_follower_settings_t){
-        .hub = api->deps.hub,
-        .cluster = api->deps.cluster,
+        .hub = api->core->deps.hub,
+        .cluster = api->core->deps.cluster,
         .heartbeat_ms = (uint64_t)config->push.heartbeat_s * 1000,
         .deadline_ms = (uint64_t)config->lanes.request_deadline_s * 1000,
         .max_delta_bytes = max_delta_bytes(config),
     };
     h2o_linklist_init_anchor(&updates->polls);
     h2o_linklist_init_anchor(&updates->streams);
-    api->updates = updates;
     return updates;
-}
-
-static const pl_route_t routes[] = {
-    {"fetchUpdates", "GET", "/v1/updates", pl_poll_handle, PL_ROUTE_NO_HEAD},
-    {"streamUpdates", "GET", "/v1/updates/stream", pl_event_stream_handle, PL_ROUTE_NO_HEAD},
-};
-
-void pl_updates_add_routes(pl_router_t *router)
-{
-    pl_router_add(router, routes, sizeof(routes) / sizeof(routes[0]));
 }
 
 void pl_updates_drain(pl_updates_t *updates)
@@ -63,7 +53,7 @@ bool pl_updates_admit(const pl_updates_t *updates, pl_request_t *request)
 
 bool pl_updates_enter(const pl_updates_t *updates, int64_t user_id)
 {
-    if (pl_presence_enter(updates->api->deps.presence, user_id, pl_clock_monotonic_ms()) == 0)
+    if (pl_presence_enter(updates->api->core->deps.presence, user_id, pl_clock_monotonic_ms()) == 0)
         return true;
     pl_push_metrics_presence_refused();
     return false;
@@ -71,7 +61,13 @@ bool pl_updates_enter(const pl_updates_t *updates, int64_t user_id)
 
 void pl_updates_leave(const pl_updates_t *updates, int64_t user_id)
 {
-    pl_presence_leave(updates->api->deps.presence, user_id, pl_clock_monotonic_ms());
+    pl_presence_leave(updates->api->core->deps.presence, user_id, pl_clock_monotonic_ms());
+}
+
+void pl_updates_note_cursor(const pl_updates_t *updates, int64_t user_id, int64_t cursor)
+{
+    if (cursor > 0)
+        pl_receipt_writer_note_cursor(updates->api->core->deps.receipt_writer, user_id, cursor);
 }
 
 void pl_updates_reply_error(pl_request_t *request, enum pl_error_code error)

@@ -13,8 +13,6 @@ typedef struct pl_updates pl_updates_t;
  * loop. */
 pl_updates_t *pl_updates_create(pl_api_t *api);
 
-void pl_updates_add_routes(pl_router_t *router);
-
 /* Ends them all for a shutdown: long-polls answer with what they have, streams close after a
  * `retry:` that spreads the clients' return. New ones are refused. */
 void pl_updates_drain(pl_updates_t *updates);

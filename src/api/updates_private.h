@@ -5,9 +5,6 @@
 #include "api/updates.h"
 #include "push/follower.h"
 
-/* Cursors are microseconds, and JSON numbers that every client can hold exactly. */
-#define PL_CURSOR_MAX ((INT64_C(1) << 53) - 1)
-
 struct pl_updates {
     pl_api_t *api;
     pl_follower_settings_t follow;
@@ -16,10 +13,8 @@ struct pl_updates {
     bool draining;
 };
 
-void pl_poll_handle(pl_request_t *request, void *worker);
 void pl_poll_drain(pl_updates_t *updates);
 
-void pl_event_stream_handle(pl_request_t *request, void *worker);
 void pl_event_stream_drain(pl_updates_t *updates);
 
 /* Whether the caller may begin to wait. False: the request is answered. */
@@ -29,6 +24,9 @@ bool pl_updates_admit(const pl_updates_t *updates, pl_request_t *request);
  * leave. */
 bool pl_updates_enter(const pl_updates_t *updates, int64_t user_id);
 void pl_updates_leave(const pl_updates_t *updates, int64_t user_id);
+
+/* The client has everything up to `cursor`; 0 and PL_FOLLOW_FROM_NOW say nothing. */
+void pl_updates_note_cursor(const pl_updates_t *updates, int64_t user_id, int64_t cursor);
 
 /* Answers for a follower that could not be created or has failed. */
 void pl_updates_reply_error(pl_request_t *request, enum pl_error_code error);

@@ -1,155 +1,28 @@
-/*
- * createUser, fetchUser and fetchUserByUsername.
- *
- * A new user's id names the shard that the username hashes to. Two servers may give out one id in
- * the same millisecond: the insert finds that out, and the next id is tried.
+/* createUser, fetchUser, fetchUserByUsername; fetchMe, updateMe and deleteMe: a user's own account.
  */
-#include <stdlib.h>
 #include <string.h>
 
-#include "api/account_input.h"
 #include "api/context.h"
-#include "api/known_users.h"
-#include "api/password_work.h"
-#include "base/clock.h"
+#include "api/handlers.h"
+#include "api/users_input.h"
 #include "base/id.h"
-#include "base/memory.h"
 #include "http/problem.h"
-#include "store/account.h"
 #include "store/resource_json.h"
-
-/* A collision takes two servers in one millisecond and one shard, and then 1 in 256. */
-#define ID_ATTEMPTS 5
-
-static void reply_user(pl_request_t *request, int status, const pl_account_t *account)
-{
-    pl_buffer_t body = PL_BUFFER_EMPTY;
-
-    pl_user_to_json(&body, account);
-    pl_request_reply(request, &(pl_reply_t){.status = status}, &body);
-}
 
 /* ---- createUser ---- */
 
-typedef struct creation {
-    pl_account_create_t create;
-    pl_password_work_t password;
-    pl_api_t *api;
-    pl_request_t *request;
-    int attempts;
-    char username[PL_USERNAME_SIZE];
-    char hash[PL_PASSWORD_HASH_SIZE];
-    char display_name[];
-} creation_t;
-
-static creation_t *creation_create(pl_api_t *api, pl_request_t *request,
-                                   const pl_account_input_t *input)
+static void on_created(const pl_account_result_t *result, void *owner)
 {
-    const char *name = input->display_name;
-    size_t name_len = input->display_name_len;
+    pl_request_t *request = owner;
+    pl_buffer_t body = PL_BUFFER_EMPTY;
 
-    if (name == NULL) {
-        name = input->username;
-        name_len = strlen(input->username);
-    }
-    creation_t *creation = pl_calloc(1, sizeof(*creation) + name_len + 1);
-    creation->api = api;
-    creation->request = pl_request_ref(request);
-    memcpy(creation->username, input->username, sizeof(creation->username));
-    memcpy(creation->display_name, name, name_len);
-    creation->create.username = creation->username;
-    creation->create.display_name = creation->display_name;
-    creation->create.op.kind = &pl_account_create_kind;
-    creation->create.op.shard = (int)pl_username_shard(
-        input->username, strlen(input->username), (unsigned)pl_cluster_shards(api->deps.cluster));
-    creation->create.op.deadline_ms = pl_api_deadline_ms(api);
-    return creation;
-}
-
-static void creation_destroy(creation_t *creation)
-{
-    pl_request_unref(&creation->request);
-    explicit_bzero(creation->hash, sizeof(creation->hash));
-    free(creation);
-}
-
-static void store(creation_t *creation)
-{
-    pl_account_create_t *create = &creation->create;
-
-    create->user_id = pl_id_next((unsigned)create->op.shard, PL_ID_USER);
-    create->created_us = pl_clock_now_us();
-    if (pl_lane_submit(pl_cluster_write_lane(creation->api->deps.cluster, create->user_id),
-                       &create->op) != 0) {
-        pl_api_reply_overloaded(creation->request);
-        creation_destroy(creation);
-    }
-}
-
-static void on_created(creation_t *creation)
-{
-    const pl_account_create_t *create = &creation->create;
-    pl_account_t account = {
-        .user_id = create->user_id,
-        .username = create->username,
-        .display_name = create->display_name,
-        .created_us = create->created_us,
-    };
-    pl_known_users_add(creation->api->known_users, account.user_id);
-    reply_user(creation->request, 201, &account);
-}
-
-static void on_stored(pl_op_t *op)
-{
-    creation_t *creation = H2O_STRUCT_FROM_MEMBER(creation_t, create.op, op);
-
-    if (op->error == PL_OK && creation->create.outcome == PL_ACCOUNT_ID_TAKEN &&
-        ++creation->attempts < ID_ATTEMPTS) {
-        store(creation);
-        return;
-    }
-    if (op->error != PL_OK) {
-        pl_api_reply_failure(creation->request, op);
-    } else if (creation->create.outcome == PL_ACCOUNT_CREATED) {
-        on_created(creation);
-    } else if (creation->create.outcome == PL_ACCOUNT_USERNAME_TAKEN) {
-        pl_problem_reply(creation->request, PL_PROBLEM_USERNAME_TAKEN,
-                         "A user named \"%s\" exists.", creation->username);
+    if (result->outcome.code == PL_OUTCOME_DONE) {
+        pl_user_to_json(&body, &result->account);
+        pl_request_reply(request, &(pl_reply_t){.status = 201}, &body);
     } else {
-        pl_problem_reply(creation->request, PL_PROBLEM_UNAVAILABLE, "No id could be found.");
+        pl_api_reply_outcome(request, &result->outcome);
     }
-    creation_destroy(creation);
-}
-
-static void on_hashed(pl_password_work_t *work, pl_password_job_t *job)
-{
-    creation_t *creation = H2O_STRUCT_FROM_MEMBER(creation_t, password, work);
-
-    if (job->result == PL_PASSWORD_HASHED && pl_request_is_live(creation->request)) {
-        memcpy(creation->hash, job->hash, sizeof(creation->hash));
-        creation->create.password_hash = creation->hash;
-        store(creation);
-    } else {
-        pl_password_work_reply_failure(creation->request, job);
-        creation_destroy(creation);
-    }
-    pl_password_job_free(&job);
-}
-
-static void begin_creation(creation_t *creation, const pl_account_input_t *input)
-{
-    creation->create.op.on_done = on_stored;
-    if (input->password == NULL) {
-        store(creation);
-        return;
-    }
-    creation->password.loop = creation->api->loop;
-    creation->password.on_done = on_hashed;
-    if (pl_password_work_hash(&creation->password, creation->api->deps.passwords, input->password,
-                              input->password_len) != 0) {
-        pl_api_reply_overloaded(creation->request);
-        creation_destroy(creation);
-    }
+    pl_request_unref(&request);
 }
 
 /* False: the request was answered. */
@@ -159,17 +32,30 @@ static bool may_create(pl_request_t *request, const pl_account_input_t *input)
 
     if (input->password != NULL || (claims != NULL && claims->admin))
         return true;
-    if (claims == NULL) {
+    if (claims == NULL)
         pl_problem_reply(request, PL_PROBLEM_UNAUTHENTICATED,
                          "A user without a password takes a token with the admin scope.");
-    } else {
+    else
         pl_problem_reply(request, PL_PROBLEM_FORBIDDEN, "This needs a token with the admin scope.");
-    }
     return false;
 }
 
-static void on_create_user(pl_request_t *request, void *worker)
+static void create(pl_core_t *core, pl_request_t *request, const pl_account_input_t *input)
 {
+    const pl_account_order_t order = {
+        .username = input->username,
+        .display_name = input->display_name,
+        .display_name_len = input->display_name_len,
+        .password = input->password,
+        .password_len = input->password_len,
+    };
+    pl_api_abandon_with(request,
+                        pl_account_create_start(core, &order, on_created, pl_request_ref(request)));
+}
+
+void pl_on_create_user(pl_request_t *request, void *worker)
+{
+    pl_api_t *api = worker;
     pl_slice_t body = pl_request_body(request);
     pl_account_input_t input;
     pl_refusal_t refusal;
@@ -181,93 +67,42 @@ static void on_create_user(pl_request_t *request, void *worker)
         return;
     }
     if (may_create(request, &input))
-        begin_creation(creation_create(worker, request, &input), &input);
+        create(api->core, request, &input);
     pl_account_input_dispose(&input);
 }
 
 /* ---- fetchUser, fetchUserByUsername ---- */
 
-typedef struct lookup {
-    pl_account_read_t read;
-    pl_api_t *api;
-    pl_request_t *request;
-    char username[PL_USERNAME_SIZE];
-} lookup_t;
-
-static void reply_not_found(pl_request_t *request)
+static void reply_no_user(pl_request_t *request)
 {
-    pl_problem_reply(request, PL_PROBLEM_USER_NOT_FOUND, "There is no such user.");
+    pl_api_reply_outcome(request, &(pl_outcome_t){.code = PL_OUTCOME_USER_NOT_FOUND});
 }
 
-/* Found by id alone: an erased user has no name. */
-static void reply_no_account(const lookup_t *lookup)
+/* An erased user has no name, and is found by id alone. */
+static void on_fetched(const pl_account_result_t *result, void *owner)
 {
-    int64_t deleted_us = pl_account_read_deleted_us(&lookup->read);
+    pl_request_t *request = owner;
     pl_buffer_t body = PL_BUFFER_EMPTY;
 
-    if (deleted_us == 0) {
-        reply_not_found(lookup->request);
-        return;
-    }
-    pl_deleted_user_to_json(&body, lookup->read.user_id, deleted_us);
-    pl_request_reply(lookup->request, &(pl_reply_t){.status = 200}, &body);
+    if (result->outcome.code == PL_OUTCOME_DONE)
+        pl_user_to_json(&body, &result->account);
+    else if (result->deleted_us != 0)
+        pl_deleted_user_to_json(&body, result->account.user_id, result->deleted_us);
+    if (body.len > 0)
+        pl_request_reply(request, &(pl_reply_t){.status = 200}, &body);
+    else
+        pl_api_reply_outcome(request, &result->outcome);
+    pl_request_unref(&request);
 }
 
-static void on_gone(pl_request_t *request, void *owner)
+static void fetch(pl_core_t *core, pl_request_t *request, int64_t user_id, const char *username)
 {
-    lookup_t *lookup = owner;
-    (void)request;
-    lookup->read.op.abandoned = true;
+    pl_api_abandon_with(request, pl_account_fetch_start(core, user_id, username, on_fetched,
+                                                        pl_request_ref(request)));
 }
 
-static void on_read(pl_op_t *op)
-{
-    lookup_t *lookup = H2O_STRUCT_FROM_MEMBER(lookup_t, read.op, op);
-    pl_account_t account;
-
-    if (op->error != PL_OK) {
-        pl_api_reply_failure(lookup->request, op);
-    } else if (pl_account_read_get(&lookup->read, &account)) {
-        pl_known_users_add(lookup->api->known_users, account.user_id);
-        reply_user(lookup->request, 200, &account);
-    } else {
-        reply_no_account(lookup);
-    }
-    pl_account_read_dispose(&lookup->read);
-    pl_request_on_gone(lookup->request, NULL, NULL);
-    pl_request_unref(&lookup->request);
-    free(lookup);
-}
-
-static lookup_t *lookup_create(pl_api_t *api, pl_request_t *request, const pl_op_kind_t *kind,
-                               int shard)
-{
-    lookup_t *lookup = pl_calloc(1, sizeof(*lookup));
-
-    lookup->api = api;
-    lookup->request = pl_request_ref(request);
-    lookup->read.op.kind = kind;
-    lookup->read.op.shard = shard;
-    lookup->read.op.deadline_ms = pl_api_deadline_ms(api);
-    lookup->read.op.on_done = on_read;
-    return lookup;
-}
-
-static void lookup_begin(lookup_t *lookup)
-{
-    pl_lane_t *lane = pl_cluster_read_lane(lookup->api->deps.cluster, lookup->read.op.shard);
-
-    if (pl_lane_submit(lane, &lookup->read.op) != 0) {
-        pl_api_reply_overloaded(lookup->request);
-        pl_request_unref(&lookup->request);
-        free(lookup);
-        return;
-    }
-    pl_request_on_gone(lookup->request, on_gone, lookup);
-}
-
-/* What is no user's id, in form or in fact, is not found: for those who ask it is the same. */
-static void on_fetch_user(pl_request_t *request, void *worker)
+/* What is no user's id, in form or in fact, is not found: for the caller it is the same. */
+void pl_on_fetch_user(pl_request_t *request, void *worker)
 {
     pl_api_t *api = worker;
     pl_slice_t text = pl_request_path_parameter(request, 0);
@@ -276,17 +111,13 @@ static void on_fetch_user(pl_request_t *request, void *worker)
     if (pl_request_query(request, NULL, 0) != 0)
         return;
     if (pl_id_parse(text.data, text.len, &user_id) != 0 ||
-        !pl_cluster_has(api->deps.cluster, user_id)) {
-        reply_not_found(request);
-        return;
-    }
-    lookup_t *lookup = lookup_create(api, request, &pl_account_fetch_kind,
-                                     (int)pl_id_shard(user_id));
-    lookup->read.user_id = user_id;
-    lookup_begin(lookup);
+        !pl_cluster_has(api->core->deps.cluster, user_id))
+        reply_no_user(request);
+    else
+        fetch(api->core, request, user_id, NULL);
 }
 
-static void on_find_user(pl_request_t *request, void *worker)
+void pl_on_find_user(pl_request_t *request, void *worker)
 {
     pl_api_t *api = worker;
     pl_query_parameter_t username = {.name = "username"};
@@ -294,26 +125,98 @@ static void on_find_user(pl_request_t *request, void *worker)
 
     if (pl_request_query(request, &username, 1) != 0)
         return;
-    if (username.value.data == NULL) {
+    if (username.value.data == NULL)
         pl_problem_reply_field(request, "?username", "is required");
-        return;
-    }
-    if (pl_username_normalise(username.value.data, username.value.len, name) != 0) {
+    else if (pl_username_normalise(username.value.data, username.value.len, name) != 0)
         pl_problem_reply_field(request, "?username", "must be 3 to 64 of a-z 0-9 . _ -");
-        return;
-    }
-    unsigned shards = (unsigned)pl_cluster_shards(api->deps.cluster);
-    lookup_t *lookup = lookup_create(api, request, &pl_account_find_kind,
-                                     (int)pl_username_shard(name, strlen(name), shards));
-    memcpy(lookup->username, name, sizeof(name));
-    lookup->read.username = lookup->username;
-    lookup_begin(lookup);
+    else
+        fetch(api->core, request, 0, name);
 }
 
-const pl_route_t pl_api_users_routes[] = {
-    {"createUser", "POST", "/v1/users", on_create_user, PL_ROUTE_OPTIONAL_AUTH | PL_ROUTE_BODY},
-    {"fetchUserByUsername", "GET", "/v1/users", on_find_user, 0},
-    {"fetchUser", "GET", "/v1/users/{userId}", on_fetch_user, 0},
-};
-const size_t pl_api_users_routes_count = sizeof(pl_api_users_routes) /
-                                         sizeof(pl_api_users_routes[0]);
+/* ---- fetchMe, updateMe ---- */
+
+static void on_account(const pl_account_result_t *result, void *owner)
+{
+    const pl_reply_t reply = {.status = 200, .cache = PL_CACHE_NO_STORE};
+    pl_request_t *request = owner;
+    pl_buffer_t body = PL_BUFFER_EMPTY;
+
+    if (result->outcome.code == PL_OUTCOME_DONE) {
+        pl_account_to_json(&body, &result->account);
+        pl_request_reply(request, &reply, &body);
+    } else if (result->outcome.code == PL_OUTCOME_USER_NOT_FOUND) {
+        pl_api_reply_no_caller(request);
+    } else {
+        pl_api_reply_outcome(request, &result->outcome);
+    }
+    pl_request_unref(&request);
+}
+
+void pl_on_fetch_me(pl_request_t *request, void *worker)
+{
+    pl_api_t *api = worker;
+    int64_t user_id = pl_api_caller(api, request);
+
+    if (user_id == 0 || pl_request_query(request, NULL, 0) != 0)
+        return;
+    pl_api_abandon_with(request, pl_account_fetch_start(api->core, user_id, NULL, on_account,
+                                                        pl_request_ref(request)));
+}
+
+static void update(pl_core_t *core, pl_request_t *request, int64_t user_id,
+                   const pl_profile_input_t *input)
+{
+    const pl_account_change_t change = {
+        .display_name = input->display_name,
+        .display_name_len = input->display_name_len,
+        .password = input->password,
+        .password_len = input->password_len,
+        .current_password = input->current_password,
+        .current_password_len = input->current_password_len,
+        .read_receipts = input->has_read_receipts ? &input->read_receipts : NULL,
+        .show_presence = input->has_show_presence ? &input->show_presence : NULL,
+    };
+    pl_api_abandon_with(request, pl_account_update_start(core, user_id, &change, on_account,
+                                                         pl_request_ref(request)));
+}
+
+void pl_on_update_me(pl_request_t *request, void *worker)
+{
+    pl_api_t *api = worker;
+    pl_slice_t body = pl_request_body(request);
+    int64_t user_id = pl_api_caller(api, request);
+    pl_profile_input_t input;
+    pl_refusal_t refusal;
+
+    if (user_id == 0 || pl_request_query(request, NULL, 0) != 0)
+        return;
+    if (pl_profile_input_decode(body.data, body.len, &input, &refusal) != 0) {
+        pl_refusal_reply(request, &refusal);
+        return;
+    }
+    update(api->core, request, user_id, &input);
+    pl_profile_input_dispose(&input);
+}
+
+/* ---- deleteMe ---- */
+
+static void on_erased(const pl_account_result_t *result, void *owner)
+{
+    pl_request_t *request = owner;
+
+    if (result->outcome.code == PL_OUTCOME_DONE)
+        pl_request_reply_no_content(request);
+    else
+        pl_api_reply_outcome(request, &result->outcome);
+    pl_request_unref(&request);
+}
+
+void pl_on_delete_me(pl_request_t *request, void *worker)
+{
+    pl_api_t *api = worker;
+    int64_t user_id = pl_api_caller(api, request);
+
+    if (user_id == 0 || pl_request_query(request, NULL, 0) != 0)
+        return;
+    pl_account_erase_start(api->core, user_id, on_erased, pl_request_ref(request));
+}

@@ -7,13 +7,13 @@
 #include <unistd.h>
 
 #include "admin/admin.h"
-#include "api/context.h"
-#include "api/password_work.h"
-#include "api/updates.h"
+#include "api/api.h"
 #include "base/clock.h"
 #include "base/log.h"
 #include "base/memory.h"
 #include "base/metrics.h"
+#include "core/core.h"
+#include "core/password_work.h"
 #include "daemon/worker.h"
 #include "db/cluster.h"
 #include "db/metrics.h"
@@ -135,7 +135,6 @@ static int create_server(pl_error_t *error)
     pl_router_t *router = pl_router_create();
 
     pl_api_add_routes(router);
-    pl_updates_add_routes(router);
     pl_static_add_routes(router);
     return pl_server_create(&options, router, &process.deps.server, error);
 }
@@ -178,7 +177,7 @@ static int create_shared(pl_shard_map_t *map, pl_error_t *error)
                           pl_hub_listener(process.deps.hub), &process.deps.cluster, error) != 0)
         return -1;
     pl_db_metrics_init();
-    pl_api_metrics_init();
+    pl_core_metrics_init();
     pl_push_metrics_init(process.deps.hub, process.deps.presence);
     pl_relay_metrics_init();
     register_gauges();

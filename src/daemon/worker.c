@@ -6,10 +6,10 @@
 #include <stdlib.h>
 #include <unistd.h>
 
-#include "api/context.h"
-#include "api/updates.h"
+#include "api/api.h"
 #include "base/compiler.h"
 #include "base/memory.h"
+#include "core/core.h"
 #include "store/outbox.h"
 
 struct pl_worker {
@@ -18,7 +18,6 @@ struct pl_worker {
     const pl_worker_deps_t *deps;
     pl_auth_t *auth;
     pl_api_t *api;
-    pl_updates_t *updates;
     pl_server_worker_t *server;
     sem_t passed; /* the loop is there; and later, the loop has ended */
     pl_task_t start;
@@ -30,11 +29,10 @@ static void on_start(pl_task_t *task)
 {
     pl_worker_t *worker = H2O_STRUCT_FROM_MEMBER(pl_worker_t, start, task);
     const pl_worker_deps_t *deps = worker->deps;
-    const pl_api_deps_t api_deps = {
+    const pl_core_deps_t core_deps = {
         .config = deps->config,
         .cluster = deps->cluster,
         .settler = pl_settler_create(worker->loop, deps->cluster),
-        .auth = worker->auth,
         .passwords = deps->passwords,
         .hub = pl_hub_local(deps->hub, worker->loop),
         .typing_limit = deps->typing_limit,
@@ -43,8 +41,7 @@ static void on_start(pl_task_t *task)
         .erased_users = deps->erased_users,
     };
 
-    worker->api = pl_api_create(worker->loop, &api_deps);
-    worker->updates = pl_updates_create(worker->api);
+    worker->api = pl_api_create(pl_core_create(worker->loop, &core_deps), worker->auth);
     worker->server = pl_server_worker_create(deps->server, worker->loop,
                                              (unsigned)pl_loop_index(worker->loop), worker->api,
                                              worker->auth);
@@ -56,7 +53,7 @@ static void on_drain(pl_task_t *task)
 {
     pl_worker_t *worker = H2O_STRUCT_FROM_MEMBER(pl_worker_t, drain, task);
     pl_server_worker_drain(worker->server);
-    pl_updates_drain(worker->updates);
+    pl_api_drain(worker->api);
 }
 
 static void on_destroyed(void *owner)

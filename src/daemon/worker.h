@@ -7,12 +7,12 @@
 #ifndef PL_DAEMON_WORKER_H
 #define PL_DAEMON_WORKER_H
 
-#include "api/known_users.h"
-#include "api/receipt_writer.h"
-#include "api/typing_limit.h"
 #include "auth/password.h"
 #include "base/error.h"
 #include "config/config.h"
+#include "core/known_users.h"
+#include "core/receipt_writer.h"
+#include "core/typing_limit.h"
 #include "db/cluster.h"
 #include "http/server.h"
 #include "push/hub.h"

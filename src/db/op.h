@@ -59,6 +59,7 @@ struct pl_op {
     uint64_t key;
     /* Called once, on the loop that submitted it, never from inside pl_lane_submit. */
     void (*on_done)(pl_op_t *op);
+    void *owner; /* for on_done; may be NULL */
     /* Set by the owner on the submitting loop when nobody waits any more: an operation not yet sent
      * is then ended with PL_ERROR_DEADLINE. Only for lanes of that same loop. */
     bool abandoned;

@@ -233,12 +233,12 @@ static void on_wake(pl_waiter_t *waiter, const pl_wake_t *wake)
     }
 }
 
-static void on_event(pl_waiter_t *waiter, const char *event, size_t len)
+static void on_event(pl_waiter_t *waiter, const pl_event_t *event)
 {
     pl_follower_t *follower = H2O_STRUCT_FROM_MEMBER(pl_follower_t, waiter, waiter);
 
     if (follower->callbacks->on_event != NULL)
-        follower->callbacks->on_event(follower->owner, event, len);
+        follower->callbacks->on_event(follower->owner, event);
 }
 
 static const pl_waiter_callbacks_t waiter_callbacks = {.on_wake = on_wake, .on_event = on_event};

@@ -47,7 +47,7 @@ typedef struct pl_follower_callbacks {
     /* Every heartbeat, whatever the state. */
     void (*on_heartbeat)(void *owner);
     /* An ephemeral event of the user, whatever the state. NULL: the owner takes none. */
-    void (*on_event)(void *owner, const char *event, size_t len);
+    void (*on_event)(void *owner, const pl_event_t *event);
 } pl_follower_callbacks_t;
 
 typedef struct pl_follower_settings {

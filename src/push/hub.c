@@ -44,10 +44,9 @@ struct parcel {
     atomic_size_t references;
     void (*tell)(pl_hub_local_t *local, const parcel_t *parcel);
     pl_commit_deltas_t deltas;
-    /* The event. */
+    /* The event, whose JSON is behind the deliveries. */
     int64_t user_id;
-    char *text;
-    size_t len;
+    pl_event_t event;
     delivery_t deliveries[];
 };
 
@@ -79,7 +78,7 @@ static void tell_wake(pl_waiter_t *waiter, const void *what)
 static void tell_event(pl_waiter_t *waiter, const void *what)
 {
     const parcel_t *parcel = what;
-    waiter->callbacks->on_event(waiter, parcel->text, parcel->len);
+    waiter->callbacks->on_event(waiter, &parcel->event);
 }
 
 /* Tells each waiter of user_id on this loop. */
@@ -134,15 +133,15 @@ static void on_delivery(pl_task_t *task)
     }
 }
 
-/* With room for a text of `len` bytes. */
+static size_t parcel_size(const pl_hub_t *hub)
+{
+    return sizeof(parcel_t) + hub->locals_count * sizeof(delivery_t);
+}
+
+/* With room for an event's JSON of `len` bytes behind it. */
 static parcel_t *parcel_create(const pl_hub_t *hub, size_t len)
 {
-    size_t head = sizeof(parcel_t) + hub->locals_count * sizeof(delivery_t);
-    parcel_t *parcel = pl_calloc(1, head + len);
-
-    parcel->text = (char *)parcel + head;
-    parcel->len = len;
-    return parcel;
+    return pl_calloc(1, parcel_size(hub) + len);
 }
 
 static void send_parcel(pl_hub_t *hub, parcel_t *parcel)
@@ -187,14 +186,15 @@ static void on_change(pl_commit_listener_t *listener, const pl_mailbox_wake_t *w
     send_parcel(hub, parcel);
 }
 
-void pl_hub_tell(pl_hub_t *hub, int64_t user_id, const char *text, size_t len)
+void pl_hub_tell(pl_hub_t *hub, int64_t user_id, const pl_event_t *event)
 {
     if (!pl_hub_is_awaited(hub, user_id))
         return;
-    parcel_t *parcel = parcel_create(hub, len);
+    parcel_t *parcel = parcel_create(hub, event->len);
     parcel->tell = tell_events;
     parcel->user_id = user_id;
-    memcpy(parcel->text, text, len);
+    parcel->event = *event;
+    parcel->event.json = memcpy((char *)parcel + parcel_size(hub), event->json, event->len);
     send_parcel(hub, parcel);
 }
 

@@ -38,11 +38,18 @@ typedef struct pl_wake {
     size_t messages_count;
 } pl_wake_t;
 
+/* An ephemeral event: it is told once and stored nowhere. */
+typedef struct pl_event {
+    const char *name; /* its `type`; a literal */
+    const char *json; /* an object */
+    size_t len;
+} pl_event_t;
+
 /* On the waiter's loop. They may remove their waiter and others. */
 typedef struct pl_waiter_callbacks {
     void (*on_wake)(pl_waiter_t *waiter, const pl_wake_t *wake);
-    /* The bytes that pl_hub_tell was given, valid during the call. */
-    void (*on_event)(pl_waiter_t *waiter, const char *event, size_t len);
+    /* The event that pl_hub_tell was given, valid during the call. */
+    void (*on_event)(pl_waiter_t *waiter, const pl_event_t *event);
 } pl_waiter_callbacks_t;
 
 /* Embedded in its owner; zeroed but for the callbacks before it is added. */
@@ -65,9 +72,9 @@ pl_hub_local_t *pl_hub_local(pl_hub_t *hub, const pl_loop_t *loop);
 pl_loop_t *pl_hub_local_loop(const pl_hub_local_t *local);
 pl_hub_t *pl_hub_of(const pl_hub_local_t *local);
 
-/* Hands an event to all who wait for user_id, on their loops, never before this returns. `text`
- * is copied. It costs one load where nobody waits. From any thread. */
-void pl_hub_tell(pl_hub_t *hub, int64_t user_id, const char *text, size_t len);
+/* Hands an event to all waiters of user_id, on their loops, never before this returns. Its JSON is
+ * copied. It costs one load where nobody waits. From any thread. */
+void pl_hub_tell(pl_hub_t *hub, int64_t user_id, const pl_event_t *event);
 
 /* False: nobody waits for user_id, and an event need not be made. True: somebody may. From any
  * thread. */

@@ -154,7 +154,7 @@ static void see(entry_t *entry, int64_t now_ms)
 /* Watchers are in this process; word to other servers goes out from here too. */
 static void tell_watchers(const pl_presence_t *presence, int64_t user_id)
 {
-    pl_hub_tell(presence->watchers, user_id, "", 0);
+    pl_hub_tell(presence->watchers, user_id, &(pl_event_t){.name = "presence", .json = ""});
 }
 
 /* A sign of life: `opened` streams more than before. */

@@ -45,7 +45,7 @@ void pl_presence_destroy(pl_presence_t **presence);
 /* Looks every second, on that loop, for those whose time is up. On the loop's thread, once. */
 void pl_presence_start(pl_presence_t *presence, pl_loop_t *loop);
 
-/* Where watchers wait; their on_event comes without bytes. */
+/* Where watchers wait; their on_event comes with an empty event. */
 pl_hub_t *pl_presence_watchers(const pl_presence_t *presence);
 
 /* All below from any thread; `now_ms` is of the monotonic clock. */

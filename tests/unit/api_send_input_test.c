@@ -33,7 +33,7 @@ static void assert_accepted(const char *body, const pl_token_claims_t *caller, i
     if (!decode(body, caller, &input))
         fail_msg("refused with %s: %s", pl_problem_code(refusal.problem), body);
     assert_int_equal(input.sender_id, sender);
-    assert_int_equal(input.recipient_id, recipient);
+    assert_int_equal(input.peer_id, recipient);
     pl_send_input_dispose(&input);
 }
 
@@ -113,8 +113,7 @@ static void test_conversations_that_are_not_the_senders(void **state)
              (long long)pl_id_make(1, 5, PL_ID_GROUP, 1));
     /* Whether the sender is in a group, the group says. */
     assert_true(decode(body, &alice, &input));
-    assert_int_equal(input.group_id, pl_id_make(1, 5, PL_ID_GROUP, 1));
-    assert_int_equal(input.recipient_id, 0);
+    assert_int_equal(input.peer_id, pl_id_make(1, 5, PL_ID_GROUP, 1));
     pl_send_input_dispose(&input);
     assert_refused("{\"conversationId\":\"1024-2048\",\"senderId\":\"3072\"," TEXTS "}", &admin,
                    PL_PROBLEM_CONVERSATION_NOT_FOUND);

@@ -22,19 +22,25 @@ typedef struct listener {
 static pl_loop_t *loops[LOOPS];
 static pl_hub_t *hub;
 
-static void on_event(pl_waiter_t *waiter, const char *event, size_t len)
+static void on_event(pl_waiter_t *waiter, const pl_event_t *event)
 {
     listener_t *listener = H2O_STRUCT_FROM_MEMBER(listener_t, waiter, waiter);
 
     listener->told++;
-    assert_in_range(len, 1, sizeof(listener->last) - 1);
-    memcpy(listener->last, event, len);
-    listener->last[len] = '\0';
+    assert_string_equal(event->name, "typing");
+    assert_in_range(event->len, 1, sizeof(listener->last) - 1);
+    memcpy(listener->last, event->json, event->len);
+    listener->last[event->len] = '\0';
     if (listener->takes_along != NULL)
         pl_hub_remove(listener->takes_along->local, &listener->takes_along->waiter);
 }
 
 static const pl_waiter_callbacks_t callbacks = {.on_event = on_event};
+
+static void tell(const char *json)
+{
+    pl_hub_tell(hub, ALICE, &(pl_event_t){.name = "typing", .json = json, .len = strlen(json)});
+}
 
 static void add(listener_t *listener, int loop, int64_t user_id)
 {
@@ -72,13 +78,13 @@ static void test_reaches_every_waiter_of_the_user(void **state)
     add(&two, 0, ALICE);
     add(&elsewhere, 1, ALICE);
     add(&other, 1, BOB);
-    pl_hub_tell(hub, ALICE, "first", 5);
+    tell("first");
     assert_int_equal(one.told, 0);
     run_loops();
     assert_true(one.told == 1 && two.told == 1 && elsewhere.told == 1 && other.told == 0);
     assert_string_equal(elsewhere.last, "first");
     pl_hub_remove(one.local, &one.waiter);
-    pl_hub_tell(hub, ALICE, "second", 6);
+    tell("second");
     run_loops();
     assert_true(one.told == 1 && two.told == 2 && elsewhere.told == 2 && other.told == 0);
     assert_string_equal(two.last, "second");
@@ -96,7 +102,7 @@ static void test_leaving_while_told(void **state)
     add(&two, 0, ALICE);
     one.takes_along = &two;
     two.takes_along = &one;
-    pl_hub_tell(hub, ALICE, "x", 1);
+    tell("x");
     run_loops();
     assert_int_equal(one.told + two.told, 1);
     pl_hub_remove(one.local, &one.waiter);
@@ -111,7 +117,7 @@ static void test_leaving_before_it_arrives(void **state)
     (void)state;
 
     add(&one, 0, ALICE);
-    pl_hub_tell(hub, ALICE, "x", 1);
+    tell("x");
     pl_hub_remove(one.local, &one.waiter);
     run_loops();
     assert_int_equal(one.told, 0);
@@ -129,7 +135,7 @@ static void test_is_awaited(void **state)
     assert_true(pl_hub_is_awaited(hub, ALICE));
     pl_hub_remove(two.local, &two.waiter);
     assert_false(pl_hub_is_awaited(hub, ALICE));
-    pl_hub_tell(hub, ALICE, "x", 1);
+    tell("x");
     run_loops();
 }
 

@@ -19,11 +19,10 @@
 static atomic_size_t told;
 static _Atomic int64_t told_last;
 
-void pl_hub_tell(pl_hub_t *hub, int64_t user_id, const char *event, size_t len)
+void pl_hub_tell(pl_hub_t *hub, int64_t user_id, const pl_event_t *event)
 {
     (void)hub;
-    assert_non_null(event);
-    assert_int_equal(len, 0);
+    assert_int_equal(event->len, 0);
     atomic_fetch_add(&told, 1);
     atomic_store(&told_last, user_id);
 }

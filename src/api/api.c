@@ -1,0 +1,73 @@
+#include "api/api.h"
+
+#include "api/export.h"
+#include "api/handlers.h"
+#include "api/updates.h"
+#include "base/memory.h"
+
+#define CONVERSATION "/v1/conversations/{conversationId}"
+#define MESSAGE CONVERSATION "/messages/{messageId}"
+#define GROUP "/v1/groups/{groupId}"
+
+/* Of several patterns that a path matches the first has it, with all of its methods: /users/me
+ * stands before /users/{userId}. */
+static const pl_route_t routes[] = {
+    {"fetchMe", "GET", "/v1/users/me", pl_on_fetch_me, 0},
+    {"updateMe", "PATCH", "/v1/users/me", pl_on_update_me, PL_ROUTE_BODY},
+    {"deleteMe", "DELETE", "/v1/users/me", pl_on_delete_me, 0},
+    {"exportMe", "GET", "/v1/users/me/export", pl_on_export_me, PL_ROUTE_NO_HEAD},
+    {"createUser", "POST", "/v1/users", pl_on_create_user, PL_ROUTE_OPTIONAL_AUTH | PL_ROUTE_BODY},
+    {"fetchUserByUsername", "GET", "/v1/users", pl_on_find_user, 0},
+    {"fetchUser", "GET", "/v1/users/{userId}", pl_on_fetch_user, 0},
+    {"createSession", "POST", "/v1/sessions", pl_on_create_session,
+     PL_ROUTE_PUBLIC | PL_ROUTE_BODY},
+    {"sendMessage", "POST", "/v1/messages", pl_on_send_message, PL_ROUTE_BODY},
+    {"fetchMessages", "GET", CONVERSATION "/messages", pl_on_fetch_messages, 0},
+    {"editMessage", "PATCH", MESSAGE, pl_on_edit_message, PL_ROUTE_BODY},
+    {"deleteMessage", "DELETE", MESSAGE, pl_on_delete_message, 0},
+    {"addReaction", "PUT", MESSAGE "/reactions/{emoji}", pl_on_add_reaction, 0},
+    {"removeReaction", "DELETE", MESSAGE "/reactions/{emoji}", pl_on_remove_reaction, 0},
+    {"fetchConversation", "GET", "/v1/conversations", pl_on_fetch_conversation, 0},
+    {"updateConversation", "PATCH", CONVERSATION, pl_on_update_conversation, PL_ROUTE_BODY},
+    {"deleteConversation", "DELETE", CONVERSATION, pl_on_delete_conversation, 0},
+    {"sendReceipt", "POST", CONVERSATION "/receipts", pl_on_send_receipt, PL_ROUTE_BODY},
+    {"sendTyping", "POST", CONVERSATION "/typing", pl_on_send_typing, 0},
+    {"createGroup", "POST", "/v1/groups", pl_on_create_group, PL_ROUTE_BODY},
+    {"fetchGroup", "GET", GROUP, pl_on_fetch_group, 0},
+    {"updateGroup", "PATCH", GROUP, pl_on_update_group, PL_ROUTE_BODY},
+    {"addGroupMembers", "POST", GROUP "/members", pl_on_add_group_members, PL_ROUTE_BODY},
+    {"removeGroupMember", "DELETE", GROUP "/members/{userId}", pl_on_remove_group_member, 0},
+    {"updateGroupMember", "PATCH", GROUP "/members/{userId}", pl_on_update_group_member,
+     PL_ROUTE_BODY},
+    {"fetchBlocks", "GET", "/v1/blocks", pl_on_fetch_blocks, 0},
+    {"blockUser", "PUT", "/v1/blocks/{userId}", pl_on_block_user, 0},
+    {"unblockUser", "DELETE", "/v1/blocks/{userId}", pl_on_unblock_user, 0},
+    {"fetchBlock", "GET", "/v1/blocks/{userId}", pl_on_fetch_block, 0},
+    {"fetchUpdates", "GET", "/v1/updates", pl_on_fetch_updates, PL_ROUTE_NO_HEAD},
+    {"streamUpdates", "GET", "/v1/updates/stream", pl_on_stream_updates, PL_ROUTE_NO_HEAD},
+    {"fetchPresence", "GET", "/v1/presence", pl_on_fetch_presence, 0},
+    {"announcePresence", "PUT", "/v1/presence", pl_on_announce_presence, 0},
+};
+
+void pl_api_add_routes(pl_router_t *router)
+{
+    pl_router_add(router, routes, sizeof(routes) / sizeof(routes[0]));
+}
+
+pl_api_t *pl_api_create(pl_core_t *core, pl_auth_t *auth)
+{
+    pl_api_t *api = pl_calloc(1, sizeof(*api));
+
+    api->loop = core->loop;
+    api->config = core->deps.config;
+    api->core = core;
+    api->auth = auth;
+    api->exports = pl_exports_create();
+    api->updates = pl_updates_create(api);
+    return api;
+}
+
+void pl_api_drain(pl_api_t *api)
+{
+    pl_updates_drain(api->updates);
+}

@@ -1,0 +1,79 @@
+#include "api/body.h"
+
+#include <assert.h>
+#include <stdarg.h>
+#include <stdio.h>
+
+void pl_refusal_init(pl_refusal_t *refusal)
+{
+    refusal->fields.count = 0;
+    refusal->detail[0] = '\0';
+}
+
+int pl_refuse(pl_refusal_t *refusal, pl_problem_t problem, const char *format, ...)
+{
+    va_list args;
+
+    refusal->problem = problem;
+    va_start(args, format);
+    (void)vsnprintf(refusal->detail, sizeof(refusal->detail), format, args);
+    va_end(args);
+    return -1;
+}
+
+int pl_refuse_fields(pl_refusal_t *refusal)
+{
+    assert(refusal->fields.count > 0);
+    refusal->problem = PL_PROBLEM_VALIDATION_FAILED;
+    return -1;
+}
+
+void pl_refusal_reply(pl_request_t *request, const pl_refusal_t *refusal)
+{
+    if (refusal->problem == PL_PROBLEM_VALIDATION_FAILED)
+        pl_problem_reply_fields(request, &refusal->fields);
+    else
+        pl_problem_reply(request, refusal->problem, "%s", refusal->detail);
+}
+
+int pl_body_parse(const char *body, size_t len, pl_json_t **json_r, pl_refusal_t *refusal)
+{
+    pl_error_t error;
+
+    if (pl_json_parse(body, len, json_r, &error) != 0)
+        return pl_refuse(refusal, PL_PROBLEM_INVALID_JSON, "%s", error.message);
+    return 0;
+}
+
+bool pl_body_text(const pl_json_t *json, const char *key, bool required, const char **text_r,
+                  size_t *len_r, pl_refusal_t *refusal)
+{
+    int found = pl_json_get_string(json, key, text_r, len_r);
+
+    if (found < 0)
+        pl_body_wrong(refusal, key, "must be a string");
+    else if (found == 0 && required)
+        pl_body_wrong(refusal, key, "is required");
+    return found > 0;
+}
+
+bool pl_body_bool(const pl_json_t *json, const char *key, bool *value_r, pl_refusal_t *refusal)
+{
+    int found = pl_json_get_bool(json, key, value_r);
+
+    if (found < 0)
+        pl_body_wrong(refusal, key, "must be true or false");
+    return found > 0;
+}
+
+void pl_body_wrong(pl_refusal_t *refusal, const char *key, const char *format, ...)
+{
+    char pointer[64], detail[160];
+    va_list args;
+
+    (void)snprintf(pointer, sizeof(pointer), "/%s", key);
+    va_start(args, format);
+    (void)vsnprintf(detail, sizeof(detail), format, args);
+    va_end(args);
+    pl_problem_fields_add(&refusal->fields, pointer, "%s", detail);
+}

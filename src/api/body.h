@@ -1,0 +1,51 @@
+/*
+ * Why a body is not accepted: what a decoder fills and the handler answers with. So decoders are
+ * pure functions of the bytes.
+ *
+ * All wrong fields are collected before the body is refused, so that a client's author sees them
+ * at once.
+ */
+#ifndef PL_API_BODY_H
+#define PL_API_BODY_H
+
+#include <stdbool.h>
+#include <stddef.h>
+
+#include "base/compiler.h"
+#include "base/json_read.h"
+#include "http/problem.h"
+#include "http/request.h"
+
+typedef struct pl_refusal {
+    pl_problem_t problem;
+    char detail[200];
+    pl_problem_fields_t fields; /* with PL_PROBLEM_VALIDATION_FAILED */
+} pl_refusal_t;
+
+/* No wrong fields yet. */
+void pl_refusal_init(pl_refusal_t *refusal);
+
+/* All return -1, for the decoder to return. */
+int pl_refuse(pl_refusal_t *refusal, pl_problem_t problem, const char *format, ...) PL_PRINTF(3, 4);
+/* With the fields that were collected; at least one. */
+int pl_refuse_fields(pl_refusal_t *refusal);
+
+void pl_refusal_reply(pl_request_t *request, const pl_refusal_t *refusal);
+
+/* Parses the body. -1: it is no acceptable JSON object, and `refusal` says so. */
+int pl_body_parse(const char *body, size_t len, pl_json_t **json_r,
+                  pl_refusal_t *refusal) PL_MUST_USE;
+
+/* The string at `key`. False: it is absent, or no string; the latter, and the former if it is
+ * `required`, is a wrong field. */
+bool pl_body_text(const pl_json_t *json, const char *key, bool required, const char **text_r,
+                  size_t *len_r, pl_refusal_t *refusal) PL_MUST_USE;
+
+/* The bool at `key`. False: it is absent, or none, which is a wrong field. */
+bool pl_body_bool(const pl_json_t *json, const char *key, bool *value_r,
+                  pl_refusal_t *refusal) PL_MUST_USE;
+
+/* A wrong field. `key` is the member's name. */
+void pl_body_wrong(pl_refusal_t *refusal, const char *key, const char *format, ...) PL_PRINTF(3, 4);
+
+#endif

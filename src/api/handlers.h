@@ -1,0 +1,51 @@
+/* The handlers of the API's operations, for the table of routes in api.c. Each is in the file of
+ * its tag in the OpenAPI document. */
+#ifndef PL_API_HANDLERS_H
+#define PL_API_HANDLERS_H
+
+#include "http/request.h"
+
+/* users.c */
+void pl_on_create_user(pl_request_t *request, void *worker);
+void pl_on_fetch_user(pl_request_t *request, void *worker);
+void pl_on_find_user(pl_request_t *request, void *worker);
+void pl_on_fetch_me(pl_request_t *request, void *worker);
+void pl_on_update_me(pl_request_t *request, void *worker);
+void pl_on_delete_me(pl_request_t *request, void *worker);
+/* export.c */
+void pl_on_export_me(pl_request_t *request, void *worker);
+/* sessions.c */
+void pl_on_create_session(pl_request_t *request, void *worker);
+/* messages.c */
+void pl_on_send_message(pl_request_t *request, void *worker);
+void pl_on_fetch_messages(pl_request_t *request, void *worker);
+void pl_on_edit_message(pl_request_t *request, void *worker);
+void pl_on_delete_message(pl_request_t *request, void *worker);
+void pl_on_add_reaction(pl_request_t *request, void *worker);
+void pl_on_remove_reaction(pl_request_t *request, void *worker);
+/* conversations.c */
+void pl_on_fetch_conversation(pl_request_t *request, void *worker);
+void pl_on_update_conversation(pl_request_t *request, void *worker);
+void pl_on_delete_conversation(pl_request_t *request, void *worker);
+void pl_on_send_receipt(pl_request_t *request, void *worker);
+void pl_on_send_typing(pl_request_t *request, void *worker);
+/* groups.c */
+void pl_on_create_group(pl_request_t *request, void *worker);
+void pl_on_fetch_group(pl_request_t *request, void *worker);
+void pl_on_update_group(pl_request_t *request, void *worker);
+void pl_on_add_group_members(pl_request_t *request, void *worker);
+void pl_on_remove_group_member(pl_request_t *request, void *worker);
+void pl_on_update_group_member(pl_request_t *request, void *worker);
+/* blocks.c */
+void pl_on_fetch_blocks(pl_request_t *request, void *worker);
+void pl_on_fetch_block(pl_request_t *request, void *worker);
+void pl_on_block_user(pl_request_t *request, void *worker);
+void pl_on_unblock_user(pl_request_t *request, void *worker);
+/* updates: poll.c, event_stream.c */
+void pl_on_fetch_updates(pl_request_t *request, void *worker);
+void pl_on_stream_updates(pl_request_t *request, void *worker);
+/* presence.c */
+void pl_on_fetch_presence(pl_request_t *request, void *worker);
+void pl_on_announce_presence(pl_request_t *request, void *worker);
+
+#endif

@@ -1,0 +1,77 @@
+#include "api/pages.h"
+
+#include <stdio.h>
+
+#include "base/id.h"
+
+#define PAGE_NUMBER_MAX 1000000
+/* A version in quotes. */
+#define ETAG_SIZE (PL_ID_TEXT_SIZE + 2)
+
+enum { PAGE_SIZE, PAGE_NUMBER, SINCE, BEFORE, PARAMETERS };
+
+int pl_pages_decode(pl_request_t *request, bool has_before, int64_t default_size,
+                    pl_page_key_t *key)
+{
+    pl_query_parameter_t query[PARAMETERS] = {
+        [PAGE_SIZE] = {.name = "pageSize"},
+        [PAGE_NUMBER] = {.name = "pageNumber"},
+        [SINCE] = {.name = "lastUpdatedTimestamp"},
+        [BEFORE] = {.name = "before"},
+    };
+    int64_t page_number;
+
+    if (pl_request_query(request, query, has_before ? PARAMETERS : BEFORE) != 0 ||
+        pl_request_query_integer(request, &query[PAGE_SIZE], 1, PL_PAGE_SIZE_MAX, default_size,
+                                 &key->page_size) != 0 ||
+        pl_request_query_integer(request, &query[PAGE_NUMBER], 1, PAGE_NUMBER_MAX, 1,
+                                 &page_number) != 0 ||
+        pl_request_query_integer(request, &query[SINCE], 0, PL_CURSOR_MAX, 0, &key->since) != 0 ||
+        pl_request_query_integer(request, &query[BEFORE], 1, INT64_MAX, 0, &key->before) != 0)
+        return -1;
+    key->skip = (page_number - 1) * key->page_size;
+    /* In history a cursor means nothing. */
+    if (key->skip > 0 || key->before > 0)
+        key->since = 0;
+    return 0;
+}
+
+static void format_etag(char etag[ETAG_SIZE], int64_t version)
+{
+    (void)snprintf(etag, ETAG_SIZE, "\"%lld\"", (long long)version);
+}
+
+static bool has_version(void *owner, int64_t version)
+{
+    char etag[ETAG_SIZE];
+
+    format_etag(etag, version);
+    return pl_request_has_etag(owner, etag);
+}
+
+static void on_fetched(const pl_page_result_t *result, void *owner)
+{
+    pl_request_t *request = owner;
+    char etag[ETAG_SIZE];
+
+    format_etag(etag, result->version);
+    if (result->outcome.code != PL_OUTCOME_DONE) {
+        pl_api_reply_outcome(request, &result->outcome);
+    } else if (result->page != NULL) {
+        pl_reply_t reply = {.status = 200, .cache = PL_CACHE_REVALIDATE, .etag = etag};
+        pl_request_reply_shared(request, &reply, result->page->data, result->page->len,
+                                pl_cached_page_unref, result->page);
+    } else {
+        pl_request_reply_not_modified(request, etag, PL_CACHE_REVALIDATE);
+    }
+    pl_request_unref(&request);
+}
+
+void pl_pages_answer(pl_api_t *api, pl_request_t *request, const pl_page_key_t *key)
+{
+    bool has_etag = pl_request_header(request, "if-none-match").data != NULL;
+    const pl_page_order_t order = {.key = *key, .has_version = has_etag ? has_version : NULL};
+
+    pl_api_abandon_with(
+        request, pl_page_fetch_start(api->core, &order, on_fetched, pl_request_ref(request)));
+}

@@ -1,0 +1,20 @@
+/* Answers of pages: fetchConversation and fetchMessages. */
+#ifndef PL_API_PAGES_H
+#define PL_API_PAGES_H
+
+#include "api/context.h"
+#include "core/page_fetch.h"
+
+#define PL_PAGE_SIZE_MAX 100
+/* Cursors are microseconds, and JSON numbers that every client can hold exactly. */
+#define PL_CURSOR_MAX ((INT64_C(1) << 53) - 1)
+
+/* The query's parameters of a page: all but `before` for `has_before` false. `key` has its user.
+ * -1: answered. */
+int pl_pages_decode(pl_request_t *request, bool has_before, int64_t default_size,
+                    pl_page_key_t *key) PL_MUST_USE;
+
+/* Fetches the page and answers with it, or with 304. */
+void pl_pages_answer(pl_api_t *api, pl_request_t *request, const pl_page_key_t *key);
+
+#endif

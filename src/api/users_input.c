@@ -1,0 +1,114 @@
+#include "api/users_input.h"
+
+#include <string.h>
+
+#include "auth/password.h"
+
+static void decode_username(pl_account_input_t *input, pl_refusal_t *refusal)
+{
+    const char *text;
+    size_t len;
+
+    if (pl_body_text(input->json, "username", true, &text, &len, refusal) &&
+        pl_username_normalise(text, len, input->username) != 0)
+        pl_body_wrong(refusal, "username", "must be 3 to 64 of a-z 0-9 . _ -");
+}
+
+static void decode_display_name(const pl_json_t *json, const char **name_r, size_t *len_r,
+                                pl_refusal_t *refusal)
+{
+    size_t length;
+
+    if (!pl_body_text(json, "displayName", false, name_r, len_r, refusal))
+        return;
+    length = pl_utf8_length(*name_r, *len_r);
+    if (length == 0 || length > PL_DISPLAY_NAME_MAX)
+        pl_body_wrong(refusal, "displayName", "must be 1 to %d characters", PL_DISPLAY_NAME_MAX);
+}
+
+static void decode_password(const pl_json_t *json, const char *key, bool required,
+                            const char **password_r, size_t *len_r, pl_refusal_t *refusal)
+{
+    if (pl_body_text(json, key, required, password_r, len_r, refusal) &&
+        (*len_r < PL_PASSWORD_MIN || *len_r > PL_PASSWORD_MAX))
+        pl_body_wrong(refusal, key, "must be %d to %d bytes", PL_PASSWORD_MIN, PL_PASSWORD_MAX);
+}
+
+static int decode(const char *body, size_t len, bool is_login, pl_account_input_t *input,
+                  pl_refusal_t *refusal)
+{
+    memset(input, 0, sizeof(*input));
+    pl_refusal_init(refusal);
+    if (pl_body_parse(body, len, &input->json, refusal) != 0)
+        return -1;
+    decode_username(input, refusal);
+    if (!is_login)
+        decode_display_name(input->json, &input->display_name, &input->display_name_len, refusal);
+    decode_password(input->json, "password", is_login, &input->password, &input->password_len,
+                    refusal);
+    if (refusal->fields.count > 0) {
+        pl_account_input_dispose(input);
+        return pl_refuse_fields(refusal);
+    }
+    return 0;
+}
+
+int pl_account_input_decode(const char *body, size_t len, pl_account_input_t *input,
+                            pl_refusal_t *refusal)
+{
+    return decode(body, len, false, input, refusal);
+}
+
+int pl_session_input_decode(const char *body, size_t len, pl_account_input_t *input,
+                            pl_refusal_t *refusal)
+{
+    return decode(body, len, true, input, refusal);
+}
+
+void pl_account_input_dispose(pl_account_input_t *input)
+{
+    pl_json_free(&input->json);
+}
+
+static void decode_profile(pl_profile_input_t *input, pl_refusal_t *refusal)
+{
+    decode_display_name(input->json, &input->display_name, &input->display_name_len, refusal);
+    decode_password(input->json, "password", false, &input->password, &input->password_len,
+                    refusal);
+    decode_password(input->json, "currentPassword", false, &input->current_password,
+                    &input->current_password_len, refusal);
+    input->has_read_receipts = pl_body_bool(input->json, "readReceipts", &input->read_receipts,
+                                            refusal);
+    input->has_show_presence = pl_body_bool(input->json, "showPresence", &input->show_presence,
+                                            refusal);
+}
+
+static bool changes_something(const pl_profile_input_t *input)
+{
+    return input->display_name != NULL || input->password != NULL || input->has_read_receipts ||
+           input->has_show_presence;
+}
+
+int pl_profile_input_decode(const char *body, size_t len, pl_profile_input_t *input,
+                            pl_refusal_t *refusal)
+{
+    memset(input, 0, sizeof(*input));
+    pl_refusal_init(refusal);
+    if (pl_body_parse(body, len, &input->json, refusal) != 0)
+        return -1;
+    decode_profile(input, refusal);
+    if (refusal->fields.count == 0 && !changes_something(input)) {
+        pl_body_wrong(refusal, "displayName",
+                      "or password, readReceipts or showPresence is required");
+    }
+    if (refusal->fields.count > 0) {
+        pl_profile_input_dispose(input);
+        return pl_refuse_fields(refusal);
+    }
+    return 0;
+}
+
+void pl_profile_input_dispose(pl_profile_input_t *input)
+{
+    pl_json_free(&input->json);
+}

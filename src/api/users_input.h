@@ -1,0 +1,55 @@
+/* The bodies of createUser, createSession and updateMe. */
+#ifndef PL_API_USERS_INPUT_H
+#define PL_API_USERS_INPUT_H
+
+#include <stdbool.h>
+#include <stddef.h>
+
+#include "api/body.h"
+#include "base/compiler.h"
+#include "base/json_read.h"
+#include "base/text.h"
+#include "core/account.h"
+
+typedef struct pl_account_input {
+    char username[PL_USERNAME_SIZE]; /* lower case */
+    /* Texts die with `json`. NULL: absent. */
+    const char *display_name;
+    size_t display_name_len;
+    const char *password;
+    size_t password_len;
+    pl_json_t *json;
+} pl_account_input_t;
+
+/* -1: refused (invalid-json, validation-failed), and nothing is to be disposed of. */
+int pl_account_input_decode(const char *body, size_t len, pl_account_input_t *input,
+                            pl_refusal_t *refusal) PL_MUST_USE;
+
+/* The same with a password required and no display name. */
+int pl_session_input_decode(const char *body, size_t len, pl_account_input_t *input,
+                            pl_refusal_t *refusal) PL_MUST_USE;
+
+void pl_account_input_dispose(pl_account_input_t *input);
+
+typedef struct pl_profile_input {
+    /* Texts die with `json`. NULL: absent. */
+    const char *display_name;
+    size_t display_name_len;
+    const char *password;
+    size_t password_len;
+    const char *current_password;
+    size_t current_password_len; /* at most PL_PASSWORD_MAX */
+    bool has_read_receipts;
+    bool read_receipts;
+    bool has_show_presence;
+    bool show_presence;
+    pl_json_t *json;
+} pl_profile_input_t;
+
+/* -1: refused, as above; also a body that changes nothing. */
+int pl_profile_input_decode(const char *body, size_t len, pl_profile_input_t *input,
+                            pl_refusal_t *refusal) PL_MUST_USE;
+
+void pl_profile_input_dispose(pl_profile_input_t *input);
+
+#endif

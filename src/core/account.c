@@ -1,0 +1,463 @@
+#include "core/account.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/clock.h"
+#include "base/id.h"
+#include "base/json_write.h"
+#include "base/memory.h"
+#include "core/change_flow.h"
+#include "core/known_users.h"
+#include "push/presence.h"
+
+/* A collision takes two servers in one millisecond and one shard, and then 1 in 256. */
+#define ID_ATTEMPTS 5
+
+/* ---- createUser ---- */
+
+typedef struct creation {
+    pl_flow_t flow;
+    pl_account_create_t create;
+    pl_account_done_fn on_done;
+    void *owner;
+    int attempts;
+    size_t password_len; /* 0: none */
+    char password[PL_PASSWORD_MAX];
+    char hash[PL_PASSWORD_HASH_SIZE];
+    char username[PL_USERNAME_SIZE];
+    char display_name[];
+} creation_t;
+
+static creation_t *creation_of(pl_flow_t *flow)
+{
+    return H2O_STRUCT_FROM_MEMBER(creation_t, flow, flow);
+}
+
+static pl_turn_t hash_password(pl_flow_t *flow)
+{
+    const creation_t *creation = creation_of(flow);
+
+    if (creation->password_len == 0)
+        return PL_TURN_NEXT;
+    return pl_flow_hash(flow, creation->password, creation->password_len);
+}
+
+static pl_turn_t take_hash(pl_flow_t *flow)
+{
+    creation_t *creation = creation_of(flow);
+
+    memcpy(creation->hash, flow->job->hash, sizeof(creation->hash));
+    creation->create.password_hash = creation->hash;
+    return PL_TURN_NEXT;
+}
+
+static pl_turn_t store(pl_flow_t *flow)
+{
+    pl_account_create_t *create = &creation_of(flow)->create;
+
+    create->user_id = pl_id_next((unsigned)create->op.shard, PL_ID_USER);
+    create->created_us = pl_clock_now_us();
+    return pl_flow_submit(flow, pl_cluster_write_lane(flow->core->deps.cluster, create->user_id),
+                          &create->op);
+}
+
+static pl_turn_t judge_store(pl_flow_t *flow)
+{
+    creation_t *creation = creation_of(flow);
+
+    switch (creation->create.outcome) {
+    case PL_ACCOUNT_USERNAME_TAKEN:
+        return pl_flow_end(flow, PL_OUTCOME_USERNAME_TAKEN);
+    case PL_ACCOUNT_ID_TAKEN:
+        if (++creation->attempts < ID_ATTEMPTS)
+            return PL_TURN_AGAIN;
+        return pl_flow_end(flow, PL_OUTCOME_ID_TAKEN);
+    case PL_ACCOUNT_CREATED:
+        break;
+    }
+    pl_known_users_add(flow->core->known_users, creation->create.user_id);
+    return PL_TURN_END;
+}
+
+static const pl_step_t create_steps[] = {
+    {"hash", hash_password, .judge = take_hash},
+    {"store", store, .judge = judge_store, .changes = true},
+    {.name = NULL},
+};
+
+static void on_created(pl_flow_t *flow)
+{
+    creation_t *creation = creation_of(flow);
+    const pl_account_create_t *create = &creation->create;
+
+    creation->on_done(
+        &(pl_account_result_t){
+            .outcome = flow->outcome,
+            .account =
+                {
+                    .user_id = create->user_id,
+                    .username = create->username,
+                    .display_name = create->display_name,
+                    .created_us = create->created_us,
+                },
+        },
+        creation->owner);
+    explicit_bzero(creation->password, sizeof(creation->password));
+    explicit_bzero(creation->hash, sizeof(creation->hash));
+    free(creation);
+}
+
+pl_flow_t *pl_account_create_start(pl_core_t *core, const pl_account_order_t *order,
+                                   pl_account_done_fn on_done, void *owner)
+{
+    const char *name = order->display_name != NULL ? order->display_name : order->username;
+    size_t name_len = order->display_name != NULL ? order->display_name_len : strlen(name);
+    creation_t *creation = pl_calloc(1, sizeof(*creation) + name_len + 1);
+    pl_account_create_t *create = &creation->create;
+
+    creation->on_done = on_done;
+    creation->owner = owner;
+    if (order->password != NULL) {
+        memcpy(creation->password, order->password, order->password_len);
+        creation->password_len = order->password_len;
+    }
+    memcpy(creation->username, order->username, strlen(order->username) + 1);
+    memcpy(creation->display_name, name, name_len);
+    create->username = creation->username;
+    create->display_name = creation->display_name;
+    create->op.kind = &pl_account_create_kind;
+    create->op.shard = (int)pl_username_shard(order->username, strlen(order->username),
+                                              (unsigned)pl_cluster_shards(core->deps.cluster));
+    pl_flow_start(&creation->flow, core, create_steps, on_created);
+    return &creation->flow;
+}
+
+/* ---- fetchUser, fetchMe, login ---- */
+
+typedef struct lookup {
+    pl_flow_t flow;
+    pl_account_read_t read;
+    pl_account_done_fn on_done;
+    void *owner;
+    char username[PL_USERNAME_SIZE];
+    size_t password_len;
+    char password[]; /* of a login */
+} lookup_t;
+
+static lookup_t *lookup_of(pl_flow_t *flow)
+{
+    return H2O_STRUCT_FROM_MEMBER(lookup_t, flow, flow);
+}
+
+static pl_turn_t read_account(pl_flow_t *flow)
+{
+    return pl_flow_read(flow, &lookup_of(flow)->read.op);
+}
+
+static pl_turn_t judge_account(pl_flow_t *flow)
+{
+    pl_account_t account;
+
+    if (!pl_account_read_get(&lookup_of(flow)->read, &account))
+        return pl_flow_end(flow, PL_OUTCOME_USER_NOT_FOUND);
+    pl_known_users_add(flow->core->known_users, account.user_id);
+    return PL_TURN_NEXT;
+}
+
+static const pl_step_t fetch_steps[] = {
+    {"account", read_account, .judge = judge_account},
+    {.name = NULL},
+};
+
+/* For a user who does not exist the password is verified too: the time must not tell. */
+static pl_turn_t judge_login_account(pl_flow_t *flow)
+{
+    pl_account_t account;
+
+    if (pl_account_read_get(&lookup_of(flow)->read, &account))
+        pl_known_users_add(flow->core->known_users, account.user_id);
+    return PL_TURN_NEXT;
+}
+
+static pl_turn_t verify_password(pl_flow_t *flow)
+{
+    const lookup_t *lookup = lookup_of(flow);
+    pl_account_t account;
+    bool exists = pl_account_read_get(&lookup->read, &account);
+
+    return pl_flow_verify(flow, lookup->password, lookup->password_len,
+                          exists ? account.password_hash : NULL);
+}
+
+static const pl_step_t login_steps[] = {
+    {"account", read_account, .judge = judge_login_account},
+    {"verify", verify_password, .absent = PL_OUTCOME_WRONG_CREDENTIALS},
+    {.name = NULL},
+};
+
+static void on_looked_up(pl_flow_t *flow)
+{
+    lookup_t *lookup = lookup_of(flow);
+    pl_account_result_t result = {
+        .outcome = flow->outcome,
+        .account.user_id = lookup->read.user_id,
+    };
+
+    if (flow->outcome.code == PL_OUTCOME_DONE)
+        (void)!pl_account_read_get(&lookup->read, &result.account);
+    else if (flow->outcome.code == PL_OUTCOME_USER_NOT_FOUND)
+        result.deleted_us = pl_account_read_deleted_us(&lookup->read);
+    lookup->on_done(&result, lookup->owner);
+    pl_account_read_dispose(&lookup->read);
+    explicit_bzero(lookup->password, lookup->password_len);
+    free(lookup);
+}
+
+static lookup_t *lookup_create(const pl_core_t *core, int64_t user_id, const char *username,
+                               size_t password_len)
+{
+    lookup_t *lookup = pl_calloc(1, sizeof(*lookup) + password_len);
+    pl_account_read_t *read = &lookup->read;
+
+    lookup->password_len = password_len;
+    if (username == NULL) {
+        read->user_id = user_id;
+        read->op.kind = &pl_account_fetch_kind;
+        read->op.shard = (int)pl_id_shard(user_id);
+        return lookup;
+    }
+    memcpy(lookup->username, username, strlen(username) + 1);
+    read->username = lookup->username;
+    read->op.kind = &pl_account_find_kind;
+    read->op.shard = (int)pl_username_shard(username, strlen(username),
+                                            (unsigned)pl_cluster_shards(core->deps.cluster));
+    return lookup;
+}
+
+pl_flow_t *pl_account_fetch_start(pl_core_t *core, int64_t user_id, const char *username,
+                                  pl_account_done_fn on_done, void *owner)
+{
+    lookup_t *lookup = lookup_create(core, user_id, username, 0);
+
+    lookup->on_done = on_done;
+    lookup->owner = owner;
+    pl_flow_start(&lookup->flow, core, fetch_steps, on_looked_up);
+    return &lookup->flow;
+}
+
+pl_flow_t *pl_login_start(pl_core_t *core, const char *username, const char *password,
+                          size_t password_len, pl_account_done_fn on_done, void *owner)
+{
+    lookup_t *lookup = lookup_create(core, 0, username, password_len);
+
+    lookup->on_done = on_done;
+    lookup->owner = owner;
+    memcpy(lookup->password, password, password_len);
+    pl_flow_start(&lookup->flow, core, login_steps, on_looked_up);
+    return &lookup->flow;
+}
+
+/* ---- updateMe ---- */
+
+typedef struct update {
+    pl_flow_t flow;
+    pl_account_update_t update; /* its read serves to look at the account before, too */
+    pl_account_done_fn on_done;
+    void *owner;
+    bool read_receipts;
+    bool show_presence;
+    char display_name[PL_DISPLAY_NAME_MAX * 4];
+    size_t password_len; /* 0: not to be changed */
+    size_t current_password_len;
+    char password[PL_PASSWORD_MAX];
+    char current_password[PL_PASSWORD_MAX];
+    char hash[PL_PASSWORD_HASH_SIZE];
+} update_t;
+
+static update_t *update_of(pl_flow_t *flow)
+{
+    return H2O_STRUCT_FROM_MEMBER(update_t, flow, flow);
+}
+
+static pl_turn_t read_before(pl_flow_t *flow)
+{
+    update_t *update = update_of(flow);
+    pl_account_read_t *read = &update->update.read;
+
+    if (update->current_password_len == 0)
+        return PL_TURN_NEXT;
+    read->op.kind = &pl_account_fetch_kind;
+    read->op.shard = (int)pl_id_shard(read->user_id);
+    return pl_flow_read(flow, &read->op);
+}
+
+static pl_turn_t judge_before(pl_flow_t *flow)
+{
+    pl_account_t account;
+
+    return pl_account_read_get(&update_of(flow)->update.read, &account)
+               ? PL_TURN_NEXT
+               : pl_flow_end(flow, PL_OUTCOME_NO_ACTOR);
+}
+
+static pl_turn_t verify_current(pl_flow_t *flow)
+{
+    update_t *update = update_of(flow);
+    pl_account_t account;
+
+    if (update->current_password_len == 0 || !pl_account_read_get(&update->update.read, &account))
+        return PL_TURN_NEXT;
+    return pl_flow_verify(flow, update->current_password, update->current_password_len,
+                          account.password_hash);
+}
+
+static pl_turn_t hash_new(pl_flow_t *flow)
+{
+    const update_t *update = update_of(flow);
+
+    if (update->password_len == 0)
+        return PL_TURN_NEXT;
+    return pl_flow_hash(flow, update->password, update->password_len);
+}
+
+static pl_turn_t take_new_hash(pl_flow_t *flow)
+{
+    update_t *update = update_of(flow);
+
+    memcpy(update->hash, flow->job->hash, sizeof(update->hash));
+    update->update.password_hash = update->hash;
+    return PL_TURN_NEXT;
+}
+
+static pl_turn_t store_update(pl_flow_t *flow)
+{
+    pl_account_read_t *read = &update_of(flow)->update.read;
+
+    pl_account_read_dispose(read);
+    read->op = (pl_op_t){
+        .kind = &pl_account_update_kind,
+        .shard = (int)pl_id_shard(read->user_id),
+    };
+    return pl_flow_submit(flow, pl_cluster_write_lane(flow->core->deps.cluster, read->user_id),
+                          &read->op);
+}
+
+/* Those who watch the user's presence on this server look again at once. */
+static pl_turn_t judge_update(pl_flow_t *flow)
+{
+    const pl_account_update_t *update = &update_of(flow)->update;
+    pl_account_t account;
+
+    if (!pl_account_read_get(&update->read, &account))
+        return pl_flow_end(flow, PL_OUTCOME_NO_ACTOR);
+    if (update->show_presence != NULL)
+        pl_presence_reconsider(flow->core->deps.presence, update->read.user_id);
+    return PL_TURN_END;
+}
+
+static const pl_step_t update_steps[] = {
+    {"account", read_before, .judge = judge_before},
+    {"verify", verify_current, .absent = PL_OUTCOME_WRONG_PASSWORD},
+    {"hash", hash_new, .judge = take_new_hash},
+    {"store", store_update, .judge = judge_update, .changes = true},
+    {.name = NULL},
+};
+
+static void on_updated(pl_flow_t *flow)
+{
+    update_t *update = update_of(flow);
+    pl_account_result_t result = {.outcome = flow->outcome};
+
+    if (flow->outcome.code == PL_OUTCOME_DONE)
+        (void)!pl_account_read_get(&update->update.read, &result.account);
+    update->on_done(&result, update->owner);
+    pl_account_read_dispose(&update->update.read);
+    explicit_bzero(update->password, update->password_len);
+    explicit_bzero(update->current_password, update->current_password_len);
+    explicit_bzero(update->hash, sizeof(update->hash));
+    free(update);
+}
+
+static void take_settings(update_t *update, const pl_account_change_t *change)
+{
+    pl_account_update_t *stored = &update->update;
+
+    if (change->display_name != NULL) {
+        memcpy(update->display_name, change->display_name, change->display_name_len);
+        stored->display_name = update->display_name;
+        stored->display_name_len = change->display_name_len;
+    }
+    if (change->read_receipts != NULL) {
+        update->read_receipts = *change->read_receipts;
+        stored->read_receipts = &update->read_receipts;
+    }
+    if (change->show_presence != NULL) {
+        update->show_presence = *change->show_presence;
+        stored->show_presence = &update->show_presence;
+    }
+}
+
+pl_flow_t *pl_account_update_start(pl_core_t *core, int64_t user_id,
+                                   const pl_account_change_t *change, pl_account_done_fn on_done,
+                                   void *owner)
+{
+    update_t *update = pl_calloc(1, sizeof(*update));
+
+    update->on_done = on_done;
+    update->owner = owner;
+    update->update.read.user_id = user_id;
+    take_settings(update, change);
+    if (change->password != NULL) {
+        memcpy(update->password, change->password, change->password_len);
+        update->password_len = change->password_len;
+    }
+    if (change->current_password != NULL) {
+        memcpy(update->current_password, change->current_password, change->current_password_len);
+        update->current_password_len = change->current_password_len;
+    }
+    pl_flow_start(&update->flow, core, update_steps, on_updated);
+    return &update->flow;
+}
+
+/* ---- deleteMe ---- */
+
+typedef struct erasure {
+    pl_core_t *core;
+    int64_t user_id;
+    pl_account_done_fn on_done;
+    void *owner;
+} erasure_t;
+
+static void on_erased(const pl_change_result_t *changed, void *owner)
+{
+    erasure_t *erasure = owner;
+
+    if (changed->outcome.code == PL_OUTCOME_DONE) {
+        pl_erased_users_add(erasure->core->deps.erased_users, erasure->user_id);
+        pl_presence_reconsider(erasure->core->deps.presence, erasure->user_id);
+    }
+    erasure->on_done(&(pl_account_result_t){.outcome = changed->outcome}, erasure->owner);
+    free(erasure);
+}
+
+void pl_account_erase_start(pl_core_t *core, int64_t user_id, pl_account_done_fn on_done,
+                            void *owner)
+{
+    erasure_t *erasure = pl_calloc(1, sizeof(*erasure));
+    pl_buffer_t argument = PL_BUFFER_EMPTY;
+
+    *erasure = (erasure_t){core, user_id, on_done, owner};
+    pl_json_object_begin(&argument);
+    pl_json_key(&argument, "timestamp");
+    pl_json_int64(&argument, pl_clock_now_us());
+    pl_json_object_end(&argument);
+    pl_change_flow_start(core,
+                         &(pl_change_order_t){
+                             .kind = "erase",
+                             .mailbox_id = user_id,
+                             .argument = &argument,
+                             .no_mailbox = PL_OUTCOME_NO_ACTOR,
+                         },
+                         on_erased, erasure);
+}

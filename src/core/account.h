@@ -1,0 +1,82 @@
+/*
+ * Accounts: createUser, fetchUser, fetchMe, updateMe, deleteMe, and the login of createSession.
+ *
+ * The database alone has the account, so that a change is seen by every later read, on every
+ * server.
+ */
+#ifndef PL_CORE_ACCOUNT_H
+#define PL_CORE_ACCOUNT_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "base/text.h"
+#include "core/flow.h"
+#include "store/account.h"
+
+#define PL_DISPLAY_NAME_MAX 100 /* code points */
+
+typedef struct pl_account_result {
+    pl_outcome_t outcome;
+    /* With PL_OUTCOME_DONE; dies with the callback. Else just the id that was asked for. */
+    pl_account_t account;
+    /* With PL_OUTCOME_USER_NOT_FOUND, of a user who was erased: when, in microseconds. Else 0. */
+    int64_t deleted_us;
+} pl_account_result_t;
+
+/* Called once, on the loop, never before the call returns that started it. */
+typedef void (*pl_account_done_fn)(const pl_account_result_t *result, void *owner);
+
+/* The flows live until the callback. All may be abandoned: nothing is stored then, unless the write
+ * was under way. */
+
+/* Valid input; texts are copied. A display name or a password may be NULL: the username, and no
+ * login by password. */
+typedef struct pl_account_order {
+    const char *username; /* lower case, NUL-terminated */
+    const char *display_name;
+    size_t display_name_len;
+    const char *password;
+    size_t password_len;
+} pl_account_order_t;
+
+/* A new user's id names the shard that the username hashes to. Two servers may give out one id in
+ * the same millisecond: the insert finds that out, and the next id is tried. */
+pl_flow_t *pl_account_create_start(pl_core_t *core, const pl_account_order_t *order,
+                                   pl_account_done_fn on_done, void *owner);
+
+/* By id, or by username (lower case) when user_id is 0. PL_OUTCOME_USER_NOT_FOUND. */
+pl_flow_t *pl_account_fetch_start(pl_core_t *core, int64_t user_id, const char *username,
+                                  pl_account_done_fn on_done, void *owner);
+
+/* Whether it is the user's password: PL_OUTCOME_WRONG_CREDENTIALS also for an unknown username and
+ * a user without a password, after the same work. */
+pl_flow_t *pl_login_start(pl_core_t *core, const char *username, const char *password,
+                          size_t password_len, pl_account_done_fn on_done, void *owner);
+
+/* What is NULL stays as it is; texts are copied. With a current password the change is made only if
+ * that is right (PL_OUTCOME_WRONG_PASSWORD). */
+typedef struct pl_account_change {
+    const char *display_name;
+    size_t display_name_len;
+    const char *password;
+    size_t password_len;
+    const char *current_password;
+    size_t current_password_len;
+    const bool *read_receipts;
+    const bool *show_presence;
+} pl_account_change_t;
+
+/* PL_OUTCOME_NO_ACTOR: there is no such account. */
+pl_flow_t *pl_account_update_start(pl_core_t *core, int64_t user_id,
+                                   const pl_account_change_t *change, pl_account_done_fn on_done,
+                                   void *owner);
+
+/* The account is gone with the first transaction. What the mailbox holds goes by follow-ups
+ * (sql/shard/change_erase_slice.sql): a part of it at once, the rest by the relay. The result has
+ * no account. */
+void pl_account_erase_start(pl_core_t *core, int64_t user_id, pl_account_done_fn on_done,
+                            void *owner);
+
+#endif

@@ -1,0 +1,68 @@
+/*
+ * What the operations of one loop work with.
+ *
+ * The core implements each operation of the API: it takes plain arguments, and ends with an outcome
+ * (core/outcome.h) and its data. It knows nothing of HTTP, so that REST handlers, sockets and tests
+ * make the same calls. An operation runs as a flow (core/flow.h) on the loop that started it.
+ *
+ * What the core keeps between operations (cached pages, ids that are known to exist) belongs to the
+ * loop and needs no lock, except for the parts of the process, which lock themselves.
+ */
+#ifndef PL_CORE_CORE_H
+#define PL_CORE_CORE_H
+
+#include <stdint.h>
+
+#include "auth/password.h"
+#include "config/config.h"
+#include "db/cluster.h"
+#include "loop/loop.h"
+#include "loop/timer.h"
+#include "push/hub.h"
+#include "push/presence.h"
+#include "store/outbox.h"
+
+struct pl_erased_users;
+struct pl_known_users;
+struct pl_page_cache;
+struct pl_receipt_writer;
+struct pl_reply_checks;
+struct pl_typing_limit;
+struct pl_user_checks;
+
+/* What the core needs from below. All of it outlives the core. */
+typedef struct pl_core_deps {
+    const pl_config_t *config;
+    const pl_cluster_t *cluster;
+    pl_settler_t *settler; /* of this loop */
+    pl_hub_local_t *hub;   /* of this loop */
+    /* Of the process: */
+    pl_password_pool_t *passwords; /* its `post` is pl_password_work_post */
+    pl_presence_t *presence;
+    struct pl_typing_limit *typing_limit;
+    struct pl_receipt_writer *receipt_writer;
+    struct pl_erased_users *erased_users;
+} pl_core_deps_t;
+
+typedef struct pl_core {
+    pl_loop_t *loop;
+    pl_core_deps_t deps;
+    struct pl_page_cache *pages;
+    struct pl_known_users *known_users;
+    pl_timer_t known_users_turn;
+    struct pl_user_checks *user_checks;
+    struct pl_reply_checks *reply_checks;    /* of sends */
+    struct pl_reply_checks *reaction_checks; /* of reactions: no send waits for them */
+    pl_timer_queue_t *copy_timeouts;         /* of [lanes] copy_deadline */
+} pl_core_t;
+
+/* Registers the metrics of the core; once, before any core is created. */
+void pl_core_metrics_init(void);
+
+/* On the loop's thread; lives as long as the loop. Never NULL. */
+pl_core_t *pl_core_create(pl_loop_t *loop, const pl_core_deps_t *deps);
+
+/* When an operation that begins now has to end, for pl_op_t.deadline_ms. */
+uint64_t pl_core_deadline_ms(const pl_core_t *core);
+
+#endif

@@ -1,0 +1,120 @@
+/*
+ * A flow: an operation as a table of steps, read in their order.
+ *
+ * Each step begins something (a check, a read, a write) and then judges what came of it. A step
+ * that has to wait returns, and the flow goes on where it was when the answer is there:
+ *
+ *     NEW --start--> RUNNING --begin: PL_TURN_WAIT--> WAITING --the answer--> RUNNING
+ *                       `----judge: PL_TURN_END, or no step is left----> ENDED --on_end
+ *
+ * The flow is embedded in the operation's object, which lives until on_end. An operation that
+ * changes something goes on to its end when its caller has left. Until it does, it may be
+ * abandoned.
+ *
+ * The steps as one table, with a loop that runs them, are what Varnish does (cache_req_fsm.c).
+ */
+#ifndef PL_CORE_FLOW_H
+#define PL_CORE_FLOW_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "base/compiler.h"
+#include "base/error.h"
+#include "core/actor_check.h"
+#include "core/core.h"
+#include "core/outcome.h"
+#include "core/password_work.h"
+#include "core/reply_check.h"
+#include "core/user_check.h"
+#include "db/op.h"
+
+typedef struct pl_flow pl_flow_t;
+
+/* What a step's function says about the flow's next turn. */
+typedef enum pl_turn {
+    PL_TURN_WAIT,  /* begin: something will resume the flow */
+    PL_TURN_JUDGE, /* begin: the answer is there already */
+    PL_TURN_NEXT,  /* begin: there is nothing to do; judge: all is well. To the next step */
+    PL_TURN_AGAIN, /* judge: begin this step again */
+    PL_TURN_END,   /* the flow ends; pl_flow_end has set the outcome */
+} pl_turn_t;
+
+typedef struct pl_step {
+    const char *name; /* for logs; NULL ends the table */
+    pl_turn_t (*begin)(pl_flow_t *flow);
+    /* NULL: the flow goes on, unless `absent` is set and what the step checks does not exist. */
+    pl_turn_t (*judge)(pl_flow_t *flow);
+    enum pl_outcome_code absent;
+    /* The judge is called after a failure too. Else a failure ends the flow. */
+    bool judges_errors;
+    /* It changes something: from here on the flow is not abandoned. */
+    bool changes;
+} pl_step_t;
+
+enum pl_flow_state { PL_FLOW_NEW, PL_FLOW_RUNNING, PL_FLOW_WAITING, PL_FLOW_ENDED };
+
+struct pl_flow {
+    pl_core_t *core;
+    const pl_step_t *step;
+    enum pl_flow_state state;
+    bool is_abandoned;
+    bool has_changed;     /* a step with `changes` has begun */
+    bool is_reading;      /* `op` is queued in a lane of this loop */
+    uint64_t deadline_ms; /* of the whole, for its operations */
+    pl_outcome_t outcome;
+    void (*on_end)(pl_flow_t *flow);
+    pl_deferred_t ending;
+    /* For the judge: */
+    bool exists;              /* what was checked */
+    enum pl_error_code error; /* why there is no answer */
+    pl_op_t *op;              /* whose answer it is, or NULL */
+    union {
+        pl_user_check_t user;
+        pl_actor_check_t actor;
+        pl_reply_check_t reply;
+        pl_password_work_t password;
+    } check;
+    pl_password_job_t *job; /* the password's; freed by the flow */
+};
+
+/* Starts a zeroed flow. on_end is called once, never before this returns: it frees the object. It
+ * finds the outcome, which is PL_OUTCOME_DONE unless a step has set another. */
+void pl_flow_start(pl_flow_t *flow, pl_core_t *core, const pl_step_t *steps,
+                   void (*on_end)(pl_flow_t *flow));
+
+/* The answer that a step waits for is there. `error`: why there is none. */
+void pl_flow_resume(pl_flow_t *flow, enum pl_error_code error);
+
+/* Nobody waits for the flow any more. If it has changed nothing yet, it ends as soon as it can,
+ * with PL_OUTCOME_ABANDONED, and a read that still waits for its lane is not sent. */
+void pl_flow_abandon(pl_flow_t *flow);
+
+/* For a step to return: ends the flow with that outcome. */
+pl_turn_t pl_flow_end(pl_flow_t *flow, enum pl_outcome_code code);
+/* The same with the failure that flow->error and flow->op tell. */
+pl_turn_t pl_flow_fail(pl_flow_t *flow);
+
+/* ---- what a step's `begin` returns ---- */
+
+/* Whether the user exists; `flow->exists` tells. */
+pl_turn_t pl_flow_check_user(pl_flow_t *flow, int64_t user_id);
+/* Whether the acting user exists, or cannot be asked now (core/actor_check.h). */
+pl_turn_t pl_flow_check_actor(pl_flow_t *flow, int64_t user_id);
+/* Whether the message exists that a send answers, or that a reaction is for (core/reply_check.h).
+ * `message_id` 0: none, which exists. */
+pl_turn_t pl_flow_check_message(pl_flow_t *flow, pl_reply_checks_t *checks, int64_t actor_id,
+                                int64_t peer_id, int64_t message_id);
+
+/* Hashes the password, for flow->job->hash. */
+pl_turn_t pl_flow_hash(pl_flow_t *flow, const char *password, size_t len);
+/* Whether it is the password of that hash; NULL: it is not, and the work is done all the same. */
+pl_turn_t pl_flow_verify(pl_flow_t *flow, const char *password, size_t len, const char *hash);
+
+/* Submits the operation, which lives as long as the flow. Its on_done and owner are set here, and
+ * so is its deadline, if it has none yet. */
+pl_turn_t pl_flow_submit(pl_flow_t *flow, pl_lane_t *lane, pl_op_t *op);
+/* The same for a read of op->shard, in a lane of this loop; abandoned with the flow. */
+pl_turn_t pl_flow_read(pl_flow_t *flow, pl_op_t *op);
+
+#endif

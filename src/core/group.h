@@ -1,0 +1,62 @@
+/*
+ * createGroup, fetchGroup, updateGroup, addGroupMembers, removeGroupMember and updateGroupMember.
+ *
+ *   check-users -> change, in the group's home -> read -> done
+ *
+ * Who may do what is decided with the change, in the group's own mailbox
+ * (sql/shard/change_group_*): nothing that was read before counts. A user who exists goes on to
+ * exist unless they are erased, which leaves the group a member who takes nothing.
+ */
+#ifndef PL_CORE_GROUP_H
+#define PL_CORE_GROUP_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "core/flow.h"
+#include "store/group.h"
+
+typedef struct pl_group_result {
+    pl_outcome_t outcome; /* PL_OUTCOME_DUPLICATE: the group was created before */
+    /* A Group of the contract; NULL after a removal. Dies with the callback. */
+    const char *json;
+    size_t json_len;
+    int64_t unknown_id; /* with PL_OUTCOME_MEMBER_UNKNOWN */
+} pl_group_result_t;
+
+/* Called once, on the loop, never before the call returns that started it. */
+typedef void (*pl_group_done_fn)(const pl_group_result_t *result, void *owner);
+
+/* The flow lives until the callback; it may be abandoned. */
+pl_flow_t *pl_group_fetch_start(pl_core_t *core, int64_t group_id, int64_t actor_id,
+                                pl_group_done_fn on_done, void *owner);
+
+enum pl_group_change_kind {
+    PL_GROUP_CREATE,
+    PL_GROUP_RENAME,
+    PL_GROUP_ADD,
+    PL_GROUP_REMOVE,
+    PL_GROUP_SET_ROLE,
+};
+
+/* Valid input; nothing of it need outlive the call. */
+typedef struct pl_group_change_order {
+    enum pl_group_change_kind kind;
+    int64_t actor_id;
+    int64_t group_id; /* 0 for a creation */
+    const char *name; /* of CREATE and RENAME */
+    size_t name_len;
+    const char *client_group_id; /* of CREATE */
+    size_t client_group_id_len;
+    const int64_t *user_ids; /* of CREATE and ADD; at most PL_GROUP_MEMBERS_MAX */
+    size_t users_count;
+    int64_t member_id; /* of REMOVE and SET_ROLE */
+    const char *role;  /* of SET_ROLE; a literal */
+} pl_group_change_order_t;
+
+/* PL_OUTCOME_OUTCOME_UNKNOWN also where the change was made, and the group could not be read. */
+void pl_group_change_start(pl_core_t *core, const pl_group_change_order_t *order,
+                           pl_group_done_fn on_done, void *owner);
+
+#endif

@@ -1,0 +1,57 @@
+/*
+ * editMessage, deleteMessage, addReaction and removeReaction.
+ *
+ * A change that concerns both users is made first in the other's mailbox, since it is the other who
+ * must not miss it, and then in the actor's own; in a group, in the group's own mailbox, and then
+ * in that of every member. A message that the actor deletes for themselves alone is changed in
+ * their own mailbox and in no other.
+ */
+#ifndef PL_CORE_MESSAGE_CHANGE_H
+#define PL_CORE_MESSAGE_CHANGE_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "core/core.h"
+#include "core/outcome.h"
+
+/* Bytes. An emoji is a few code points; a client may mean other short texts. */
+#define PL_EMOJI_MAX 64
+
+enum pl_message_change_kind {
+    PL_MESSAGE_EDIT,
+    PL_MESSAGE_DELETE,     /* for everyone */
+    PL_MESSAGE_DELETE_OWN, /* for the actor alone */
+    PL_MESSAGE_REACTION_ADD,
+    PL_MESSAGE_REACTION_REMOVE,
+};
+
+/* The texts are copied. */
+typedef struct pl_message_change_order {
+    enum pl_message_change_kind kind;
+    int64_t actor_id;
+    int64_t peer_id; /* a user, or a group */
+    int64_t message_id;
+    /* The new content, or the emoji: valid UTF-8 without NUL. */
+    const char *text;
+    size_t text_len;
+} pl_message_change_order_t;
+
+typedef struct pl_message_change_result {
+    pl_outcome_t outcome;
+    int64_t actor_id;
+    int64_t peer_id;
+    int64_t message_id;
+    int64_t edited_us; /* 0: not edited by this */
+    int64_t deleted_us;
+    bool is_copy_stored; /* the change is made in every mailbox */
+} pl_message_change_result_t;
+
+/* Called once, on the loop, never before pl_message_change_start returns. */
+typedef void (*pl_message_change_done_fn)(const pl_message_change_result_t *result, void *owner);
+
+void pl_message_change_start(pl_core_t *core, const pl_message_change_order_t *order,
+                             pl_message_change_done_fn on_done, void *owner);
+
+#endif

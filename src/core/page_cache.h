@@ -1,0 +1,70 @@
+/*
+ * Answers of fetchConversation and fetchMessages, kept with the mailbox's version that they were
+ * read at.
+ *
+ * A page is an answer of its query for as long as the mailbox has that version, which the caller
+ * reads from the database at each request. So nothing is ever invalidated: a page whose mailbox has
+ * moved on is replaced or pushed out. One cache per loop, bounded in bytes, least recently used
+ * first out.
+ */
+#ifndef PL_CORE_PAGE_CACHE_H
+#define PL_CORE_PAGE_CACHE_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "base/buffer.h"
+#include "base/compiler.h"
+
+/* A query in canonical form; members that it does not use are 0. */
+typedef struct pl_page_key {
+    int64_t user_id;
+    int64_t peer_id; /* 0: conversations */
+    int64_t page_size;
+    int64_t skip;
+    int64_t before;
+    int64_t since;
+} pl_page_key_t;
+
+typedef struct pl_page_cache pl_page_cache_t;
+
+/* A serialised page; constant, and counted (not atomically: it stays on its loop). */
+typedef struct pl_cached_page {
+    pl_page_key_t key;
+    int64_t version;
+    char *data;
+    size_t len;
+    /* The cache's own. */
+    size_t refs;
+    struct pl_cached_page *next; /* in its bucket */
+    struct pl_cached_page *newer, *older;
+} pl_cached_page_t;
+
+/* size in bytes; 0: it keeps nothing. Never NULL. */
+pl_page_cache_t *pl_page_cache_create(size_t size);
+/* Pages that are still referenced live on. */
+void pl_page_cache_destroy(pl_page_cache_t **cache);
+
+/* Once, before the first create: hits, misses, evictions and bytes. */
+void pl_page_cache_metrics_init(void);
+
+/* Takes the body's bytes over (the buffer is empty afterwards). The caller has one reference. */
+pl_cached_page_t *pl_cached_page_create(const pl_page_key_t *key, int64_t version,
+                                        pl_buffer_t *body) PL_MUST_USE;
+/* Takes a void pointer to fit pl_request_reply_shared. */
+void pl_cached_page_unref(void *object);
+
+/* Keeps the page, with a reference of its own, in place of the one with that key. One that is
+ * larger than an eighth of the cache is not kept. Counted as a miss: it had to be read. */
+void pl_page_cache_put(pl_page_cache_t *cache, pl_cached_page_t *page);
+
+/* Whether there is a page for the key, of whichever version: then it pays to read the version. */
+bool pl_page_cache_has(const pl_page_cache_t *cache, const pl_page_key_t *key);
+
+/* The page if it has exactly that version, with a reference for the caller; else NULL. Counted as a
+ * hit if it has. */
+pl_cached_page_t *pl_page_cache_get(pl_page_cache_t *cache, const pl_page_key_t *key,
+                                    int64_t version) PL_MUST_USE;
+
+#endif

@@ -1,0 +1,44 @@
+/*
+ * fetchConversation and fetchMessages: pages of a mailbox.
+ *
+ *   cached, or the caller has one: version --equal--> unchanged, or the cached page
+ *                                     `----else--.
+ *   else ----------------------------------------+-> page --no rows--> check-peer --> the page
+ *
+ * A version is cheap to read (many share one statement), a page is not. Either is read from the
+ * database after the request came, so that every answer shows what was written before it.
+ *
+ * A conversation with a user who exists is an empty page before its first message. One with a user
+ * who does not exist, or in which the caller takes no part, is not found.
+ */
+#ifndef PL_CORE_PAGE_FETCH_H
+#define PL_CORE_PAGE_FETCH_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "core/flow.h"
+#include "core/page_cache.h"
+
+typedef struct pl_page_order {
+    pl_page_key_t key;
+    /* Whether the caller has the page of that version; NULL: it has none. Called during the flow,
+     * unless that was abandoned. */
+    bool (*has_version)(void *owner, int64_t version);
+} pl_page_order_t;
+
+typedef struct pl_page_result {
+    pl_outcome_t outcome;
+    int64_t version;
+    /* With PL_OUTCOME_DONE; NULL: the caller has this version. The reference is the callee's. */
+    pl_cached_page_t *page;
+} pl_page_result_t;
+
+/* Called once, on the loop, never before pl_page_fetch_start returns. */
+typedef void (*pl_page_done_fn)(const pl_page_result_t *result, void *owner);
+
+/* The flow lives until the callback; it may be abandoned. */
+pl_flow_t *pl_page_fetch_start(pl_core_t *core, const pl_page_order_t *order,
+                               pl_page_done_fn on_done, void *owner);
+
+#endif

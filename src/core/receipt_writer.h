@@ -1,0 +1,65 @@
+/*
+ * Writes receipts, at most once a second for each conversation of a user: what a client reads
+ * quickly is one write, and not one for each message. The same for a user's cursors, from which
+ * follows what was delivered.
+ *
+ * What comes when nothing was written in the last second is written at once. What comes within a
+ * second after a write waits for its end and then is one write of the highest. A receipt is done
+ * when the write that it was part of has committed, so that what its client reads then shows it.
+ *
+ * Each conversation's receipts, and each user's cursors, are the business of one loop of the
+ * process, found by a hash, to which the other loops post theirs: so the promise holds whichever
+ * worker the requests come to, without a lock and without a receipt that waits twice.
+ */
+#ifndef PL_CORE_RECEIPT_WRITER_H
+#define PL_CORE_RECEIPT_WRITER_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "core/core.h"
+#include "core/outcome.h"
+
+/* At most one write in this time. */
+#define PL_RECEIPT_INTERVAL_MS 1000
+
+typedef struct pl_receipt_writer pl_receipt_writer_t;
+typedef struct pl_receipt pl_receipt_t;
+
+/* Embedded in its owner, which lives until `on_done`. */
+struct pl_receipt {
+    int64_t user_id;
+    int64_t peer_id;
+    int64_t read_up_to; /* a message, or 0 */
+    int64_t delivered_up_to;
+    /* Called once, on the loop that submitted it, never before that returns. */
+    void (*on_done)(pl_receipt_t *receipt);
+
+    /* Valid in on_done. */
+    pl_outcome_t outcome;
+
+    /* The writer's own. */
+    pl_task_t task;
+    h2o_linklist_t link;
+    struct pl_receipt_turns *turns;
+    pl_loop_t *home;
+};
+
+/* One for the process. Lives as long as it; never NULL. */
+pl_receipt_writer_t *pl_receipt_writer_create(pl_loop_t *const *loops, size_t loops_count);
+
+/* Registers the counters; once, before any receipt. */
+void pl_receipt_writer_metrics_init(void);
+
+/* The loop's part works from now on. On the loop's thread, once. */
+void pl_receipt_writer_join(pl_receipt_writer_t *writer, pl_core_t *core);
+
+/* On any loop's thread. */
+void pl_receipt_writer_submit(pl_receipt_writer_t *writer, pl_receipt_t *receipt);
+
+/* A client of the user has everything up to `version`. Best effort: where it cannot be written it
+ * is dropped, and the client's next cursor says it again. Costs a look into a table where it is
+ * known. On any loop's thread. */
+void pl_receipt_writer_note_cursor(pl_receipt_writer_t *writer, int64_t user_id, int64_t version);
+
+#endif

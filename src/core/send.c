@@ -1,0 +1,288 @@
+/*
+ * A send to a user.
+ *
+ *   check-sender -> check-recipient -> check-reply -> write-first
+ *
+ *   write-first -> done (one database, or refused)
+ *          \-> write-copy -> done, the copy is stored
+ *                  \-> done, the copy is pending -> the copy ends
+ *
+ * Order (promise 4): the sends of one connection reach check-sender in the order of their arrival.
+ * From there to the recipient's write lane each step either goes on at once or waits in a queue for
+ * one user, or for one pair of users, that later sends of the same pair have to join behind
+ * (user_check.h, reply_check.h). The lane keeps the order in which operations are submitted, and
+ * the process has one lane for the recipient.
+ *
+ * The recipient's copy commits first (promise 2), together with the outbox row that leads to the
+ * sender's copy where that is in another database. The copy is written here so that it is there
+ * soon: if it fails, the relay writes it. It is written after a duplicate too, since the first
+ * attempt may have been cut off between the two writes.
+ */
+#include "core/send.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/clock.h"
+#include "base/id.h"
+#include "base/memory.h"
+#include "base/metrics.h"
+#include "core/flow.h"
+#include "push/hub.h"
+#include "store/message_write.h"
+
+static pl_counter_t pending_sends;
+
+void pl_send_metrics_init(void)
+{
+    pending_sends = pl_counter_register(
+        "parley_sends_pending_total",
+        "Sends answered before the sender's copy was stored, or every member's of a group.", NULL);
+}
+
+void pl_send_count(const pl_outcome_t *outcome, bool is_copy_stored)
+{
+    bool is_sent = outcome->code == PL_OUTCOME_DONE || outcome->code == PL_OUTCOME_DUPLICATE;
+
+    if (is_sent && !is_copy_stored)
+        pl_counter_add(pending_sends, 1);
+}
+
+/* The message's `extra` (sql/README.md) with an id. */
+#define EXTRA_SIZE (sizeof("{\"replyTo\":\"\"}") + PL_ID_TEXT_SIZE)
+
+typedef struct send {
+    pl_flow_t flow;
+    pl_message_write_t first;
+    pl_message_write_t copy;
+    int64_t reply_to;
+    pl_timer_t timeout;      /* for the copy */
+    pl_send_done_fn on_done; /* NULL once called */
+    void *owner;
+    char extra[EXTRA_SIZE];
+    char texts[]; /* clientMessageId, content */
+} send_t;
+
+static send_t *send_of(pl_flow_t *flow)
+{
+    return H2O_STRUCT_FROM_MEMBER(send_t, flow, flow);
+}
+
+static void answer(send_t *send, bool is_copy_stored)
+{
+    const pl_message_write_t *first = &send->first;
+    pl_send_done_fn on_done = send->on_done;
+
+    if (on_done == NULL)
+        return;
+    send->on_done = NULL;
+    pl_send_count(&send->flow.outcome, is_copy_stored);
+    on_done(
+        &(pl_send_result_t){
+            .outcome = send->flow.outcome,
+            .sender_id = first->sender_id,
+            .peer_id = first->mailbox_id,
+            .message_id = first->stored_id,
+            .is_copy_stored = is_copy_stored,
+            .client_message_id = first->client_message_id,
+            .client_message_id_len = first->client_message_id_len,
+        },
+        send->owner);
+}
+
+/* ---- check-sender, check-recipient, check-reply ---- */
+
+/* The copy of a sender who does not exist would create a mailbox. */
+static pl_turn_t check_sender(pl_flow_t *flow)
+{
+    return pl_flow_check_actor(flow, send_of(flow)->first.sender_id);
+}
+
+static pl_turn_t check_recipient(pl_flow_t *flow)
+{
+    return pl_flow_check_user(flow, send_of(flow)->first.mailbox_id);
+}
+
+/* A send that answers no message comes here too: it may have to wait for an earlier one. */
+static pl_turn_t check_reply(pl_flow_t *flow)
+{
+    send_t *send = send_of(flow);
+    return pl_flow_check_message(flow, flow->core->reply_checks, send->first.sender_id,
+                                 send->first.mailbox_id, send->reply_to);
+}
+
+/* ---- write-first ---- */
+
+static pl_turn_t write_first(pl_flow_t *flow)
+{
+    pl_message_write_t *first = &send_of(flow)->first;
+    return pl_flow_submit(flow, pl_cluster_write_lane(flow->core->deps.cluster, first->mailbox_id),
+                          &first->op);
+}
+
+/* Whether the sender's copy is there. In one shard it was stored with the first-written copy,
+ * however long ago. A duplicate of two shards may be from a time when they were in two databases,
+ * and its copy may still be in the outbox. */
+static bool is_copied(const pl_message_write_t *first)
+{
+    return first->copy_mode == PL_COPY_HERE &&
+           (first->status == PL_WRITE_STORED ||
+            pl_id_shard(first->mailbox_id) == pl_id_shard(first->sender_id));
+}
+
+/* The sender's shard has left the database since the map was read: nothing was stored, and the copy
+ * has to go by the outbox. (23514: no partition takes the row.) */
+static bool must_use_outbox(const pl_message_write_t *first)
+{
+    return first->copy_mode == PL_COPY_HERE && strcmp(first->op.sqlstate, "23514") == 0 &&
+           pl_id_shard(first->mailbox_id) != pl_id_shard(first->sender_id);
+}
+
+static enum pl_outcome_code outcome_of(enum pl_write_status status)
+{
+    switch (status) {
+    case PL_WRITE_DUPLICATE:
+        return PL_OUTCOME_DUPLICATE;
+    case PL_WRITE_REUSED:
+        return PL_OUTCOME_CLIENT_MESSAGE_ID_REUSED;
+    case PL_WRITE_GONE:
+        return PL_OUTCOME_RECIPIENT_NOT_FOUND;
+    case PL_WRITE_BLOCKED:
+        return PL_OUTCOME_RECIPIENT_UNAVAILABLE;
+    case PL_WRITE_STORED:
+        break;
+    }
+    return PL_OUTCOME_DONE;
+}
+
+static pl_turn_t judge_first(pl_flow_t *flow)
+{
+    pl_message_write_t *first = &send_of(flow)->first;
+
+    if (flow->error == PL_ERROR_SQL && must_use_outbox(first)) {
+        first->copy_mode = PL_COPY_OUTBOX;
+        return PL_TURN_AGAIN;
+    }
+    if (flow->error != PL_OK)
+        return pl_flow_fail(flow);
+    flow->outcome.code = outcome_of(first->status);
+    if (first->status != PL_WRITE_STORED && first->status != PL_WRITE_DUPLICATE)
+        return PL_TURN_END;
+    if (!is_copied(first))
+        return PL_TURN_NEXT;
+    answer(send_of(flow), true);
+    return PL_TURN_END;
+}
+
+/* ---- write-copy ---- */
+
+/* The lane ends what still waits at the deadline, but not what is in flight. */
+static void on_copy_timeout(pl_timer_t *timer)
+{
+    answer(H2O_STRUCT_FROM_MEMBER(send_t, timeout, timer), false);
+}
+
+static pl_turn_t write_copy(pl_flow_t *flow)
+{
+    send_t *send = send_of(flow);
+    pl_message_write_t *copy = &send->copy;
+    const pl_core_deps_t *deps = &flow->core->deps;
+
+    *copy = send->first;
+    memset(&copy->op, 0, sizeof(copy->op));
+    copy->mailbox_id = send->first.sender_id;
+    copy->peer_id = send->first.mailbox_id;
+    copy->message_id = send->first.stored_id;
+    copy->copy_mode = PL_COPY_NONE;
+    copy->is_awaited = send->first.is_copy_awaited;
+    pl_message_write_init(copy);
+    copy->op.deadline_ms = (uint64_t)(pl_clock_monotonic_ms() +
+                                      deps->config->lanes.copy_deadline_s * 1000);
+    send->timeout.on_fire = on_copy_timeout;
+    pl_timer_arm(flow->core->copy_timeouts, &send->timeout);
+    return pl_flow_submit(flow, pl_cluster_write_lane(deps->cluster, copy->mailbox_id), &copy->op);
+}
+
+static pl_turn_t judge_copy(pl_flow_t *flow)
+{
+    send_t *send = send_of(flow);
+    const pl_message_write_t *first = &send->first;
+    bool is_stored = flow->error == PL_OK;
+
+    pl_timer_disarm(&send->timeout);
+    if (is_stored)
+        pl_settler_add(flow->core->deps.settler, first->mailbox_id, first->sender_id,
+                       first->stored_id);
+    answer(send, is_stored);
+    return PL_TURN_END;
+}
+
+static const pl_step_t steps[] = {
+    {"check-sender", check_sender, .absent = PL_OUTCOME_NO_ACTOR},
+    {"check-recipient", check_recipient, .absent = PL_OUTCOME_RECIPIENT_NOT_FOUND},
+    {"check-reply", check_reply, .absent = PL_OUTCOME_REPLY_NOT_FOUND},
+    {"write-first", write_first, .judge = judge_first, .judges_errors = true, .changes = true},
+    {"write-copy", write_copy, .judge = judge_copy, .judges_errors = true},
+    {.name = NULL},
+};
+
+/* ---- the whole ---- */
+
+/* A send that was refused or has failed is answered here. */
+static void on_end(pl_flow_t *flow)
+{
+    send_t *send = send_of(flow);
+
+    answer(send, false);
+    free(send);
+}
+
+static void set_reply_to(send_t *send, int64_t message_id)
+{
+    send->reply_to = message_id;
+    send->first.extra = send->extra;
+    send->first.extra_len = (size_t)snprintf(send->extra, sizeof(send->extra),
+                                             "{\"replyTo\":\"%lld\"}", (long long)message_id);
+}
+
+static send_t *send_create(const pl_core_deps_t *deps, const pl_send_order_t *order)
+{
+    send_t *send = pl_malloc(sizeof(*send) + order->client_message_id_len + order->content_len);
+    pl_message_write_t *first = &send->first;
+    const pl_hub_t *hub = pl_hub_of(deps->hub);
+
+    memset(send, 0, sizeof(*send));
+    memcpy(send->texts, order->client_message_id, order->client_message_id_len);
+    memcpy(send->texts + order->client_message_id_len, order->content, order->content_len);
+    first->mailbox_id = order->peer_id;
+    first->peer_id = order->sender_id;
+    first->sender_id = order->sender_id;
+    first->received_us = pl_clock_now_us();
+    first->copy_mode = pl_cluster_share_database(deps->cluster, order->peer_id, order->sender_id)
+                           ? PL_COPY_HERE
+                           : PL_COPY_OUTBOX;
+    first->is_awaited = pl_hub_is_awaited(hub, order->peer_id);
+    first->is_copy_awaited = pl_hub_is_awaited(hub, order->sender_id);
+    first->client_message_id = send->texts;
+    first->client_message_id_len = order->client_message_id_len;
+    first->content = send->texts + order->client_message_id_len;
+    first->content_len = order->content_len;
+    if (order->reply_to != 0)
+        set_reply_to(send, order->reply_to);
+    pl_message_write_init(first);
+    return send;
+}
+
+void pl_send_start(pl_core_t *core, const pl_send_order_t *order, pl_send_done_fn on_done,
+                   void *owner)
+{
+    if (pl_id_is_group(order->peer_id)) {
+        pl_group_send_start(core, order, on_done, owner);
+        return;
+    }
+    send_t *send = send_create(&core->deps, order);
+    send->on_done = on_done;
+    send->owner = owner;
+    pl_flow_start(&send->flow, core, steps, on_end);
+}

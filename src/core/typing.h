@@ -1,0 +1,30 @@
+/*
+ * sendTyping: tells the open streams of a conversation's others that the user is typing.
+ *
+ *   check-user --> a 1:1: check-peer -> blocks -> told
+ *        \-------> a group: members -> told
+ *
+ * Nothing is stored. It ends early where nobody listens, or the user's typing was told less than a
+ * second ago. Read are whether both users exist and, where somebody listens, one row of the peer's
+ * mailbox: a user hears nothing of one whom they have blocked. The event is a hint that says when
+ * it expires, so that a client that stops typing, or leaves, need say nothing.
+ */
+#ifndef PL_CORE_TYPING_H
+#define PL_CORE_TYPING_H
+
+#include <stdint.h>
+
+#include "core/core.h"
+#include "core/outcome.h"
+
+/* Called once, on the loop, never before pl_typing_start returns. */
+typedef void (*pl_typing_done_fn)(const pl_outcome_t *outcome, void *owner);
+
+/* `peer_id`: a user, or a group. */
+void pl_typing_start(pl_core_t *core, int64_t user_id, int64_t peer_id, pl_typing_done_fn on_done,
+                     void *owner);
+
+/* Called by pl_core_metrics_init. */
+void pl_typing_metrics_init(void);
+
+#endif
