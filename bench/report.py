@@ -235,7 +235,7 @@ SECTIONS = (
     ("groups", "Sends to groups", groups), ("clients", "Sends against clients", clients),
     ("streams", "Idle streams", streams), ("presence", "Users who are online", presence),
     ("growth", "Cost of a send as things grow", growth),
-    ("static", "Static responses beside bare libh2o", static),
+    ("static", "Static responses compared with bare libh2o", static),
 )
 
 
