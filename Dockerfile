@@ -1,5 +1,5 @@
-# The quickstart in a container: the same scripts install, build and run. For trying it; a real system has
-# PostgreSQL on machines of its own (conf/).
+# The quickstart in a container, to try Parley: the same scripts install, build and run. In production PostgreSQL
+# runs on machines of its own (conf/).
 FROM debian:bookworm-slim AS build
 WORKDIR /opt/parley
 COPY . .
@@ -8,7 +8,7 @@ RUN scripts/quickstart --prepare
 FROM debian:bookworm-slim
 WORKDIR /opt/parley
 COPY --from=build /opt/parley /opt/parley
-# Installs what runs, no compiler; the programs are there.
+# Installs the packages that are needed at run time, but no compiler; the programs are already built.
 RUN scripts/quickstart --prepare --no-build \
     && rm -rf /var/lib/apt/lists/* \
     && useradd --system --home-dir /var/lib/parley --create-home parley

@@ -1,9 +1,9 @@
-"""Writes CAPACITY.md: what a planner needs, every number from results.json or from the assumptions named here."""
+"""Writes CAPACITY.md, the page for planners. Every number is from results.json or from the assumptions named here."""
 
 from markdown import settings, table
 
 SERVICES = ("parleyd", "PgBouncer", "PostgreSQL")
-# What is asked, not measured: ten thousand million messages a day, evenly and with peaks; a year; cores of a machine.
+# The assumptions: ten billion messages a day, evenly or with peaks; a year; cores of a machine.
 MESSAGES_A_DAY = 10**10
 PEAKS = (1, 2, 3)
 DAY_S = 86400
@@ -30,7 +30,7 @@ def _message(cost):
     rows.append(["CPU of all three", f"{total:.1f} us", f"{1e6 / total:,.0f}", "100%"])
     return f"""## One message
 
-Sent over cleartext HTTP/2 and acknowledged when it is durable, both copies written.
+Sent over cleartext HTTP/2, and acknowledged when both copies are written and durable.
 
 {table(['', 'a message', 'messages/s for each core', 'share of CPU'], rows)}
 
@@ -39,7 +39,7 @@ Sent over cleartext HTTP/2 and acknowledged when it is durable, both copies writ
 | WAL, with the whole pages after a checkpoint | {cost['wal']:,.0f} |
 | disk: tables and indexes, both copies | {cost['disk']:,.0f} |
 
-The measured rate is {cost['rate']:,.0f} messages/s with all of it and the load generator on the machine's cores.
+The measured rate is {cost['rate']:,.0f} messages/s, with all of this and the load generator on the cores of one machine.
 """
 
 
@@ -56,8 +56,8 @@ def _plan(cost):
     disk = MESSAGES_A_DAY * cost["disk"]
     return f"""## {MESSAGES_A_DAY // 10**9} B messages a day
 
-{MESSAGES_A_DAY:,} messages a day are {rates[0]:,.0f}/s if they come evenly; how much higher the busiest hour is, a planner
-knows better, so there is a column for each. Each number is the rate times what one message costs, rounded up.
+{MESSAGES_A_DAY:,} messages a day are {rates[0]:,.0f}/s if they come evenly. The busiest hour is higher; choose the column that fits your
+traffic. Each number is the rate multiplied by the cost of one message, rounded up.
 
 {table(head, rows)}
 
@@ -103,27 +103,27 @@ def _bottleneck(cost, parts):
     first = max(cost["cpu"], key=cost["cpu"].get)
     total = sum(cost["cpu"].values())
     said = [f"- **{first}** takes {cost['cpu'][first] / total:.0%} of the CPU of a send: its cores are used up first. "
-            + {"PostgreSQL": "More databases take more; shards are what moves to them.",
-               "parleyd": "More servers take more: any of them serves every user.",
-               "PgBouncer": "More of them take more, one for each database or several."}[first]]
+            + {"PostgreSQL": "More databases take more.",
+               "parleyd": "More servers take more: each can serve every user.",
+               "PgBouncer": "More processes take more: one or several for each database."}[first]]
     if cost["cpu"]["PgBouncer"]:
         most = 1e6 / cost["cpu"]["PgBouncer"]
         databases = 1e6 / cost["cpu"]["PostgreSQL"]
-        said.append(f"- **PgBouncer** is one thread: {most:,.0f} messages/s for each process, which is what "
-                    f"{most / databases:.0f} cores of PostgreSQL do. A larger database server needs a second one.")
+        said.append(f"- **PgBouncer** is one thread: {most:,.0f} messages/s for each process, as many as "
+                    f"{most / databases:.0f} cores of PostgreSQL. A larger database server needs a second process.")
     said.append(f"- **WAL** is one stream for each database server: {cost['wal'] * 1e4 / 1e6:,.0f} MB/s for each "
                 "10,000 messages/s, to its disk and to each replica.")
     if "growth" in parts:
         points = parts["growth"]["figures"]["messages"]["points"]
         costs = [sum(point["cpu_us"][name] for name in SERVICES) for point in points]
         said.append(f"- **Size**: with {points[-1]['rows']:,} message rows a send takes {costs[-1] / costs[0]:.2f} times the CPU "
-                    f"that it takes with {points[0]['rows']:,}. What is beyond that, and tables that do not fit in "
-                    "memory, is not measured here.")
+                    f"that it takes with {points[0]['rows']:,}. More rows, and tables that do not fit in "
+                    "memory, are not measured here.")
     return "## What is used up next\n\n" + "\n".join(said) + "\n"
 
 
 def page(parts):
-    """The whole page, or None where sends were not measured."""
+    """The whole page, or None if sends were not measured."""
     if "comparison" not in parts:
         return None
     figures = parts["comparison"]["figures"]
@@ -133,8 +133,8 @@ def page(parts):
 Computed by `report.py` from `results.json`; [RESULTS.md](RESULTS.md) has the measurements.
 {settings(parts['comparison']['settings'])}
 
-It is the cost on that machine multiplied up: other cores are faster or slower, and TLS at the edge, replicas, backups and
-a network between the parts are not in it. Measure with `bench/run` on the machines in question before you buy others.
+The numbers are the cost on that machine, multiplied. Other cores are faster or slower, and TLS at the edge, replicas, backups and
+a network between the parts are not included. Measure with `bench/run` on the kind of machine that you want to use before you buy many.
 """
     return "\n".join([head, _message(cost), _plan(cost), _reads(figures),
                       *filter(None, [_streams(parts)]), _bottleneck(cost, parts)])

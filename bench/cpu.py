@@ -1,4 +1,4 @@
-"""CPU time by part of the system, from /proc: what a run used, and what that is per request."""
+"""CPU time of each part of the system, from /proc: of a run, and per request."""
 
 import os
 
@@ -10,15 +10,15 @@ def _stat(pid):
         text = file.read()
     name = text[text.index("(") + 1 : text.rindex(")")]
     fields = text[text.rindex(")") + 2 :].split()
-    # ppid; user and system ticks, its own and those of children that have ended
+    # Parent; user and system ticks of the process and of its children that have ended.
     return name, int(fields[1]), sum(map(int, fields[11:13])), sum(map(int, fields[13:15]))
 
 
 def _tree(root):
-    """Ticks of a process, its children and theirs, the ended ones included.
+    """Returns the ticks of a process and all its descendants, including those that have ended.
 
-    A child that ends meanwhile may be counted in neither place or in both: then it reads again. The sessions
-    of a pgbench that has just ended do so.
+    A child that ends during the reading may be counted twice or not at all: then the tree is read again. This happens with the
+    sessions of a pgbench that has just ended.
     """
     while True:
         ended = _stat(root)[3]

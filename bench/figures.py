@@ -1,4 +1,4 @@
-"""The plots of what was measured: (file name, SVG) each."""
+"""The plots of the results: each is (file name, SVG)."""
 
 import plot
 
@@ -11,7 +11,7 @@ def comparison(figures):
     for row in figures["rows"]:
         rows.append((row["title"], row["parley"]["cpu_us"]))
         if row["protocol"] == "h1":
-            # What parleyd and the pooler did meanwhile is not the other's cost.
+            # What parleyd and the pooler used meanwhile is not the other side's cost.
             others = {name: used for name, used in row["other"]["cpu_us"].items() if name not in PARTS[:2]}
             rows.append(("its baseline" if row["against"] == "baseline" else row["against"], others))
     names = [*PARTS, "ejabberd"] if any("ejabberd" in cpu_us for _, cpu_us in rows) else PARTS
@@ -61,7 +61,7 @@ DRAWN = {"comparison": comparison, "clients": clients, "streams": streams, "grow
 
 
 def write(directory, parts):
-    """Draws what was measured; plots of what was not are left as they are."""
+    """Draws the plots of the parts that were measured, and leaves the others as they are."""
     directory.mkdir(exist_ok=True)
     for part, draw in DRAWN.items():
         if part in parts:

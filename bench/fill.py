@@ -1,4 +1,4 @@
-"""Puts a population into a stack, and more of what it can have much of: messages, users who only wait."""
+"""Writes a population into a stack; also messages in bulk, and users who only wait."""
 
 import copy
 import multiprocessing
@@ -11,7 +11,7 @@ from population import CONTENT, load_baseline, load_parley
 from stack import BASELINE
 
 BENCH = Path(__file__).resolve().parent
-# Written before the oldest of population.py, one second apart.
+# Messages older than the oldest of population.py, one second apart.
 HISTORY = """
 INSERT INTO {leaf} (user_id, peer_id, message_id, version, sender_id, client_message_id, content)
 SELECT user_id, peer_id, at * 2 + number %% 2, at,
@@ -50,7 +50,7 @@ def _database_of_shard(stack):
 
 
 def in_parallel(jobs):
-    """Each (function, argument...) in a process of its own."""
+    """Runs each (function, argument...) in a process of its own."""
     context = multiprocessing.get_context("fork")
     processes = [context.Process(target=job[0], args=job[1:]) for job in jobs]
     for process in processes:
@@ -68,7 +68,7 @@ def _settle(stack, database):
 
 
 def settle(stack, databases):
-    """As tables are that were not filled a moment ago, and with no checkpoint due soon."""
+    """Vacuums, analyses and checkpoints, so that freshly filled tables cost no more than old ones."""
     in_parallel([(_settle, stack, name) for name in databases])
     stack.connect("postgres").cursor().execute("CHECKPOINT")
 
@@ -93,7 +93,7 @@ def _add_history(stack, database, leaves, first, last, before_us):
 
 
 def add_history(stack, population, first, last):
-    """Messages number first to last, counted backwards in time, in every conversation: straight into the leaves."""
+    """Inserts messages number first to last, counted backwards in time, into every conversation, directly in the leaves."""
     leaves = stack.message_leaves()
     in_parallel([
         (_add_history, stack, name, [leaf for database, leaf in leaves if database == name], first, last,
@@ -104,7 +104,7 @@ def add_history(stack, population, first, last):
 
 
 def add_waiters(stack, count):
-    """Users who talk with nobody. Returns their ids, which are of the first seconds of 2024 and so nobody else's."""
+    """Creates users without conversations. Returns their ids; they are of the first seconds of 2024, so no other user has them."""
     databases = _database_of_shard(stack)
     ids = [i % stack.shards << 50 | (1000 + i) << 9 for i in range(count)]
     for name in stack.databases:
@@ -114,7 +114,7 @@ def add_waiters(stack, count):
 
 
 def write_users(path, stack, population, ids=None):
-    """The file that parley-load reads: of the population's users, or of those with the ids."""
+    """Writes the file that parley-load reads, for all users of the population or for those with the ids."""
     key = Path(stack.env["PARLEY_JWT_KEY"]).read_bytes().rstrip()
     those = copy.copy(population)
     if ids is not None:
@@ -124,7 +124,7 @@ def write_users(path, stack, population, ids=None):
 
 
 def wait_for_outbox(stack):
-    """Lets the rows of the last sends be settled, so that they do not weigh on what is measured next."""
+    """Waits until the outbox entries of the last sends are settled, so that the next measurement does not include them."""
     for name in stack.databases:
         for _ in range(100):
             if not stack.ask(name, "SELECT EXISTS (SELECT FROM parley.outbox)"):

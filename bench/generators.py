@@ -10,15 +10,15 @@ from cpu import Meter
 from stack import BASELINE
 
 BENCH = Path(__file__).resolve().parent
-# Applications' own clients, and the edge: HAProxy has few connections to parleyd, with many requests at once on each.
+# h1: clients of applications. h2c: the edge, which has few connections with many requests at once on each.
 H2C_CONNECTIONS, H2C_STREAMS = 8, 25
 BASELINE_CLIENTS = 16
-# Longer than any part takes.
+# Longer than any run takes.
 UNTIL_STOPPED_S = 100000
 
 
 def measured(stack, command, read, pids=None):
-    """read(output) gives the figures, `requests` among them, or None. Adds what the run cost by request."""
+    """read(output) returns the figures, `requests` among them, or None. Adds the cost of the run per request."""
     wal = stack.wal_position()
     with Meter(pids or stack.pids()) as meter:
         done = subprocess.run(
@@ -34,7 +34,7 @@ def measured(stack, command, read, pids=None):
 
 
 def run_pgbench(bench, script, clients=BASELINE_CLIENTS, options=(), seconds=None):
-    """A script of this directory on the baseline's database."""
+    """Runs a pgbench script of this directory on the baseline's database."""
     arguments = bench.arguments
     command = [
         "pgbench", "-n", "-M", "prepared", "-c", clients, "-j", min(2, clients), "-T",
@@ -55,7 +55,7 @@ def run_pgbench(bench, script, clients=BASELINE_CLIENTS, options=(), seconds=Non
 
 
 def run_load(bench, kind, protocol, connections=None, rate=None, users=None, options=(), seconds=None):
-    """parley-load: in a closed loop, or with a rate in an open one."""
+    """Runs parley-load: in a closed loop, or in an open loop if a rate is given."""
     arguments = bench.arguments
     if connections is None:
         connections = [arguments.clients] if protocol == "h1" else [H2C_CONNECTIONS, "--streams", H2C_STREAMS]
@@ -79,7 +79,7 @@ def run_load(bench, kind, protocol, connections=None, rate=None, users=None, opt
 
 
 class Heartbeats:
-    """with Heartbeats(bench, users_file, rate) as heartbeats: ...; each user in turn says to be online. heartbeats.figures"""
+    """with Heartbeats(bench, users_file, rate) as heartbeats: ...; each user in turn announces to be online. heartbeats.figures"""
 
     def __init__(self, bench, users_file, rate):
         self.bench = bench
@@ -104,14 +104,14 @@ class Heartbeats:
 
 
 def peak(bench, protocol):
-    """The rate of sends in a closed loop: what the parts that load to one half take half of. Measured once."""
+    """The rate of sends in a closed loop, measured once. The parts at "half of the peak" take half of it."""
     if protocol not in bench.peaks:
         bench.peaks[protocol] = repeated(bench, lambda: run_load(bench, "send", protocol))["rate"]
     return bench.peaks[protocol]
 
 
 def median_of(results, by="rate"):
-    """The run with the median of `by`: its figures belong together."""
+    """Returns the run whose `by` is the median, so all reported figures are of one run."""
     middle = dict(sorted(results, key=lambda result: result[by])[len(results) // 2])
     middle["failed"] = sum(result["failed"] for result in results)
     middle["all"] = [round(result[by], 3) for result in results]
@@ -119,7 +119,7 @@ def median_of(results, by="rate"):
 
 
 def repeated(bench, run, by="rate"):
-    """The median of several runs; one before them warms up."""
+    """Returns the median of several runs, after one to warm up."""
     if not bench.arguments.short:
         run()
     return median_of([run() for _ in range(bench.arguments.repeats)], by)

@@ -1,4 +1,4 @@
-"""Event streams that are opened and held: straight at parleyd over h2c, or through the edge over TLS."""
+"""Opens event streams and holds them: directly at parleyd over h2c, or through the edge over TLS."""
 
 import json
 import resource
@@ -9,12 +9,12 @@ import sys
 from urllib.parse import urlsplit
 
 OPEN_LIMIT_S = 60
-# Below the process's limit of open files: what the programs need beside the streams.
+# Open files that the programs need besides the streams.
 SPARE_FILES = 500
 
 
 def most_connections(files_each=1):
-    """How many one program can hold."""
+    """Returns how many streams one program can hold."""
     return (resource.getrlimit(resource.RLIMIT_NOFILE)[1] - SPARE_FILES) // files_each
 
 
@@ -48,7 +48,7 @@ class HeldStreams:
 
 
 class EdgeStreams:
-    """Each over HTTP/1.1 on a TLS connection of its own, as a browser or an application has one."""
+    """Each stream has a TLS connection of its own over HTTP/1.1, like a browser or an application."""
 
     def __init__(self, stack):
         address = urlsplit(stack.env["PARLEY_HTTPS_URL"])

@@ -7,7 +7,7 @@ def table(head, rows):
 
 
 def settings(those):
-    """What a part ran with, and the command that made it."""
+    """The sizes of a part's run, and the command that made it."""
     return (f"`{those['command']}`: {those['made']}, {those['machine']}, {those['cores']} cores, PostgreSQL {those['postgresql']}: "
             f"{those['users']:,} users with {2 * those['peers']} conversations of {those['messages']} messages,\n"
             f"chosen by Zipf's law; messages of {those['content_bytes']} bytes; "

@@ -1,4 +1,4 @@
-"""Line and bar charts as SVG: plain, and the same text for the same numbers."""
+"""Line and bar charts as SVG. The same numbers always give the same text."""
 
 import math
 from html import escape
@@ -15,7 +15,7 @@ def _number(value):
 
 
 def _round_steps(top, count=5):
-    """About `count` round numbers from 0 to at least `top`."""
+    """Returns about `count` round numbers from 0 to at least `top`."""
     step = 10 ** math.floor(math.log10(top / count))
     step = next(step * factor for factor in (1, 2, 2.5, 5, 10) if step * factor * count >= top)
     return [step * i for i in range(math.ceil(top / step - 1e-9) + 1)]
@@ -27,7 +27,7 @@ def _decades(low, high):
 
 
 class _Axis:
-    """Maps values to pixels. ticks: what is labelled; the first and the last are the ends."""
+    """Maps values to pixels. ticks: the labelled values; the first and the last are the ends of the axis."""
 
     def __init__(self, ticks, begin, end, log=False):
         self.ticks, self.begin, self.end = ticks, begin, end
@@ -90,7 +90,7 @@ def lines(title, x_label, y_label, series, log_x=False, log_y=False):
 
 
 def bars(title, x_label, names, rows):
-    """Stacked, one below the other. rows: (label, [a value for each of names])."""
+    """Draws stacked bars, one below the other. rows: (label, [a value for each of names])."""
     left, line = 270, 26
     height = TOP + 28 + line * len(rows) + BOTTOM
     bottom = height - BOTTOM

@@ -1,6 +1,6 @@
 """The users and messages that a run works on: the same for Parley and for the baseline.
 
-User i (1 to N) talks with the P users that follow, so each has 2 P conversations, of M messages each.
+User i (1 to N) has a conversation with each of the P users after it. So each user has 2 P conversations, with M messages each.
 """
 
 import base64
@@ -16,7 +16,7 @@ CONTENT = "parley160!" * 16
 
 
 def username_shard(name, shards):
-    """As pl_username_shard in src/base/id.h."""
+    """The same function as pl_username_shard in src/base/id.h."""
     value = 0xCBF29CE484222325
     for byte in name.lower().encode():
         value = ((value ^ byte) * 0x100000001B3) % 2**64
@@ -41,7 +41,7 @@ class Population:
                 yield i, (i + step) % self.users
 
     def rows(self, ids):
-        """Yields (table, row) for messages and conversations of users with those ids."""
+        """Yields (table, row) for the messages and conversations of users with these ids."""
         now = self.start_us
         for a, b in self.pairs():
             low, high = sorted((ids[a], ids[b]))
@@ -55,7 +55,7 @@ class Population:
                 yield "conversation", (user, peer, message_id, now, self.messages // 2, message_id >> 28, now >> 27)
 
     def tokens(self, key):
-        """(id, access token) of each user, signed like an integrator would."""
+        """Returns (id, access token) of each user; the tokens are signed as an external issuer would sign them."""
         expires = int(time.time()) + 86400
 
         def encode(data):
@@ -77,7 +77,7 @@ COLUMNS = {
 
 
 class Copier:
-    """Collects rows per table and COPYs them in large pieces."""
+    """Collects the rows of each table and writes them with COPY, many at a time."""
 
     LIMIT = 4 << 20
 

@@ -1,5 +1,5 @@
 #!/usr/bin/python3 -B
-"""Writes results.json, and from it RESULTS.md, CAPACITY.md and plots/. By itself: from the results.json that is there."""
+"""Writes results.json, and from it RESULTS.md, CAPACITY.md and plots/. As a program it reads the existing results.json."""
 
 import json
 import os
@@ -17,7 +17,7 @@ PARTS = figures.PARTS
 
 
 def settings_of(arguments):
-    """Kept with each part: parts can be measured by themselves."""
+    """Stored with each part, because parts can be measured in separate runs."""
     names = ("users", "peers", "messages", "content_bytes", "clients", "seconds", "repeats")
     version = subprocess.run(["psql", "--version"], stdout=subprocess.PIPE, text=True, check=True).stdout.strip()
     return {"command": " ".join(["bench/run", *sys.argv[1:]]), "made": time.strftime("%Y-%m-%d"), "machine": platform.machine(), "cores": os.cpu_count(),
@@ -25,7 +25,7 @@ def settings_of(arguments):
 
 
 def merged(directory, measured):
-    """With the parts of an earlier run that this one did not measure."""
+    """Adds the parts of an earlier run that this one did not measure."""
     path = directory / "results.json"
     kept = json.loads(path.read_text(encoding="utf-8")) if path.exists() else {}
     return {**(kept if isinstance(kept, dict) else {}), **measured}
@@ -48,12 +48,12 @@ def comparison(found):
         if row["protocol"] == "h1":
             with_ejabberd = row["against"] == "ejabberd"
             cells = _cpu(row["other"])
-            # Its own server takes the place of ours; what ours did meanwhile is not its cost.
+            # The other side's server is shown in place of parleyd; what parleyd used meanwhile is not its cost.
             cells[:2] = [f"{row['other']['cpu_us']['ejabberd']:.0f} (ejabberd)" if with_ejabberd else "", ""]
             cpu.append([row["against"] if with_ejabberd else "its baseline", *cells])
     return f"""The other side is prepared pgbench with 16 clients on tables with the same columns and indexes in the same PostgreSQL
 (`baseline/`): for a send, one transaction per message with both inserts and both conversation upserts, in one call of a
-function. For ejabberd see `ejabberd/`. The ratio is the median of the ratios of runs made in turn. The cache has
+function. For ejabberd see `ejabberd/`. The ratio is the median of the ratios of runs in turn. The cache has
 {found['cache_bytes'] >> 20} MB for each worker.
 
 {table(['', 'Parley, 1/s', 'other, 1/s', 'ratio', 'p99, ms'], rows)}
@@ -72,8 +72,8 @@ def latency(found):
     for title, run in (("a single client, one after the other", found["single"]),
                        ("PostgreSQL: one row, one commit, one client", found["commit"])):
         rows.append([title, f"{run['rate']:,.0f}", _ms(run["p50_ms"]), _ms(run["p99_ms"]), ""])
-    return f"""Half of the peak is an open loop: sends are due at fixed times, and latency counts from these. The last column has how many
-that were due waited for a free connection at the worst moment.
+    return f"""Half of the peak is an open loop: sends are due at fixed times, and latency counts from these times. The last column is the highest
+number of due sends that waited for a free connection.
 
 {table(['send', '1/s', 'p50, ms', 'p99, ms', 'waiting'], rows)}
 """
@@ -82,7 +82,7 @@ that were due waited for a free connection at the worst moment.
 def push(found):
     rows = [[protocol, f"{run['intended_rate']:,.0f}", run["receivers"], _ms(run["event_p50_ms"]),
              _ms(run["event_p99_ms"]), run["lost"], run["doubled"]] for protocol, run in found.items()]
-    return f"""From the time that a send was due until its event has come to the recipient's stream, at half of the peak.
+    return f"""The time from when a send was due until its event arrives on the recipient's stream, at half of the peak.
 
 {table(['', '1/s', 'listeners', 'p50, ms', 'p99, ms', 'lost', 'doubled'], rows)}
 """
@@ -94,9 +94,9 @@ def receipts(found):
     for name, run in found.items():
         side, protocol = name.split(", ")
         rows.append([f"{titles[side]}, {protocol}", f"{run['rate']:,.0f}", _ms(run["p50_ms"]), _ms(run["p99_ms"]), *_cpu(run)])
-    return f"""Each receipt reads a conversation to its end, hardly any twice: one that comes within a second after another of its conversation
-would wait for it. Both sides are two mailboxes: one transaction where they are in one database, as half of them are, and else one each
-and a row of the change outbox. CPU time per request in microseconds.
+    return f"""Each receipt reads a conversation to its end, and few conversations are read twice: a receipt that comes within a second after another of the same
+conversation would wait. "Both sides" means two mailboxes: one transaction if they are in one database, as half of them are, and otherwise two
+and an entry of the change outbox. CPU time per request in microseconds.
 
 {table(['', '1/s', 'p50, ms', 'p99, ms', *PARTS], rows)}
 """
@@ -110,10 +110,10 @@ def groups(found):
         cost = _cost(run) / copies
         rows.append([point["senders"], point["members"], f"{run['rate']:,.0f}", f"{run['rate'] * copies:,.0f}", _ms(run["p50_ms"]),
                      _ms(run["p99_ms"]), f"{cost:.0f}", f"{cost / (_cost(largest['run']) / (largest['members'] + 1)):.2f}"])
-    return f"""Sends to groups, so many at once and to as many groups, which Zipf's law chooses. A message's copies are the members' and the group's
-own; their cost is the server's CPU time, in microseconds, also beside that of the largest group.
+    return f"""Sends to groups that Zipf's law chooses; "at once" is the number of sends in flight. The copies of a message are those of the members and the group's
+own. "CPU a copy" is the CPU time of all three services in microseconds; the last column compares it with the largest group.
 
-{table(['at once', 'members', 'sends/s', 'copies/s', 'p50, ms', 'p99, ms', 'CPU a copy', 'beside'], rows)}
+{table(['at once', 'members', 'sends/s', 'copies/s', 'p50, ms', 'p99, ms', 'CPU a copy', 'to the largest'], rows)}
 """
 
 
@@ -122,7 +122,7 @@ def clients(found):
              _ms(point["parley"]["p99_ms"]),
              *([f"{point['baseline']['rate']:,.0f}", _ms(point["baseline"]["mean_ms"])] if "baseline" in point else ["", ""])]
             for point in found]
-    return f"""Sends over HTTP/1.1, a connection for each client, beside the baseline with as many.
+    return f"""Sends over HTTP/1.1 with a connection for each client, and the baseline with the same number of clients.
 
 {table(['clients', 'Parley, 1/s', 'p50, ms', 'p99, ms', 'baseline, 1/s', 'mean, ms'], rows)}
 
@@ -144,9 +144,9 @@ def streams(found):
     seconds = next(iter(found.values()))["idle_seconds"]
     head = ["", "streams", "parleyd, bytes each", "HAProxy, bytes each", "parleyd, cores", "HAProxy, cores",
             "PostgreSQL, cores"]
-    return f"""Resident memory beyond that of one stream, divided by the streams; the kernel's buffers are not in it. CPU while nothing is
-sent but heartbeats, as a share of one core over {seconds} s. A connection of its own takes a file descriptor (at the edge
-two), and the limit of open files bounds how many there are.
+    return f"""Resident memory beyond that of one stream, divided by the number of streams, without the kernel's buffers. CPU while only heartbeats are
+sent, as a share of one core over {seconds} s. Each connection takes a file descriptor (at the edge
+two), so the limit of open files bounds the number of streams.
 
 {table(head, rows)}
 
@@ -155,7 +155,7 @@ two), and the limit of open files bounds how many there are.
 
 
 def presence(found):
-    ways = {"nobody": "nobody", "heartbeats": "by heartbeats", "streams": "by streams"}
+    ways = {"nobody": "nobody", "heartbeats": "by announcements", "streams": "by streams"}
     beats = found["heartbeats"]
     idle = [[ways[way], f"{window['online']:,}", *(f"{window['cores'][part]:.1%}" for part in PARTS[:3]),
              *(f"{window[what]:,}" for what in ("rows_written", "wal_bytes", "commits"))]
@@ -164,26 +164,26 @@ def presence(found):
              for rate, cpu_us in ((beats["rate"], beats["cpu_us"]), (beats["peak"]["rate"], beats["peak"]["cpu_us"]))]
     sends = []
     for way, run in found["sends"].items():
-        # The heartbeats that came while a send was made.
+        # The cost of the announcements that came during one send.
         own = sum(beats["cpu_us"].values()) * beats["intended_rate"] / run["rate"] if way == "heartbeats" else 0
         ratios = sorted((cost - own) / first for cost, first in zip(run["costs"], found["sends"]["nobody"]["costs"]))
         sends.append([ways[way], f"{run['rate']:,.0f}", *_cpu(run)[:3], f"{_cost(run):.0f}", f"{own:.0f}",
                       f"{ratios[len(ratios) // 2]:.2f}", f"{ratios[0]:.2f} to {ratios[-1]:.2f}"])
-    return f"""Users to whom nobody sends are online by an open stream, 100 of them on each connection, or because they say so every {found['interval_s']} s
-(`PUT /v1/presence` over h2c). {found['idle']['nobody']['seconds']:g} s in which nothing else goes on, CPU as a share of one core, and what PostgreSQL wrote by its
+    return f"""Users to whom nobody sends are online by an open stream, 100 of them on each connection, or by an announcement every {found['interval_s']} s
+(`PUT /v1/presence` over h2c). During {found['idle']['nobody']['seconds']:g} s without other load: CPU as a share of one core, and what PostgreSQL wrote by its
 own count:
 
 {table(['online', 'users', *PARTS[:3], 'rows written', 'WAL, bytes', 'commits'], idle)}
 
-CPU microseconds for each heartbeat, at the rate that keeps them online (beyond what is used while nobody is) and at the highest; p99
-{_ms(beats['latency_us']['p99'] / 1000)} ms at the former:
+CPU microseconds for each announcement: at the rate that keeps the users online (less what is used while nobody is online), and at the highest rate. At the first rate p99 is
+{_ms(beats['latency_us']['p99'] / 1000)} ms:
 
-{table(['heartbeats, 1/s', *PARTS[:3]], costs)}
+{table(['announcements, 1/s', *PARTS[:3]], costs)}
 
-Sends meanwhile over h2c, CPU microseconds for each. The ratio is of the sum less the heartbeats' own to that of the run with nobody
-before: the median of {len(found['sends']['nobody']['costs'])}, and their range.
+Sends over h2c at the same time, CPU microseconds for each. The ratio compares the sum, less the cost of the announcements, with the run with nobody
+online before it: the median of {len(found['sends']['nobody']['costs'])}, and their range.
 
-{table(['online', 'sends, 1/s', *PARTS[:3], 'sum, us', 'heartbeats, us', 'ratio', 'range'], sends)}
+{table(['online', 'sends, 1/s', *PARTS[:3], 'sum, us', 'announcements, us', 'ratio', 'range'], sends)}
 """
 
 
@@ -194,10 +194,9 @@ def static(found):
              f"{row['libh2o']['cpu_us']['server'] / row['parleyd']['cpu_us']['server']:.2f}",
              f"{row['parleyd']['server_cores']:.2f}, {row['libh2o']['server_cores']:.2f}"] for row in found]
     head = ["", "parleyd, 1/s", "libh2o, 1/s", "ratio", "parleyd, CPU us", "libh2o, CPU us", "ratio", "cores used"]
-    return f"""`/openapi.json` over h2c beside the same bytes and headers from a program of nothing but libh2o (`bare/`), one thread each,
-asked by h2load. parleyd has no static response of 4 KB: its 304 has no body at all, so it shows the most of what parleyd
-adds; the document is large. Where a server used less than a core, h2load was the limit, and only the ratio of CPU says
-something.
+    return f"""`/openapi.json` over h2c, compared with the same bytes and headers from a program that uses libh2o only (`bare/`). Each server has one thread, and
+h2load sends the requests. The 304 has no body, so it shows best what parleyd adds to a request; the document is large.
+If a server used less than one core, h2load was the limit, and only the ratio of CPU is of use.
 
 {table(head, rows)}
 """
@@ -236,7 +235,7 @@ SECTIONS = (
     ("groups", "Sends to groups", groups), ("clients", "Sends against clients", clients),
     ("streams", "Idle streams", streams), ("presence", "Users who are online", presence),
     ("growth", "Cost of a send as things grow", growth),
-    ("static", "Static responses beside bare libh2o", static),
+    ("static", "Static responses compared with bare libh2o", static),
 )
 
 
@@ -246,9 +245,9 @@ def write(directory, parts):
     figures.write(directory / "plots", parts)
     text = """# Results
 
-Made by `bench/run`; what a planner needs is in [CAPACITY.md](CAPACITY.md). All of it ran on one machine, load generators
-included, so rates mean something only beside the others of the same section. Each figure is the median of repeated runs
-after one to warm up.
+Made by `bench/run`; [CAPACITY.md](CAPACITY.md) is the page for planners. Everything ran on one machine, with the load generators,
+so compare rates only within a section. Each figure is the median of repeated runs
+after a run to warm up.
 """
     for name, title, body in SECTIONS:
         if name in parts:

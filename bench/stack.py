@@ -1,4 +1,4 @@
-"""A private stack of scripts/stack, and what is asked of its PostgreSQL."""
+"""A private stack of scripts/stack, and queries to its PostgreSQL."""
 
 import os
 import re
@@ -12,7 +12,7 @@ import psycopg2
 ROOT = Path(__file__).resolve().parent.parent
 BASELINE = "parley_bench"
 CACHE_BYTES = 256 << 20
-# All of the load comes from one address: the edge's limits on one are no part of what is measured.
+# All load comes from one address, so the edge's limits for one address are raised.
 EDGE_LIMITS = {
     "PARLEY_EDGE_ADDRESS_CONNECTIONS": "1000000",
     "PARLEY_EDGE_ADDRESS_CONNECTIONS_10S": "1000000",
@@ -24,7 +24,7 @@ LEAVES = "c.relnamespace::regnamespace::text LIKE 'shard\\_%'"
 
 
 class Stack:
-    """Runs under its directory until remove()."""
+    """A stack in its directory; it runs until remove()."""
 
     def __init__(self, directory, parleyd, shards=16, databases=2, edge=False, settings=()):
         self.directory, self.shards = directory, shards
@@ -34,13 +34,13 @@ class Stack:
             self._size_memory()
             self._start(settings)
         except BaseException:
-            # scripts/stack stops only what it has kept the state of, at the end of a start that succeeds.
+            # scripts/stack saves its state at the end of a successful start, and stops only what it has a state of.
             self._command("start", *self.options, "--no-init", "--no-parleyd", "--no-edge")
             self.remove()
             raise
 
     def _start(self, settings):
-        # The cache of each worker holds the pages of all that is asked for again and again.
+        # The cache of each worker must hold all pages of the measurements with the cache.
         chosen = [f"cache.size={CACHE_BYTES}", *settings]
         self._command("start", *self.options, *(word for setting in chosen for word in ("--set", setting)))
         self.env = {}
@@ -49,7 +49,7 @@ class Stack:
             self.env[name] = shlex.split(value)[0]
 
     def _size_memory(self):
-        """As conf/postgresql.conf says of a machine of PostgreSQL's own: after the memory, here a quarter of it."""
+        """Sets shared_buffers to a quarter of the memory; conf/postgresql.conf says to set the sizes after the memory."""
         pages = os.sysconf("SC_PHYS_PAGES") // 4
         self.connect("postgres").cursor().execute(
             f"ALTER SYSTEM SET shared_buffers = '{pages * os.sysconf('SC_PAGE_SIZE') >> 20}MB'")
@@ -64,7 +64,7 @@ class Stack:
             sys.exit(f"bench/run: scripts/stack {words[0]} failed:\n{done.stdout}")
 
     def restart_parleyd(self, *settings):
-        """With its caches cold, and with these settings for as long as it runs."""
+        """Restarts parleyd with empty caches and with these settings."""
         self._command("stop", "parleyd")
         self._start(settings)
 
@@ -94,7 +94,7 @@ class Stack:
         return connection
 
     def ask_row(self, database, query, *parameters):
-        """The first row."""
+        """Returns the first row."""
         connection = self.connect(database)
         try:
             cursor = connection.cursor()
@@ -104,29 +104,29 @@ class Stack:
             connection.close()
 
     def ask(self, database, query, *parameters):
-        """The first column of the first row."""
+        """Returns the first column of the first row."""
         return self.ask_row(database, query, *parameters)[0]
 
     def wal_position(self):
-        """In bytes since the cluster was made."""
+        """Returns the WAL position: bytes since the cluster was made."""
         return int(self.ask("postgres", "SELECT pg_current_wal_insert_lsn() - '0/0'"))
 
     def written(self):
-        """What PostgreSQL has written so far, and committed: also what it does by itself."""
+        """Returns what PostgreSQL has written and committed so far, including its background work."""
         commits, rows = self.ask_row(
             "postgres", "SELECT sum(xact_commit), sum(tup_inserted + tup_updated + tup_deleted) FROM pg_stat_database"
             " WHERE datname = ANY(%s)", self.databases)
         return {"wal_bytes": self.wal_position(), "commits": int(commits), "rows_written": int(rows)}
 
     def shard_bytes(self):
-        """Of all tables and indexes of all shards."""
+        """Returns the size of all tables and indexes of all shards."""
         return sum(int(self.ask(name, RELATION_BYTES.format(LEAVES))) for name in self.databases)
 
     def message_rows(self):
         return sum(self.ask(name, "SELECT count(*) FROM parley.message") for name in self.databases)
 
     def message_leaves(self):
-        """(database, table) of each shard's messages."""
+        """Returns (database, table) of each shard's message table."""
         leaves = []
         for name in self.databases:
             connection = self.connect(name)

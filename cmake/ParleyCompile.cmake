@@ -1,6 +1,6 @@
 # Compiler and linker flags for every target, as the interface library parley-options.
 #
-# Warnings are errors. The hardening flags are those of the OpenSSF guide that GCC 12 takes. Asserts
+# Warnings are errors. The hardening flags are those of the OpenSSF guide that GCC 12 accepts. Asserts
 # stay on in every build, so NDEBUG is never defined.
 
 set(CMAKE_C_STANDARD 11)
@@ -49,12 +49,12 @@ if(CMAKE_C_COMPILER_ID STREQUAL "GNU")
     -Wbidi-chars=any -Wtrampolines -Wduplicated-cond -Wlogical-op
     -fstack-clash-protection -fcf-protection=full -ftrivial-auto-var-init=zero)
 else()
-  # Where clang's groups are wider than gcc's of the same name.
+  # clang's groups of these names contain more warnings than gcc's.
   target_compile_options(parley-options INTERFACE
     -Wno-sign-conversion -Wno-format-nonliteral -Wno-string-concatenation)
 endif()
 
-# The executables are position independent; gcc and clang need to be told when linking, too.
+# The executables are position independent; gcc and clang also need the flag when they link.
 include(CheckPIESupported)
 check_pie_supported(LANGUAGES C)
 

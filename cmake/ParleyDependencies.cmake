@@ -12,5 +12,5 @@ pkg_check_modules(OPENSSL REQUIRED IMPORTED_TARGET openssl>=3)
 pkg_check_modules(NGHTTP2 REQUIRED IMPORTED_TARGET libnghttp2)
 pkg_check_modules(CMOCKA IMPORTED_TARGET cmocka)
 
-# Without this h2o.h asks for libuv's headers; the library is the evloop one.
+# Without this definition h2o.h includes libuv's headers; we use the evloop library.
 set_property(TARGET PkgConfig::H2O APPEND PROPERTY INTERFACE_COMPILE_DEFINITIONS H2O_USE_LIBUV=0)

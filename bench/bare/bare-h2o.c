@@ -1,7 +1,7 @@
 /*
  * bare-h2o FILE ETAG CONTENT-TYPE: answers every request with the file, or with 304, over HTTP/1.1
- * and h2c on one thread, with the headers that parleyd sends. What libh2o costs without parleyd
- * around it. Prints its port; runs until it is killed.
+ * and h2c on one thread, with the same headers as parleyd. It shows the cost of libh2o without
+ * parleyd. Prints its port; runs until it is killed.
  */
 #include <arpa/inet.h>
 #include <errno.h>

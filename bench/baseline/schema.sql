@@ -1,6 +1,6 @@
--- The baseline: what a competent engineer would write by hand for the same task in one PostgreSQL database. The tables have
--- the columns and indexes of Parley's leaves, without partitions, outbox, versions of mailboxes or batches: equal tables
--- for the sends. The page of conversations is read from a table of its own that is made for that query alone.
+-- The baseline: what a competent engineer would write by hand for the same task in one PostgreSQL database. For the sends the
+-- tables have the same columns and indexes as Parley's leaves, but no partitions, outbox, versions of mailboxes or batches.
+-- The page of conversations is read from a table that was made only for that query.
 
 CREATE TABLE conversation (
     user_id              bigint  NOT NULL,
@@ -48,10 +48,10 @@ CREATE UNIQUE INDEX message_dedupe ON message (user_id, peer_id, client_message_
 CREATE INDEX message_version ON message (user_id, version);
 CREATE INDEX message_changed ON message (user_id, peer_id, version) WHERE version - (message_id >> 1) > 10000000;
 
--- Above all ids of the population.
+-- Ids above all those of the population.
 CREATE SEQUENCE message_id START 4000000000000000;
 
--- One message: both inserts and both conversation upserts, in the transaction of the statement that calls it.
+-- Sends one message: both inserts and both conversation upserts, in the transaction of the calling statement.
 CREATE FUNCTION send_message(sender bigint, recipient bigint, client_id text, body text) RETURNS bigint
     LANGUAGE plpgsql
 AS $$

@@ -1,10 +1,10 @@
-"""ejabberd with its message archive in a given PostgreSQL server, and the load that Parley's sends are compared with.
+"""ejabberd with its message archive in a given PostgreSQL server, and a load that is compared with Parley's sends.
 
 with Ejabberd(directory, superuser_dsn, postgresql_pid, xmpp_load) as ejabberd:
     result = ejabberd.load(seconds)
 
-It runs from the directory, on a port of its own, without Erlang's distribution: so there is no epmd and no cookie. Its
-database and role are made at the start and dropped at the end.
+It runs in the directory, on a port of its own, without Erlang's distribution, so without epmd and cookie. Its
+database and role are created at the start and dropped at the end.
 """
 
 import grp
@@ -32,11 +32,11 @@ sys.path.insert(0, str(HERE.parent))
 
 from cpu import Meter  # noqa: E402
 
-NAME = "ejabberd"  # of its database, its role and the user it runs as for root
+NAME = "ejabberd"  # of its database, of its role, and of the user that it runs as if started by root
 SCHEMA = Path("/usr/share/ejabberd/sql/pg.sql")
-# ejabberd's own default. With 4 it is slower, with 24 and 40 no faster on two cores.
+# ejabberd's default. With 4 it is slower; with 24 and 40 it is not faster on two cores.
 SQL_POOL_SIZE = 10
-# Schedulers that spin while they wait would take CPU from PostgreSQL, and count as ejabberd's.
+# Without these, schedulers spin while they wait: that takes CPU from PostgreSQL and counts as ejabberd's.
 ERLANG_OPTIONS = "+K true +P 250000 +sbwt none +sbwtdcpu none +sbwtdio none".split()
 START_LIMIT_S = 60
 STOP_LIMIT_S = 30
@@ -51,7 +51,7 @@ SELECT count(*) FROM (
 
 
 def install():
-    """Debian's packages, where they are missing; their service is not started."""
+    """Installs Debian's packages if they are missing; their service is not started."""
     done = subprocess.run(
         ["bash", "-c", '. "$1/scripts/lib/common.bash" && . "$1/scripts/lib/install.bash" && install_packages ejabberd',
          "bench/ejabberd", ROOT], check=False,
@@ -61,7 +61,7 @@ def install():
 
 
 def _free_port():
-    """Below 32768, where the kernel takes no port for an outgoing connection."""
+    """Returns a port below 32768, where the kernel takes no port for outgoing connections."""
     for _ in range(100):
         port = random.randrange(10240, 32240)
         with socket.socket() as probe:
@@ -126,12 +126,12 @@ class Ejabberd:
         self.log = self.directory / "ejabberd.log"
         command = ["setpriv", "--pdeathsig", "TERM"]
         if os.getuid() == 0:
-            # As its package has it, and PostgreSQL is reached over TCP as a server of another machine is.
+            # The schema of its package. PostgreSQL is reached over TCP, like a server on another machine.
             uid, gid = pwd.getpwnam(NAME).pw_uid, grp.getgrnam(NAME).gr_gid
             for path in (self.directory, config):
                 os.chown(path, uid, gid)
             command += ["--reuid", NAME, "--regid", NAME, "--init-groups", "--inh-caps=-all"]
-        # What ejabberdctl's `foreground` does, for any user.
+        # The same as `ejabberdctl foreground`, but for any user.
         command += ["--", "erl", *ERLANG_OPTIONS, "-noinput", "-mnesia", "dir", f'"{self.directory}/mnesia"',
                     "-s", "ejabberd"]
         environment = {
@@ -168,8 +168,8 @@ class Ejabberd:
         shutil.rmtree(self.directory, ignore_errors=True)
 
     def load(self, seconds):
-        """One run, logging in not counted. Returns what bench/run's measured() does: rate, failed, p50_ms, p99_ms,
-        cpu_us by part, requests; and seconds. Ends the program when the archive lacks a copy."""
+        """Makes one run; logging in is not counted. Returns the same as measured() of bench/run: rate, failed, p50_ms, p99_ms,
+        cpu_us by part, requests; and seconds. Ends the program if the archive lacks a copy."""
         run = secrets.token_hex(4)
         command = [self.xmpp_load, "--port", self.port, "--password", self.password, "--clients", self.clients,
                    "--seconds", seconds, "--run", run]

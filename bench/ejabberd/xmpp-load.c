@@ -2,11 +2,11 @@
  *
  * A client sends a one-to-one message to another of the clients at random, and the next one when
  * the recipient has received it with a <stanza-id/>. ejabberd hands a message over after the INSERT
- * of the recipient's copy, and that comes after the INSERT of the sender's: so both are committed.
- * The recipient is in this process, so the sender learns of it without a stanza more.
+ * of the recipient's copy, which comes after the INSERT of the sender's copy, so both are
+ * committed. The recipient is in this process, so the sender learns of it without another stanza.
  *
  * Prints "ready" when all clients have logged in, starts at a line on its input, and prints one
- * JSON object. It reads what ejabberd writes, not XML in general.
+ * JSON object. It can read what ejabberd writes, not XML in general.
  */
 #include <errno.h>
 #include <getopt.h>
@@ -29,9 +29,9 @@
 
 #define DOMAIN "localhost"
 
-/* A stanza with 160 bytes of text takes 600; what is behind the first one is read next time. */
+/* A stanza with 160 bytes of text takes 600 bytes; data after the first one is read next time. */
 enum { INPUT_BYTES = 8192, BODY_BYTES_MAX = 2048, EVENTS_MAX = 64 };
-/* What is on its way at the end has this long to arrive. */
+/* Messages on their way at the end have this long to arrive. */
 #define DRAIN_US (5 * INT64_C(1000000))
 #define LOGIN_TIMEOUT_S 10
 
@@ -66,7 +66,7 @@ __attribute__((noreturn, format(printf, 1, 2))) static void die(const char *form
     exit(1);
 }
 
-/* A send into a socket that holds no other unread message: it always fits. */
+/* The socket holds no other unread message, so this always fits. */
 static void send_all(struct client *client, const char *data, size_t length)
 {
     if (send(client->fd, data, length, MSG_NOSIGNAL) != (ssize_t)length)
@@ -75,7 +75,7 @@ static void send_all(struct client *client, const char *data, size_t length)
 
 /* --- logging in, one client after the other, with blocking calls --- */
 
-/* Reads until the needle has come, and forgets everything up to the end of what was read. */
+/* Reads until the needle arrives, and discards everything that was read. */
 static void await(struct client *client, const char *needle)
 {
     client->length = 0;
@@ -145,7 +145,7 @@ static void log_in(struct load *load, unsigned index)
     await(client, "</stream:features>");
     send_all(client, bind, strlen(bind));
     await(client, "</iq>");
-    /* The server echoes it once the session takes messages for the user. */
+    /* The server echoes it as soon as the session accepts messages for the user. */
     send_all(client, "<presence/>", strlen("<presence/>"));
     await(client, "<presence");
 
@@ -156,7 +156,7 @@ static void log_in(struct load *load, unsigned index)
 
 /* --- the load --- */
 
-/* The id is the first word of the text too, so that both of its rows are found in the archive. */
+/* The id is also the first word of the text, so that both rows can be found in the archive. */
 static void send_message(struct load *load, struct client *client, int64_t now)
 {
     static const char filling[] = "parley160!";
@@ -183,7 +183,7 @@ static void send_message(struct load *load, struct client *client, int64_t now)
     load->waiting_count++;
 }
 
-/* The client whose message on its way has this id; NULL for what an earlier run left. */
+/* The client whose message on its way has this id; NULL for a message of an earlier run. */
 static struct client *sender_of(struct load *load, const char *tag, size_t length)
 {
     static const char name[] = " id='";
@@ -203,8 +203,8 @@ static struct client *sender_of(struct load *load, const char *tag, size_t lengt
     return sender->waiting && sequence == sender->sequence ? sender : NULL;
 }
 
-/* A whole <message>...</message>. One that came back as an error, or that was not archived, failed.
- */
+/* Handles a whole <message>...</message>. It failed if it came back as an error or was not
+ * archived. */
 static void on_message(struct load *load, const char *stanza, size_t length)
 {
     const char *tag_end = memchr(stanza, '>', length);
@@ -326,7 +326,7 @@ static void parse_arguments(struct load *load, int argc, char **argv)
         die("usage: xmpp-load --port N --password TEXT --run WORD [--clients N] [--seconds N] "
             "[--bytes N]\nThe users are u0000, u0001 and so on at " DOMAIN
             "; ids begin with the word.");
-    /* With the longest number behind it, an id stays within its buffer and within the text. */
+    /* With the longest possible number, an id still fits into its buffer and into the text. */
     if (strlen(load->run) > 24)
         die("the word of --run is longer than 24 bytes");
 }

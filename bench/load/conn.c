@@ -14,7 +14,7 @@
 #include "base/clock.h"
 #include "base/memory.h"
 
-/* A page of messages fits, so that one call of recv() takes it. */
+/* Holds a page of messages, so that one call of recv() takes it. */
 #define RECEIVE_SIZE 65536
 
 #define EVENTS_AT_ONCE 256
@@ -29,11 +29,11 @@ void pl_load_die(const char *format, ...)
     (void)vfprintf(stderr, format, arguments);
     (void)fputc('\n', stderr);
     va_end(arguments);
-    /* Other threads may be at work: no destructors. */
+    /* Without destructors: other threads may still run. */
     _exit(EXIT_FAILURE);
 }
 
-/* Edge-triggered: else epoll asks every connection that it has reported once more. */
+/* Edge-triggered: otherwise epoll_wait() checks each reported connection a second time. */
 static void watch(pl_load_conn_t *conn, int operation)
 {
     struct epoll_event event = {.events = EPOLLIN | EPOLLRDHUP | EPOLLET |
@@ -73,7 +73,7 @@ static void close_conn(pl_load_conn_t *conn)
     conn->out_sent = 0;
 }
 
-/* The owner may submit again in its callback, so what was lost is noted first. */
+/* The owner may submit again in its callback, so collect all lost slots first. */
 static void lose(pl_load_conn_t *conn)
 {
     pl_load_slot_t **lost = pl_reallocarray(NULL, conn->slot_count, sizeof(*lost));
@@ -133,7 +133,7 @@ void pl_load_conn_submit(pl_load_slot_t *slot, const pl_load_request_t *request)
 void pl_load_conn_done(pl_load_slot_t *slot, bool lost)
 {
     slot->in_flight = false;
-    /* A stream may be reset without an error, and without an answer. */
+    /* A stream can be reset without an error code and without an answer. */
     slot->conn->group->callbacks->on_done(slot, lost || slot->status == 0);
 }
 
@@ -178,8 +178,9 @@ void pl_load_conn_flush_all(pl_load_conn_group_t *group)
     }
 }
 
-/* What did not fill the buffer was all there was; but an end behind it (at_end) is told only once.
- * -1: closed by the server, or of no more use. */
+/* A read that does not fill the buffer has taken everything, unless the end follows it (at_end),
+ * which epoll reports only once. Returns -1 if the server has closed the connection or it is
+ * unusable. */
 static int receive(pl_load_conn_t *conn, bool at_end)
 {
     static _Thread_local char data[RECEIVE_SIZE];

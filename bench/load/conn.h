@@ -2,8 +2,9 @@
  * A connection to the server, and the requests that are in flight on it: one over HTTP/1.1, any
  * number over HTTP/2. What is common to both is in conn.c, the rest in h1.c and h2.c.
  *
- * A connection that the server closes is opened again at once, and the requests that were in flight
- * end as lost; one of event streams stays closed. A server that cannot be reached ends the program.
+ * A connection that the server closes is opened again at once, and its requests in flight end as
+ * lost. A connection of event streams stays closed. If the server cannot be reached, the program
+ * ends.
  */
 #ifndef PL_LOAD_CONN_H
 #define PL_LOAD_CONN_H
@@ -20,7 +21,7 @@
 
 typedef struct pl_load_conn pl_load_conn_t;
 
-/* The place of one request after the other. */
+/* Holds one request at a time. */
 typedef struct pl_load_slot {
     pl_load_conn_t *conn;
     struct pl_load_slot *next_idle; /* the owner's */
@@ -28,17 +29,17 @@ typedef struct pl_load_slot {
     uint64_t number;                /* the owner's */
     int64_t begin_us;               /* the owner's */
     bool in_flight;
-    int status;          /* 0: the answer's head has not come */
-    uint64_t body_bytes; /* of the answer, until now */
+    int status;          /* 0: the answer's head has not arrived */
+    uint64_t body_bytes; /* of the answer, so far */
     pl_buffer_t body;    /* of the request, HTTP/2 */
     size_t body_sent;
 } pl_load_slot_t;
 
 typedef struct pl_load_conn_callbacks {
-    /* A piece of an answer's body. May be NULL. */
+    /* Gets each piece of an answer's body. May be NULL. */
     void (*on_body)(pl_load_slot_t *slot, const char *data, size_t len);
-    /* The answer has ended, or (lost) its connection or stream has. The slot is free again: the
-     * callback may submit. */
+    /* The answer is complete, or (lost) its connection or stream has ended. The slot is free again,
+     * so the callback may submit. */
     void (*on_done)(pl_load_slot_t *slot, bool lost);
 } pl_load_conn_callbacks_t;
 
@@ -48,18 +49,18 @@ typedef struct pl_load_conn_group {
     const pl_load_conn_callbacks_t *callbacks;
     void *owner;
     int epoll;
-    bool reopens; /* what the server has closed */
+    bool reopens; /* connections that the server closes */
     uint64_t bytes_received;
-    pl_load_conn_t *waiting; /* have something to send that no one has flushed yet */
+    pl_load_conn_t *waiting; /* connections with unflushed data */
 } pl_load_conn_group_t;
 
 typedef struct pl_load_protocol {
     void (*open)(pl_load_conn_t *conn);
     void (*close)(pl_load_conn_t *conn);
     void (*submit)(pl_load_slot_t *slot, const pl_load_request_t *request);
-    /* -1: the connection is of no more use */
+    /* -1: the connection is unusable */
     int (*receive)(pl_load_conn_t *conn, const char *data, size_t len);
-    /* Brings what is to be sent to out. -1 like above. */
+    /* Moves pending data to `out`. -1 as above. */
     int (*collect)(pl_load_conn_t *conn);
 } pl_load_protocol_t;
 
@@ -72,7 +73,7 @@ struct pl_load_conn {
     pl_load_conn_t *next_waiting;
     bool is_waiting;
     bool wants_write; /* epoll watches for it */
-    bool ends;        /* HTTP/1.1: with the answer that has just come, and is complete */
+    bool ends;        /* HTTP/1.1: after the answer that is now complete */
     int fd;           /* -1: closed */
     pl_buffer_t out;
     size_t out_sent;
@@ -82,17 +83,17 @@ struct pl_load_conn {
     pl_load_slot_t slots[];
 };
 
-/* Connects, and waits for that. */
+/* Connects, and waits until it is connected. */
 pl_load_conn_t *pl_load_conn_create(pl_load_conn_group_t *group, uint32_t slots) PL_MUST_USE;
 void pl_load_conn_destroy(pl_load_conn_t **conn);
 
-/* Starts a request in a slot that is free. It goes out with the next flush. */
+/* Starts a request in a free slot. The next flush sends it. */
 void pl_load_conn_submit(pl_load_slot_t *slot, const pl_load_request_t *request);
 
-/* Sends what the connections of the group have waiting. */
+/* Sends the unflushed data of all connections of the group. */
 void pl_load_conn_flush_all(pl_load_conn_group_t *group);
 
-/* What epoll told of the connection. Requests that a callback submits on it are sent, too. */
+/* Handles the connection's epoll events. Requests that a callback submits on it are sent, too. */
 void pl_load_conn_on_event(pl_load_conn_t *conn, uint32_t events);
 
 /* For the protocols: the slot's answer has ended. */
@@ -102,7 +103,7 @@ void pl_load_conn_done(pl_load_slot_t *slot, bool lost);
  * handles them. */
 void pl_load_conn_wait(int epoll, int64_t until_us);
 
-/* Says why on stderr and ends the program. */
+/* Prints the reason to stderr and ends the program. */
 void pl_load_die(const char *format, ...) PL_PRINTF(1, 2) PL_NORETURN;
 
 #endif

@@ -75,8 +75,8 @@ static void choose_pair(const pl_load_generator_t *generator, const pl_load_user
     *peer_r = &users->user[(user + step) % users->count];
 }
 
-/* All evenly, so that hardly any conversation comes twice: it would be read already. None of the
- * last ones, so that a part of the users can be a file of its own. */
+/* Takes all users evenly, so that few conversations come twice: those would be read already. The
+ * last users are left out, so that a part of the users can be a file of its own. */
 static void choose_unread(const pl_load_generator_t *generator, const pl_load_user_t **user_r,
                           const pl_load_user_t **peer_r)
 {
@@ -93,7 +93,8 @@ uint32_t pl_load_generator_receiver(const pl_load_generator_t *generator, uint32
     return (uint32_t)((uint64_t)i * generator->users->count / generator->options->receivers);
 }
 
-/* A receiver of this thread, and one of those who follow it before the next receiver. */
+/* Chooses a receiver of this thread, and a sender from the users between it and the next receiver.
+ */
 static void choose_receiver(const pl_load_generator_t *generator, const pl_load_user_t **user_r,
                             const pl_load_user_t **peer_r)
 {
@@ -137,7 +138,7 @@ static void make_send(pl_load_generator_t *generator, const char *to, const char
     request->body_len = body->len;
 }
 
-/* Decimal ids: by length, then by text. */
+/* Compares decimal ids: by length, then by text. */
 static bool is_lower(const pl_load_user_t *a, const pl_load_user_t *b)
 {
     if (a->id_len != b->id_len)
@@ -151,7 +152,7 @@ static char *put(char *to, const char *text, size_t len)
     return to + len;
 }
 
-/* `end`: what follows the conversation's id. */
+/* `end`: the text after the conversation's id. */
 static void set_conversation_path(pl_load_generator_t *generator, const pl_load_user_t *user,
                                   const pl_load_user_t *peer, const char *end,
                                   pl_load_request_t *request)
@@ -171,7 +172,7 @@ static void set_conversation_path(pl_load_generator_t *generator, const pl_load_
 static void make_receipt(pl_load_generator_t *generator, const pl_load_user_t *user,
                          const pl_load_user_t *peer, pl_load_request_t *request)
 {
-    /* The highest id that there can be: the conversation's last message. */
+    /* The highest possible id: it means the conversation's last message. */
     static const char body[] = "{\"type\":\"read\",\"messageId\":\"9223372036854775807\"}";
 
     request->method = "POST";
@@ -180,7 +181,7 @@ static void make_receipt(pl_load_generator_t *generator, const pl_load_user_t *u
     request->body_len = sizeof(body) - 1;
 }
 
-/* Each in turn, so that each is heard of equally often; the threads share them. */
+/* Takes the users in turn, so that each announces equally often; the threads share them. */
 static void make_announce(pl_load_generator_t *generator, pl_load_request_t *request)
 {
     const pl_load_users_t *users = generator->users;

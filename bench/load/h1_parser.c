@@ -8,8 +8,9 @@
 #define HEAD_LENGTH_MAX 16384
 #define CHUNK_LINE_LENGTH_MAX 64
 
-/* Adds to `line` until it ends in `end`. Returns the bytes taken, -1 where it grows too long. The
- * whole line is in *line_r then (NULL until it is); in most cases it never was copied. */
+/* Adds to `line` until it ends in `end`. Returns the number of bytes taken, -1 if the line is too
+ * long. *line_r is the whole line, or NULL if it is not complete. A line within one piece is not
+ * copied. */
 static ssize_t take_line(pl_load_h1_parser_t *parser, const char *data, size_t len, const char *end,
                          size_t max, const char **line_r, size_t *line_len_r)
 {
@@ -43,14 +44,14 @@ static bool has_name(const char *line, size_t len, const char *name, size_t name
 
 #define HAS_NAME(line, len, name) has_name(line, len, name, sizeof(name) - 1)
 
-/* A head has only whole lines. */
+/* The head contains only complete lines. */
 static const char *next_line(const char *line, const char *end)
 {
     const char *newline = memchr(line, '\n', (size_t)(end - line));
     return newline + 1;
 }
 
-/* The value's text ends in the \r of its line. */
+/* The value's text ends at the \r of its line. */
 static const char *value_of(const char *line)
 {
     const char *value = strchr(line, ':') + 1;
@@ -130,7 +131,7 @@ static ssize_t read_chunk_size(pl_load_h1_parser_t *parser, const char *data, si
     return taken;
 }
 
-/* The empty line after a chunk, or after all of them. */
+/* Takes the empty line after a chunk or after the last chunk. */
 static ssize_t read_empty_line(pl_load_h1_parser_t *parser, const char *data, size_t len,
                                pl_load_h1_piece_t *piece)
 {

@@ -1,9 +1,9 @@
-/* HTTP/2 with prior knowledge: as many requests in flight on a connection as it has slots. */
+/* HTTP/2 with prior knowledge: a connection has as many requests in flight as it has slots. */
 #include <string.h>
 
 #include "load/conn.h"
 
-/* Large enough that the server never waits for us. */
+/* Large enough that the server never waits for the window. */
 #define STREAM_WINDOW (1 << 20)
 #define CONNECTION_WINDOW (1 << 24)
 
@@ -134,7 +134,8 @@ static void submit_h2(pl_load_slot_t *slot, const pl_load_request_t *request)
         header(":scheme", "http", 4, FIXED),
         header(":authority", authority, strlen(authority), FIXED),
         header(":path", request->path, request->path_len, NGHTTP2_NV_FLAG_NO_COPY_NAME),
-        /* One connection carries many users' tokens, which would push each other out. */
+        /* One connection carries the tokens of many users, which would evict each other from the
+           HPACK table. */
         header("authorization", request->user->authorization, request->user->authorization_len,
                FIXED | NGHTTP2_NV_FLAG_NO_INDEX),
         header("content-type", json, sizeof(json) - 1, FIXED),

@@ -4,7 +4,7 @@
 
 #define SPAN (1U << PL_LOAD_HISTOGRAM_BITS)
 
-/* Up to 2 * SPAN every value has its own bucket; from there on a bucket is 2^shift wide. */
+/* Below 2 * SPAN every value has its own bucket; above, a bucket is 2^shift wide. */
 static unsigned bucket_of(uint64_t value)
 {
     if (value < 2 * SPAN)

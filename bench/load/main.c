@@ -78,7 +78,8 @@ static void add_up(pl_load_result_t *sum, const pl_load_worker_t *workers, uint3
         pl_load_result_merge(sum, &workers[i].result);
 }
 
-/* A pipe or a terminal tells us to end by closing; /dev/null or a file says nothing. */
+/* If standard input is a pipe or a terminal, its end means stop. /dev/null or a file has no
+ * meaning. */
 static bool input_tells(void)
 {
     struct stat input;

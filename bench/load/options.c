@@ -15,7 +15,7 @@ const char *argp_program_version = "parley-load " PL_VERSION;
 #define CONTENT_MAX 65535
 #define SECONDS_DEFAULT 10
 
-/* No short forms: keys of argp beyond the characters. */
+/* Keys beyond the characters: argp then has no short forms. */
 enum {
     KEY_PROTOCOL = 256,
     KEY_KIND,
@@ -106,7 +106,7 @@ static bool parse_protocol(struct argp_state *state, const char *value)
     return strcmp(value, "h2c") == 0;
 }
 
-/* http://HOST:PORT, of which the first address is taken. */
+/* Parses http://HOST:PORT; the host's first address is used. */
 static void parse_url(struct argp_state *state, pl_load_options_t *options, const char *url)
 {
     static const char scheme[] = "http://";

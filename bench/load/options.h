@@ -1,4 +1,4 @@
-/* What the command line asks for. */
+/* The command line. */
 #ifndef PL_LOAD_OPTIONS_H
 #define PL_LOAD_OPTIONS_H
 
@@ -34,11 +34,11 @@ typedef struct pl_load_options {
     double rate;    /* 0: closed loop */
     double seconds; /* negative: not given */
     double warmup;
-    bool zipf; /* else users are drawn evenly */
+    bool zipf; /* otherwise users are drawn evenly */
     bool validate;
 } pl_load_options_t;
 
-/* Fills the options; wrong ones are told on stderr and end the program. */
+/* Fills the options. Wrong ones are reported on stderr and end the program. */
 void pl_load_options_parse(pl_load_options_t *options, int argc, char **argv);
 
 #endif

@@ -7,9 +7,9 @@
 #include "base/memory.h"
 #include "load/stop.h"
 
-/* Longer than any deadline that parleyd has for a request. */
+/* Longer than parleyd's deadline for a request. */
 #define LAST_ANSWERS_US 10000000
-/* An event that has not come by then is lost. */
+/* An event that has not arrived by then is lost. */
 #define LAST_EVENTS_US 5000000
 
 enum fate { ACCEPTED = 1, RECEIVED = 2 };
@@ -68,7 +68,7 @@ void pl_load_requests_received(pl_load_requests_t *requests, uint64_t sequence, 
                                int64_t now_us)
 {
     if (sequence >= requests->generator->sequence)
-        return; /* no message of ours */
+        return; /* not a message of this program */
     char *fate = fate_of(requests, sequence);
 
     if ((*fate & RECEIVED) != 0) {
@@ -162,7 +162,7 @@ static int64_t due_us(const pl_load_requests_t *requests, uint64_t number)
     return requests->start_us + (int64_t)((double)number * requests->interval_us);
 }
 
-/* How many of the schedule were due by now and have not been sent. */
+/* The number of requests that are due and were not sent. */
 static uint64_t backlog(const pl_load_requests_t *requests, int64_t now_us)
 {
     int64_t until_us = now_us < requests->end_us ? now_us : requests->end_us;
@@ -186,7 +186,7 @@ static void begin_due(pl_load_requests_t *requests, int64_t now_us)
 
 static void begin_all(pl_load_requests_t *requests)
 {
-    /* A callback that fails at once would put its slot back. */
+    /* Counted, not until none is idle: a callback that fails at once puts its slot back. */
     for (uint32_t i = requests->conn_count * requests->options->streams; i > 0; i--)
         begin(requests, pop_idle(requests), pl_clock_monotonic_us());
 }

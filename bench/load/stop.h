@@ -1,4 +1,4 @@
-/* Tells all threads to come to an end: from a signal handler, too. */
+/* Tells all threads to stop. May be called from a signal handler. */
 #ifndef PL_LOAD_STOP_H
 #define PL_LOAD_STOP_H
 

@@ -6,16 +6,16 @@
 #include "base/memory.h"
 #include "load/stop.h"
 
-/* Unanswered ones of all threads: enough that the server is never idle, too few to flood it. */
+/* Unanswered streams of all threads: enough that the server is never idle, too few to flood it. */
 #define OPENING_MAX 64
 
 struct pl_load_stream {
     pl_load_streams_t *owner;
-    pl_buffer_t line; /* what has come of a line that is not complete */
+    pl_buffer_t line; /* an incomplete line */
     bool open;
 };
 
-/* Reads "SEQUENCE-TIME" and returns where it ends. */
+/* Reads "SEQUENCE-TIME" and returns its end. */
 static const char *read_message(pl_load_streams_t *streams, const char *text, const char *end,
                                 int64_t now_us)
 {

@@ -10,7 +10,7 @@
 
 typedef struct pl_load_user {
     const char *id;
-    const char *group; /* NULL, or the group that the user sends to */
+    const char *group; /* NULL, or the group to which the user sends */
     const char *head;  /* " HTTP/1.1" and the header lines that are the same in each request */
     const char *authorization; /* the header's value, inside head */
     uint32_t head_len;
@@ -24,8 +24,8 @@ typedef struct pl_load_users {
     pl_load_user_t *user;
 } pl_load_users_t;
 
-/* Reads lines of "userId token" or "userId token groupId". Returns 0, or -1 with the error; dispose
- * either way. */
+/* Reads lines of "userId token" or "userId token groupId". Returns 0, or -1 with the error. Call
+ * dispose in both cases. */
 int pl_load_users_read(pl_load_users_t *users, const char *path, const char *authority,
                        pl_error_t *error) PL_MUST_USE;
 void pl_load_users_dispose(pl_load_users_t *users);

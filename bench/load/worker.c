@@ -11,14 +11,14 @@
 #include "load/requests.h"
 #include "load/streams.h"
 
-/* The thread's part of what is divided as evenly as it goes. */
+/* The thread's part of a number that is divided as evenly as possible. */
 static uint32_t share(const pl_load_worker_t *worker, uint32_t total)
 {
     uint32_t threads = worker->shared->options->threads;
     return total / threads + (worker->number < total % threads ? 1 : 0);
 }
 
-/* The users of the thread's streams: each thread has every so-manyth. */
+/* The users of the thread's streams: with N threads, every Nth user. */
 static uint32_t *stream_users(const pl_load_worker_t *worker, const pl_load_generator_t *generator,
                               uint32_t count)
 {
@@ -91,7 +91,7 @@ void *pl_load_worker_run(void *argument)
 
     if (epoll < 0)
         pl_load_die("epoll_create1: %s", strerror(errno));
-    /* Requests that are due go out then, and not 50 us later. */
+    /* Without this, due requests would go out up to 50 us late. */
     (void)prctl(PR_SET_TIMERSLACK, 1UL);
     pl_load_generator_init(&generator, shared->options, &shared->users, worker->number);
     uint32_t count = stream_count(worker);

@@ -1,5 +1,5 @@
-/* A thread with its share of the connections, of the rate and of the streams. All threads open what
- * they need, meet, and begin at the same time. */
+/* A thread with its share of the connections, the rate and the streams. All threads open their
+ * connections, wait for each other, and begin at the same time. */
 #ifndef PL_LOAD_WORKER_H
 #define PL_LOAD_WORKER_H
 
@@ -25,8 +25,8 @@ typedef struct pl_load_worker {
     pl_load_result_t result;
 } pl_load_worker_t;
 
-/* argument: a pl_load_worker_t with shared and number set. Its result may be read between the
- * barriers and when the thread has ended. */
+/* argument: a pl_load_worker_t with `shared` and `number` set. Its result may be read between the
+ * barriers and after the thread has ended. */
 void *pl_load_worker_run(void *argument);
 
 #endif

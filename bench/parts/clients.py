@@ -2,7 +2,7 @@
 
 from generators import repeated, run_load, run_pgbench
 
-# PostgreSQL's max_connections is 200, of which Parley has some.
+# PostgreSQL's max_connections is 200, and Parley uses some of them.
 BASELINE_MOST = 100
 
 

@@ -1,4 +1,4 @@
-"""The main table: sends and reads of Parley beside the same of a plain schema, and of ejabberd, in turn."""
+"""The main table: sends and reads of Parley, of a plain schema, and of ejabberd, measured in turn."""
 
 import statistics
 from pathlib import Path
@@ -8,14 +8,14 @@ from generators import median_of, run_load, run_pgbench
 from stack import CACHE_BYTES
 
 PROTOCOLS = ("h1", "h2c")
-# Whose pages are asked for where the cache is measured: after the warm-up all of them are in it.
+# Users whose pages are read when the cache is measured: after the warm-up all of them are cached.
 HOT_USERS = 1000
 WARM_UP_S = 20
 READS = (("fetchConversation, page of 20", "conversations"), ("fetchMessages, page of 50", "messages"))
 
 
 def _row(title, protocol, parley, other, against):
-    """other is a list of runs that were made in turn with parley's."""
+    """other: runs that were made in turn with those of parley."""
     ratio = statistics.median(p["rate"] / o["rate"] for p, o in zip(parley, other))
     row = {"title": title if protocol == "h1" else f"{title}, h2c", "protocol": protocol, "against": against,
            "ratio": ratio, "other": median_of(other), "parley": median_of(parley)}
@@ -32,8 +32,8 @@ def _hot_users(bench):
 
 
 def _compare(bench, title, script, kind, is_hot=False):
-    """A row for each protocol; each side warmed up by a run that does not count. Sends need a long one: pages touched for
-    the first time after a checkpoint are logged whole, and users who are not known yet are looked up."""
+    """Returns a row for each protocol. Each side is warmed up by a run that does not count. Sends need a long one: PostgreSQL logs
+    a whole page when it is first changed after a checkpoint, and the server looks up users that it does not know yet."""
     users = _hot_users(bench) if is_hot else None
     options = ("-D", f"users={min(HOT_USERS, bench.arguments.users)}") if is_hot else ()
     other, parley = [], {protocol: [] for protocol in PROTOCOLS}
@@ -49,7 +49,7 @@ def _compare(bench, title, script, kind, is_hot=False):
 
 
 def _compare_ejabberd(bench):
-    from ejabberd.server import Ejabberd  # which needs packages that are installed for it alone
+    from ejabberd.server import Ejabberd  # needs packages that are installed only for it
 
     stack, arguments = bench.stack, bench.arguments
     place = Path(bench.directory, "ejabberd")
@@ -72,7 +72,7 @@ def measure(bench):
     if bench.arguments.ejabberd:
         rows.append(_compare_ejabberd(bench))
     wait_for_outbox(stack)
-    # Each message is a row for each of the two.
+    # Each message is a row in each of the two mailboxes.
     grown = (stack.shard_bytes() - before[0]) / (stack.message_rows() - before[1]) * 2
     for caching, settings in (("cached", ()), ("no cache", ("cache.size=0",))):
         if settings:

@@ -1,4 +1,4 @@
-"""Sends to groups of 2 to 256 members: what a copy costs. A message's copies are the members' and the group's own."""
+"""Sends to groups of 2 to 256 members: the cost of one copy. A message has a copy for each member and one for the group."""
 
 import http.client
 import json
@@ -8,12 +8,12 @@ import urllib.parse
 from generators import repeated, run_load
 
 MEMBERS = (2, 16, 64, 256)
-# Sends at once, and groups.
+# The number of sends at once, and of groups.
 SENDERS = 16
 
 
 def _create(bench, connection, users, members, number):
-    """A group of users drawn from all; gives the line of its creator for the load generator."""
+    """Creates a group of random users; returns its creator's line for the load generator."""
     creator, *others = random.Random(members * 1000 + number).sample(users, members)
     user_id, token = creator.split()
     connection.request("POST", "/v1/groups", json.dumps({

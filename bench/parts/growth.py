@@ -1,5 +1,4 @@
-"""What a send costs as things grow: messages in the tables, shards, databases, streams that wait. All of it on stacks of
-its own."""
+"""The cost of a send with more messages in the tables, more shards, databases and idle waiters. Each on a stack of its own."""
 
 import argparse
 import dataclasses
@@ -15,9 +14,9 @@ from stack import Stack
 
 USERS, PEERS = 1000, 5
 SETTINGS = {"users": USERS, "peers": PEERS, "messages": 1}
-# Two rows for each message, one message in each conversation.
+# Each message has two rows, and each conversation one message.
 ROWS_AT_FIRST = 2 * USERS * PEERS
-# Each database has a shard at least.
+# Each database has at least one shard.
 SHARDS, MIDDLE = (2, 4, 16, 64), 16
 DATABASES, USUAL_DATABASES = (1, 2, 4), 2
 ROWS = (10**5, 10**6)
@@ -27,7 +26,7 @@ STREAMS_EACH = 100
 
 
 def _point(bench, what):
-    """Sends, with the rows of the message tables at the middle of the measured runs."""
+    """Measures sends, and counts the rows of the message tables in the middle of the runs."""
     rows = []
 
     def run():
@@ -87,7 +86,7 @@ def _filled_stack(bench, shards, databases):
 
 
 def _measure_middle(inner, result):
-    """Waiters and messages, in the stack of usual size."""
+    """Measures waiters and messages in a stack of the usual size."""
     first = _point(inner, f"{MIDDLE} shards")
     counts = (100,) if inner.arguments.short else WAITERS
     ids = add_waiters(inner.stack, counts[-1])

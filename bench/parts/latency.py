@@ -1,4 +1,4 @@
-"""What a send takes: at half of the highest rate, and for a single client beside one commit of PostgreSQL."""
+"""The time of a send: at half of the highest rate, and of a single client compared with one commit of PostgreSQL."""
 
 from pathlib import Path
 
@@ -7,7 +7,7 @@ from stack import BASELINE
 
 
 def _commit(bench):
-    """pgbench says only the mean; its log has each transaction's time, in the third column."""
+    """pgbench prints only the mean; the third column of its log is the time of each transaction."""
     prefix = Path(bench.directory, "commit")
     figures = run_pgbench(bench, "commit", 1, ("--log", "--log-prefix", prefix))
     times = []

@@ -1,6 +1,6 @@
-"""What it costs that users are online, by open streams or by heartbeats: CPU, what PostgreSQL writes, and sends meanwhile.
+"""The cost of users who are online, by open streams or by announcements: CPU, what PostgreSQL writes, and sends at the same time.
 
-They are users to whom nobody sends: what an event costs is no cost of being online.
+Nobody sends to these users, because the cost of an event is not a cost of being online.
 """
 
 import re
@@ -16,7 +16,7 @@ from held_streams import HeldStreams
 
 ONLINE = 20000
 STREAMS_EACH = 100
-# Below [push] presence_timeout, 30 s: who is late once by a third stays online.
+# Below [push] presence_timeout, 30 s: a user whose announcement is a third late stays online.
 INTERVAL_S = 20
 WARM_UP_S = 20
 
@@ -28,7 +28,7 @@ def _online(stack):
 
 
 def _window(bench, what, seconds):
-    """Nothing but what is going on already: cores, and what PostgreSQL did by its own count."""
+    """Measures without adding load: cores, and what PostgreSQL wrote by its own count."""
     stack = bench.stack
     before = stack.written()
     with Meter(stack.pids()) as meter:
@@ -42,7 +42,7 @@ def _window(bench, what, seconds):
 
 
 def _measure_sends(bench, ways):
-    """In turn, for what sends cost drifts. What users to whom nobody sends leave behind, when they go, costs nothing."""
+    """Measures in turn, because the cost of sends drifts. Users who go offline leave nothing behind that costs."""
     runs = {way: [] for way in ways}
     for _ in range(bench.arguments.repeats):
         for way, online in ways.items():
@@ -58,7 +58,7 @@ def _measure_sends(bench, ways):
 
 
 def _measure_heartbeats(bench, users, count, interval_s):
-    """As many as the server takes, by which each of its threads comes to know all users; and as many as it needs to get."""
+    """First as many announcements as the server accepts, so that each thread knows all users; then as many as are needed to stay online."""
     peak = repeated(bench, lambda: run_load(bench, "presence", "h2c", users=users))
     with Heartbeats(bench, users, count / interval_s) as heartbeats:
         window = _window(bench, "by heartbeats", interval_s)
@@ -74,7 +74,7 @@ def measure(bench):
     streams = HeldStreams(bench, users, count // STREAMS_EACH, STREAMS_EACH)
     heartbeats = Heartbeats(bench, users, count / interval_s)
     bench.stack.restart_parleyd()
-    # All that writes comes after: what it leaves to do is not to be counted.
+    # Everything that writes comes after this, so that its background work is not counted.
     idle = {"nobody": _window(bench, "nobody online", interval_s)}
     beats = _measure_heartbeats(bench, users, count, interval_s)
     idle["heartbeats"] = beats.pop("window")

@@ -1,4 +1,4 @@
-"""From the time that a send was due until its event has come to the recipient's stream, at half of the highest rate."""
+"""The time from when a send was due until its event arrives on the recipient's stream, at half of the highest rate."""
 
 from generators import peak, repeated, run_load
 

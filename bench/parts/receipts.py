@@ -1,6 +1,6 @@
-"""Receipts per second, each of which reads a conversation to its end: with both sides, and with the reader's alone.
+"""Receipts per second, each of which reads a conversation to its end: with both sides, and with only the reader's.
 
-The half of the users who tell nobody what they read, and whose messages are delivered already, owe nothing to the other side.
+Half of the users do not share their receipts, and their messages are delivered already: their receipts have no follow-up on the other side.
 """
 
 from generators import repeated, run_load

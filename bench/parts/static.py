@@ -1,7 +1,6 @@
-"""A static response of parleyd over h2c beside the same from bare libh2o, both on one thread.
+"""A static response of parleyd over h2c, compared with the same from bare libh2o, each on one thread.
 
-parleyd has no static response of 4 KB: measured are its 304, which is all cost of a request and no body, and its OpenAPI
-document, which is large.
+Two responses are measured: a 304, which has no body and shows the cost of a request, and the OpenAPI document, which is large.
 """
 
 import re
@@ -31,7 +30,7 @@ class BareServer:
 
 
 def _run(bench, url, pid, headers):
-    """h2load sends any request, which parley-load does not."""
+    """h2load can send any request; parley-load cannot."""
     command = ["h2load", "-D", f"{bench.arguments.seconds * 1000:.0f}ms", "-c", H2C_CONNECTIONS, "-m", H2C_STREAMS, "-t", 1,
                *(word for header in headers for word in ("-H", header)), url + PATH]
 

@@ -1,4 +1,4 @@
-"""What idle event streams cost: memory of parleyd and of the edge for each, CPU while nothing happens."""
+"""The cost of idle event streams: memory of parleyd and of the edge for each, and CPU while nothing happens."""
 
 import time
 from contextlib import ExitStack
@@ -8,11 +8,11 @@ from cpu import Meter
 from held_streams import EdgeStreams, HeldStreams, most_connections
 
 LEVELS = (1000, 5000, 10000, 20000)
-# Two heartbeats of every stream.
+# Every stream has two heartbeats in this time.
 IDLE_S = 30
-# Those who hold them on one connection: an application's server, or a proxy that shares its connections.
+# Streams on one connection: as an application's server has them, or a proxy that shares connections.
 SHARED = 100
-# What is freed late, or allocated once for all, has happened then.
+# By then, late frees and allocations that occur only once have happened.
 SETTLE_S = 2
 
 
@@ -29,8 +29,8 @@ def _levels(bench, most):
 
 
 def _climb(bench, levels, services, open_more):
-    """open_more(first, count) opens streams of so many users, and returns how many. Memory at each level, beyond that of
-    one stream; CPU at the last."""
+    """open_more(first, count) opens streams of `count` users and returns how many were opened. Measures memory at each level, beyond
+    that of one stream, and CPU at the last."""
     stack, short = bench.stack, bench.arguments.short
     stack.restart_parleyd()
     pids = {name: stack.pid(name) for name in services}
@@ -58,7 +58,7 @@ def _direct(bench, on_each):
     with ExitStack() as held:
         def open_more(first, count):
             users = Path(bench.directory, f"users-{first}")
-            # parley-load wants two users at least, also for one stream.
+            # parley-load needs at least two users, even for one stream.
             users.write_text("".join(lines[first : first + max(count, 2)]), "ascii")
             streams = HeldStreams(bench, users, max(1, count // on_each), min(on_each, count))
             return held.enter_context(streams).count

@@ -1,15 +1,15 @@
 # Builds the programs. Sourced after common.bash.
 
-# build_programs PRESET: parleyd and parleyctl alone, without what only the tests need.
+# build_programs PRESET: builds only parleyd and parleyctl, without what only the tests need.
 build_programs() {
     local dir=$root/build/$1 log=$root/build/$1.log
     open_build "$dir" "$log"
-    # A directory that scripts/test has configured with its tests stays so.
+    # A build directory that scripts/test has configured with tests stays as it is.
     [ -e "$dir/build.ninja" ] || run_logged "$log" cmake -S "$root" --preset "$1" -DPARLEY_TESTS=OFF
     run_logged "$log" cmake --build "$dir" --target parleyd parleyctl
 }
 
-# build_everything PRESET: with its unit tests or fuzz harnesses.
+# build_everything PRESET: builds everything, with the unit tests or fuzz harnesses.
 build_everything() {
     local dir=$root/build/$1 log=$root/build/$1.log options=(-DPARLEY_TESTS=ON)
     [ "$1" = fuzz ] && options=()

@@ -1,4 +1,4 @@
-# What every script here shares: messages, the checkout's root, privileges and ports. Sourced, never run.
+# Shared by all scripts here: messages, the root of the checkout, privileges and ports. Sourced, never run.
 
 root=$(cd "$(dirname "${BASH_SOURCE[0]}")/../.." && pwd)
 program=${0##*/}
@@ -6,14 +6,14 @@ program=${0##*/}
 say() { printf '%s\n' "$*"; }
 warn() { printf '%s: %s\n' "$program" "$*" >&2; }
 
-# One line that says what is wrong and what to do about it.
+# Ends the script with one line that says what is wrong and what to do about it.
 die() {
     warn "$*"
     exit 1
 }
 
-# as_root PURPOSE BY_HAND COMMAND...: runs a command as root, directly or by sudo. Where neither is possible it says what
-# root is needed for, and what to run by hand instead.
+# as_root PURPOSE BY_HAND COMMAND...: runs a command as root, directly or with sudo. If neither is possible, it prints why
+# root is needed and what to run by hand instead.
 as_root() {
     local purpose=$1 by_hand=$2
     shift 2
@@ -40,8 +40,8 @@ port_is_used() {
                             END { exit !found }'
 }
 
-# Sets the named variable to a TCP port that nobody listens on. Below 32768, where the kernel
-# takes no port for an outgoing connection.
+# Sets the named variable to a free TCP port below 32768: the kernel takes no port from that range for an
+# outgoing connection.
 pick_port() {
     local -n port_r=$1
     local tries
@@ -56,5 +56,5 @@ pick_port() {
 }
 picked_ports=""
 
-# hex_secret BYTES: that much randomness from the kernel, in hexadecimal.
+# hex_secret BYTES: prints that many random bytes from the kernel, in hexadecimal.
 hex_secret() { od -An -vtx1 -N"$1" /dev/urandom | tr -d ' \n'; }

@@ -1,10 +1,10 @@
-# Installs Debian packages that are missing, and touches nothing when none is. Sourced after common.bash.
+# Installs missing Debian packages; does nothing if none is missing. Sourced after common.bash.
 
-# missing_packages GROUP...: names, one a line, of those of scripts/lib/packages that are not installed.
+# missing_packages GROUP...: prints the names, one per line, of packages of scripts/lib/packages that are not installed.
 missing_packages() {
     local groups=" $* " group package wanted=()
     while read -r group package; do
-        # npm of another source (NodeSource) comes inside nodejs, and then Debian's must not be asked for.
+        # In packages of NodeSource, npm is part of nodejs. Debian's npm cannot be installed beside it.
         [ "$package" = npm ] && command -v npm >/dev/null && continue
         [[ $groups == *" $group "* ]] && wanted+=("$package")
     done < <(grep -v '^#' "$root/scripts/lib/packages")
@@ -18,21 +18,21 @@ install_packages() {
     mapfile -t missing < <(missing_packages "$@")
     [ ${#missing[@]} -gt 0 ] || return 0
     say "installing ${#missing[@]} Debian packages (a minute or two): ${missing[*]}"
-    # An apt-get that was interrupted ends like one that failed, and bash would go on.
+    # An interrupted apt-get looks like a failed one, and bash would go on.
     trap 'exit 130' INT TERM HUP
     if ! apt-cache policy "${missing[@]}" 2>/dev/null | grep -q 'Candidate: [^(]'; then
         update_lists
     fi
-    # Lists that are out of date name versions that the mirror no longer has.
+    # Old package lists name versions that the mirror no longer has.
     apt_install "${missing[@]}" || { update_lists && apt_install "${missing[@]}"; } ||
-        die "apt-get could not install the packages, and says why above: mend that and run this again"
+        die "apt-get could not install the packages, for the reason above: correct it and run this again"
     trap - INT TERM HUP
 }
 
 update_lists() { as_root "read the package lists" "apt-get update" apt-get -qq update; }
 
-# The packages' own services stay down: a private PostgreSQL, PgBouncer and HAProxy are started
-# instead. Debian's way to say so is policy-rc.d, put there for as long as apt-get runs.
+# Prevents the start of the packages' own services, because a private PostgreSQL, PgBouncer and HAProxy are used
+# instead. Debian's way is policy-rc.d; it is there only while apt-get runs.
 apt_install() {
     local quiet_services='
         policy=/usr/sbin/policy-rc.d

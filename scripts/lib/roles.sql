@@ -1,6 +1,6 @@
--- The two roles. Variables: owner, server: their passwords.
--- parley_owner owns the schemas and is who parleyctl connects as; parley_server is who parleyd connects as,
--- directly and through PgBouncer, where a session cannot set its own limits: so the role carries them.
+-- Creates the two roles. Variables: owner, server: their passwords.
+-- parley_owner owns the schemas; parleyctl connects as parley_owner. parleyd connects as parley_server, directly and through
+-- PgBouncer. A pooled session cannot set its own limits, so the role has them.
 SET client_min_messages = warning;
 SET log_statement = 'none';
 SELECT format('CREATE ROLE %I LOGIN', name)

@@ -1,18 +1,18 @@
-# The processes of a private Parley under one data directory: how each is prepared, started and stopped.
+# Prepares, starts and stops the processes of a private Parley in one data directory.
 # Sourced after common.bash.
 #
 # $data/              parley.ini, jwt.key, stack.env, tls/, and in secrets/ the generated passwords
-# $data/log/NAME.log  what the service says; $data/run/NAME.pid  its process, removed by an orderly stop
-# $base/              PostgreSQL's files and PgBouncer's; $base is $data unless it cannot be (see choose_base)
+# $data/log/NAME.log  the service's output; $data/run/NAME.pid  its process id, removed by an orderly stop
+# $base/              files of PostgreSQL and PgBouncer; $base is $data if possible (see choose_base)
 #
-# The caller sets what new_state (stack_state.bash) names.
+# The caller sets the variables that new_state (stack_state.bash) lists.
 
 pg_bin=/usr/lib/postgresql/15/bin
 all_services=(postgresql pgbouncer parleyd haproxy)
 databases=(parley_a parley_b)
 
-# PostgreSQL and PgBouncer refuse to run as root; HAProxy needs nothing of root.
-# Started by root, each runs as the user that its Debian package made.
+# PostgreSQL and PgBouncer refuse to run as root, and HAProxy does not need root. If root starts them, each runs as the
+# user that its Debian package created.
 service_user() {
     case $1 in
     postgresql | pgbouncer) echo postgres ;;
@@ -22,7 +22,7 @@ service_user() {
 }
 
 # exec_as USER COMMAND...: replaces this shell by the command, so the process keeps its id.
-# With `end_signal` set the kernel sends it to the command when this shell's parent ends.
+# If `end_signal` is set, the kernel sends that signal to the command when this shell's parent ends.
 exec_as() {
     local user=$1 options=()
     shift
@@ -38,17 +38,16 @@ exec_as() {
 
 run_as() { (exec_as "$@"); }
 
-# Sets base: where PostgreSQL, PgBouncer and HAProxy keep their files. That is the data directory, but for
-# root when a directory above it is closed to those users (/root is): then a directory in /var/lib/parley that
-# the link `base` in the data directory leads to. A socket's path has at most 107 bytes, so those of a deep
-# directory are in /tmp.
+# Sets `base`, the directory for the files of PostgreSQL, PgBouncer and HAProxy. It is the data directory, with one exception: if
+# root runs this and a directory above is closed to those users (as /root is), it is a directory in /var/lib/parley, and the link
+# `base` in the data directory leads to it. A socket's path has at most 107 bytes, so the sockets of a deep directory are in /tmp.
 choose_base() {
     base=$data
-    # Before the packages are there nothing of a stack can run, and there is nobody to own its files.
+    # Before the packages are installed no service can run, and the users that own the files do not exist.
     id postgres >/dev/null 2>&1 || return 0
     if [ -L "$data/base" ]; then
         base=$(readlink "$data/base")
-        [ -d "$base" ] || die "$base, which $data/base leads to, is gone: put it back from a copy, or move $data away to start afresh"
+        [ -d "$base" ] || die "$base, which $data/base leads to, is gone: put it back from a copy, or move $data away to start from nothing"
     elif [ "$(id -u)" = 0 ] && ! run_as postgres test -x "$data"; then
         [ -d "$data/postgresql" ] && die "a directory above $data is closed to the user postgres: open it (chmod o+x)"
         mkdir -p /var/lib/parley
@@ -68,14 +67,14 @@ make_sockets() {
     own "$sockets" postgres
 }
 
-# own PATH USER: gives the path to the service's user when root runs this.
+# own PATH USER: gives the path to the service's user if root runs this.
 own() {
     if [ "$(id -u)" = 0 ]; then
         chown -R "$2": "$1"
     fi
 }
 
-# secret NAME: the kept password of that name, made at its first use.
+# secret NAME: prints the saved password of that name; creates it at its first use.
 secret() {
     local file=$data/secrets/$1
     [ -s "$file" ] || (umask 077 && hex_secret 16 >"$file")
@@ -97,7 +96,7 @@ as_superuser() { # DATABASE [psql's arguments]
 
 pid_of() { cat "$data/run/$1.pid" 2>/dev/null; }
 
-# A pid file can outlive its process, and the number can be another's by now: so its command line counts too.
+# A pid file can outlive its process, and another process can get the number. So the command line is compared, too.
 is_running() {
     local pid
     pid=$(pid_of "$1") && [ -n "$pid" ] && [ -e "/proc/$pid" ] || return 1
@@ -105,7 +104,7 @@ is_running() {
     { tr "\0" " " <"/proc/$pid/cmdline" | grep -qF -- "$(service_mark "$1")"; } 2>/dev/null
 }
 
-# What a service's command line has and another's does not.
+# Prints what identifies the command line of a service.
 service_mark() {
     case $1 in
     postgresql) echo "-D $base/postgresql" ;;
@@ -124,7 +123,7 @@ service_command() {
     esac
 }
 
-# The signal that makes it end in order. INT is PostgreSQL's fast shutdown; TERM waits for the sessions to end.
+# Prints the signal for an orderly stop. For PostgreSQL INT is the fast shutdown; TERM would wait for the sessions to end.
 stop_signal() {
     if [ "$1" = postgresql ]; then
         echo INT
@@ -133,8 +132,8 @@ stop_signal() {
     fi
 }
 
-# spawn SERVICE: starts the process in a session of its own, so that a Ctrl-C reaches the caller alone.
-# Under a supervisor (`supervised` is set) it ends when the supervisor is killed.
+# spawn SERVICE: starts the process in a session of its own, so that Ctrl-C reaches only the caller.
+# Under a supervisor (`supervised` is set) the process ends when the supervisor is killed.
 spawn() {
     local command end_signal=""
     service_command "$1"
@@ -148,12 +147,12 @@ spawn() {
     ) &
     spawned_pid=$!
     disown # its end is for the supervisor to tell, not for bash
-    # Whole or not at all: whoever reads it may come at any moment.
+    # Written in one step, because it may be read at any moment.
     printf '%s\n' "$spawned_pid" >"$data/run/$1.pid.new"
     mv "$data/run/$1.pid.new" "$data/run/$1.pid"
 }
 
-# start_service SERVICE: returns when it answers; dies with the reason when it does not.
+# start_service SERVICE: returns when the service answers; ends the script with the reason if it does not.
 start_service() {
     is_running "$1" && return 0
     "prepare_$1"
@@ -173,7 +172,7 @@ last_words() {
     grep -E 'FATAL|PANIC|ERROR|ALERT|"level":"(error|fatal)"' "$data/log/$1.log" | tail -n 1 | cut -c1-300
 }
 
-# stop_service SERVICE: by the signal that makes it end in order, and by force after 20 s.
+# stop_service SERVICE: sends the signal for an orderly stop, and kills the service after 20 s.
 stop_service() {
     local pid tries
     if is_running "$1"; then
@@ -214,9 +213,9 @@ END
 check_cluster() {
     [ -e "$1" ] || return 0
     [ -r "$1/PG_VERSION" ] ||
-        die "$1 is not a PostgreSQL cluster (no PG_VERSION): put it back from a copy, or move $data away to start afresh"
+        die "$1 is not a PostgreSQL cluster (no PG_VERSION): put it back from a copy, or move $data away to start from nothing"
     [ "$(cat "$1/PG_VERSION")" = 15 ] ||
-        die "$1 is of PostgreSQL $(cat "$1/PG_VERSION"), this needs 15: upgrade it, or move $data away to start afresh"
+        die "$1 is of PostgreSQL $(cat "$1/PG_VERSION"), this needs 15: upgrade it, or move $data away to start from nothing"
     [ "$(stat -c %U "$1")" = "$(database_user)" ] ||
         die "$1 belongs to $(stat -c %U "$1"), not to $(database_user): run this as the user who made it, or set PARLEY_DATA_DIR to another directory"
 }
@@ -229,7 +228,7 @@ database_user() {
     fi
 }
 
-# Under another name until it is whole, so that an interrupted start leaves nothing half made.
+# It has another name until it is complete, so that an interrupted start leaves no incomplete cluster.
 create_cluster() {
     local new=$1.new password=$base/superuser-password
     rm -rf "$new"
@@ -245,8 +244,8 @@ create_cluster() {
     mv "$new" "$1"
 }
 
-# After a kill -9 of the postmaster its children end by themselves, and PostgreSQL does not start before.
-# Once nobody is left, a lock file whose number now is another process's (or a zombie's) would stop it for ever.
+# After a kill -9 of the postmaster its children end by themselves; PostgreSQL does not start before that.
+# After that, the old lock file must go: if its number now belongs to another process (or a zombie), PostgreSQL would never start.
 wait_for_orphans() {
     local tries
     for ((tries = 0; tries < 100; tries++)); do
@@ -259,7 +258,7 @@ wait_for_orphans() {
     die "$1 is in use by process $(processes_in "$1" | head -n 1): stop that PostgreSQL first"
 }
 
-# The processes whose working directory is the path: every process of a PostgreSQL cluster.
+# Prints the processes whose working directory is the path. Every process of a PostgreSQL cluster has its directory.
 processes_in() {
     local link
     for link in /proc/[0-9]*/cwd; do
@@ -272,7 +271,7 @@ processes_in() {
 
 postgresql_answers() { "$pg_bin/pg_isready" -q -h "$sockets" -p "$postgresql_port"; }
 
-# The roles and databases, once. Everything inside them is parleyctl's.
+# Creates the roles and databases once. Everything inside them is created by parleyctl.
 create_databases() {
     [ -e "$data/run/databases-created" ] && return 0
     local name
@@ -305,7 +304,7 @@ prepare_pgbouncer() {
     } >"$dir/pgbouncer.ini"
     (umask 077 && printf '"parley_server" "%s"\n' "$(secret parley_server)" >"$dir/userlist.txt")
     own "$dir" postgres
-    # A socket whose process was killed would be taken for one in use.
+    # PgBouncer would take the socket of a killed process for one in use.
     rm -f "$sockets/.s.PGSQL.$pgbouncer_port"
 }
 
@@ -313,7 +312,7 @@ pgbouncer_answers() { "$pg_bin/pg_isready" -q -h "$sockets" -p "$pgbouncer_port"
 
 # --- parleyd and parleyctl ---
 
-# parley.ini: what this stack decides, then the caller's `settings` ("section.key=value", the last one wins).
+# Writes parley.ini: the settings of this stack, then the caller's `settings` ("section.key=value", the last one wins).
 # A section's name can have a space ("database parley_a"); a key cannot have a dot.
 write_parley_ini() {
     local -A value=()
@@ -365,7 +364,7 @@ prepare_parleyd() {
 
 parleyd_answers() { curl -fs -o /dev/null --max-time 2 "http://127.0.0.1:$admin_port/readyz"; }
 
-# The schemas: made at the first start, brought up to this checkout's at the later ones.
+# Creates the schemas at the first start, and migrates them to this checkout's version at later ones.
 initialise_schemas() {
     local log=$data/log/parleyctl.log subcommand=(migrate up)
     if ! [ -e "$data/run/initialised" ]; then
@@ -384,7 +383,7 @@ prepare_haproxy() {
     local dir=$base/haproxy
     mkdir -p "$dir"
     make_certificate
-    # The key reaches HAProxy's own user without being open to others.
+    # Lets HAProxy's user read the key, and nobody else.
     (umask 077 && cat "$data/tls/server.crt" "$data/tls/server.key" >"$dir/server.pem")
     cp "$root/conf/haproxy.cfg" "$dir/haproxy.cfg"
     own "$dir" haproxy
@@ -403,13 +402,13 @@ make_certificate() {
     fi
 }
 
-# What conf/haproxy.cfg reads from the environment. Its own defaults hold for what is not said here.
+# Sets the environment that conf/haproxy.cfg reads. Settings that are missing here have the defaults of that file.
 export_edge_settings() {
     local files connections
     export PARLEY_EDGE_BIND=${PARLEY_EDGE_ADDRESS:-127.0.0.1}:$https_port
     export PARLEY_EDGE_CERTIFICATE=$base/haproxy/server.pem
     export PARLEY_EDGE_SERVER=127.0.0.1:$http_port
-    # Two descriptors a connection; HAProxy does not start where the limit of open files is too low.
+    # Each connection takes two descriptors. HAProxy does not start if the limit of open files is too low.
     files=$(ulimit -Hn)
     [ "$files" = unlimited ] && files=1048576
     connections=$(((files - 200) / 2))
@@ -417,7 +416,7 @@ export_edge_settings() {
     export PARLEY_EDGE_MAXCONN=${PARLEY_EDGE_MAXCONN:-$connections}
 }
 
-# Ours, by its certificate: somebody else may listen on the port.
+# Compares the certificate, because another program may listen on the port.
 haproxy_answers() {
     local address=${PARLEY_EDGE_ADDRESS:-127.0.0.1}
     [ "$address" = '*' ] && address=127.0.0.1

@@ -1,4 +1,4 @@
-# A stack as a whole: its data directory, its ports, what is kept of how it was started. Sourced after services.bash.
+# A whole stack: its data directory, its ports, and the saved options of its start. Sourced after services.bash.
 
 new_state() {
     data=""
@@ -14,7 +14,7 @@ new_state() {
     http_port=0 https_port=0 admin_port=0 postgresql_port=0 pgbouncer_port=0
 }
 
-# name_databases N: the first N of parley_a to parley_z.
+# name_databases N: sets the names, the first N of parley_a to parley_z.
 name_databases() {
     local letters=({a..z})
     [[ $1 =~ ^[1-9][0-9]?$ ]] && [ "$1" -le "${#letters[@]}" ] ||
@@ -33,9 +33,9 @@ load_state() {
     . "$data/run/state"
 }
 
-# Makes the data directory where it is missing, and says what is wrong with one that cannot be used.
+# Creates the data directory if it is missing, and reports why one cannot be used.
 open_data_directory() {
-    # The path stands in connection strings and in the settings of four programs, each with its own way to quote.
+    # The path is part of connection strings and of the settings of four programs, and each quotes in its own way.
     [[ $data =~ ^[A-Za-z0-9_./+,@-]+$ ]] ||
         die "the data directory's path '$data' has characters other than letters, digits and _./+,@-: set PARLEY_DATA_DIR to another place"
     if [ -e "$data" ] && ! [ -d "$data" ]; then
@@ -52,14 +52,14 @@ open_data_directory() {
     chmod 700 "$data/secrets" "$data/log" "$data/run"
 }
 
-# One command at a time. The lock is on descriptor 9, and no service inherits it.
+# Allows one command at a time. The lock is on descriptor 9, which no service inherits.
 lock_data_directory() {
     exec 9>"$data/run/lock"
     flock -n 9 || flock -w "${lock_wait-60}" 9 ||
         die "another process works on $data (quickstart, or a stack command): stop it first, or set PARLEY_DATA_DIR to another place"
 }
 
-# The outer ports as they were given, or free ones; the inner ones always free ones. A running service keeps its own.
+# Chooses the ports: the outer ones as given or free ones, the inner ones always free ones. A running service keeps its port.
 choose_ports() {
     if [ "$ports" = given ]; then
         claim_given_ports
@@ -104,7 +104,7 @@ keep_or_pick() {
 start_all() {
     local kept
     if [ -r "$data/run/state" ]; then
-        # What this call did not say stays as it was: the ports above all. And the databases, which are made once.
+        # Options that this call does not give stay as they were: above all the ports, and the databases, which are created once.
         kept=$(grep -E '^declare -g (-- (http|https|admin|postgresql|pgbouncer)_port|-a databases)=' "$data/run/state")
         eval "$kept"
     fi
@@ -121,7 +121,7 @@ start_all() {
         start_service parleyd
     fi
     if [ "$edge" = yes ]; then
-        # It starts last, and somebody else may have taken its port since it was chosen.
+        # The edge starts last, and another program may have taken its port since it was chosen.
         [ "$ports" = given ] || keep_or_pick https_port haproxy
         start_service haproxy
     fi
@@ -130,11 +130,11 @@ start_all() {
 
 stop_all() {
     local service
-    # parleyd first: what it has in hand is answered through the edge.
+    # parleyd first: the edge still passes on its last answers.
     for service in parleyd haproxy pgbouncer postgresql; do
         stop_service "$service"
     done
-    # Before the first start there may be no name for it (choose_base).
+    # Before the first start `sockets` may not be set (choose_base).
     if [ -n "${sockets-}" ] && [ "$sockets" != "$base/sockets" ]; then
         rm -rf "$sockets"
     fi
@@ -146,7 +146,7 @@ remove_data() {
     rm -rf "$data"
 }
 
-# DIR/stack.env: NAME='value' lines, for a shell and for Python's shlex.
+# Writes DIR/stack.env: lines NAME='value', for a shell and for Python's shlex.
 write_stack_env() {
     local name
     {
