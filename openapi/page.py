@@ -116,11 +116,11 @@ def curl_html(document, operation, default):
 # ---- what it gets ----
 
 
-def event_text(value):
-    """A server-sent event as it is on the wire."""
-    data = json.dumps(value["data"], ensure_ascii=False, separators=(",", ":"))
-    event_id = f"id: {value['id']}\n" if "id" in value else ""
-    return f"event: {value['event']}\n{event_id}data: {data}\n"
+def event_text(name, data):
+    """A server-sent event as it is on the wire. The cursor is the id; an event without a cursor has no id."""
+    text = json.dumps(data, ensure_ascii=False, separators=(",", ":"))
+    event_id = f"id: {data['lastUpdatedTimestamp']}\n" if "lastUpdatedTimestamp" in data else ""
+    return f"event: {name}\n{event_id}data: {text}\n"
 
 
 def request_examples(document, operation):
@@ -138,10 +138,10 @@ def response_examples(document, operation):
         for media_type, content in response.get("content", {}).items():
             if media_type == "application/problem+json":
                 continue
-            for _, summary, value in document.examples(content):
+            for key, summary, value in document.examples(content):
                 title = f'<b class="status">{status}</b> {escape(summary)}'
                 if media_type == "text/event-stream":
-                    out.append(code_block(title, escape(event_text(value)), "shell"))
+                    out.append(code_block(title, escape(event_text(key, value)), "shell"))
                 else:
                     out.append(code_block(title, json_html(value)))
     return "".join(out)
@@ -160,8 +160,6 @@ def success_html(document, status, response):
     kinds = []
     for media_type, media in content.items():
         schema = media["schema"]
-        for part in schema.get("allOf", []):
-            schema = part if schema_name(part) else schema
         kind = type_html(document, schema) if schema_name(schema) and is_object(document, schema) else ""
         kinds.append(f"<code>{media_type}</code> {kind}")
     return (

@@ -1,11 +1,12 @@
-# What the server serves about itself: openapi.json and docs.html, made of openapi/parley.yaml, as a C array.
+# What the server serves about itself: openapi.json and docs.html, made of the document in openapi/, as a C array.
 
 set(openapi_source "${PROJECT_SOURCE_DIR}/openapi")
 set(openapi_out "${CMAKE_CURRENT_BINARY_DIR}/openapi")
 set(embedded "${CMAKE_CURRENT_BINARY_DIR}/http/embedded.c")
 file(MAKE_DIRECTORY "${CMAKE_CURRENT_BINARY_DIR}/http")
 file(GLOB openapi_inputs CONFIGURE_DEPENDS
-  "${openapi_source}/build" "${openapi_source}/*.py" "${openapi_source}/*.css" "${openapi_source}/parley.yaml")
+  "${openapi_source}/build" "${openapi_source}/*.py" "${openapi_source}/*.css" "${openapi_source}/parley.yaml"
+  "${openapi_source}/resources/*.yaml" "${openapi_source}/shared/*.yaml")
 
 add_custom_command(
   OUTPUT "${openapi_out}/openapi.json" "${openapi_out}/docs.html"

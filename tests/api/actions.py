@@ -1,6 +1,6 @@
 """What users do in test_model.py. Each action is one function that reads a drawn step as something that makes sense
 in the world as it is, and says how: the requests, which keys of the world they touch, and what the answers mean to
-the model. An action whose operation openapi/parley.yaml does not have is never drawn.
+the model. An action whose operation the document in openapi/ does not have is never drawn.
 """
 
 import dataclasses

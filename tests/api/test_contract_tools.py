@@ -2,14 +2,18 @@
 responses, the parsers refuse bad streams and metrics, the log reader sees an error. A check that never
 fails shows nothing. Needs no server."""
 
+import copy
+import functools
 import json
+import pathlib
 
 import httpx
+import jsonschema
 import pytest
 
 from harness import logs, metrics, sse, tokens
 from harness.client import Api, Problem, User
-from harness.contract import Contract, ContractViolation
+from harness.contract import REPOSITORY, Contract, ContractViolation, Document, inline
 
 GOOD_HEADERS = {"x-request-id": "r1", "content-type": "application/json"}
 USER = {"userId": "13557505570205184", "username": "alice", "displayName": "Alice", "createdTimestamp": 1}
@@ -53,6 +57,8 @@ def test_good_response():
     (404, {**GOOD_HEADERS, "content-type": "application/problem+json"}, {**PROBLEM, "status": 400}),
     (404, {**GOOD_HEADERS, "content-type": "application/problem+json"}, {**PROBLEM, "code": "no-such-code"}),
     (404, {**GOOD_HEADERS, "content-type": "application/problem+json"}, {**PROBLEM, "type": "about:blank"}),
+    (404, {**GOOD_HEADERS, "content-type": "application/problem+json"},
+     {**PROBLEM, "code": "group-not-found", "type": "/docs#problem-group-not-found"}),
     (503, {**GOOD_HEADERS, "content-type": "application/problem+json"},
      {**PROBLEM, "status": 503, "code": "unavailable", "type": "/docs#problem-unavailable"}),
 ])
@@ -78,9 +84,57 @@ def test_event_is_held_against_the_contract():
     data = {"messages": [], "conversations": [], "isDeltaUpdate": True, "lastUpdatedTimestamp": 7, "hasMore": False}
     assert contract.check_event(sse.Event("delta", json.dumps(data), "7")) == data
     for event in (sse.Event("delta", json.dumps(data), "8"), sse.Event("other", json.dumps(data), "7"),
-                  sse.Event("delta", json.dumps({**data, "messages": [1]}), "7"), sse.Event("delta", "{", "7")):
+                  sse.Event("delta", json.dumps({**data, "messages": [1]}), "7"), sse.Event("delta", "{", "7"),
+                  sse.Event("delta", json.dumps({**data, "extra": 1}), "7"),
+                  sse.Event("delta", json.dumps({**data, "type": "typing"}), "7"),
+                  sse.Event("presence", json.dumps({"userId": "1", "online": True}), "7")):
         with pytest.raises(ContractViolation):
             contract.check_event(event)
+
+
+@functools.cache
+def sources():
+    return Document.load(pathlib.Path(REPOSITORY, "openapi"))
+
+
+def accepts(form, name, value):
+    """Whether a form of the document accepts the value for that schema."""
+    schema = inline({"$ref": f"#/components/schemas/{name}"}, form.root)
+    return jsonschema.Draft202012Validator(schema).is_valid(value)
+
+
+@pytest.mark.parametrize("name, value, more", [
+    ("User", USER, {"extra": 1}),
+    ("ChangedMessage", {"messageId": "1", "conversationId": "1", "senderCopy": "stored"}, {"senderCopy": "lost"}),
+    ("Problem", PROBLEM, {"code": "of-tomorrow"}),
+])
+def test_responses_are_open_as_published_and_closed_for_the_tests(name, value, more):
+    document = sources()
+    for form in (document.published(), document.closed()):
+        assert accepts(form, name, value)
+    assert accepts(document.published(), name, {**value, **more})
+    assert not accepts(document.closed(), name, {**value, **more})
+
+
+def test_requests_are_closed_in_both_forms():
+    request = {"type": "read", "messageId": "1"}
+    for form in (sources().published(), sources().closed()):
+        assert accepts(form, "SendReceiptRequest", request)
+        assert not accepts(form, "SendReceiptRequest", {**request, "extra": 1})
+        assert not accepts(form, "SendReceiptRequest", {**request, "type": "seen"})
+
+
+@pytest.mark.parametrize("schema, fault", [
+    ({"enum": ["a"]}, "without a type"),
+    ({"type": "object", "anyOf": [{"required": ["userId"]}]}, "a word that the sources do not use"),
+    ({"oneOf": [{"type": "string"}]}, "a choice without a name"),
+    ({"$ref": "#/components/schemas/CreateUserRequest"}, "a request and a response share"),
+])
+def test_schemas_that_generators_cannot_type_are_found(schema, fault):
+    assert sources().check() == []
+    root = copy.deepcopy(sources().root)
+    root["components"]["schemas"]["User"]["properties"]["planted"] = schema
+    assert any(fault in found for found in Document(root).check())
 
 
 def test_metrics_parser():

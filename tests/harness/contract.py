@@ -1,4 +1,4 @@
-"""Holds every response against openapi/parley.yaml.
+"""Holds every response against the closed form of the document in openapi/: see openapi/README.md.
 
 `Contract.check` finds the operation that a request belongs to, and fails unless the status is
 documented for it, the media type is the documented one, the body satisfies its schema, and the
@@ -7,23 +7,33 @@ rules that bind every response hold (X-Request-Id, problem details, Retry-After)
 """
 
 import copy
+import functools
 import json
 import os
+import pathlib
 import re
+import sys
 import threading
 import uuid
 
 import jsonschema
-import yaml
 
 REPOSITORY = os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
-DOCUMENT = os.path.join(REPOSITORY, "openapi", "parley.yaml")
+sys.path.insert(0, os.path.join(REPOSITORY, "openapi"))
+
+from document import Document  # pylint: disable=wrong-import-position
+
 PROBLEM_TYPE = "application/problem+json"
 METHODS = ("get", "put", "post", "delete", "options", "head", "patch", "trace")
 
 
 class ContractViolation(AssertionError):
     pass
+
+
+@functools.cache
+def closed_document():
+    return Document.load(pathlib.Path(REPOSITORY, "openapi")).closed().root
 
 
 def inline(node, document, depth=0):
@@ -82,8 +92,7 @@ def _parse_json(body, what):
 class Contract:
     def __init__(self, document=None):
         if document is None:
-            with open(DOCUMENT, encoding="utf-8") as stream:
-                document = yaml.safe_load(stream)
+            document = closed_document()
         self.document = document
         base = document.get("servers", [{"url": "/"}])[0]["url"].rstrip("/")
         base = re.sub(r"^https?://[^/]+", "", base)
@@ -96,13 +105,9 @@ class Contract:
                     self.operations.append(Operation(method.upper(), path, item[method]))
         problem = inline({"$ref": "#/components/schemas/Problem"}, document)
         self.problem = jsonschema.Draft202012Validator(problem)
-        self.events = {}
-        for schema in document["components"]["schemas"]:
-            if schema.endswith("Event"):
-                event = inline({"$ref": f"#/components/schemas/{schema}"}, document)
-                if "event" not in event.get("properties", {}):
-                    continue
-                self.events[event["properties"]["event"]["const"]] = jsonschema.Draft202012Validator(event)
+        events = document["components"]["schemas"]["StreamEvent"]["discriminator"]["mapping"]
+        self.events = {name: jsonschema.Draft202012Validator(inline({"$ref": reference}, document))
+                       for name, reference in events.items()}
         self.hits = set()
         self._lock = threading.Lock()
 
@@ -140,6 +145,7 @@ class Contract:
         if str(status) not in operation.responses:
             raise ContractViolation(f"{what}: {operation.id} does not document {status}: {body[:300]!r}")
         self._hit([operation], status)
+        self._check_code(operation, status, value, what)
         self._check_headers(operation, status, headers, what)
         if status == 304 or method == "HEAD":
             if body or status == 304 and "etag" not in headers:
@@ -178,10 +184,10 @@ class Contract:
         data = _parse_json(event.data.encode(), f"event {event.name}")
         if event.name not in self.events:
             raise ContractViolation(f"event {event.name} is not documented")
-        value = {"event": event.name, "id": event.id, "data": data}
-        self._validate(self.events[event.name], {k: v for k, v in value.items() if v is not None}, f"event {event.name}")
-        if event.name == "delta" and event.id != str(data["lastUpdatedTimestamp"]):
-            raise ContractViolation(f"event id {event.id} is not {data['lastUpdatedTimestamp']}")
+        self._validate(self.events[event.name], data, f"event {event.name}")
+        cursor = str(data["lastUpdatedTimestamp"]) if event.name == "delta" else None
+        if event.id != cursor:
+            raise ContractViolation(f"event {event.name}: its id is {event.id}, and not {cursor}")
         return data
 
     def _hit(self, operations, status):
@@ -202,6 +208,15 @@ class Contract:
         if error is not None:
             where = "/".join(str(p) for p in error.absolute_path)
             raise ContractViolation(f"{what}: /{where}: {error.message[:400]}")
+
+    def _check_code(self, operation, status, problem, what):
+        if problem is None:
+            return
+        codes = operation.responses[str(status)]["x-problem-codes"]
+        if problem["code"] not in codes:
+            raise ContractViolation(f"{what}: {operation.id} documents {codes}, not {problem['code']}")
+        if problem["code"] == "validation-failed" and "errors" not in problem:
+            raise ContractViolation(f"{what}: does not say what is not valid")
 
     def _check_problem(self, what, status, media, request_id, body, headers):
         if media != PROBLEM_TYPE:
