@@ -81,13 +81,15 @@ def test_event_stream_parser():
 
 def test_event_is_held_against_the_contract():
     contract = Contract()
-    data = {"messages": [], "conversations": [], "isDeltaUpdate": True, "lastUpdatedTimestamp": 7, "hasMore": False}
-    assert contract.check_event(sse.Event("delta", json.dumps(data), "7")) == data
+    delta = {"messages": [], "conversations": [], "isDeltaUpdate": True, "lastUpdatedTimestamp": 7, "hasMore": False}
+    data = {"type": "delta", **delta}
+    assert contract.check_event(sse.Event("delta", json.dumps(data), "7")) == delta
     for event in (sse.Event("delta", json.dumps(data), "8"), sse.Event("other", json.dumps(data), "7"),
                   sse.Event("delta", json.dumps({**data, "messages": [1]}), "7"), sse.Event("delta", "{", "7"),
                   sse.Event("delta", json.dumps({**data, "extra": 1}), "7"),
                   sse.Event("delta", json.dumps({**data, "type": "typing"}), "7"),
-                  sse.Event("presence", json.dumps({"userId": "1", "online": True}), "7")):
+                  sse.Event("delta", json.dumps(delta), "7"),
+                  sse.Event("presence", json.dumps({"type": "presence", "userId": "1", "online": True}), "7")):
         with pytest.raises(ContractViolation):
             contract.check_event(event)
 

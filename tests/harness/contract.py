@@ -180,7 +180,7 @@ class Contract:
         return values
 
     def check_event(self, event):
-        """One event of the stream (an sse.Event); returns its data."""
+        """One event of the stream (an sse.Event); returns its data without the `type`, which is the event's name."""
         data = _parse_json(event.data.encode(), f"event {event.name}")
         if event.name not in self.events:
             raise ContractViolation(f"event {event.name} is not documented")
@@ -188,6 +188,7 @@ class Contract:
         cursor = str(data["lastUpdatedTimestamp"]) if event.name == "delta" else None
         if event.id != cursor:
             raise ContractViolation(f"event {event.name}: its id is {event.id}, and not {cursor}")
+        del data["type"]
         return data
 
     def _hit(self, operations, status):
