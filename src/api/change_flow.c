@@ -9,6 +9,7 @@
 #include "base/log.h"
 #include "base/memory.h"
 #include "http/problem.h"
+#include "store/change_kinds.h"
 
 /* How long to wait until what is not there yet is asked for again. */
 #define AGAIN_MS 100
@@ -122,7 +123,8 @@ static void on_pause_over(pl_timer_t *timer)
 static bool may_be_tried_again(const debt_t *debt)
 {
     return debt->is_awaited && debt->change.op.error == PL_OK &&
-           pl_change_is(&debt->change, "missing") && strstr(debt->owed.kind, "slice") == NULL &&
+           pl_change_is(&debt->change, "missing") &&
+           !pl_change_traits_of(debt->owed.kind)->is_background &&
            (uint64_t)pl_clock_monotonic_ms() < debt->change.op.deadline_ms;
 }
 
@@ -163,6 +165,7 @@ static void open_debt(flow_t *flow, pl_owed_change_t *owed, bool is_awaited)
     change->kind = debt->owed.kind;
     change->argument = debt->owed.argument;
     change->argument_len = strlen(debt->owed.argument);
+    change->members_count = debt->owed.members_count;
     pl_change_init(change);
     change->op.deadline_ms = (uint64_t)(pl_clock_monotonic_ms() +
                                         flow->api->deps.config->lanes.copy_deadline_s * 1000);
