@@ -1,9 +1,9 @@
--- Makes one change in one mailbox, which the transaction has locked: what write_changes calls.
+-- Makes one change in one mailbox that the transaction has locked, by the function of its kind.
 --
--- kind        {shard}.change_<kind> of the mailbox's shard
+-- kind        of the change: it calls {shard}.change_<kind> in the mailbox's shard
 -- mailbox_id
 -- argument    of the change
--- Result: what the change function gave.
+-- Result: the answer of that function.
 CREATE OR REPLACE FUNCTION parley.apply_change(kind text, mailbox_id bigint, argument jsonb)
     RETURNS jsonb
     LANGUAGE plpgsql VOLATILE SECURITY INVOKER
@@ -17,4 +17,3 @@ BEGIN
     RETURN answer;
 END
 $$;
-REVOKE ALL ON FUNCTION parley.apply_change(text, bigint, jsonb) FROM PUBLIC;

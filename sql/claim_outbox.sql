@@ -1,21 +1,21 @@
--- Claims outbox rows for the transaction that calls, and gives what their copies need. Element i of the arrays is one
--- row's key.
+-- Claims outbox entries for the caller's transaction and returns what the senders' copies are made of.
 --
+-- Element i of the arrays is the key of one entry:
 -- recipient_ids
 -- sender_ids
 -- message_ids
--- Rows: those that are still there and that no other session has claimed. client_message_id and content are null where
--- the recipient's message is gone: then nothing is owed any more. What was changed meanwhile is in content and extra, but for what
--- the recipient has changed for themselves alone.
+-- Rows: the entries that exist and that no other session has claimed. client_message_id and content are null where the recipient's
+-- message is gone: then there is no copy to make. content and extra are what the message is now, without what the recipient has
+-- changed only for themselves.
 --
--- Names the parent, which opens every partition: for large batches only.
+-- It names the parent, which opens every partition: for large batches only.
 CREATE OR REPLACE FUNCTION parley.claim_outbox(recipient_ids bigint[], sender_ids bigint[], message_ids bigint[])
     RETURNS TABLE (recipient_id bigint, sender_id bigint, message_id bigint, client_message_id text, content text,
                    extra text)
     LANGUAGE plpgsql VOLATILE SECURITY DEFINER
     SET search_path = pg_catalog, pg_temp
-    -- Plans are made once per connection, maybe when the tables were empty and to read all of them was cheap. LATERAL: one
-    -- look-up per key; the message as the first of an order, which only the primary key has.
+    -- Plans are made once per connection, maybe when the tables were empty and a full scan was cheap. LATERAL: one look-up
+    -- per key. The message is read as the first of an order that only the primary key has.
     SET plan_cache_mode = force_generic_plan
     SET enable_seqscan = off
     SET enable_bitmapscan = off
@@ -36,9 +36,9 @@ BEGIN
     SELECT c.recipient_id, c.sender_id, c.message_id, m.client_message_id, m.content, m.extra
     FROM claimed c
          LEFT JOIN LATERAL (
-             SELECT m.message_id, m.client_message_id, coalesce(m.extra ->> 'owed', m.content) AS content,
+             SELECT m.message_id, m.client_message_id, coalesce(m.extra ->> 'copyContent', m.content) AS content,
                     nullif(CASE WHEN m.extra ->> 'deletedScope' = 'me'
-                                THEN m.extra - '{deletedTimestamp,deletedScope,owed,original,erasedUpTo}'::text[]
+                                THEN m.extra - '{deletedTimestamp,deletedScope,copyContent,original,erasedUpTo}'::text[]
                                 ELSE m.extra - '{original,erasedUpTo}'::text[] END, '{}')::text AS extra
              FROM parley.message m
              WHERE m.user_id = c.recipient_id AND m.peer_id = c.sender_id AND m.message_id >= c.message_id
@@ -47,5 +47,4 @@ BEGIN
     ORDER BY c.recipient_id, c.sender_id, c.message_id;
 END
 $$;
-REVOKE ALL ON FUNCTION parley.claim_outbox(bigint[], bigint[], bigint[]) FROM PUBLIC;
 GRANT EXECUTE ON FUNCTION parley.claim_outbox(bigint[], bigint[], bigint[]) TO parley_server;

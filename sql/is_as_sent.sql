@@ -1,4 +1,4 @@
--- Whether a stored message was sent with that content, be it edited or deleted since.
+-- Whether a stored message was sent with the given content, even if it was edited or deleted since.
 --
 -- content, extra            of the stored message
 -- sent_content, sent_extra  of the send
@@ -12,4 +12,3 @@ AS $$
                     THEN extra ->> 'original' = encode(sha256(convert_to(sent_content, 'UTF8')), 'hex')
                     ELSE content = sent_content END
 $$;
-REVOKE ALL ON FUNCTION parley.is_as_sent(text, jsonb, text, jsonb) FROM PUBLIC;

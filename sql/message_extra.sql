@@ -1,4 +1,4 @@
--- What the API says of a message's extra: members of its JSON object, without the braces.
+-- The part of a message's extra that the API shows: members of its JSON object, without the braces.
 CREATE OR REPLACE FUNCTION parley.message_extra(extra jsonb)
     RETURNS text
     LANGUAGE plpgsql IMMUTABLE
@@ -15,4 +15,3 @@ BEGIN
         '"reactions":' || CASE WHEN extra ? 'reactions' THEN parley.reactions_list(extra -> 'reactions')::text END), '');
 END
 $$;
-REVOKE ALL ON FUNCTION parley.message_extra(jsonb) FROM PUBLIC;

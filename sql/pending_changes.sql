@@ -1,4 +1,4 @@
--- Keys of the change outbox, as pending_outbox gives those of the outbox.
+-- Keys of the change outbox in their order and without a lock, as pending_outbox gives those of the outbox.
 CREATE OR REPLACE FUNCTION parley.pending_changes(
     after_mailbox bigint, after_version bigint, after_ordinal bigint, page_size integer)
     RETURNS TABLE (mailbox_id bigint, version bigint, ordinal bigint, target_id bigint)
@@ -19,5 +19,4 @@ BEGIN
     LIMIT page_size;
 END
 $$;
-REVOKE ALL ON FUNCTION parley.pending_changes(bigint, bigint, bigint, integer) FROM PUBLIC;
 GRANT EXECUTE ON FUNCTION parley.pending_changes(bigint, bigint, bigint, integer) TO parley_server;

@@ -1,15 +1,15 @@
--- Keys of outbox rows, in their order and without a lock: what the relay looks through for rows that are due.
+-- Keys of outbox entries in their order and without a lock: the relay looks through them for entries that are due.
 --
--- after_recipient, after_sender, after_message  key after which to begin: the last row's of the call before, or zeros
+-- after_recipient, after_sender, after_message  the key to start after: the last row's of the call before, or zeros
 -- page_size                                     rows at most
--- Rows: in the order of the key. Fewer than page_size means that it is the end.
+-- Rows: in the order of the key. Fewer than page_size means that there are no more.
 CREATE OR REPLACE FUNCTION parley.pending_outbox(
     after_recipient bigint, after_sender bigint, after_message bigint, page_size integer)
     RETURNS TABLE (recipient_id bigint, sender_id bigint, message_id bigint)
     LANGUAGE plpgsql STABLE SECURITY DEFINER
     SET search_path = pg_catalog, pg_temp
-    -- Plans are made once per connection, maybe when the outbox was empty: always the first rows in the order of the
-    -- keys.
+    -- Plans are made once per connection, maybe when the outbox was empty. The rows are always read in the order of
+    -- the keys.
     SET plan_cache_mode = force_generic_plan
     SET enable_seqscan = off
     SET enable_bitmapscan = off
@@ -25,5 +25,4 @@ BEGIN
     LIMIT page_size;
 END
 $$;
-REVOKE ALL ON FUNCTION parley.pending_outbox(bigint, bigint, bigint, integer) FROM PUBLIC;
 GRANT EXECUTE ON FUNCTION parley.pending_outbox(bigint, bigint, bigint, integer) TO parley_server;

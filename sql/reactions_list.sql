@@ -1,4 +1,4 @@
--- A message's reactions as the API has them: [{emoji, userIds}].
+-- A message's reactions as the API shows them: [{emoji, userIds}].
 CREATE OR REPLACE FUNCTION parley.reactions_list(reactions jsonb)
     RETURNS jsonb
     LANGUAGE sql IMMUTABLE
@@ -7,4 +7,3 @@ AS $$
     SELECT coalesce(jsonb_agg(jsonb_build_object('emoji', r.key, 'userIds', r.value) ORDER BY r.key COLLATE "C"), '[]')
     FROM jsonb_each(reactions) r
 $$;
-REVOKE ALL ON FUNCTION parley.reactions_list(jsonb) FROM PUBLIC;

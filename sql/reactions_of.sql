@@ -1,7 +1,7 @@
--- The emojis that a user has set.
+-- The emojis that one user has set on a message.
 --
--- reactions  of a message's extra: to each emoji the ids of its users; or null
--- actor      whose
+-- reactions  of the message's extra: to each emoji the ids of its users; or null
+-- actor      the user's id
 CREATE OR REPLACE FUNCTION parley.reactions_of(reactions jsonb, actor text)
     RETURNS jsonb
     LANGUAGE sql IMMUTABLE
@@ -9,4 +9,3 @@ CREATE OR REPLACE FUNCTION parley.reactions_of(reactions jsonb, actor text)
 AS $$
     SELECT coalesce(jsonb_agg(r.key ORDER BY r.key COLLATE "C"), '[]') FROM jsonb_each(reactions) r WHERE r.value ? actor
 $$;
-REVOKE ALL ON FUNCTION parley.reactions_of(jsonb, text) FROM PUBLIC;

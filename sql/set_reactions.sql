@@ -1,8 +1,8 @@
 -- A message's reactions with those of one user replaced. Null if none are left.
 --
 -- reactions  of its extra, or null
--- actor      whose
--- emojis     all that they have now
+-- actor      the user's id
+-- emojis     all that this user has set now
 CREATE OR REPLACE FUNCTION parley.set_reactions(reactions jsonb, actor text, emojis jsonb)
     RETURNS jsonb
     LANGUAGE sql IMMUTABLE
@@ -17,4 +17,3 @@ AS $$
                 SELECT e.emoji, actor FROM jsonb_array_elements_text(emojis) AS e (emoji)) a
           GROUP BY a.emoji) s
 $$;
-REVOKE ALL ON FUNCTION parley.set_reactions(jsonb, text, jsonb) FROM PUBLIC;

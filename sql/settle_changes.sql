@@ -1,9 +1,10 @@
--- Deletes rows of the change outbox whose change is made, as settle_outbox does those of the outbox.
+-- Deletes entries of the change outbox whose change is made, as settle_outbox deletes those of the outbox.
 --
+-- Element i of the arrays is the key of one entry:
 -- mailbox_ids
 -- versions
 -- ordinals
--- Result: the number deleted.
+-- Result: the number of deleted entries.
 CREATE OR REPLACE FUNCTION parley.settle_changes(mailbox_ids bigint[], versions bigint[], ordinals bigint[])
     RETURNS integer
     LANGUAGE plpgsql VOLATILE SECURITY DEFINER
@@ -14,14 +15,14 @@ DECLARE
     deleted integer;
     total integer := 0;
 BEGIN
-    -- A deletion that a crash takes back costs a change that is made already.
+    -- If a crash undoes the deletion, the change is only made once more, which alters nothing.
     PERFORM set_config('synchronous_commit', 'off', true);
     FOR part IN
         SELECT parley.shard_schema(min(k.mailbox_id)) AS shard, array_agg(k.mailbox_id) AS mailboxes,
                array_agg(k.version) AS versions, array_agg(k.ordinal) AS ordinals
         FROM unnest(mailbox_ids, versions, ordinals) AS k (mailbox_id, version, ordinal)
-        GROUP BY k.mailbox_id >> 50
-        ORDER BY k.mailbox_id >> 50
+        GROUP BY parley.shard_of(k.mailbox_id)
+        ORDER BY parley.shard_of(k.mailbox_id)
     LOOP
         CONTINUE WHEN to_regnamespace(part.shard) IS NULL;
         EXECUTE format('SELECT %I.settle_changes($1, $2, $3)', part.shard)
@@ -31,5 +32,4 @@ BEGIN
     RETURN total;
 END
 $$;
-REVOKE ALL ON FUNCTION parley.settle_changes(bigint[], bigint[], bigint[]) FROM PUBLIC;
 GRANT EXECUTE ON FUNCTION parley.settle_changes(bigint[], bigint[], bigint[]) TO parley_server;

@@ -1,11 +1,11 @@
--- Which users of any shards of this database show somebody when they are online: unless they have chosen not to, or have blocked
--- that one.
+-- Which users of any shards of this database let another user see when they are online: those who have not turned it off and
+-- have not blocked that user.
 --
--- viewer    who asks; of any database
--- user_ids  users asked for
--- Result: for each, in the same order, whether they do; false for one who does not exist or is erased.
+-- viewer    the user who asks; of any database
+-- user_ids
+-- Result: for each, in the same order, whether it is shown; false for a user who does not exist or is erased.
 --
--- Names the parent, as mailbox_versions does: for many ids.
+-- It names the parent, as mailbox_versions does: for many ids.
 CREATE OR REPLACE FUNCTION parley.shows_presence(viewer bigint, user_ids bigint[])
     RETURNS boolean[]
     LANGUAGE plpgsql STABLE SECURITY DEFINER
@@ -22,5 +22,4 @@ BEGIN
                  FROM unnest(user_ids) AS u (user_id));
 END
 $$;
-REVOKE ALL ON FUNCTION parley.shows_presence(bigint, bigint[]) FROM PUBLIC;
 GRANT EXECUTE ON FUNCTION parley.shows_presence(bigint, bigint[]) TO parley_server;

@@ -1,18 +1,16 @@
--- Members' copies of groups' messages: what write_changes makes of all changes of the kind group_message in a batch, at once.
+-- Stores members' copies of group messages: all changes of the kind group_message in a batch at once.
 --
--- arguments   of each: members: mailboxes of one shard; groupId, messageId, senderId, clientMessageId, content; extra, or none; after
---             and witness, or none: the message before it, and the member whose mailbox shows whether that has come
--- locked_ids  mailboxes that the transaction has locked, all members' among them
--- before      and their versions; 0: not there, or erased
+-- arguments  of each message: members: mailboxes of one shard; groupId, messageId, senderId, clientMessageId, content; extra,
+--            which may be absent; after and witness, which may be absent: the group's message before this one, and a member
+--            whose mailbox shows whether that message has arrived
+-- locked     mailboxes that the transaction has locked, all members' among them, with their versions (see lock_mailboxes)
 --
--- made              of each, whether it is stored; not, where the one before it has not come
--- changed_ids       mailboxes that something was stored in
--- changed_versions  and their versions now
+-- is_stored  of each message; false where the message before it has not arrived
+-- raised     the mailboxes in which something was stored, with their versions now
 --
--- A copy that is there already is passed over, and so is the mailbox of who is erased. As in write_messages, only INSERT names a parent.
+-- A copy that exists already is skipped, and so is the mailbox of an erased user. As in write_messages, only INSERT names a parent.
 CREATE OR REPLACE FUNCTION parley.write_group_messages(
-    arguments jsonb[], locked_ids bigint[], before bigint[],
-    OUT made boolean[], OUT changed_ids bigint[], OUT changed_versions bigint[])
+    arguments jsonb[], locked parley.mailbox_version[], OUT is_stored boolean[], OUT raised parley.mailbox_version[])
     LANGUAGE plpgsql VOLATILE SECURITY INVOKER
     SET search_path = pg_catalog, pg_temp
     SET plan_cache_mode = force_generic_plan
@@ -21,59 +19,60 @@ CREATE OR REPLACE FUNCTION parley.write_group_messages(
     SET jit = off
 AS $$
 DECLARE
-    clock bigint := extract(epoch FROM clock_timestamp()) * 1000000;
+    clock bigint := parley.clock_us();
     shard record;
     message record;
-    there boolean[];
+    has_message boolean[];
     lowest bigint;
 BEGIN
-    -- Where nobody was a member before, or the witness is erased, there is nothing to wait for.
+    -- Without a witness (all members are new), or with an erased one, there is nothing to wait for.
     SELECT array_agg(a.argument -> 'witness' IS NULL OR coalesce(l.version = 0, false) ORDER BY a.n),
            min((a.argument ->> 'messageId')::bigint)
-    INTO made, lowest
+    INTO is_stored, lowest
     FROM unnest(arguments) WITH ORDINALITY AS a (argument, n)
-         LEFT JOIN unnest(locked_ids, before) AS l (id, version) ON l.id = (a.argument ->> 'witness')::bigint;
+         LEFT JOIN unnest(locked) AS l ON l.user_id = (a.argument ->> 'witness')::bigint;
     FOR shard IN
         SELECT parley.shard_schema(min(a.witness)) AS name, array_agg(a.n) AS places, array_agg(a.witness) AS witnesses,
                array_agg(a.peer) AS peers, array_agg(a.after) AS after
         FROM (SELECT n, (argument ->> 'witness')::bigint AS witness, (argument ->> 'groupId')::bigint AS peer,
                      (argument ->> 'after')::bigint AS after
-              FROM unnest(arguments, made) WITH ORDINALITY AS a (argument, is_made, n) WHERE NOT is_made) a
-        GROUP BY a.witness >> 50
+              FROM unnest(arguments, is_stored) WITH ORDINALITY AS a (argument, is_ready, n) WHERE NOT is_ready) a
+        GROUP BY parley.shard_of(a.witness)
     LOOP
-        EXECUTE format('SELECT %I.has_messages($1, $2, $3)', shard.name) INTO there
+        EXECUTE format('SELECT %I.has_messages($1, $2, $3)', shard.name) INTO has_message
         USING shard.witnesses, shard.peers, shard.after;
-        FOR i IN 1 .. cardinality(there) LOOP
-            made[shard.places[i]] := there[i];
+        FOR i IN 1 .. cardinality(has_message) LOOP
+            is_stored[shard.places[i]] := has_message[i];
         END LOOP;
     END LOOP;
-    -- Or the one before, or the same, is of this batch.
+    -- The message before, or this one, may be in the batch itself.
     FOR message IN
         SELECT m.n, lag(m.n) OVER of_group AS previous
-        FROM (SELECT n, (argument #>> '{members,0}')::bigint >> 50 AS shard, argument ->> 'groupId' AS peer,
+        FROM (SELECT n, parley.shard_of((argument #>> '{members,0}')::bigint) AS shard, argument ->> 'groupId' AS peer,
                      (argument ->> 'messageId')::bigint AS id, (argument ->> 'after')::bigint AS after
               FROM unnest(arguments) WITH ORDINALITY AS a (argument, n)) m
         WINDOW of_group AS (PARTITION BY m.shard, m.peer ORDER BY m.id, m.n)
         ORDER BY m.id, m.n
     LOOP
-        IF NOT made[message.n] AND arguments[message.previous] ->> 'messageId'
-                                   IN (arguments[message.n] ->> 'after', arguments[message.n] ->> 'messageId') THEN
-            made[message.n] := made[message.previous];
+        IF NOT is_stored[message.n] AND arguments[message.previous] ->> 'messageId'
+                                        IN (arguments[message.n] ->> 'after', arguments[message.n] ->> 'messageId') THEN
+            is_stored[message.n] := is_stored[message.previous];
         END IF;
     END LOOP;
 
     WITH messages AS MATERIALIZED (
         SELECT a.n, a.argument, (a.argument ->> 'groupId')::bigint AS peer_id, (a.argument ->> 'messageId')::bigint AS message_id
-        FROM unnest(arguments, made) WITH ORDINALITY AS a (argument, is_made, n) WHERE a.is_made
+        FROM unnest(arguments, is_stored) WITH ORDINALITY AS a (argument, is_ready, n) WHERE a.is_ready
     ),
-    -- Each mailbox's copies take its last versions, in the messages' order.
+    -- The copies take their mailbox's last versions, in the order of messages.
     copies AS MATERIALIZED (
         SELECT m.user_id, m.n,
-               greatest(clock, max(m.message_id >> 1) OVER of_mailbox, l.version + count(*) OVER of_mailbox) AS mailbox_version,
+               greatest(clock, max(parley.time_of(m.message_id)) OVER of_mailbox, l.version + count(*) OVER of_mailbox)
+                   AS mailbox_version,
                count(*) OVER of_mailbox - row_number() OVER (of_mailbox ORDER BY m.message_id) AS later
         FROM (SELECT u.id::bigint AS user_id, m.n, m.message_id
               FROM messages m, jsonb_array_elements_text(m.argument -> 'members') AS u (id)) m
-             JOIN unnest(locked_ids, before) AS l (id, version) ON l.id = m.user_id
+             JOIN unnest(locked) AS l USING (user_id)
         WHERE l.version > 0
         WINDOW of_mailbox AS (PARTITION BY m.user_id)
     ),
@@ -89,13 +88,13 @@ BEGIN
     conversed AS (
         INSERT INTO parley.conversation AS c
             (user_id, peer_id, last_message_id, newest_period, unread_count, version, changed_period)
-        SELECT user_id, peer_id, max(message_id), max(message_id) >> 28, count(*) FILTER (WHERE is_unread), max(version),
-               max(version) >> 27
+        SELECT user_id, peer_id, max(message_id), parley.period_of(parley.time_of(max(message_id))),
+               count(*) FILTER (WHERE is_unread), max(version), parley.period_of(max(version))
         FROM stored GROUP BY user_id, peer_id
         ON CONFLICT (user_id, peer_id) DO UPDATE
         SET last_message_id = greatest(c.last_message_id, excluded.last_message_id),
             newest_period = greatest(c.newest_period, excluded.newest_period),
-            -- Who has come further by another device's receipt has read what comes late.
+            -- The user may have read further on another device than a copy that arrives late.
             unread_count = c.unread_count
                            + CASE WHEN greatest(c.read_up_to, c.cleared_up_to) < lowest THEN excluded.unread_count
                                   ELSE (SELECT count(*) FROM stored s
@@ -104,13 +103,12 @@ BEGIN
             version = excluded.version,
             changed_period = excluded.changed_period
     ),
-    raised AS (
+    bumped AS (
         INSERT INTO parley.mailbox AS b (user_id, version)
         SELECT DISTINCT c.user_id, c.mailbox_version FROM copies c WHERE c.user_id IN (SELECT s.user_id FROM stored s)
         ON CONFLICT (user_id) DO UPDATE SET version = excluded.version
         RETURNING b.user_id, b.version
     )
-    SELECT array_agg(user_id), array_agg(version) INTO changed_ids, changed_versions FROM raised;
+    SELECT array_agg(ROW(user_id, version)::parley.mailbox_version) INTO raised FROM bumped;
 END
 $$;
-REVOKE ALL ON FUNCTION parley.write_group_messages(jsonb[], bigint[], bigint[]) FROM PUBLIC;

@@ -1,59 +1,57 @@
--- The write path: one call is one batch is one transaction. The caller has grouped it: what is once per mailbox is in the
--- mailbox arrays, element i of the first arrays is one first-written copy, of the copy arrays one sender's copy.
+-- Stores a batch of messages: one call is one transaction. The server has grouped the batch (src/store/message_write.c): the
+-- mailbox arrays have one element per mailbox, the first arrays one per first-written copy, the copy arrays one per sender's copy.
 --
--- mailbox_ids          the mailboxes written to, ascending; the server has made sure that they exist
--- mailbox_slots        how many copies of the batch are for it
--- mailbox_times        the latest time, microseconds, of a first-written copy's arrival or of a message to copy
--- first_mailboxes      whose copy: index into mailbox_ids
+-- mailbox_ids          the mailboxes, ascending; they exist (checked by the server)
+-- mailbox_slots        the number of copies for each
+-- mailbox_times        the latest time, in microseconds, at which a first-written copy arrived or that is in a copied message's id
+-- first_mailboxes      the copy's mailbox: index into mailbox_ids
 -- first_ordinals       its place among the copies for that mailbox, from 1 on
--- first_peers          the conversation; the peer is who sent it
--- first_keys           client_message_id: with mailbox and peer the key of the send. No key twice in a batch
+-- first_peers          the conversation; the peer is the sender
+-- first_keys           client_message_id: with mailbox and peer the key of the send. A batch has no key twice
 -- first_contents
--- first_times          when the send first reached a server, microseconds; rising within a mailbox
--- first_owes           whether to owe the sender's copy: insert an outbox row
+-- first_times          when the send first reached a server, in microseconds; rising within a mailbox
+-- first_owes           whether to insert an outbox entry for the sender's copy
 -- copy_mailboxes       as above, and so on
 -- copy_ordinals
 -- copy_peers
--- copy_firsts          0, or the first-written copy of this batch that it is the sender's copy of: stored if that is
--- copy_messages        the message's id (not used with copy_firsts above 0)
+-- copy_firsts          0, or the first-written copy of this batch whose sender's copy it is: it is stored only if that one is
+-- copy_messages        the message's id (not used if copy_firsts is above 0)
 -- copy_keys
 -- copy_contents
 -- first_extras         empty, or for each the message's `extra` as text, or null
 -- copy_extras          the same
--- awaited_ids          mailboxes that somebody waits for: only of these the conversations are given
+-- awaited_ids          mailboxes with waiters: conversation rows are returned for these only
 --
 -- One row:
 -- mailbox_previous     versions before the batch, per mailbox
 -- mailbox_versions     and after it
 -- first_messages       ids, new or old
--- first_versions       above the mailbox's previous one: stored; -1: refused, for the recipient is erased; -2: refused, for they
---                      have blocked the sender; else it was there: a retry, nothing changes
--- first_equals         null if all were stored; else whether what is there has the same content: if not, it is refused
--- copy_versions        of each copy; 0 for one that was there, or whose mailbox is erased
--- conversation_users   each conversation of an awaited mailbox that something was stored in: mailbox
+-- first_versions       above the mailbox's previous one: stored; -1: refused, the recipient is erased; -2: refused, the recipient
+--                      has blocked the sender; else the message existed: a retry, nothing changes
+-- first_equals         null if all were stored; else whether the stored message has the same content: if not, the send is refused
+-- copy_versions        of each copy; 0 for one that existed, or whose mailbox is erased
+-- conversation_users   each conversation of an awaited mailbox in which something was stored: mailbox
 -- conversation_peers   and peer
--- conversation_unread  and its unread messages after the batch; what follows is of these too:
+-- conversation_unread  and its unread messages after the batch; so are the others:
 -- conversation_read, conversation_peer_read, conversation_peer_delivered, conversation_cleared,
--- conversation_muted, conversation_flags (1 archived, 2 pinned)
+-- conversation_muted, conversation_flags (see parley.conversation_flags)
 --
 -- How it keeps the promises:
--- 1. The first statement locks every mailbox that the batch touches, in the order of their ids, before anything else is
---    written, and so two batches cannot deadlock, and commit order is version order in each mailbox. It raises the version
---    by the number of rows that the batch may store there; those rows take the last versions in their order. Every version
---    and every time of a message that the mailbox holds is at or below the one before.
--- 2. The time in a new id is thus above all that the first-written mailbox holds if it is above the version before
---    (promise 4). It is the time received, or else the version before and the row's place. The version is raised at
---    least as far.
--- 3. message_dedupe decides what is a retry (promise 3). DO UPDATE, for RETURNING gives no row under DO NOTHING. A
---    row that comes back with a version above the one before is new.
--- 4. The last part is for what was not known before, and seldom needed: a mailbox in which nothing was stored gets its
---    version back, so that a retry changes nothing, and one that a copy was stored in whose time is from a clock ahead of
---    this one's is raised to it, for rule 1.
--- 5. Mailboxes that want more than that (guarded) are looked at one by one, and the batch is written without what they
---    refuse. A batch without any pays for one column.
+-- 1. The first statement locks all mailboxes of the batch in the order of their ids, before anything else is written. So two
+--    batches cannot deadlock, and in each mailbox commit order is version order. The statement raises the version by the number
+--    of rows that the batch may store there, and these rows take the last versions in their order. All versions and message times
+--    that the mailbox already has are at or below the version before.
+-- 2. So the time in a new id is above all that the first-written mailbox has if it is above the version before (promise 4). It is
+--    the time of arrival, or else the version before plus the row's place. The version is raised at least as far.
+-- 3. message_dedupe finds retries (promise 3). The statement has DO UPDATE, since with DO NOTHING an existing row is not returned.
+--    A returned row with a version above the one before is new.
+-- 4. The last part handles rare cases that only the result shows. A mailbox in which nothing was stored gets its version back, so
+--    that a retry changes nothing. A mailbox with a copied message from a clock ahead of this one is raised to its time, for rule 1.
+-- 5. Guarded mailboxes are checked one by one, and the batch is written without the messages that they refuse. A batch without
+--    guarded mailboxes costs one column more.
 --
--- Only INSERT names a parent: it locks and opens the leaves that rows go to, where any other statement would all of
--- them; but for a retry's content. RETURNING gives rows in the order in which they were inserted.
+-- Only INSERT names a parent: it locks and opens only the leaves that rows go to; any other statement would open all of them. The
+-- exception is the look-up of a retry's content, in its leaf. RETURNING gives rows in the order in which they were inserted.
 CREATE OR REPLACE FUNCTION parley.write_messages(
     mailbox_ids bigint[], mailbox_slots integer[], mailbox_times bigint[],
     first_mailboxes integer[], first_ordinals integer[], first_peers bigint[], first_keys text[], first_contents text[],
@@ -75,7 +73,7 @@ CREATE OR REPLACE FUNCTION parley.write_messages(
     SET jit = off
 AS $$
 DECLARE
-    clock bigint := extract(epoch FROM clock_timestamp()) * 1000000;
+    clock bigint := parley.clock_us();
     copied_users bigint[];
     copied_messages bigint[];
     stored bigint;
@@ -135,7 +133,7 @@ BEGIN
         SELECT array_agg(message_id), array_agg(version) INTO first_messages, first_versions FROM written;
     END IF;
     IF refusals IS NOT NULL THEN
-        -- Each has its place again.
+        -- Put refused ones back into their places.
         SELECT array_agg(CASE WHEN r.refusal < 0 THEN 0 ELSE first_messages[r.place] END ORDER BY r.n),
                array_agg(CASE WHEN r.refusal < 0 THEN r.refusal ELSE first_versions[r.place] END ORDER BY r.n)
         INTO first_messages, first_versions
@@ -154,7 +152,7 @@ BEGIN
              AS c (mailbox, ordinal, peer, first, message, key, content, extra)
         WHERE (c.first = 0 OR first_versions[c.first] > mailbox_previous[first_mailboxes[c.first]])
               AND (erased IS NULL OR NOT erased[c.mailbox])
-        -- The primary key; to name it would cost a look-up of each index of each leaf.
+        -- On the primary key. Naming it would cost a look-up of each index of each leaf.
         ON CONFLICT DO NOTHING
         RETURNING m.user_id, m.peer_id, m.message_id, m.version
     ),
@@ -167,7 +165,8 @@ BEGIN
     conversed AS (
         INSERT INTO parley.conversation AS c
             (user_id, peer_id, last_message_id, newest_period, unread_count, version, changed_period)
-        SELECT user_id, peer_id, max(message_id), max(message_id) >> 28, sum(unread), max(version), max(version) >> 27
+        SELECT user_id, peer_id, max(message_id), parley.period_of(parley.time_of(max(message_id))), sum(unread),
+               max(version), parley.period_of(max(version))
         FROM (SELECT user_id, peer_id, message_id, version, 0 AS unread FROM copied
               UNION ALL
               SELECT user_id, peer_id, message_id, version, 1 FROM first_stored) s
@@ -180,7 +179,7 @@ BEGIN
             changed_period = excluded.changed_period
         RETURNING c.*
     ),
-    owed AS (
+    entries AS (
         INSERT INTO parley.outbox (recipient_id, sender_id, message_id)
         SELECT user_id, peer_id, message_id FROM first_stored WHERE owes
     )
@@ -195,13 +194,13 @@ BEGIN
          conversation_peer_read, conversation_peer_delivered, conversation_cleared,
          conversation_muted, conversation_flags
     FROM (SELECT array_agg(user_id) AS users, array_agg(version) AS versions, array_agg(message_id) AS messages,
-                 max((message_id >> 1) - version) AS lead, count(*) AS stored
+                 max(parley.time_of(message_id) - version) AS lead, count(*) AS stored
           FROM copied) copies,
          (SELECT array_agg(user_id) AS users, array_agg(peer_id) AS peers, array_agg(unread_count) AS unread,
                  array_agg(read_up_to) AS read,
                  array_agg(peer_read_up_to) AS peer_read, array_agg(peer_delivered_up_to) AS peer_delivered,
                  array_agg(cleared_up_to) AS cleared, array_agg(muted_until) AS muted,
-                 array_agg(archived::integer + 2 * pinned::integer) AS flags
+                 array_agg(parley.conversation_flags(archived, pinned)) AS flags
           FROM conversed WHERE user_id = ANY (awaited_ids)) conversations;
 
     IF stored = cardinality(first_mailboxes) + cardinality(copy_mailboxes) AND coalesce(lead, 0) <= 0 THEN
@@ -230,7 +229,7 @@ BEGIN
     SELECT array_agg(CASE WHEN s.time IS NULL THEN b.previous ELSE greatest(b.version, s.time) END ORDER BY b.n)
     INTO versions_after
     FROM unnest(mailbox_ids, mailbox_previous, mailbox_versions) WITH ORDINALITY AS b (user_id, previous, version, n)
-         LEFT JOIN (SELECT user_id, max(message_id >> 1) AS time
+         LEFT JOIN (SELECT user_id, max(parley.time_of(message_id)) AS time
                     FROM (SELECT c.user_id, c.message_id
                           FROM unnest(copied_users, copied_messages) AS c (user_id, message_id)
                           UNION ALL
@@ -246,9 +245,6 @@ BEGIN
     mailbox_versions := versions_after;
 END
 $$;
-REVOKE ALL ON FUNCTION parley.write_messages(
-    bigint[], integer[], bigint[], integer[], integer[], bigint[], text[], text[], bigint[], boolean[],
-    integer[], integer[], bigint[], integer[], bigint[], text[], text[], text[], text[], bigint[]) FROM PUBLIC;
 GRANT EXECUTE ON FUNCTION parley.write_messages(
     bigint[], integer[], bigint[], integer[], integer[], bigint[], text[], text[], bigint[], boolean[],
     integer[], integer[], bigint[], integer[], bigint[], text[], text[], text[], text[], bigint[]) TO parley_server;

@@ -5,6 +5,9 @@
 -- conversation row for every message would cost more than the check is worth. Storage parameters are on the leaves,
 -- since PostgreSQL takes none on a partitioned table.
 
+-- By default everybody may execute a new function. Here only those may to whom it is granted; the grants are in sql/.
+ALTER DEFAULT PRIVILEGES REVOKE EXECUTE ON FUNCTIONS FROM PUBLIC;
+
 CREATE SCHEMA IF NOT EXISTS parley;
 GRANT USAGE ON SCHEMA parley TO parley_server;
 
@@ -16,8 +19,8 @@ CREATE TABLE parley.account (
     password_hash     text,
     PRIMARY KEY (user_id)
 ) PARTITION BY RANGE (user_id);
-COMMENT ON TABLE parley.account IS 'Who lives here. The leaf has the unique index on username, which the id''s shard is derived from.';
-COMMENT ON COLUMN parley.account.password_hash IS 'Argon2id, encoded; null for an account that an integrator signs in.';
+COMMENT ON TABLE parley.account IS 'Accounts of users. The leaf has the unique index on username; the hash of the username decides the shard.';
+COMMENT ON COLUMN parley.account.password_hash IS 'Argon2id, encoded; null for an account whose tokens an integrator issues.';
 
 CREATE TABLE parley.mailbox (
     user_id           bigint NOT NULL,
@@ -26,10 +29,10 @@ CREATE TABLE parley.mailbox (
     tombstone_horizon bigint NOT NULL DEFAULT 0,
     PRIMARY KEY (user_id)
 ) PARTITION BY RANGE (user_id);
-COMMENT ON TABLE parley.mailbox IS 'One row per user, which every writer of the mailbox locks first.';
+COMMENT ON TABLE parley.mailbox IS 'One row per user and per group. Every writer of the mailbox locks it first.';
 COMMENT ON COLUMN parley.mailbox.version IS 'The change counter. Every row of the mailbox has a version, and every message a time (message_id / 2), at or below it.';
-COMMENT ON COLUMN parley.mailbox.previous_version IS 'The version before the last write: what lets that write''s RETURNING give it. Not for readers.';
-COMMENT ON COLUMN parley.mailbox.tombstone_horizon IS 'Newest version whose tombstone was purged: changes since an older cursor are no longer all there.';
+COMMENT ON COLUMN parley.mailbox.previous_version IS 'The version before the last write, so that RETURNING of that write can give it. Not for readers.';
+COMMENT ON COLUMN parley.mailbox.tombstone_horizon IS 'Newest version whose tombstone was purged: changes since an older cursor are no longer complete.';
 
 CREATE TABLE parley.conversation (
     user_id         bigint  NOT NULL,
@@ -59,10 +62,10 @@ CREATE TABLE parley.message (
 ) PARTITION BY RANGE (user_id);
 -- The key of a send, in the mailbox that is written first: there, and only there, the sender is the peer.
 CREATE UNIQUE INDEX message_dedupe ON parley.message (user_id, peer_id, client_message_id) WHERE sender_id = peer_id;
--- What changed since T in the mailbox.
+-- For changes in the mailbox since T.
 CREATE INDEX message_version ON parley.message (user_id, version);
--- What changed since T in one conversation is what the primary key finds from (T - 10 s) on, and these: rows changed
--- or stored more than 10 s after their id's time. Hardly any row is, so the index costs a send nothing.
+-- Changes in one conversation since T are found by the primary key from (T - 10 s) on, and by this index: rows that were changed or
+-- stored more than 10 s after their id's time. Hardly any row is, so the index costs a send nothing.
 CREATE INDEX message_changed ON parley.message (user_id, peer_id, version)
     WHERE version - (message_id >> 1) > 10000000;
 COMMENT ON TABLE parley.message IS 'One row per mailbox that a message is in.';
@@ -73,4 +76,4 @@ CREATE TABLE parley.outbox (
     message_id   bigint NOT NULL,
     PRIMARY KEY (recipient_id, sender_id, message_id)
 ) PARTITION BY RANGE (recipient_id);
-COMMENT ON TABLE parley.outbox IS 'Messages whose sender''s copy is still owed. The content is the recipient''s message row.';
+COMMENT ON TABLE parley.outbox IS 'Messages whose sender''s copy is not stored yet. The content is in the recipient''s message row.';

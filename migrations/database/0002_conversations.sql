@@ -1,17 +1,17 @@
--- What a conversation is besides its messages: changes of messages, receipts, settings, blocks; and what one mailbox's
--- change owes to another.
+-- Conversations besides their messages: changes of messages, receipts, settings, blocks; and the follow-ups of changes in other
+-- mailboxes.
 --
--- A column of every message and mailbox has to cost a send nothing. A row's header has room for the nulls of eight columns,
--- so message and mailbox stay at eight, and what few rows have is null in the others.
+-- A new column of message or mailbox must cost a send nothing. A row's header has room for the nulls of eight columns, so these
+-- tables stay at eight, and values that few rows have are null in the others.
 
 ALTER TABLE parley.message ADD COLUMN extra jsonb;
-COMMENT ON COLUMN parley.message.extra IS 'What few messages have: replyTo, editedTimestamp, deletedTimestamp, deletedScope, reactions (emoji: user ids), and the server''s own: original (SHA-256 of the content that was sent first), owed (the content, where the sender''s copy needs it still), revisions (see sql/README.md).';
+COMMENT ON COLUMN parley.message.extra IS 'What few messages have: replyTo, editedTimestamp, deletedTimestamp, deletedScope, reactions (emoji: user ids), and the server''s own: original (SHA-256 of the content that was sent), copyContent (the content, while the sender''s copy still needs it), revisions (see sql/README.md).';
 
 ALTER TABLE parley.mailbox
     ADD COLUMN delivered_version bigint,
     ADD COLUMN erased_timestamp  bigint,
     ADD COLUMN guarded           boolean;
-COMMENT ON COLUMN parley.mailbox.guarded IS 'True: the user has blocked somebody or is erased, which a send has to look at. Else null.';
+COMMENT ON COLUMN parley.mailbox.guarded IS 'True if the user has blocked anybody or is erased, which every send has to check. Else null.';
 COMMENT ON COLUMN parley.mailbox.erased_timestamp IS 'When the account was erased; the row stays, so that the id is never given out again. Else null.';
 COMMENT ON COLUMN parley.mailbox.delivered_version IS 'A client of the user has everything up to this version. Null: not known yet.';
 
@@ -35,7 +35,7 @@ CREATE TABLE parley.block (
     blocked_timestamp bigint NOT NULL,
     PRIMARY KEY (user_id, blocked_id)
 ) PARTITION BY RANGE (user_id);
-COMMENT ON TABLE parley.block IS 'Whom a user has blocked. Their mailbox is guarded then.';
+COMMENT ON TABLE parley.block IS 'Users whom a user has blocked. The mailbox of a user with blocks is guarded.';
 
 CREATE TABLE parley.change_outbox (
     mailbox_id bigint  NOT NULL,
@@ -46,11 +46,27 @@ CREATE TABLE parley.change_outbox (
     argument   jsonb   COMPRESSION lz4 NOT NULL,
     PRIMARY KEY (mailbox_id, version, ordinal)
 ) PARTITION BY RANGE (mailbox_id);
-COMMENT ON TABLE parley.change_outbox IS 'Changes that are still owed to other mailboxes: what to call there (change_<kind>) and with what.';
-COMMENT ON COLUMN parley.change_outbox.version IS 'Of mailbox_id''s mailbox, when it came to owe this.';
-COMMENT ON COLUMN parley.change_outbox.target_id IS 'The mailbox that it is owed to.';
+COMMENT ON TABLE parley.change_outbox IS 'Follow-ups: changes that still have to be made in other mailboxes, by change_<kind> with the argument.';
+COMMENT ON COLUMN parley.change_outbox.version IS 'The version of the change of mailbox_id that this is a follow-up of.';
+COMMENT ON COLUMN parley.change_outbox.target_id IS 'The mailbox in which it has to be made.';
 
--- Leaves of the new tables in the shards that are here already; new ones get theirs from create_shard.
+-- What the functions in sql/ pass to each other.
+CREATE TYPE parley.mailbox_version AS (
+    user_id bigint,
+    version bigint
+);
+CREATE TYPE parley.follow_up AS (
+    number    integer, -- of the change in its batch
+    origin_id bigint,  -- with version and ordinal the key in change_outbox, where it is mailbox_id
+    version   bigint,
+    ordinal   bigint,
+    target_id bigint,
+    kind      text,
+    argument  jsonb,
+    is_made   boolean
+);
+
+-- Leaves of the new tables in existing shards; new shards get theirs from create_shard.
 DO $$
 DECLARE
     shard record;
@@ -74,7 +90,7 @@ BEGIN
 END
 $$;
 
--- Functions whose result has changed cannot be replaced; all are applied again after the migrations.
+-- A function whose result type has changed cannot be replaced. All functions are applied again after the migrations.
 DO $$
 DECLARE
     dropped record;

@@ -1,5 +1,5 @@
--- Groups. A group is at home in its creator's shard, where it has a mailbox like a user's: whatever happens in it is first a change of
--- that mailbox, which orders it, and then goes to every member's own.
+-- Groups. A group's home is its creator's shard, where it has a mailbox like a user's. Whatever happens in the group is first a change
+-- of that mailbox, which decides the order, and then goes to every member's own mailbox.
 
 CREATE TABLE parley.group_profile (
     group_id            bigint  NOT NULL,
@@ -14,8 +14,8 @@ CREATE TABLE parley.group_profile (
     PRIMARY KEY (group_id)
 ) PARTITION BY RANGE (group_id);
 COMMENT ON TABLE parley.group_profile IS 'Groups whose home is here. The leaf has the unique index on creator and client_group_id, which makes a creation idempotent.';
-COMMENT ON COLUMN parley.group_profile.request_hash IS 'Of the creation''s name and members: a retry has the same.';
-COMMENT ON COLUMN parley.group_profile.is_publishing IS 'The members are owed the group''s state; published_timestamp is when they were last told of it.';
+COMMENT ON COLUMN parley.group_profile.request_hash IS 'Hash of the name and the members at the creation: a retry has the same.';
+COMMENT ON COLUMN parley.group_profile.is_publishing IS 'True while a change of the group''s state waits for its publication; published_timestamp is the time of the last one.';
 
 CREATE TABLE parley.group_member (
     group_id         bigint NOT NULL,
@@ -28,7 +28,7 @@ CREATE TABLE parley.group_member (
     role             text   COLLATE "C" NOT NULL,
     PRIMARY KEY (group_id, user_id, since_id)
 ) PARTITION BY RANGE (group_id);
-COMMENT ON TABLE parley.group_member IS 'Who is or was a member: one row for each time, from the message that says that they joined to the one that says that they left (null: still there).';
+COMMENT ON TABLE parley.group_member IS 'Members now and before: one row per membership, from the system message of joining (since_id) to that of leaving (until_id, null for a member now).';
 COMMENT ON COLUMN parley.group_member.role IS 'owner, admin or member.';
 
 CREATE TABLE parley.group_view (
@@ -40,19 +40,19 @@ CREATE TABLE parley.group_view (
     hidden_view text     COMPRESSION lz4 NOT NULL,
     PRIMARY KEY (shard_id, group_id)
 ) PARTITION BY RANGE (shard_id);
-COMMENT ON TABLE parley.group_view IS 'What the conversations of a shard''s users with a group show of it: one copy for all of them.';
+COMMENT ON TABLE parley.group_view IS 'The group''s part of its members'' conversations: one copy for all members in a shard.';
 COMMENT ON COLUMN parley.group_view.shard_id IS 'The lowest id of the shard.';
-COMMENT ON COLUMN parley.group_view.revision IS 'The version of the group''s mailbox that it is of.';
-COMMENT ON COLUMN parley.group_view.view IS 'Members of the Conversation''s JSON object; hidden_view is for who has turned read receipts off.';
+COMMENT ON COLUMN parley.group_view.revision IS 'The version of the group''s mailbox that the row shows.';
+COMMENT ON COLUMN parley.group_view.view IS 'Members of the Conversation''s JSON object; hidden_view is for users who have turned read receipts off.';
 
 CREATE TABLE parley.membership (
     user_id  bigint NOT NULL,
     group_id bigint NOT NULL,
     PRIMARY KEY (user_id, group_id)
 ) PARTITION BY RANGE (user_id);
-COMMENT ON TABLE parley.membership IS 'In which groups a user of the shard is. Where word of a leaving came late it is behind: group_view has the members.';
+COMMENT ON TABLE parley.membership IS 'The groups of a user of the shard. It may still have a group that the user has left; group_view decides.';
 
--- Leaves in the shards that are here already.
+-- Leaves in existing shards.
 DO $$
 DECLARE
     shard record;

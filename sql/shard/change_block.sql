@@ -1,7 +1,7 @@
--- Blocks another, or lets them write again. While the user blocks somebody, their mailbox is guarded: write_messages looks
--- whom.
+-- Blocks another user, or ends the block. While a user blocks anybody, their mailbox is guarded: write_messages then checks the
+-- senders.
 --
--- argument  otherId; whether the block is `on`; timestamp
+-- argument  otherId; `on`: whether to block; timestamp
 -- Result: status, and version if something has changed. status: done; too-many-blocks.
 CREATE OR REPLACE FUNCTION {shard}.change_block(mailbox_id bigint, argument jsonb)
     RETURNS jsonb
@@ -31,7 +31,7 @@ BEGIN
     ELSE
         DELETE FROM {shard}.block b WHERE b.user_id = mailbox_id AND b.blocked_id = other;
     END IF;
-    -- An erased mailbox stays guarded.
+    -- The mailbox of an erased user stays guarded.
     UPDATE {shard}.mailbox m
     SET guarded = CASE WHEN m.erased_timestamp IS NOT NULL
                             OR (SELECT true FROM {shard}.block b WHERE b.user_id = mailbox_id
@@ -41,4 +41,3 @@ BEGIN
     RETURN jsonb_build_object('status', 'done', 'version', raised);
 END
 $$;
-REVOKE ALL ON FUNCTION {shard}.change_block(bigint, jsonb) FROM PUBLIC;

@@ -1,10 +1,10 @@
--- Empties the next 1,000 messages that change_clear has cleared, as change_deletion does one. Called until none is left.
+-- Empties the next 1,000 messages that change_clear has cleared, each as change_deletion does. It is repeated until none is left.
 --
--- argument  peerId; after, upTo: which messages were cleared; timestamp
+-- argument  peerId; after, upTo: the range of cleared messages; timestamp
 -- Result: status. status: done; missing: there are more.
 --
--- No version is raised, since no page shows them any more. How far the slices have come is kept in the last of the
--- messages, as erasedUpTo: a call goes on from there, be it the first for a slice or not.
+-- It raises no version, since no page shows these messages. The last of the messages keeps the progress (erasedUpTo), and each
+-- call continues from there.
 CREATE OR REPLACE FUNCTION {shard}.change_clear_slice(mailbox_id bigint, argument jsonb)
     RETURNS jsonb
     LANGUAGE plpgsql VOLATILE SECURITY INVOKER
@@ -37,11 +37,11 @@ BEGIN
         SET content = '',
             extra = jsonb_build_object('original', encode(sha256(convert_to(s.content, 'UTF8')), 'hex'))
                     || s.extra
-                    -- The sender's copy is made of this one.
+                    -- The sender's copy will be made of this one.
                     || CASE WHEN (SELECT true FROM {shard}.outbox o
                                   WHERE o.recipient_id = mailbox_id AND o.sender_id = peer
                                         AND o.message_id = s.message_id)
-                            THEN jsonb_build_object('owed', s.content) ELSE '{}' END
+                            THEN jsonb_build_object('copyContent', s.content) ELSE '{}' END
                     || jsonb_build_object('deletedTimestamp', argument -> 'timestamp', 'deletedScope', 'me')
         FROM slice s
         WHERE m.ctid = s.place AND NOT s.extra ? 'deletedTimestamp'
@@ -58,4 +58,3 @@ BEGIN
     RETURN '{"status": "missing"}';
 END
 $$;
-REVOKE ALL ON FUNCTION {shard}.change_clear_slice(bigint, jsonb) FROM PUBLIC;

@@ -1,4 +1,4 @@
--- Deletes a message in one's own mailbox alone: leaves a tombstone.
+-- Deletes a message in one's own mailbox alone. It leaves a tombstone.
 --
 -- argument  peerId, messageId, timestamp
 -- Result: status, version, deletedTimestamp. status: done; message-not-found.
@@ -37,14 +37,13 @@ BEGIN
     IF NOT more ? 'original' THEN
         more := more || jsonb_build_object('original', encode(sha256(convert_to(text_now, 'UTF8')), 'hex'));
     END IF;
-    -- The sender's copy is made of this one.
+    -- The sender's copy will be made of this one.
     IF EXISTS (SELECT FROM {shard}.outbox o
                WHERE o.recipient_id = mailbox_id AND o.sender_id = peer AND o.message_id = message) THEN
-        more := more || jsonb_build_object('owed', text_now);
+        more := more || jsonb_build_object('copyContent', text_now);
     END IF;
     more := more || jsonb_build_object('deletedTimestamp', argument -> 'timestamp', 'deletedScope', 'me');
     UPDATE {shard}.message m SET content = '', extra = more, version = raised WHERE m.ctid = place;
     RETURN jsonb_build_object('status', 'done', 'version', raised, 'deletedTimestamp', argument -> 'timestamp');
 END
 $$;
-REVOKE ALL ON FUNCTION {shard}.change_deletion(bigint, jsonb) FROM PUBLIC;

@@ -1,15 +1,15 @@
--- A client has presented a cursor: it has all of the mailbox up to there, so what others have sent is delivered up to there.
+-- Records that a client has everything of the mailbox up to a cursor: others' messages up to there are delivered.
 --
 -- argument  version: the cursor
--- Result: status; upTo: up to where that is known now; rest: the cursor, if there is more to look at: call again. Each peer is
--- owed theirs.
--- status: done, also for a cursor from above the mailbox's version, which says nothing.
+-- Result: status; upTo: the version up to which delivery is recorded now; rest: the cursor, if there is more to look at: call again.
+-- Follow-ups: each peer gets a receipt.
+-- status: done, also for a cursor above the mailbox's version, which is ignored.
 --
--- It looks at the messages since the last time, in the order of versions and a slice at a time, and so costs what is new and
--- not what is there. It is not worth a write while there is no message to pass.
+-- It reads the messages since the last time in the order of versions, one slice per call. So the cost depends on what is new and
+-- not on what is stored. Without a new message it writes nothing.
 --
--- No reader of the mailbox sees what is written here, for who reads a conversation has all of it: so no version is taken, and no
--- client is woken by its own cursor. What is owed has the cursor for its version, and ordinals that no other change has.
+-- It takes no version, since readers of the mailbox do not see what it writes, and so no client is woken by its own cursor. Its
+-- follow-ups have the cursor as version, and ordinals that no other change uses.
 CREATE OR REPLACE FUNCTION {shard}.change_delivered(mailbox_id bigint, argument jsonb)
     RETURNS jsonb
     LANGUAGE plpgsql VOLATILE SECURITY INVOKER
@@ -31,7 +31,7 @@ DECLARE
     place tid;
     found bigint;
     delivered bigint;
-    owes jsonb := '[]';
+    follow_ups jsonb := '[]';
     rest jsonb := '{}';
 BEGIN
     SELECT m.version, coalesce(m.delivered_version, 0) INTO newest, known
@@ -56,7 +56,7 @@ BEGIN
         ORDER BY c.peer_id LIMIT 1;
         CONTINUE WHEN found IS DISTINCT FROM peers[i] OR delivered >= messages[i];
         UPDATE {shard}.conversation c SET delivered_up_to = messages[i] WHERE c.ctid = place;
-        owes := owes || ({shard}.receipt_owed(mailbox_id, peers[i],
+        follow_ups := follow_ups || ({shard}.receipt_follow_up(mailbox_id, peers[i],
                                               jsonb_build_object('deliveredUpTo', messages[i]::text))
                          || jsonb_build_object('ordinal', 1000000 + i));
     END LOOP;
@@ -68,7 +68,6 @@ BEGIN
     IF passed > 0 THEN
         UPDATE {shard}.mailbox m SET delivered_version = until WHERE m.user_id = mailbox_id;
     END IF;
-    RETURN jsonb_build_object('status', 'done', 'upTo', until, 'version', until, 'owes', owes) || rest;
+    RETURN jsonb_build_object('status', 'done', 'upTo', until, 'version', until, 'followUps', follow_ups) || rest;
 END
 $$;
-REVOKE ALL ON FUNCTION {shard}.change_delivered(bigint, jsonb) FROM PUBLIC;

@@ -1,7 +1,7 @@
--- Erases a user: the account is gone at once, so that the username is free, and to readers and writers so is the mailbox. Its row
--- stays, marked, for the id is not given out again. What the mailbox holds goes in slices, which it owes itself.
+-- Erases a user. The account is gone at once and the username is free; readers and writers find no mailbox. The mailbox row stays,
+-- marked, so that the id is not used again. A follow-up to the mailbox itself deletes its content slice by slice.
 --
--- argument  timestamp: when, in microseconds. With it the same call again, as after a lost connection, is told from another
+-- argument  timestamp of the request, in microseconds: it identifies a repeated call, for example after a lost connection
 -- Result: status, version. status: done; no-mailbox: there is none, or the user was erased before.
 CREATE OR REPLACE FUNCTION {shard}.change_erase(mailbox_id bigint, argument jsonb)
     RETURNS jsonb
@@ -24,11 +24,10 @@ BEGIN
     END IF;
 
     raised := {shard}.next_version(mailbox_id);
-    -- tombstone_horizon tells from now on how far the slices have come.
+    -- From now on tombstone_horizon is the progress of the slices.
     UPDATE {shard}.mailbox m SET erased_timestamp = at, guarded = true, tombstone_horizon = 0 WHERE m.user_id = mailbox_id;
     DELETE FROM {shard}.account a WHERE a.user_id = mailbox_id;
-    RETURN jsonb_build_object('status', 'done', 'version', raised, 'owes', jsonb_build_array(jsonb_build_object(
+    RETURN jsonb_build_object('status', 'done', 'version', raised, 'followUps', jsonb_build_array(jsonb_build_object(
         'mailbox', mailbox_id::text, 'kind', 'erase_slice', 'argument', '{}'::jsonb)));
 END
 $$;
-REVOKE ALL ON FUNCTION {shard}.change_erase(bigint, jsonb) FROM PUBLIC;

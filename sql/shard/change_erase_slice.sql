@@ -1,17 +1,17 @@
--- Deletes a part of what the mailbox of an erased user holds: at most 1,000 messages, conversations and blocks each, and leaves
--- as many groups: that is owed to them.
+-- Deletes one slice of an erased user's mailbox: at most 1,000 messages, conversations and blocks each. It also leaves as many
+-- groups, by follow-ups to them.
 --
--- argument  nothing
+-- argument  empty
 -- Result: status, version. missing: there is more, or a message has to stay for now; done: nothing is left.
 --
--- Messages go in the order of versions, and the mailbox notes how far that has come (tombstone_horizon), so that a slice
--- does not walk over what the ones before have left dead in the index. A message whose sender's copy is still owed is what that
--- copy is made of: it stays until its outbox row is settled, and the mark stays below it.
+-- It deletes messages in the order of versions, and the mailbox keeps the progress (tombstone_horizon), so that a slice does not
+-- scan the dead index entries of the slices before. A message with an outbox entry is what the sender's copy is made of: it stays
+-- until that entry is settled, and the progress stays below it.
 CREATE OR REPLACE FUNCTION {shard}.change_erase_slice(mailbox_id bigint, argument jsonb)
     RETURNS jsonb
     LANGUAGE plpgsql VOLATILE SECURITY INVOKER
     SET search_path = pg_catalog, pg_temp
-    -- Plans are made once per connection, maybe when the tables were empty and to read all of them was cheap.
+    -- Plans are made once per connection, maybe when the tables were empty and a full scan was cheap.
     SET plan_cache_mode = force_generic_plan
     SET enable_seqscan = off
     SET enable_bitmapscan = off
@@ -22,7 +22,7 @@ DECLARE
     horizon bigint;
     seen integer;
     last bigint;
-    first_owed bigint;
+    first_needed bigint;
     conversations integer;
     blocks integer;
     groups bigint[];
@@ -38,17 +38,17 @@ BEGIN
                m.sender_id = m.peer_id
                AND (SELECT true FROM {shard}.outbox o
                     WHERE o.recipient_id = mailbox_id AND o.sender_id = m.peer_id AND o.message_id = m.message_id) IS NOT NULL
-                   AS is_owed
+                   AS is_needed
         FROM {shard}.message m
         WHERE m.user_id = mailbox_id AND m.version > horizon
         ORDER BY m.version LIMIT slice
     ),
     erased AS (
-        DELETE FROM {shard}.message WHERE ctid = ANY (ARRAY(SELECT p.place FROM page p WHERE NOT p.is_owed))
+        DELETE FROM {shard}.message WHERE ctid = ANY (ARRAY(SELECT p.place FROM page p WHERE NOT p.is_needed))
     )
-    SELECT count(*), max(p.version), min(p.version) FILTER (WHERE p.is_owed) INTO seen, last, first_owed FROM page p;
-    UPDATE {shard}.mailbox m SET tombstone_horizon = coalesce(first_owed - 1, last)
-    WHERE m.user_id = mailbox_id AND m.tombstone_horizon < coalesce(first_owed - 1, last);
+    SELECT count(*), max(p.version), min(p.version) FILTER (WHERE p.is_needed) INTO seen, last, first_needed FROM page p;
+    UPDATE {shard}.mailbox m SET tombstone_horizon = coalesce(first_needed - 1, last)
+    WHERE m.user_id = mailbox_id AND m.tombstone_horizon < coalesce(first_needed - 1, last);
 
     DELETE FROM {shard}.conversation
     WHERE ctid = ANY (ARRAY(SELECT c.ctid FROM {shard}.conversation c
@@ -67,7 +67,7 @@ BEGIN
     )
     SELECT coalesce(array_agg(group_id), '{}') INTO groups FROM left_groups;
 
-    RETURN jsonb_build_object('status', CASE WHEN first_owed IS NOT NULL
+    RETURN jsonb_build_object('status', CASE WHEN first_needed IS NOT NULL
                                                   OR slice IN (seen, conversations, blocks, cardinality(groups))
                                              THEN 'missing' ELSE 'done' END)
            || CASE WHEN cardinality(groups) > 0
@@ -75,4 +75,3 @@ BEGIN
                    ELSE '{}' END;
 END
 $$;
-REVOKE ALL ON FUNCTION {shard}.change_erase_slice(bigint, jsonb) FROM PUBLIC;

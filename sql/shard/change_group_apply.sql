@@ -1,7 +1,7 @@
--- Brings members' copies of a group's message to what it is, in one shard.
+-- Applies a change of a group's message to members' copies in one shard.
 --
 -- argument  members: the mailboxes; kind: message or reaction; change: its argument
--- status: done; missing: some have no copy yet.
+-- Result: status. done; missing: a member has no copy yet.
 CREATE OR REPLACE FUNCTION {shard}.change_group_apply(mailbox_id bigint, argument jsonb)
     RETURNS jsonb
     LANGUAGE plpgsql VOLATILE SECURITY INVOKER
@@ -34,4 +34,3 @@ BEGIN
     RETURN result;
 END
 $$;
-REVOKE ALL ON FUNCTION {shard}.change_group_apply(bigint, jsonb) FROM PUBLIC;

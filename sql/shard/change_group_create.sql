@@ -1,9 +1,9 @@
--- Creates a group in its creator's shard. Made in the creator's mailbox, which does not change by it.
+-- Creates a group in its creator's shard. The change is made in the creator's mailbox and does not alter it.
 --
--- argument  groupId: from the id generator, of this shard; the next that is free of its millisecond is taken; name;
---           memberIds: the others, whom the server knows to exist; clientGroupId; maxMembers
--- Result: status, groupId, isDuplicate. status: done; client-group-id-reused: for a group of other name or members; group-full;
--- id-taken: all of that millisecond are.
+-- argument  groupId: from the id generator, of this shard; if it is taken, the next free one of its millisecond is used; name;
+--           memberIds: the others, who exist (checked by the server); clientGroupId; maxMembers
+-- Result: status, groupId, isDuplicate. status: done; client-group-id-reused: for a group with another name or members;
+-- group-full; id-taken: all ids of that millisecond are.
 CREATE OR REPLACE FUNCTION {shard}.change_group_create(mailbox_id bigint, argument jsonb)
     RETURNS jsonb
     LANGUAGE plpgsql VOLATILE SECURITY INVOKER
@@ -23,7 +23,7 @@ DECLARE
     there bigint;
     there_hash text;
     there_since bigint;
-    clock bigint := extract(epoch FROM clock_timestamp()) * 1000000;
+    clock bigint := parley.clock_us();
 BEGIN
     SELECT p.group_id, p.request_hash, p.created_timestamp INTO there, there_hash, there_since
     FROM {shard}.group_profile p
@@ -32,12 +32,12 @@ BEGIN
         RETURN CASE WHEN there_hash = hash
                     THEN jsonb_build_object('status', 'done', 'groupId', there::text, 'isDuplicate', true,
                                             'mailbox', there::text, 'version', there_since,
-                                            'owes', {shard}.group_still_owes(there, there_since))
+                                            'followUps', {shard}.group_open_follow_ups(there, there_since))
                     ELSE '{"status": "client-group-id-reused"}' END;
     ELSIF cardinality(members) + 1 > (argument -> 'maxMembers')::integer THEN
         RETURN '{"status": "group-full"}';
     END IF;
-    -- Two servers may give out one id in the same millisecond.
+    -- Two servers may make the same id in one millisecond.
     FOR place IN 0 .. 255 LOOP
         INSERT INTO {shard}.mailbox (user_id, version) VALUES (((first_id >> 8) << 8) + ((first_id + place) & 255), clock)
         ON CONFLICT DO NOTHING RETURNING user_id INTO new_id;
@@ -58,4 +58,3 @@ BEGIN
            || '{"isDuplicate": false}';
 END
 $$;
-REVOKE ALL ON FUNCTION {shard}.change_group_create(bigint, jsonb) FROM PUBLIC;

@@ -1,7 +1,7 @@
--- Edits or deletes a message of a group, in the group's own mailbox first.
+-- Edits or deletes a message of a group, first in the group's own mailbox.
 --
--- argument  actorId, and as change_message
--- status: as change_message; conversation-not-found: the actor is no member.
+-- argument  actorId, and that of change_message
+-- Result: status, as change_message; conversation-not-found: the actor is no member.
 CREATE OR REPLACE FUNCTION {shard}.change_group_edit(mailbox_id bigint, argument jsonb)
     RETURNS jsonb
     LANGUAGE plpgsql VOLATILE SECURITY INVOKER
@@ -22,8 +22,7 @@ BEGIN
     ELSIF sender <> actor THEN
         RETURN '{"status": "not-sender"}';
     END IF;
-    RETURN {shard}.group_change_of(mailbox_id, 'message', {shard}.change_message(
+    RETURN {shard}.group_change_answer(mailbox_id, 'message', {shard}.change_message(
         mailbox_id, (argument - 'actorId') || jsonb_build_object('peerId', actor::text)));
 END
 $$;
-REVOKE ALL ON FUNCTION {shard}.change_group_edit(bigint, jsonb) FROM PUBLIC;

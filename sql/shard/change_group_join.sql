@@ -1,7 +1,8 @@
 -- Adds members to a group.
 --
--- argument  actorId; userIds, whom the server knows to exist; maxMembers
--- status: done, also where all were members already; group-not-found; forbidden: the actor is neither its owner nor an admin; group-full.
+-- argument  actorId; userIds, who exist (checked by the server); maxMembers
+-- Result: status. done, also if all are members already; group-not-found; forbidden: the actor is neither the owner nor an admin;
+-- group-full.
 CREATE OR REPLACE FUNCTION {shard}.change_group_join(mailbox_id bigint, argument jsonb)
     RETURNS jsonb
     LANGUAGE plpgsql VOLATILE SECURITY INVOKER
@@ -36,4 +37,3 @@ BEGIN
         'type', 'members-added', 'userIds', ARRAY(SELECT j::text FROM unnest(joining) j)));
 END
 $$;
-REVOKE ALL ON FUNCTION {shard}.change_group_join(bigint, jsonb) FROM PUBLIC;

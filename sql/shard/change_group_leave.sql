@@ -1,9 +1,9 @@
--- Removes a member from a group, or lets them leave. An owner who leaves passes the group on: to the admin who has been there longest,
--- else to the member who has.
+-- Removes a member from a group, or lets them leave. When the owner leaves, the admin who has been a member longest becomes the
+-- owner, or else the member who has.
 --
 -- argument  actorId, userId
--- status: done; group-not-found: the actor is no member; member-not-found: the other is none; forbidden: members remove themselves
--- alone, admins members, the owner everybody.
+-- Result: status. done; group-not-found: the actor is no member; member-not-found: the user is none; forbidden: a member may remove
+-- only themselves, an admin also members, the owner everybody.
 CREATE OR REPLACE FUNCTION {shard}.change_group_leave(mailbox_id bigint, argument jsonb)
     RETURNS jsonb
     LANGUAGE plpgsql VOLATILE SECURITY INVOKER
@@ -43,4 +43,3 @@ BEGIN
         'userIds', jsonb_build_array(leaving::text), 'ownerId', heir::text)));
 END
 $$;
-REVOKE ALL ON FUNCTION {shard}.change_group_leave(bigint, jsonb) FROM PUBLIC;

@@ -1,7 +1,7 @@
--- What a group's system message brings with it to members of one shard, whose copies of it are there (write_group_messages).
+-- Takes over a group's new state in one shard, after the system message about it is stored there (write_group_messages).
 --
--- argument  members: the mailboxes; groupId; state: the group as it is after the message (group_state)
--- Result: status done. Whom it finds erased, and still a member, leaves: that is owed to the group.
+-- argument  members: the mailboxes; groupId; state: the group after the message (group_state)
+-- Result: status done. Follow-ups: erased users who are still members leave the group.
 CREATE OR REPLACE FUNCTION {shard}.change_group_message(mailbox_id bigint, argument jsonb)
     RETURNS jsonb
     LANGUAGE plpgsql VOLATILE SECURITY INVOKER
@@ -27,4 +27,3 @@ BEGIN
     RETURN '{"status": "done"}' || {shard}.leave_groups(gone[1], gone, array_fill(group_id, ARRAY[cardinality(gone)]));
 END
 $$;
-REVOKE ALL ON FUNCTION {shard}.change_group_message(bigint, jsonb) FROM PUBLIC;

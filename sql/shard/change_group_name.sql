@@ -1,7 +1,7 @@
 -- Renames a group.
 --
 -- argument  actorId, name
--- status: done; group-not-found: the actor is no member; forbidden: and neither its owner nor an admin.
+-- Result: status. done; group-not-found: the actor is no member; forbidden: the actor is neither the owner nor an admin.
 CREATE OR REPLACE FUNCTION {shard}.change_group_name(mailbox_id bigint, argument jsonb)
     RETURNS jsonb
     LANGUAGE plpgsql VOLATILE SECURITY INVOKER
@@ -29,4 +29,3 @@ BEGIN
                                     jsonb_build_object('type', 'group-renamed', 'name', argument -> 'name'));
 END
 $$;
-REVOKE ALL ON FUNCTION {shard}.change_group_name(bigint, jsonb) FROM PUBLIC;

@@ -1,7 +1,7 @@
--- Owes the members the group's state, once a second at most.
+-- Sends the group's state to all members' shards by follow-ups, at most once a second.
 --
 -- argument  empty
--- status: done; missing: it is too soon.
+-- Result: status. done; missing: it is too soon.
 CREATE OR REPLACE FUNCTION {shard}.change_group_publish(mailbox_id bigint, argument jsonb)
     RETURNS jsonb
     LANGUAGE plpgsql VOLATILE SECURITY INVOKER
@@ -12,7 +12,7 @@ CREATE OR REPLACE FUNCTION {shard}.change_group_publish(mailbox_id bigint, argum
     SET enable_sort = off
 AS $$
 DECLARE
-    clock bigint := extract(epoch FROM clock_timestamp()) * 1000000;
+    clock bigint := parley.clock_us();
     raised bigint;
 BEGIN
     UPDATE {shard}.group_profile p SET is_publishing = false, published_timestamp = clock
@@ -22,9 +22,8 @@ BEGIN
                                                        WHERE p.group_id = mailbox_id) THEN 'missing' ELSE 'done' END);
     END IF;
     raised := {shard}.next_version(mailbox_id);
-    RETURN jsonb_build_object('status', 'done', 'version', raised, 'owes', {shard}.group_owes(
+    RETURN jsonb_build_object('status', 'done', 'version', raised, 'followUps', {shard}.group_follow_ups(
         {shard}.group_members_at(mailbox_id, NULL), 'group_view',
         jsonb_build_object('groupId', mailbox_id::text, 'state', {shard}.group_state(mailbox_id))));
 END
 $$;
-REVOKE ALL ON FUNCTION {shard}.change_group_publish(bigint, jsonb) FROM PUBLIC;

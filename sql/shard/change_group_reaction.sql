@@ -1,7 +1,7 @@
--- Sets or takes back a reaction to a message of a group, in the group's own mailbox first.
+-- Sets or removes a reaction to a message of a group, first in the group's own mailbox.
 --
 -- argument  as change_reaction
--- status: as change_reaction; conversation-not-found: the actor is no member.
+-- Result: status, as change_reaction; conversation-not-found: the actor is no member.
 CREATE OR REPLACE FUNCTION {shard}.change_group_reaction(mailbox_id bigint, argument jsonb)
     RETURNS jsonb
     LANGUAGE plpgsql VOLATILE SECURITY INVOKER
@@ -20,8 +20,7 @@ BEGIN
     ELSIF sender IS NULL THEN
         RETURN '{"status": "message-not-found"}';
     END IF;
-    RETURN {shard}.group_change_of(mailbox_id, 'reaction', {shard}.change_reaction(
+    RETURN {shard}.group_change_answer(mailbox_id, 'reaction', {shard}.change_reaction(
         mailbox_id, argument || jsonb_build_object('peerId', sender::text)));
 END
 $$;
-REVOKE ALL ON FUNCTION {shard}.change_group_reaction(bigint, jsonb) FROM PUBLIC;

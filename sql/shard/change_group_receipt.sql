@@ -1,8 +1,8 @@
--- How far a member has come, in the group's home. The members are owed the group's state, together with what else comes until they
--- are told.
+-- Records how far a member has received and read, in the group's home shard. A follow-up to the group itself publishes it later,
+-- together with the receipts that come until then.
 --
--- argument  userId; deliveredUpTo, readUpTo: or none
--- Result: status done, also for who is no member any more.
+-- argument  userId; deliveredUpTo, readUpTo: each may be absent
+-- Result: status done, also for a user who is no member any more.
 CREATE OR REPLACE FUNCTION {shard}.change_group_receipt(mailbox_id bigint, argument jsonb)
     RETURNS jsonb
     LANGUAGE plpgsql VOLATILE SECURITY INVOKER
@@ -27,9 +27,8 @@ BEGIN
     raised := {shard}.next_version(mailbox_id);
     UPDATE {shard}.group_profile p SET is_publishing = true WHERE p.group_id = mailbox_id AND NOT p.is_publishing;
     RETURN CASE WHEN FOUND
-                THEN jsonb_build_object('status', 'done', 'version', raised, 'owes', jsonb_build_array(
+                THEN jsonb_build_object('status', 'done', 'version', raised, 'followUps', jsonb_build_array(
                          jsonb_build_object('mailbox', mailbox_id::text, 'kind', 'group_publish', 'argument', '{}'::jsonb)))
                 ELSE '{"status": "done"}' END;
 END
 $$;
-REVOKE ALL ON FUNCTION {shard}.change_group_receipt(bigint, jsonb) FROM PUBLIC;

@@ -1,7 +1,7 @@
 -- Makes a member an admin, or an admin a member.
 --
 -- argument  actorId, userId, role: admin or member
--- status: done; group-not-found; member-not-found; forbidden: the actor is not the owner, or the other is.
+-- Result: status. done; group-not-found; member-not-found; forbidden: the actor is not the owner, or the user is.
 CREATE OR REPLACE FUNCTION {shard}.change_group_role(mailbox_id bigint, argument jsonb)
     RETURNS jsonb
     LANGUAGE plpgsql VOLATILE SECURITY INVOKER
@@ -32,4 +32,3 @@ BEGIN
         'type', 'role-changed', 'userIds', jsonb_build_array(other::text), 'role', argument -> 'role'));
 END
 $$;
-REVOKE ALL ON FUNCTION {shard}.change_group_role(bigint, jsonb) FROM PUBLIC;

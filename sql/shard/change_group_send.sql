@@ -1,9 +1,10 @@
--- A message to a group: its first-written copy, in the group's own mailbox, which orders and dedupes.
+-- Stores a message in its group's own mailbox. This first-written copy decides order and duplicates.
 --
--- argument  senderId, clientMessageId, content, timestamp: when it reached a server, microseconds; extra, or none
--- Result: status, messageId. It owes every member of this moment their copy; a duplicate what is owed still.
+-- argument  senderId, clientMessageId, content; timestamp: when it reached a server, in microseconds; extra, which may be absent
+-- Result: status, messageId. Follow-ups: the copies of all members of this moment; for a duplicate those that are still in the
+-- outbox.
 -- status: done; duplicate: it was sent before, nothing changes; client-message-id-reused; conversation-not-found: the sender is no
--- member; reply-not-found: it answers what they do not see.
+-- member; reply-not-found: the sender does not see the message that it replies to.
 CREATE OR REPLACE FUNCTION {shard}.change_group_send(mailbox_id bigint, argument jsonb)
     RETURNS jsonb
     LANGUAGE plpgsql VOLATILE SECURITY INVOKER
@@ -19,8 +20,8 @@ DECLARE
     there {shard}.message;
     sent bigint;
 BEGIN
-    -- The first of an order that message_dedupe alone has. (With peer_id = sender, the planner takes sender_id = sender for
-    -- sender_id = peer_id, and the index, which is of rows with the latter, will not do.)
+    -- The first row of an order that only message_dedupe has. (With peer_id = sender the planner replaces sender_id = peer_id by
+    -- sender_id = sender, and then it cannot use this index, whose predicate is sender_id = peer_id.)
     SELECT m.* INTO there
     FROM {shard}.message m
     WHERE m.user_id = mailbox_id AND (m.peer_id, m.client_message_id) >= (sender, key) AND m.sender_id = m.peer_id
@@ -29,10 +30,10 @@ BEGIN
         IF NOT parley.is_as_sent(there.content, there.extra, argument ->> 'content', argument -> 'extra') THEN
             RETURN '{"status": "client-message-id-reused"}';
         END IF;
-        -- The version that the send took: an edit has raised the message's.
-        sent := there.message_id >> 1;
+        -- The version that the send has taken. The message's own version may be that of a later edit.
+        sent := parley.time_of(there.message_id);
         RETURN jsonb_build_object('status', 'duplicate', 'messageId', there.message_id::text, 'version', sent,
-                                  'owes', {shard}.group_still_owes(mailbox_id, sent));
+                                  'followUps', {shard}.group_open_follow_ups(mailbox_id, sent));
     ELSIF NOT EXISTS (SELECT FROM {shard}.group_member g
                       WHERE g.group_id = mailbox_id AND g.user_id = sender AND g.until_id IS NULL) THEN
         RETURN '{"status": "conversation-not-found"}';
@@ -47,9 +48,8 @@ BEGIN
     VALUES (mailbox_id, sender, sent * 2, sent, sender, key, argument ->> 'content', nullif(argument -> 'extra', 'null'));
     RETURN jsonb_build_object(
         'status', 'done', 'messageId', (sent * 2)::text, 'version', sent,
-        'owes', {shard}.group_message_owes(
+        'followUps', {shard}.group_message_follow_ups(
             mailbox_id, sent * 2,
             (argument - 'timestamp') || jsonb_build_object('groupId', mailbox_id::text, 'messageId', (sent * 2)::text)));
 END
 $$;
-REVOKE ALL ON FUNCTION {shard}.change_group_send(bigint, jsonb) FROM PUBLIC;

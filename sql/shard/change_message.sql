@@ -1,12 +1,13 @@
 -- Edits a message's content, or deletes the message for everyone.
 --
--- argument  peerId, messageId; content, or none: it is deleted; timestamp: when that was asked for, microseconds;
---           revision: none in the mailbox that is changed first, the other's of the 1:1, where peerId is who asks. In the
---           sender's own mailbox the version that the change has in the other: the later change is the one with the higher
--- Result: status, version, and editedTimestamp or deletedTimestamp. The first one owes the sender's copy the same; so does the
--- same again, which changes nothing: its first answer may have been lost before what it owed was done.
--- status: done; message-not-found; not-sender; recipient-unavailable: the other has blocked who asks; missing: the sender's copy
--- is not there yet.
+-- argument  peerId, messageId; content: absent for a deletion; timestamp of the request, in microseconds;
+--           revision: absent in the mailbox that is changed first, which is the recipient's of the 1:1; there peerId is the user
+--           who asks. In the sender's own mailbox it is the version that the change has in the recipient's: of two changes the one
+--           with the higher revision is the later
+-- Result: status, version, and editedTimestamp or deletedTimestamp. Follow-up of the first: the same change in the sender's copy.
+-- The same change again alters nothing and has the same follow-up, since the first answer may have been lost with it.
+-- status: done; message-not-found; not-sender; recipient-unavailable: the recipient has blocked the user who asks; missing: the
+-- sender's copy is not stored yet.
 CREATE OR REPLACE FUNCTION {shard}.change_message(mailbox_id bigint, argument jsonb)
     RETURNS jsonb
     LANGUAGE plpgsql VOLATILE SECURITY INVOKER
@@ -62,7 +63,7 @@ BEGIN
     answer := answer || jsonb_build_object('version', raised);
     IF revision IS NULL THEN
         revision := raised;
-        answer := answer || jsonb_build_object('owes', jsonb_build_array(jsonb_build_object(
+        answer := answer || jsonb_build_object('followUps', jsonb_build_array(jsonb_build_object(
             'mailbox', peer, 'kind', 'message',
             'argument', argument || jsonb_build_object('peerId', mailbox_id::text, 'revision', revision::text))));
     END IF;
@@ -77,16 +78,15 @@ BEGIN
     more := more || stamp || jsonb_build_object(
         'revisions', coalesce(more -> 'revisions', '{}') || jsonb_build_object('content', revision::text));
     IF deletes THEN
-        more := (more - '{owed,reactions}'::text[]) || '{"deletedScope": "everyone"}';
+        more := (more - '{copyContent,reactions}'::text[]) || '{"deletedScope": "everyone"}';
         text_now := '';
     ELSIF NOT more ? 'deletedScope' THEN
         text_now := argument ->> 'content';
-    ELSIF more ? 'owed' THEN
-        -- Who has deleted it for themselves does not get it back.
-        more := more || jsonb_build_object('owed', argument -> 'content');
+    ELSIF more ? 'copyContent' THEN
+        -- A user who has deleted the message for themselves does not get it back.
+        more := more || jsonb_build_object('copyContent', argument -> 'content');
     END IF;
     UPDATE {shard}.message m SET content = text_now, extra = more, version = raised WHERE m.ctid = place;
     RETURN answer;
 END
 $$;
-REVOKE ALL ON FUNCTION {shard}.change_message(bigint, jsonb) FROM PUBLIC;

@@ -1,8 +1,8 @@
--- Moves the other's watermarks in a conversation forward: how far a user's own messages were delivered and read.
+-- Moves the peer's watermarks in a conversation forward: how far the user's own messages were delivered and read.
 --
--- argument  peerId: who has them; deliveredUpTo, readUpTo: one or both
--- Result: status; version, if a watermark has moved. A user who does not tell what they read is not told either.
--- status: done; missing: the conversation is not there yet, for the sender's copy is still owed.
+-- argument  peerId: the user who has received or read; deliveredUpTo, readUpTo: one or both
+-- Result: status; version, if a watermark has moved. A user who hides their own read receipts does not get others'.
+-- status: done; missing: the conversation does not exist yet, since the sender's copy is still in the outbox.
 CREATE OR REPLACE FUNCTION {shard}.change_peer_receipt(mailbox_id bigint, argument jsonb)
     RETURNS jsonb
     LANGUAGE plpgsql VOLATILE SECURITY INVOKER
@@ -43,9 +43,8 @@ BEGIN
     raised := {shard}.next_version(mailbox_id);
     UPDATE {shard}.conversation c
     SET peer_read_up_to = read_now, peer_delivered_up_to = delivered_now, version = raised,
-        changed_period = raised >> 27
+        changed_period = parley.period_of(raised)
     WHERE c.ctid = place;
     RETURN jsonb_build_object('status', 'done', 'version', raised);
 END
 $$;
-REVOKE ALL ON FUNCTION {shard}.change_peer_receipt(bigint, jsonb) FROM PUBLIC;

@@ -1,11 +1,11 @@
--- Sets or takes back a user's reaction to a message.
+-- Sets or removes a user's reaction to a message.
 --
--- argument  peerId, messageId, actorId: whose reaction it is. In the mailbox that is changed first, the other's of the 1:1:
---           emoji, and whether it is `on`; `held`, if the actor's own has the message. In the actor's own: emojis, all that the actor has there now, and revision, as in
---           change_message
--- Result: status, version, and reactions as the API has them. The first one owes the actor's copy the same, also where it
--- changes nothing, as change_message does.
--- status: done; message-not-found; recipient-unavailable; too-many-reactions; missing: the copy is not there yet.
+-- argument  peerId, messageId, actorId: the user who reacts. In the mailbox that is changed first, the peer's of the 1:1: emoji,
+--           and `on`, whether to set it; `held`, if the actor's own mailbox has the message. In the actor's own: emojis, all that
+--           the actor has set now, and revision, as in change_message
+-- Result: status, version, and reactions as the API shows them. Follow-up of the first: the same in the actor's copy, also where
+-- nothing changes, as in change_message.
+-- status: done; message-not-found; recipient-unavailable; too-many-reactions; missing: the copy is not stored yet.
 CREATE OR REPLACE FUNCTION {shard}.change_reaction(mailbox_id bigint, argument jsonb)
     RETURNS jsonb
     LANGUAGE plpgsql VOLATILE SECURITY INVOKER
@@ -34,7 +34,7 @@ BEGIN
     WHERE m.user_id = mailbox_id AND m.peer_id = peer AND m.message_id >= message
     ORDER BY m.message_id LIMIT 1;
     IF found IS DISTINCT FROM message THEN
-        -- Of what the other has sent the actor may have a copy first.
+        -- The actor may have a copy of a message before its sender, the peer, has one.
         RETURN jsonb_build_object('status', CASE WHEN revision IS NULL AND NOT argument ? 'held' THEN 'message-not-found'
                                                  ELSE 'missing' END);
     ELSIF revision <= (more -> 'revisions' ->> actor)::bigint THEN
@@ -63,7 +63,7 @@ BEGIN
     answer := answer || jsonb_build_object('version', raised, 'reactions', parley.reactions_list(reactions));
     IF revision IS NULL THEN
         revision := raised;
-        answer := answer || jsonb_build_object('owes', jsonb_build_array(jsonb_build_object(
+        answer := answer || jsonb_build_object('followUps', jsonb_build_array(jsonb_build_object(
             'mailbox', actor, 'kind', 'reaction',
             'argument', jsonb_build_object('peerId', mailbox_id::text, 'messageId', message::text, 'actorId', actor,
                                            'emojis', emojis, 'revision', revision::text))));
@@ -80,4 +80,3 @@ BEGIN
     RETURN answer;
 END
 $$;
-REVOKE ALL ON FUNCTION {shard}.change_reaction(bigint, jsonb) FROM PUBLIC;

@@ -1,12 +1,12 @@
--- Moves a user's own watermarks in a conversation forward: what they have read, which is delivered too, or been delivered.
+-- Moves a user's own watermarks in a conversation forward: what they have received, and what they have read.
 --
--- argument  peerId; readUpTo, deliveredUpTo: messages, one or both. What is above the conversation's last message is that one
--- Result: status; version, if a watermark has moved. Then it owes the peer, or the group, what they may see of it: what was read only if the
--- user tells who reads (account.read_receipts).
+-- argument  peerId; readUpTo, deliveredUpTo: messages, one or both. Above the conversation's last message they count as that one
+-- Result: status; version, if a watermark has moved. Then its follow-up brings the peer, or the group, what they may see: what was
+-- read only if the user shows read receipts (account.read_receipts).
 -- status: done; conversation-not-found.
 --
 -- unread_count is a function of messages and watermarks: the messages above both read_up_to and cleared_up_to that
--- count_unread counts. So it goes down by those that the watermark passes, and none is left above the last message.
+-- count_unread counts. So a moving watermark takes away the messages that it passes, and above the last message none is left.
 CREATE OR REPLACE FUNCTION {shard}.change_receipt(mailbox_id bigint, argument jsonb)
     RETURNS jsonb
     LANGUAGE plpgsql VOLATILE SECURITY INVOKER
@@ -28,7 +28,7 @@ DECLARE
     delivered_now bigint;
     cleared bigint;
     unread integer;
-    told jsonb := '{}';
+    shown jsonb := '{}';
     raised bigint;
 BEGIN
     SELECT c.ctid, c.peer_id, c.last_message_id, c.read_up_to, c.delivered_up_to, c.cleared_up_to, c.unread_count
@@ -52,20 +52,19 @@ BEGIN
         unread := unread - {shard}.count_unread(mailbox_id, peer, greatest(read_before, cleared), read_now);
     END IF;
     IF delivered_now > delivered_before THEN
-        told := jsonb_build_object('deliveredUpTo', delivered_now::text);
+        shown := jsonb_build_object('deliveredUpTo', delivered_now::text);
     END IF;
     IF read_now > read_before AND (SELECT a.read_receipts FROM {shard}.account a WHERE a.user_id = mailbox_id) THEN
-        told := told || jsonb_build_object('readUpTo', read_now::text);
+        shown := shown || jsonb_build_object('readUpTo', read_now::text);
     END IF;
-    IF told <> '{}' THEN
-        answer := answer || jsonb_build_object('owes', jsonb_build_array({shard}.receipt_owed(mailbox_id, peer, told)));
+    IF shown <> '{}' THEN
+        answer := answer || jsonb_build_object('followUps', jsonb_build_array({shard}.receipt_follow_up(mailbox_id, peer, shown)));
     END IF;
     raised := {shard}.next_version(mailbox_id);
     UPDATE {shard}.conversation c
     SET read_up_to = read_now, delivered_up_to = delivered_now, unread_count = unread, version = raised,
-        changed_period = raised >> 27
+        changed_period = parley.period_of(raised)
     WHERE c.ctid = place;
     RETURN answer || jsonb_build_object('version', raised);
 END
 $$;
-REVOKE ALL ON FUNCTION {shard}.change_receipt(bigint, jsonb) FROM PUBLIC;

@@ -1,7 +1,7 @@
--- Sets how a user wants to see a conversation.
+-- Sets how a user sees a conversation: muted, archived, pinned.
 --
--- argument  peerId; any of mutedUntil, archived, pinned: what is not there stays
--- Result: status, the settings as they are now, and version if something has changed. status: done; conversation-not-found.
+-- argument  peerId; any of mutedUntil, archived, pinned: a setting that is absent stays
+-- Result: status, all settings as they are now, and version if something has changed. status: done; conversation-not-found.
 CREATE OR REPLACE FUNCTION {shard}.change_settings(mailbox_id bigint, argument jsonb)
     RETURNS jsonb
     LANGUAGE plpgsql VOLATILE SECURITY INVOKER
@@ -36,7 +36,7 @@ BEGIN
     raised := {shard}.next_version(mailbox_id);
     UPDATE {shard}.conversation c
     SET version = raised,
-        changed_period = raised >> 27,
+        changed_period = parley.period_of(raised),
         muted_until = (after -> 'mutedUntil')::bigint,
         archived = (after -> 'archived')::boolean,
         pinned = (after -> 'pinned')::boolean
@@ -44,4 +44,3 @@ BEGIN
     RETURN after || jsonb_build_object('status', 'done', 'version', raised);
 END
 $$;
-REVOKE ALL ON FUNCTION {shard}.change_settings(bigint, jsonb) FROM PUBLIC;

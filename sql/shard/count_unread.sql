@@ -1,7 +1,7 @@
--- How many messages of a conversation are unread by its watermarks: others', and not deleted.
+-- The number of unread messages in a range of a conversation: others' messages that are not deleted.
 --
 -- mailbox_id, peer
--- above, up_to  messages to count: message_id in (above, up_to]
+-- above, up_to  the range: message_id in (above, up_to]
 CREATE OR REPLACE FUNCTION {shard}.count_unread(mailbox_id bigint, peer bigint, above bigint, up_to bigint)
     RETURNS integer
     LANGUAGE plpgsql STABLE SECURITY INVOKER
@@ -19,4 +19,3 @@ BEGIN
             WHERE m.sender_id <> mailbox_id AND (m.extra IS NULL OR NOT m.extra ? 'deletedTimestamp'));
 END
 $$;
-REVOKE ALL ON FUNCTION {shard}.count_unread(bigint, bigint, bigint, bigint) FROM PUBLIC;

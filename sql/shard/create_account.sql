@@ -1,12 +1,12 @@
 -- Creates an account and its mailbox.
 --
 -- user_id            from the id generator, of this shard
--- username           lower-case; the shard is the one that its hash names
+-- username           lower-case; its hash is of this shard
 -- display_name
 -- password_hash      or null
 -- created_timestamp  microseconds; the mailbox's first version
--- Result: 'created', 'username-taken' or 'id-taken' (call again with another id). The very same call again, as after
--- a lost connection, is 'created' too.
+-- Result: 'created', 'username-taken' or 'id-taken' (call again with another id). The same call again, for example after a lost
+-- connection, is 'created' too.
 CREATE OR REPLACE FUNCTION {shard}.create_account(
     user_id bigint, username text, display_name text, password_hash text, created_timestamp bigint)
     RETURNS text
@@ -26,7 +26,7 @@ BEGIN
         IF FOUND THEN
             RETURN 'created';
         END IF;
-        -- The mailbox of an erased user: its id is not given out again.
+        -- The mailbox of an erased user: its id is not used again.
         DELETE FROM {shard}.account a WHERE a.user_id = $1;
         RETURN 'id-taken';
     END IF;
@@ -41,5 +41,4 @@ BEGIN
     RETURN 'id-taken';
 END
 $$;
-REVOKE ALL ON FUNCTION {shard}.create_account(bigint, text, text, text, bigint) FROM PUBLIC;
 GRANT EXECUTE ON FUNCTION {shard}.create_account(bigint, text, text, text, bigint) TO parley_server;

@@ -4,8 +4,8 @@
 -- {lower}  lowest user id of the shard
 -- {upper}  one more than the highest, or MAXVALUE
 --
--- LIKE and ATTACH, not PARTITION OF: attaching takes a SHARE UPDATE EXCLUSIVE lock on the parent, so a database can
--- be given a shard while it serves others.
+-- LIKE and ATTACH, not PARTITION OF: ATTACH takes only a SHARE UPDATE EXCLUSIVE lock on the parent, so a database can get
+-- a shard while it serves others.
 
 CREATE SCHEMA {shard};
 GRANT USAGE ON SCHEMA {shard} TO parley_server;
@@ -13,13 +13,13 @@ GRANT USAGE ON SCHEMA {shard} TO parley_server;
 CREATE TABLE {shard}.account (LIKE parley.account INCLUDING ALL);
 CREATE UNIQUE INDEX account_username ON {shard}.account (username);
 
--- Analysed seldom: the functions' plans do not depend on statistics.
--- mailbox: each send updates a row in place (HOT), as long as its page has room; vacuum is for the rest.
+-- The tables are seldom analysed: the functions' plans do not depend on statistics.
+-- mailbox: each send updates a row within its page (HOT), as long as the page has room; vacuum does the rest.
 CREATE TABLE {shard}.mailbox (LIKE parley.mailbox INCLUDING ALL)
     WITH (fillfactor = 50, autovacuum_vacuum_scale_factor = 0.05, autovacuum_analyze_scale_factor = 0.5);
 
--- conversation: the first message of a period moves the row in two indexes, which leaves work for vacuum; those that follow
--- update it in place (HOT), as long as its page has room.
+-- conversation: the first message of a period moves the row in two indexes, which leaves work for vacuum. The next ones update it
+-- within its page (HOT), as long as the page has room.
 CREATE TABLE {shard}.conversation (LIKE parley.conversation INCLUDING ALL)
     WITH (fillfactor = 70, autovacuum_vacuum_scale_factor = 0.05, autovacuum_analyze_scale_factor = 0.5);
 
@@ -28,8 +28,8 @@ CREATE TABLE {shard}.message (LIKE parley.message INCLUDING ALL)
     WITH (autovacuum_vacuum_insert_scale_factor = 0.05, autovacuum_vacuum_insert_threshold = 100000,
           autovacuum_analyze_scale_factor = 0.5);
 
--- outbox: every row is deleted soon after it was inserted. Dead entries at the head of its index are what makes a
--- queue slow, so it is vacuumed early and at full speed.
+-- outbox: every row is deleted soon after it was inserted. Dead entries at the head of its index would make the queue slow, so it
+-- is vacuumed early and at full speed.
 CREATE TABLE {shard}.outbox (LIKE parley.outbox INCLUDING ALL)
     WITH (autovacuum_vacuum_scale_factor = 0, autovacuum_vacuum_threshold = 2000,
           autovacuum_vacuum_insert_scale_factor = 0, autovacuum_vacuum_insert_threshold = 10000,

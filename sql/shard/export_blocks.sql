@@ -1,6 +1,6 @@
--- Whom a user has blocked, in the order of their ids: for an export, page by page.
+-- The users that a user has blocked, in the order of their ids: for an export, page by page.
 --
--- mailbox_id  whose
+-- mailbox_id
 -- after       only ids above it; 0 at first
 -- page_size   rows at most
 -- Rows: none if there are no more.
@@ -22,5 +22,4 @@ BEGIN
     ORDER BY b.blocked_id LIMIT page_size;
 END
 $$;
-REVOKE ALL ON FUNCTION {shard}.export_blocks(bigint, bigint, integer) FROM PUBLIC;
 GRANT EXECUTE ON FUNCTION {shard}.export_blocks(bigint, bigint, integer) TO parley_server;

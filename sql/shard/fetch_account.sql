@@ -1,7 +1,7 @@
 -- The account with an id.
 --
 -- id  a user of this shard
--- Rows: one or none. Of an erased user there is what is left: user_id and deleted_timestamp, all else null.
+-- Rows: one or none. For an erased user the row has user_id and deleted_timestamp; all else is null.
 CREATE OR REPLACE FUNCTION {shard}.fetch_account(id bigint)
     RETURNS TABLE (user_id bigint, username text, display_name text, password_hash text, created_timestamp bigint,
                    read_receipts boolean, show_presence boolean, deleted_timestamp bigint)
@@ -22,5 +22,4 @@ BEGIN
     END IF;
 END
 $$;
-REVOKE ALL ON FUNCTION {shard}.fetch_account(bigint) FROM PUBLIC;
 GRANT EXECUTE ON FUNCTION {shard}.fetch_account(bigint) TO parley_server;

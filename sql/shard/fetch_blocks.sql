@@ -1,10 +1,10 @@
--- Whom a user has blocked, in the order of their ids.
+-- The users that a user has blocked, in the order of their ids.
 --
 -- mailbox_id
 -- after      0, or an id: only those above it
 -- page_size  rows at most
--- Rows: one more than page_size if there are more. A page without any is one row, blocked_id null. No row at all if there is
--- no such mailbox, or it is erased.
+-- Rows: one more than page_size if there are more. An empty page is one row with blocked_id null. No row at all: the mailbox does
+-- not exist or is erased.
 CREATE OR REPLACE FUNCTION {shard}.fetch_blocks(mailbox_id bigint, after bigint, page_size integer)
     RETURNS TABLE (blocked_id bigint, blocked_timestamp bigint)
     LANGUAGE plpgsql STABLE SECURITY DEFINER
@@ -26,5 +26,4 @@ BEGIN
     ORDER BY b.blocked_id;
 END
 $$;
-REVOKE ALL ON FUNCTION {shard}.fetch_blocks(bigint, bigint, integer) FROM PUBLIC;
 GRANT EXECUTE ON FUNCTION {shard}.fetch_blocks(bigint, bigint, integer) TO parley_server;

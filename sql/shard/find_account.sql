@@ -1,4 +1,4 @@
--- The account with a username, if it lives in this shard.
+-- The account with a username, if it is in this shard.
 --
 -- name  a username, lower-case
 -- Rows: one or none.
@@ -16,5 +16,4 @@ BEGIN
     FROM {shard}.account a WHERE a.username = name;
 END
 $$;
-REVOKE ALL ON FUNCTION {shard}.find_account(text) FROM PUBLIC;
 GRANT EXECUTE ON FUNCTION {shard}.find_account(text) TO parley_server;

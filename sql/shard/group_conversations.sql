@@ -1,6 +1,6 @@
--- Where the conversations of users of this shard with a group are: rows of conversation, of those who have one.
+-- The conversation rows (ctid) of users of this shard with a group; users without one are left out.
 --
--- Each is the first of an order that the primary key alone has, as in has_conversations; to join would be planned as a scan of all.
+-- Each is the first row of an order that only the primary key has, as in has_conversations: a join would be planned as a full scan.
 CREATE OR REPLACE FUNCTION {shard}.group_conversations(mailbox_ids bigint[], peer bigint)
     RETURNS tid[]
     LANGUAGE plpgsql STABLE SECURITY INVOKER
@@ -19,4 +19,3 @@ BEGIN
                  WHERE c.peer_id = peer);
 END
 $$;
-REVOKE ALL ON FUNCTION {shard}.group_conversations(bigint[], bigint) FROM PUBLIC;

@@ -1,4 +1,4 @@
--- The members of a group that a user of this shard is in; null: they are no member.
+-- The members of a group that a user of this shard is in; null if they are no member.
 CREATE OR REPLACE FUNCTION {shard}.group_members(mailbox_id bigint, peer bigint)
     RETURNS bigint[]
     LANGUAGE plpgsql STABLE SECURITY DEFINER
@@ -9,8 +9,7 @@ CREATE OR REPLACE FUNCTION {shard}.group_members(mailbox_id bigint, peer bigint)
 AS $$
 BEGIN
     RETURN (SELECT v.member_ids FROM {shard}.group_view v
-            WHERE v.shard_id = (mailbox_id >> 50) << 50 AND v.group_id = peer AND mailbox_id = ANY (v.member_ids));
+            WHERE v.shard_id = parley.shard_base(mailbox_id) AND v.group_id = peer AND mailbox_id = ANY (v.member_ids));
 END
 $$;
-REVOKE ALL ON FUNCTION {shard}.group_members(bigint, bigint) FROM PUBLIC;
 GRANT EXECUTE ON FUNCTION {shard}.group_members(bigint, bigint) TO parley_server;

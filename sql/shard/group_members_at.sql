@@ -1,7 +1,7 @@
--- A group's members for whom a message is: those who were there when it was sent, be they gone now or not.
+-- The members of a group when a message was sent, even if they have left since.
 --
 -- mailbox_id  of the group
--- message     its id; null: who is there now
+-- message     its id; null: the members now
 CREATE OR REPLACE FUNCTION {shard}.group_members_at(mailbox_id bigint, message bigint)
     RETURNS bigint[]
     LANGUAGE plpgsql STABLE SECURITY INVOKER
@@ -18,4 +18,3 @@ BEGIN
                  ORDER BY g.user_id);
 END
 $$;
-REVOKE ALL ON FUNCTION {shard}.group_members_at(bigint, bigint) FROM PUBLIC;

@@ -1,4 +1,4 @@
--- A user's role in a group whose home is here; null: they are no member.
+-- A user's role in a group of this home shard; null if they are no member.
 CREATE OR REPLACE FUNCTION {shard}.group_role_of(mailbox_id bigint, member bigint)
     RETURNS text
     LANGUAGE plpgsql STABLE SECURITY INVOKER
@@ -13,4 +13,3 @@ BEGIN
             WHERE g.group_id = mailbox_id AND g.user_id = member AND g.until_id IS NULL);
 END
 $$;
-REVOKE ALL ON FUNCTION {shard}.group_role_of(bigint, bigint) FROM PUBLIC;

@@ -1,4 +1,4 @@
--- Who has sent a message of a group that a member can see. Null: there is none; or it is a system message, which nobody changes.
+-- The sender of a group's message that a member can see. Null: there is no such message, or it is a system message.
 CREATE OR REPLACE FUNCTION {shard}.group_sender_of(mailbox_id bigint, reader bigint, message bigint)
     RETURNS bigint
     LANGUAGE plpgsql STABLE SECURITY INVOKER
@@ -20,4 +20,3 @@ BEGIN
                                     AND (r.until_id IS NULL OR r.until_id >= message)));
 END
 $$;
-REVOKE ALL ON FUNCTION {shard}.group_sender_of(bigint, bigint, bigint) FROM PUBLIC;

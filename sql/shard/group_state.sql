@@ -1,7 +1,7 @@
--- A group as its members' conversations show it, at this moment.
+-- A group as its members' conversations show it now.
 --
--- Result: revision; memberIds; view and hiddenView; lowestRead and lowestDelivered, of each the two members who have come least far:
--- [[user id, message id], ...].
+-- Result: revision; memberIds; view and hiddenView; lowestRead and lowestDelivered: of each the two members with the lowest
+-- watermark, [[user id, message id], ...].
 CREATE OR REPLACE FUNCTION {shard}.group_state(mailbox_id bigint)
     RETURNS jsonb
     LANGUAGE plpgsql STABLE SECURITY INVOKER
@@ -36,4 +36,3 @@ BEGIN
         WHERE p.group_id = mailbox_id);
 END
 $$;
-REVOKE ALL ON FUNCTION {shard}.group_state(bigint) FROM PUBLIC;

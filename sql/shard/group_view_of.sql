@@ -1,4 +1,4 @@
--- What a user's conversation with a group shows of it; empty where they are no member any more.
+-- The group's part of a member's conversation; empty if the user is no member any more.
 CREATE OR REPLACE FUNCTION {shard}.group_view_of(mailbox_id bigint, peer bigint)
     RETURNS text
     LANGUAGE plpgsql STABLE SECURITY INVOKER
@@ -13,7 +13,7 @@ DECLARE
 BEGIN
     SELECT v.group_id, v.member_ids, v.view, v.hidden_view INTO found
     FROM {shard}.group_view v
-    WHERE v.shard_id = (mailbox_id >> 50) << 50 AND v.group_id >= peer
+    WHERE v.shard_id = parley.shard_base(mailbox_id) AND v.group_id >= peer
     ORDER BY v.group_id LIMIT 1;
     IF found.group_id IS DISTINCT FROM peer OR NOT mailbox_id = ANY (found.member_ids) THEN
         RETURN '';
@@ -22,4 +22,3 @@ BEGIN
                 ELSE found.hidden_view END;
 END
 $$;
-REVOKE ALL ON FUNCTION {shard}.group_view_of(bigint, bigint) FROM PUBLIC;

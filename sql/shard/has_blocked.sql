@@ -1,4 +1,4 @@
--- Whether the mailbox's user has blocked another.
+-- Whether the mailbox's user has blocked another user.
 CREATE OR REPLACE FUNCTION {shard}.has_blocked(mailbox_id bigint, other bigint)
     RETURNS boolean
     LANGUAGE plpgsql STABLE SECURITY INVOKER
@@ -11,4 +11,3 @@ BEGIN
     RETURN EXISTS (SELECT FROM {shard}.block b WHERE b.user_id = mailbox_id AND b.blocked_id = other);
 END
 $$;
-REVOKE ALL ON FUNCTION {shard}.has_blocked(bigint, bigint) FROM PUBLIC;

@@ -1,13 +1,12 @@
--- With which of some others a user has a conversation.
+-- Whether a user knows each of some others: by a conversation, or by a common group.
 --
--- mailbox_id  whose conversations
+-- mailbox_id  the user's
 -- peers       the others
--- Result: for each, in the same order, whether there is one, or they are both in a group; null if there is no such mailbox, or
--- it is erased.
+-- Result: for each, in the same order; null if the mailbox does not exist or is erased.
 --
--- Each is a look-up of its own: an EXISTS might be planned as a hash of all that the mailbox has. It takes the first peer at or
--- above, in an order that the primary key alone has: by equality, in a table that was small when the plan was made, another
--- index that begins with user_id would do, and read the whole mailbox later.
+-- Each is a look-up of its own: EXISTS might be planned as a hash of the whole mailbox. It takes the first peer at or above, in an
+-- order that only the primary key has: with equality a plan that was made on a small table might use another index that begins
+-- with user_id, and later read the whole mailbox.
 CREATE OR REPLACE FUNCTION {shard}.has_conversations(mailbox_id bigint, peers bigint[])
     RETURNS boolean[]
     LANGUAGE plpgsql STABLE SECURITY DEFINER
@@ -33,7 +32,7 @@ BEGIN
         in_groups := ARRAY(SELECT DISTINCT unnest(v.member_ids)
                            FROM {shard}.membership s,
                                 LATERAL (SELECT v.group_id, v.member_ids FROM {shard}.group_view v
-                                         WHERE v.shard_id = (mailbox_id >> 50) << 50 AND v.group_id >= s.group_id
+                                         WHERE v.shard_id = parley.shard_base(mailbox_id) AND v.group_id >= s.group_id
                                          ORDER BY v.group_id LIMIT 1) v
                            WHERE s.user_id = mailbox_id AND v.group_id = s.group_id AND mailbox_id = ANY (v.member_ids));
         has := ARRAY(SELECT h.has OR h.peer_id = ANY (in_groups) FROM unnest(has, peers) AS h (has, peer_id));
@@ -41,5 +40,4 @@ BEGIN
     RETURN has;
 END
 $$;
-REVOKE ALL ON FUNCTION {shard}.has_conversations(bigint, bigint[]) FROM PUBLIC;
 GRANT EXECUTE ON FUNCTION {shard}.has_conversations(bigint, bigint[]) TO parley_server;

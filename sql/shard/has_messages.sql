@@ -1,11 +1,11 @@
--- Which messages mailboxes of the shard hold, deleted ones too. Element i of each array is of one question.
+-- Whether mailboxes of this shard have certain messages, deleted ones too. Element i of each array is one question.
 --
--- mailbox_ids  whose copy
+-- mailbox_ids
 -- peers        the conversation
 -- messages     the message's id
--- Result: for each, in the same order, whether it is there.
+-- Result: for each, in the same order.
 --
--- Each is a look-up of its own, of the first message at or above, in an order that the primary key alone has.
+-- Each is a look-up of its own: the first message at or above, in an order that only the primary key has.
 CREATE OR REPLACE FUNCTION {shard}.has_messages(mailbox_ids bigint[], peers bigint[], messages bigint[])
     RETURNS boolean[]
     LANGUAGE plpgsql STABLE SECURITY DEFINER
@@ -22,5 +22,4 @@ BEGIN
                  FROM unnest(mailbox_ids, peers, messages) AS q (mailbox_id, peer, message));
 END
 $$;
-REVOKE ALL ON FUNCTION {shard}.has_messages(bigint[], bigint[], bigint[]) FROM PUBLIC;
 GRANT EXECUTE ON FUNCTION {shard}.has_messages(bigint[], bigint[], bigint[]) TO parley_server;

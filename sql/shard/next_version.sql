@@ -1,4 +1,4 @@
--- Raises the version of a mailbox, which the transaction has locked, for one change.
+-- Raises the version of a mailbox that the transaction has locked, for one change, and returns it.
 CREATE OR REPLACE FUNCTION {shard}.next_version(mailbox_id bigint)
     RETURNS bigint
     LANGUAGE plpgsql VOLATILE SECURITY INVOKER
@@ -11,10 +11,9 @@ DECLARE
     raised bigint;
 BEGIN
     UPDATE {shard}.mailbox m
-    SET version = greatest(m.version + 1, (extract(epoch FROM clock_timestamp()) * 1000000)::bigint)
+    SET version = greatest(m.version + 1, parley.clock_us())
     WHERE m.user_id = mailbox_id
     RETURNING m.version INTO raised;
     RETURN raised;
 END
 $$;
-REVOKE ALL ON FUNCTION {shard}.next_version(bigint) FROM PUBLIC;

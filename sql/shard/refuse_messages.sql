@@ -1,10 +1,10 @@
--- Whether a guarded mailbox takes messages.
+-- Which messages a guarded mailbox refuses.
 --
 -- mailbox_id
--- senders     of the messages; null is passed over
--- keys        their client_message_ids: what was stored before is no refusal, but a retry
--- erased      the user is erased
--- refusals    for each sender 0, -1: the user is erased, or -2: has blocked the sender
+-- senders     of the messages; null is skipped
+-- keys        their client_message_ids: a message that is stored already is a retry and not refused
+-- erased      whether the user is erased
+-- refusals    for each sender 0 (not refused), -1 (the user is erased) or -2 (the user has blocked the sender)
 CREATE OR REPLACE FUNCTION {shard}.refuse_messages(
     mailbox_id bigint, senders bigint[], keys text[], OUT erased boolean, OUT refusals integer[])
     LANGUAGE plpgsql STABLE SECURITY INVOKER
@@ -20,7 +20,7 @@ BEGIN
                                   WHEN erased THEN -1
                                   WHEN (SELECT true FROM {shard}.block b
                                         WHERE b.user_id = mailbox_id AND b.blocked_id = s.sender_id)
-                                       -- As change_group_send looks for a retry.
+                                       -- A retry is found as in change_group_send.
                                        AND (SELECT (m.peer_id, m.client_message_id) = (s.sender_id, s.key)
                                             FROM {shard}.message m
                                             WHERE m.user_id = mailbox_id AND m.sender_id = m.peer_id
@@ -31,4 +31,3 @@ BEGIN
                       FROM unnest(senders, keys) AS s (sender_id, key));
 END
 $$;
-REVOKE ALL ON FUNCTION {shard}.refuse_messages(bigint, bigint[], text[]) FROM PUBLIC;

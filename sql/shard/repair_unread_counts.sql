@@ -1,5 +1,5 @@
--- Sets a mailbox's unread counts to what a recount gives, each with a new version, under the mailbox's lock: what
--- `parleyctl doctor --unread --repair` does.
+-- Corrects a mailbox's unread counts by a recount, each with a new version and under the mailbox's lock: for
+-- `parleyctl doctor --unread --repair`.
 --
 -- Result: how many were wrong.
 CREATE OR REPLACE FUNCTION {shard}.repair_unread_counts(mailbox_id bigint)
@@ -19,11 +19,10 @@ BEGIN
     FOR wrong IN SELECT * FROM {shard}.wrong_unread_counts(mailbox_id - 1, mailbox_id) LOOP
         raised := {shard}.next_version(mailbox_id);
         UPDATE {shard}.conversation c
-        SET unread_count = wrong.recount, version = raised, changed_period = raised >> 27
+        SET unread_count = wrong.recount, version = raised, changed_period = parley.period_of(raised)
         WHERE c.user_id = mailbox_id AND c.peer_id = wrong.peer_id;
         repaired := repaired + 1;
     END LOOP;
     RETURN repaired;
 END
 $$;
-REVOKE ALL ON FUNCTION {shard}.repair_unread_counts(bigint) FROM PUBLIC;

@@ -1,10 +1,10 @@
--- Takes over a group's state, unless a later one is there: what its members' conversations in this shard show of it, and how far all
--- others have come.
+-- Takes over a group's state in this shard, unless a later one is here: what members' conversations show of it, and how far all
+-- other members have received and read.
 --
 -- peer     the group
 -- state    of group_state
--- members  mailboxes of the shard
--- Result: whether it is newer than what was there.
+-- members  mailboxes of this shard
+-- Result: whether the state is newer than the one that was here.
 CREATE OR REPLACE FUNCTION {shard}.set_group_view(peer bigint, state jsonb, members jsonb)
     RETURNS boolean
     LANGUAGE plpgsql VOLATILE SECURITY INVOKER
@@ -16,7 +16,7 @@ CREATE OR REPLACE FUNCTION {shard}.set_group_view(peer bigint, state jsonb, memb
 AS $$
 DECLARE
     mailbox_ids bigint[] := ARRAY(SELECT m.id::bigint FROM jsonb_array_elements_text(members) AS m (id));
-    here bigint := (mailbox_ids[1] >> 50) << 50;
+    here bigint := parley.shard_base(mailbox_ids[1]);
     current_ids bigint[] := ARRAY(SELECT m.id::bigint FROM jsonb_array_elements_text(state -> 'memberIds') AS m (id));
     staying bigint[];
     leaving bigint[];
@@ -29,7 +29,7 @@ BEGIN
         hidden_view = excluded.hidden_view
     WHERE v.revision < excluded.revision;
     is_newer := FOUND;
-    -- Word of who has left may come after later word.
+    -- The message about a member who has left may arrive after a later state.
     IF NOT is_newer THEN
         SELECT v.member_ids INTO current_ids FROM {shard}.group_view v WHERE v.shard_id = here AND v.group_id = peer;
     END IF;
@@ -44,7 +44,7 @@ BEGIN
     INSERT INTO {shard}.membership (user_id, group_id)
     SELECT s.user_id, peer FROM unnest(staying) AS s (user_id)
     ON CONFLICT DO NOTHING;
-    -- The least of the others: of who has come least far themselves, the second.
+    -- The lowest watermark of the others. For the member with the lowest of all it is the second lowest.
     UPDATE {shard}.conversation c
     SET peer_read_up_to = CASE
             WHEN (SELECT a.read_receipts FROM {shard}.account a WHERE a.user_id = c.user_id)
@@ -57,4 +57,3 @@ BEGIN
     RETURN true;
 END
 $$;
-REVOKE ALL ON FUNCTION {shard}.set_group_view(bigint, jsonb, jsonb) FROM PUBLIC;

@@ -1,9 +1,9 @@
--- parley.settle_changes for one shard, to which all mailboxes belong.
+-- Deletes entries of this shard's change outbox, as parley.settle_changes.
 CREATE OR REPLACE FUNCTION {shard}.settle_changes(mailbox_ids bigint[], versions bigint[], ordinals bigint[])
     RETURNS integer
     LANGUAGE plpgsql VOLATILE SECURITY DEFINER
     SET search_path = pg_catalog, pg_temp
-    -- Plans are made once per connection, maybe when the outbox was empty and to read all of it was cheap.
+    -- Plans are made once per connection, maybe when the outbox was empty and a full scan was cheap.
     SET plan_cache_mode = force_generic_plan
     SET enable_seqscan = off
 AS $$
@@ -23,5 +23,4 @@ BEGIN
     RETURN deleted;
 END
 $$;
-REVOKE ALL ON FUNCTION {shard}.settle_changes(bigint[], bigint[], bigint[]) FROM PUBLIC;
 GRANT EXECUTE ON FUNCTION {shard}.settle_changes(bigint[], bigint[], bigint[]) TO parley_server;

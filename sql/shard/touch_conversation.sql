@@ -1,9 +1,10 @@
--- Tells of a changed message in its conversation, where that shows: it is the last one, or was unread and is deleted.
+-- Updates a conversation after a change of one of its messages, if the conversation shows it: the message is the last one, or was
+-- unread and is deleted.
 --
 -- mailbox_id, peer
 -- message
 -- raised      the version of the change
--- was_unread  it is another's and is being deleted: it counts no more, if it has not been read
+-- was_unread  the message is another user's and is being deleted: unless it was read, it does not count as unread any more
 CREATE OR REPLACE FUNCTION {shard}.touch_conversation(
     mailbox_id bigint, peer bigint, message bigint, raised bigint, was_unread boolean)
     RETURNS void
@@ -17,7 +18,7 @@ AS $$
 BEGIN
     UPDATE {shard}.conversation c
     SET version = raised,
-        changed_period = raised >> 27,
+        changed_period = parley.period_of(raised),
         unread_count = c.unread_count
                        - (was_unread AND message > greatest(c.read_up_to, c.cleared_up_to))::integer
     WHERE c.ctid = (SELECT k.ctid FROM {shard}.conversation k
@@ -27,4 +28,3 @@ BEGIN
                OR (was_unread AND message > greatest(c.read_up_to, c.cleared_up_to)));
 END
 $$;
-REVOKE ALL ON FUNCTION {shard}.touch_conversation(bigint, bigint, bigint, bigint, boolean) FROM PUBLIC;

@@ -1,11 +1,11 @@
--- Changes what a user may change of their account. A parameter that is null leaves what there is.
+-- Changes the parts of an account that its user may change. A parameter that is null leaves the old value.
 --
 -- id                 a user of this shard
 -- new_display_name
 -- new_password_hash
 -- new_read_receipts
 -- new_show_presence
--- Rows: the account as it is then; none if there is no such user. The same call again changes nothing.
+-- Rows: the account after the change; none if there is no such user. The same call again changes nothing.
 CREATE OR REPLACE FUNCTION {shard}.update_account(
     id bigint, new_display_name text, new_password_hash text, new_read_receipts boolean, new_show_presence boolean)
     RETURNS TABLE (user_id bigint, username text, display_name text, password_hash text, created_timestamp bigint,
@@ -16,7 +16,7 @@ CREATE OR REPLACE FUNCTION {shard}.update_account(
 AS $$
 #variable_conflict use_column
 BEGIN
-    -- What a group's members have read shows on pages, or no more.
+    -- From now on the user's pages show what others have read, or do not show it any more.
     IF new_read_receipts <> (SELECT a.read_receipts FROM {shard}.account a WHERE a.user_id = id) THEN
         PERFORM {shard}.next_version(id);
     END IF;
@@ -30,5 +30,4 @@ BEGIN
     RETURNING a.user_id, a.username, a.display_name, a.password_hash, a.created_timestamp, a.read_receipts, a.show_presence;
 END
 $$;
-REVOKE ALL ON FUNCTION {shard}.update_account(bigint, text, text, boolean, boolean) FROM PUBLIC;
 GRANT EXECUTE ON FUNCTION {shard}.update_account(bigint, text, text, boolean, boolean) TO parley_server;

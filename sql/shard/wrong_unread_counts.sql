@@ -1,7 +1,7 @@
--- Conversations whose unread_count is not what a recount gives: what `parleyctl doctor --unread` asks for.
+-- Conversations whose unread_count differs from a recount: for `parleyctl doctor --unread`.
 --
--- above, up_to  mailboxes to look at: user_id in (above, up_to]; none of an erased user, whose messages go first
--- STABLE: counts and watermarks are of one snapshot, so that no write in between looks like a difference.
+-- above, up_to  mailboxes to look at: user_id in (above, up_to]; without erased users, whose messages are deleted first
+-- STABLE: counts and watermarks are of one snapshot, so that a concurrent write does not look like a difference.
 CREATE OR REPLACE FUNCTION {shard}.wrong_unread_counts(above bigint, up_to bigint)
     RETURNS TABLE (user_id bigint, peer_id bigint, unread_count integer, recount integer)
     LANGUAGE plpgsql STABLE SECURITY INVOKER
@@ -24,4 +24,3 @@ BEGIN
     ORDER BY c.user_id, c.peer_id;
 END
 $$;
-REVOKE ALL ON FUNCTION {shard}.wrong_unread_counts(bigint, bigint) FROM PUBLIC;

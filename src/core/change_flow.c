@@ -8,6 +8,7 @@
 #include "base/id.h"
 #include "base/log.h"
 #include "base/memory.h"
+#include "store/change_kinds.h"
 
 /* How long a change that is missing what it builds on waits until it is tried again. */
 #define AGAIN_MS 100
@@ -186,7 +187,7 @@ static bool may_try_again(const follow_up_t *follow_up)
 {
     return follow_up->is_awaited && follow_up->change.op.error == PL_OK &&
            pl_change_is(&follow_up->change, "missing") &&
-           strstr(follow_up->owed.kind, "slice") == NULL &&
+           !pl_change_traits_of(follow_up->owed.kind)->is_background &&
            (uint64_t)pl_clock_monotonic_ms() < follow_up->change.op.deadline_ms;
 }
 
@@ -224,6 +225,7 @@ static void open_follow_up(change_flow_t *work, pl_owed_change_t *owed, bool is_
     change->kind = follow_up->owed.kind;
     change->argument = follow_up->owed.argument;
     change->argument_len = strlen(follow_up->owed.argument);
+    change->members_count = follow_up->owed.members_count;
     pl_change_init(change);
     change->op.deadline_ms = (uint64_t)(pl_clock_monotonic_ms() +
                                         config->lanes.copy_deadline_s * 1000);

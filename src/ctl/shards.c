@@ -94,15 +94,24 @@ static int record_set(pl_session_t *session, const char *schema, const char *che
                               3, values, "recording the functions", outcome);
 }
 
+static int run_function(pl_session_t *session, const pl_sql_file_t *file, pl_outcome_t *outcome)
+{
+    pl_buffer_t sql = PL_BUFFER_EMPTY;
+
+    pl_buffer_append_text(&sql, file->text);
+    pl_sql_describe(&sql, PARLEY_SCHEMA, file);
+    int rc = pl_session_run(session, pl_buffer_terminate(&sql), file->name, outcome);
+    pl_buffer_dispose(&sql);
+    return rc;
+}
+
 static int run_functions(pl_session_t *session, void *arg, pl_outcome_t *outcome)
 {
     const pl_sql_files_t *files = arg;
 
-    for (int i = 0; i < files->functions.count; i++) {
-        const pl_sql_file_t *file = &files->functions.files[i];
-        if (pl_session_run(session, file->text, file->name, outcome) < 0)
+    for (int i = 0; i < files->functions.count; i++)
+        if (run_function(session, &files->functions.files[i], outcome) < 0)
             return -1;
-    }
     return record_set(session, PARLEY_SCHEMA, files->functions_checksum, outcome);
 }
 
@@ -123,13 +132,13 @@ static int run_template(pl_session_t *session, const shard_run_t *run, const pl_
                         pl_outcome_t *outcome)
 {
     pl_buffer_t sql = PL_BUFFER_EMPTY;
-    char what[PL_SHARD_SCHEMA_SIZE + 128];
-    int length;
+    char schema[PL_SHARD_SCHEMA_SIZE], what[PL_SHARD_SCHEMA_SIZE + 128];
 
-    pl_shard_schema_format(what, run->shard);
-    length = (int)strlen(what);
-    snprintf(what + length, sizeof what - (size_t)length, ", %.100s", file->name);
+    pl_shard_schema_format(schema, run->shard);
+    snprintf(what, sizeof what, "%s, %.100s", schema, file->name);
     pl_sql_expand(&sql, file->text, run->shard, run->map->shards);
+    if (file != &run->files->create_shard)
+        pl_sql_describe(&sql, schema, file);
     int rc = pl_session_run(session, pl_buffer_terminate(&sql), what, outcome);
     pl_buffer_dispose(&sql);
     return rc;

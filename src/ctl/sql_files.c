@@ -256,3 +256,30 @@ void pl_sql_expand(pl_buffer_t *buffer, const char *text, int shard, int shards)
         }
     }
 }
+
+#define COMMENT_MARK "-- "
+
+void pl_sql_describe(pl_buffer_t *buffer, const char *schema, const pl_sql_file_t *file)
+{
+    const char *line = file->text;
+    int name_length = (int)strlen(file->name) - (int)strlen(".sql");
+    bool is_first = true;
+
+    if (strncmp(line, COMMENT_MARK, strlen(COMMENT_MARK)) != 0)
+        return;
+    pl_buffer_appendf(buffer, "\nCOMMENT ON FUNCTION %s.%.*s IS '", schema, name_length,
+                      file->name);
+    while (strncmp(line, COMMENT_MARK, strlen(COMMENT_MARK)) == 0) {
+        if (!is_first)
+            pl_buffer_append_char(buffer, ' ');
+        is_first = false;
+        line += strlen(COMMENT_MARK);
+        for (; *line != '\0' && *line != '\n'; line++) {
+            if (*line == '\'')
+                pl_buffer_append_char(buffer, '\'');
+            pl_buffer_append_char(buffer, *line);
+        }
+        line += *line == '\n';
+    }
+    pl_buffer_append_text(buffer, "';\n");
+}

@@ -57,4 +57,11 @@ void pl_sql_files_free(pl_sql_files_t *files);
  */
 void pl_sql_expand(pl_buffer_t *buffer, const char *text, int shard, int shards);
 
+/*
+ * Appends COMMENT ON FUNCTION, so that \df+ shows what the function does: the first paragraph of
+ * the comment at the file's top. The function has the file's name. Nothing is appended for a file
+ * that does not begin with a comment.
+ */
+void pl_sql_describe(pl_buffer_t *buffer, const char *schema, const pl_sql_file_t *file);
+
 #endif

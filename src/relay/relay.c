@@ -43,6 +43,7 @@ enum change_column {
     CHANGE_TARGET_ID,
     CHANGE_KIND,
     CHANGE_ARGUMENT,
+    CHANGE_MEMBERS,
 };
 
 typedef struct keys keys_t;
@@ -313,6 +314,7 @@ static void relay_changes(pl_relay_t *relay, const PGresult *claimed, keys_t *se
         changes[i].kind = PQgetvalue(claimed, (int)i, CHANGE_KIND);
         changes[i].argument = PQgetvalue(claimed, (int)i, CHANGE_ARGUMENT);
         changes[i].argument_len = (size_t)PQgetlength(claimed, (int)i, CHANGE_ARGUMENT);
+        changes[i].members_count = (size_t)pl_result_int32(claimed, (int)i, CHANGE_MEMBERS);
         pl_change_init(&changes[i]);
     }
     for (int database = 0; database < relay->map->database_count; database++) {

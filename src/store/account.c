@@ -71,7 +71,7 @@ static bool decode_read(PGresult *result, pl_op_t *const *ops, size_t count)
 {
     pl_account_read_t *read = H2O_STRUCT_FROM_MEMBER(pl_account_read_t, op, ops[0]);
     (void)count;
-    PQclear(read->result); /* of an attempt that failed after all */
+    PQclear(read->result); /* of an attempt whose transaction failed */
     read->result = result;
     return true;
 }

@@ -1,4 +1,4 @@
-/* Accounts: creating, finding by id or by name, changing; and who shows their presence. */
+/* Accounts: creating, finding by id or by name, changing; and whether users show their presence. */
 #ifndef PL_STORE_ACCOUNT_H
 #define PL_STORE_ACCOUNT_H
 
@@ -10,7 +10,7 @@
 enum pl_account_outcome {
     PL_ACCOUNT_CREATED,
     PL_ACCOUNT_USERNAME_TAKEN,
-    PL_ACCOUNT_ID_TAKEN, /* another server gave out the same id: ask again with a new one */
+    PL_ACCOUNT_ID_TAKEN, /* another server has made the same id: call again with a new one */
 };
 
 /* For the write lane of user_id. op.shard is the id's shard, which must be the username's. */
@@ -18,7 +18,7 @@ typedef struct pl_account_create {
     pl_op_t op; /* kind: pl_account_create_kind */
     int64_t user_id;
     int64_t created_us;
-    const char *username; /* NUL-terminated; as all texts here it must outlive the operation */
+    const char *username; /* NUL-terminated; like all texts here it must outlive the operation */
     const char *display_name;
     const char *password_hash; /* NULL: no login by password */
     /* The answer. */
@@ -53,14 +53,14 @@ typedef struct pl_account {
 /* False: there is no such account. */
 bool pl_account_read_get(const pl_account_read_t *read, pl_account_t *account_r);
 
-/* After a pl_account_fetch_kind that found no account: when it was erased, in microseconds; 0:
- * there never was one. */
+/* After a pl_account_fetch_kind that found no account: the time of its erasure in microseconds, or
+ * 0 if the account never existed. */
 int64_t pl_account_read_deleted_us(const pl_account_read_t *read);
 
 void pl_account_read_dispose(pl_account_read_t *read);
 
-/* For the write lane of user_id. What is NULL stays as it is. The answer is that of a read: the
- * account as it is then, or none. */
+/* For the write lane of user_id. A member that is NULL keeps the old value. The answer is that of a
+ * read: the account after the change, or none. */
 typedef struct pl_account_update {
     pl_account_read_t read; /* op.kind: pl_account_update_kind; user_id is set */
     const char *display_name;
@@ -74,14 +74,14 @@ extern const pl_op_kind_t pl_account_update_kind;
 
 #define PL_SHOWN_READ_MAX 100
 
-/* Which of some users show another when they are online, for a read lane of the database that all
- * of them are in: by the one kind if they are of one shard, op.shard, and else by the other. */
+/* Which of some users let the viewer see when they are online. For a read lane of the database that
+ * has all of them: one kind is for users of one shard (op.shard), the other for several shards. */
 typedef struct pl_shown_read {
     pl_op_t op;
-    int64_t viewer_id; /* the other */
+    int64_t viewer_id;
     int64_t user_ids[PL_SHOWN_READ_MAX];
     size_t count;
-    /* The answer; false also for one who is not there. */
+    /* The answer; false also for a user who does not exist. */
     bool is_shown[PL_SHOWN_READ_MAX];
 } pl_shown_read_t;
 

@@ -1,6 +1,6 @@
 #include "store/block.h"
 
-/* Of fetch_blocks. */
+/* Columns of fetch_blocks. */
 enum column { COLUMN_BLOCKED_ID, COLUMN_BLOCKED_TIMESTAMP };
 
 /* ---- a page ---- */

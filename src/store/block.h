@@ -1,4 +1,4 @@
-/* Whom users have blocked. To block and unblock is a change (store/change.h), kind `block`. */
+/* Reading blocks. Blocking and unblocking is a change (store/change.h) of the kind `block`. */
 #ifndef PL_STORE_BLOCK_H
 #define PL_STORE_BLOCK_H
 
@@ -10,19 +10,19 @@
 
 typedef struct pl_block {
     int64_t blocked_id;
-    int64_t blocked_us; /* when */
+    int64_t blocked_us; /* time of the block */
 } pl_block_t;
 
 #define PL_BLOCKS_PAGE_MAX 100
 
-/* A page of the blocks of one user, in the order of ids. For a read lane of user_id's shard. */
+/* A page of one user's blocks, in the order of ids. For a read lane of user_id's shard. */
 typedef struct pl_blocks_read {
     pl_op_t op; /* kind: pl_blocks_read_kind */
     int64_t user_id;
     int64_t after; /* 0, or an id: only those above it */
     int32_t page_size;
     /* The answer. */
-    bool found; /* false: there is no such user */
+    bool found; /* false: the user does not exist */
     bool has_more;
     size_t count;
     pl_block_t blocks[PL_BLOCKS_PAGE_MAX];

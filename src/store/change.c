@@ -7,8 +7,9 @@
 #include "base/clock.h"
 #include "base/id.h"
 #include "base/memory.h"
+#include "store/change_kinds.h"
 
-/* Of write_changes. */
+/* Columns of write_changes. */
 enum column {
     COLUMN_NUMBER,
     COLUMN_PART,
@@ -17,56 +18,29 @@ enum column {
     COLUMN_VERSION,
     COLUMN_ORDINAL,
     COLUMN_TARGET_ID,
-    COLUMN_KIND, /* of an answer its status */
+    COLUMN_KIND, /* in an answer the status */
     COLUMN_DETAIL,
+    COLUMN_MEMBERS,
 };
 
-/* Of an argument, and of one that is for members, each of whom weighs as much as a row. */
+/* Bytes of an argument that weigh as much as one row. An argument for members weighs one row per
+ * member besides. */
 #define BYTES_PER_ROW 32
 #define BYTES_PER_ROW_OF_MEMBERS 1024
-/* What changes or returns more than its argument says: a slice of a job, and what owes the state of
- * a group to each shard of its members. */
-static const struct {
-    const char *kind;
-    size_t rows;
-} heavy[] = {
-    {"erase_slice", 1000}, {"clear_slice", 1000}, {"group_create", 200}, {"group_name", 200},
-    {"group_join", 200},   {"group_leave", 200},  {"group_role", 200},   {"group_publish", 200},
-};
 
 static pl_change_t *at(pl_op_t *const *ops, size_t i)
 {
     return H2O_STRUCT_FROM_MEMBER(pl_change_t, op, ops[i]);
 }
 
-/* How many `members` the argument has. As PostgreSQL writes it; in a string its quotes would be
- * escaped. */
-static size_t count_members(const pl_change_t *change)
-{
-    static const char key[] = "\"members\": [\"";
-    const char *end = change->argument + change->argument_len;
-    const char *member = memmem(change->argument, change->argument_len, key, sizeof(key) - 1);
-    size_t count = 0;
-
-    if (member == NULL)
-        return 0;
-    for (const char *at = member; at < end && *at != ']'; at++)
-        count += *at == ',';
-    return count + 1;
-}
-
 void pl_change_init(pl_change_t *change)
 {
-    size_t members = count_members(change);
+    size_t bytes_per_row = change->members_count > 0 ? BYTES_PER_ROW_OF_MEMBERS : BYTES_PER_ROW;
 
     change->op.kind = &pl_change_kind;
     change->op.shard = (int)pl_id_shard(change->mailbox_id);
-    change->op.weight = 1 + members +
-                        change->argument_len /
-                            (members > 0 ? BYTES_PER_ROW_OF_MEMBERS : BYTES_PER_ROW);
-    for (size_t i = 0; i < sizeof(heavy) / sizeof(heavy[0]); i++)
-        if (strcmp(change->kind, heavy[i].kind) == 0)
-            change->op.weight += heavy[i].rows;
+    change->op.weight = 1 + change->members_count + change->argument_len / bytes_per_row +
+                        pl_change_traits_of(change->kind)->rows;
 }
 
 void pl_change_dispose(pl_change_t *change)
@@ -127,6 +101,7 @@ static void decode_owed(pl_change_t *change, const PGresult *result, int row)
         .target_id = pl_result_int64(result, row, COLUMN_TARGET_ID),
         .kind = pl_strdup(PQgetvalue(result, row, COLUMN_KIND)),
         .argument = pl_strdup(PQgetvalue(result, row, COLUMN_DETAIL)),
+        .members_count = (size_t)pl_result_int32(result, row, COLUMN_MEMBERS),
     };
 }
 

@@ -1,11 +1,12 @@
 /*
  * Changes of mailboxes that are no sends: edits and deletions, reactions, receipts, settings.
  *
- * What a change does is a function of its kind in the mailbox's shard, which takes an argument and
- * answers with a status and a detail, both JSON. What it owes to another mailbox is done in the
- * same transaction where that is in the same database (the companion), and else is left in the
- * change outbox: whoever finds it there makes the change there too, and then settles the row. Many
- * changes are one call of parley.write_changes (sql/write_changes.sql), in one transaction.
+ * A change is made by the function of its kind in the mailbox's shard. The function takes an
+ * argument and answers with a status and a detail, both JSON. A change may have follow-ups: changes
+ * that other mailboxes still need. A follow-up in the same database (for the companion) is made in
+ * the same transaction. Each other one is an entry in the change outbox until it is made: then the
+ * entry is settled. Many changes are one call of parley.write_changes (sql/write_changes.sql), in
+ * one transaction.
  */
 #ifndef PL_STORE_CHANGE_H
 #define PL_STORE_CHANGE_H
@@ -17,14 +18,17 @@
 #include "db/op.h"
 #include "store/message_write.h"
 
-/* A row of the change outbox. */
+/* A follow-up: an entry of the change outbox. */
 typedef struct pl_owed_change {
-    int64_t mailbox_id; /* these three are its key: whose change owes it, */
-    int64_t version;    /* that change's version, */
-    int64_t ordinal;    /* and the place among what it owes */
-    int64_t target_id;  /* the mailbox that it is owed to */
+    /* The entry's key: the mailbox of the change that it follows, that change's version, and the
+     * place among the change's follow-ups. */
+    int64_t mailbox_id;
+    int64_t version;
+    int64_t ordinal;
+    int64_t target_id; /* the mailbox in which it is to be made */
     char *kind;
     char *argument;
+    size_t members_count; /* as in pl_change_t */
 } pl_owed_change_t;
 
 typedef struct pl_change {
@@ -35,22 +39,23 @@ typedef struct pl_change {
     const char *kind;     /* {shard}.change_<kind> */
     const char *argument; /* a JSON object; ids in it are strings */
     size_t argument_len;
+    size_t members_count; /* of the argument's `members`: other mailboxes that the change is for */
 
     /* The answer; freed by pl_change_dispose. */
-    char status[32]; /* "done", "missing" (it cannot be made yet), or why it is refused */
+    char status[32]; /* "done", "missing" (it cannot be made yet), or the reason of a refusal */
     char *detail;    /* a JSON object */
     size_t detail_len;
     pl_owed_change_t *owed;
     size_t owed_count;
 
-    /* The batch's own, in its first operation. */
+    /* Of the whole batch, in its first operation. */
     pl_mailbox_wake_t *wakes;
     size_t wakes_count;
 } pl_change_t;
 
-/* Sets what the operation needs besides its deadline and `on_done`: by its argument, in which are
- * content and the ids of the mailboxes that it changes, what it may cost. For the change lane of
- * its mailbox. */
+/* Sets the operation's members but for its deadline and `on_done`. All of the change but the answer
+ * is set already: its weight follows from its kind, its argument and its members. For the change
+ * lane of its mailbox. */
 void pl_change_init(pl_change_t *change);
 
 void pl_change_dispose(pl_change_t *change);

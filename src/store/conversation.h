@@ -1,4 +1,5 @@
-/* A conversation's state, and whether a user has one: what lets them see another's presence. */
+/* The state of a conversation, and whether a user has one with certain others: then they may see
+ * those users' presence. */
 #ifndef PL_STORE_CONVERSATION_H
 #define PL_STORE_CONVERSATION_H
 
@@ -8,23 +9,24 @@
 
 #include "db/op.h"
 
-/* What a conversation's row says besides its last message. Ids are of messages. */
+/* A conversation row besides its last message. Ids are of messages. */
 typedef struct pl_conversation_state {
     int32_t unread_count;
     int64_t read_up_to;      /* the user's own watermark; 0: none */
-    int64_t peer_read_up_to; /* the other's, as far as they let it be known */
+    int64_t peer_read_up_to; /* the peer's, unless they hide read receipts */
     int64_t peer_delivered_up_to;
-    int64_t cleared_up_to; /* the user has deleted what is at or below it */
+    int64_t cleared_up_to; /* the user has deleted the messages up to it */
     int64_t muted_until;   /* microseconds; 0: not muted */
     bool archived;
     bool pinned;
 } pl_conversation_state_t;
 
-/* Of the column `flags` of the functions in sql. */
+/* Bits of the column `flags` (sql/conversation_flags.sql). */
 #define PL_CONVERSATION_ARCHIVED 1
 #define PL_CONVERSATION_PINNED 2
 
-/* How far a message of the user's own has come, as the column `status` has it. */
+/* The status of a message of the user's own, as in the column `status`
+ * (sql/delivery_status.sql). */
 char pl_conversation_status_of(const pl_conversation_state_t *state, int64_t message_id);
 
 #define PL_CONVERSATIONS_CHECK_MAX 100
@@ -35,10 +37,10 @@ typedef struct pl_conversations_check {
     int64_t user_id;
     int64_t peers[PL_CONVERSATIONS_CHECK_MAX];
     size_t count;
-    void *owner; /* the asker's own */
+    void *owner; /* for the caller's use */
     /* The answer. */
-    bool found;                           /* false: there is no such user */
-    bool has[PL_CONVERSATIONS_CHECK_MAX]; /* a conversation with the peer of that place */
+    bool found;                           /* false: the user does not exist */
+    bool has[PL_CONVERSATIONS_CHECK_MAX]; /* by place: a conversation with that peer */
 } pl_conversations_check_t;
 
 extern const pl_op_kind_t pl_conversations_check_kind;

@@ -22,7 +22,7 @@ static void encode(pl_params_t *params, pl_op_t *const *ops, size_t count)
 static bool decode(PGresult *result, pl_op_t *const *ops, size_t count)
 {
     (void)count;
-    pl_blocks_export_dispose(of(ops[0])); /* of an attempt that failed after all */
+    pl_blocks_export_dispose(of(ops[0])); /* of an attempt whose transaction failed */
     of(ops[0])->result = result;
     return true;
 }

@@ -1,10 +1,10 @@
 /*
- * What the system holds about one user, as lines of JSON: reading whom they have blocked, and
- * writing what was read. A line has its kind in `type`, and what it is about in a member of that
- * name.
+ * Exporting all that the system stores about one user, as lines of JSON: reading the user's blocks,
+ * and writing lines from what was read. A line has its kind in `type`, and its object in a member
+ * of that name.
  *
- * Conversations and messages are read as deltas from the beginning (pl_updates_read_kind): whatever
- * changes meanwhile comes again with a later one, and nothing is missed.
+ * Conversations and messages are read as deltas from the beginning (pl_updates_read_kind): what
+ * changes during the export comes again in a later delta, and nothing is missed.
  */
 #ifndef PL_STORE_EXPORT_H
 #define PL_STORE_EXPORT_H
@@ -22,7 +22,7 @@ typedef struct pl_blocks_export {
     pl_op_t op; /* kind: pl_blocks_export_kind */
     int64_t user_id;
     int64_t after;     /* only ids above it */
-    int32_t page_size; /* a page that is not full is the last */
+    int32_t page_size; /* the last page is not full */
     /* The answer; freed by pl_blocks_export_dispose. */
     PGresult *result;
 } pl_blocks_export_t;
@@ -38,20 +38,19 @@ typedef struct pl_export_counts {
     int64_t messages;
 } pl_export_counts_t;
 
-/* The account, which says that there is a password and not which, and the settings. */
+/* The account (with the fact that it has a password, without the hash) and the settings. */
 void pl_export_account(pl_buffer_t *out, const pl_account_t *account);
 
-/* A page of blocks. Returns how many, and in *last_r the last one's id, if there is any. */
+/* A page of blocks. Returns their number, and in *last_r the last one's id if there is any. */
 size_t pl_export_blocks(pl_buffer_t *out, const pl_blocks_export_t *blocks, int64_t *last_r,
                         pl_export_counts_t *counts);
 
 /* A page of conversations and messages, which begins at its cursor. Messages beyond `max_bytes` are
- * left out, but never all: then `page` becomes that of what was written, as with pl_delta_to_json.
- */
+ * left out, but never all: then `page` becomes the shorter page, as with pl_delta_to_json. */
 void pl_export_updates(pl_buffer_t *out, const pl_page_read_t *read, pl_page_t *page,
                        size_t max_bytes, pl_export_counts_t *counts);
 
-/* The last line: without it the export was cut off. */
+/* The last line. An export without it was cut off. */
 void pl_export_end(pl_buffer_t *out, const pl_export_counts_t *counts, int64_t version);
 
 #endif

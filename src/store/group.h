@@ -1,4 +1,4 @@
-/* Reading groups: the group itself, in its home shard, and who is in it, in a member's. */
+/* Reading groups: the group itself, in its home shard, and its members, in a member's shard. */
 #ifndef PL_STORE_GROUP_H
 #define PL_STORE_GROUP_H
 
@@ -14,7 +14,7 @@ typedef struct pl_group_read {
     pl_op_t op; /* kind: pl_group_read_kind */
     int64_t group_id;
     int64_t caller_id;
-    /* The answer: a Group of the contract as JSON; NULL: there is none, or the caller is no member.
+    /* The answer: a Group of the API as JSON; NULL if it does not exist or the caller is no member.
      * The owner frees it. */
     char *json;
     size_t json_len;
@@ -27,7 +27,7 @@ typedef struct pl_group_members_read {
     pl_op_t op; /* kind: pl_group_members_read_kind */
     int64_t group_id;
     int64_t member_id;
-    void *owner; /* the reader's own */
+    void *owner; /* for the caller's use */
     /* The answer; count 0: member_id is no member. */
     int64_t members[PL_GROUP_MEMBERS_MAX];
     size_t count;

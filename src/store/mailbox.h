@@ -1,4 +1,4 @@
-/* Reading mailboxes' versions: what validates a cached response, and whether a user exists. */
+/* Reading mailboxes' versions, which validate cached responses and tell whether users exist. */
 #ifndef PL_STORE_MAILBOX_H
 #define PL_STORE_MAILBOX_H
 
@@ -12,14 +12,14 @@ typedef struct pl_version_read {
     pl_op_t op; /* kind: pl_version_read_kind or pl_version_check_kind */
     int64_t user_id;
     /* The answer. */
-    bool found; /* false: there is no such user */
+    bool found; /* false: the user does not exist */
     int64_t version;
 } pl_version_read_t;
 
-/* For a read lane: an error tells that the shard is not in this database any more. */
+/* For a read lane. If the shard is not in this database any more, the read ends with an error. */
 extern const pl_op_kind_t pl_version_read_kind;
-/* For the check lane: many of any shards are one statement, and a shard that is not here looks as
- * if the user did not exist. So what is not found is to be asked again in another way. */
+/* For the check lane: many of any shards are one statement. If a shard is not in this database any
+ * more, its users are not found. So a user who is not found has to be read by the other kind. */
 extern const pl_op_kind_t pl_version_check_kind;
 
 #endif

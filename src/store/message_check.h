@@ -1,4 +1,4 @@
-/* Whether a mailbox holds a message: what a send that answers another asks. */
+/* Whether a mailbox has a message: for a send that replies to it. */
 #ifndef PL_STORE_MESSAGE_CHECK_H
 #define PL_STORE_MESSAGE_CHECK_H
 
@@ -14,7 +14,7 @@ typedef struct pl_message_check {
     int64_t peer_id;
     int64_t message_id;
     /* The answer. */
-    bool found; /* it is there, be it deleted */
+    bool found; /* also if it is deleted */
 } pl_message_check_t;
 
 extern const pl_op_kind_t pl_message_check_kind;

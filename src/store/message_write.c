@@ -29,7 +29,7 @@ enum column {
     COLUMN_CONVERSATION_FLAGS,
 };
 
-/* first_versions of what a mailbox refuses. */
+/* first_versions of messages that a mailbox refuses. */
 #define REFUSED_GONE (-1)
 #define REFUSED_BLOCKED (-2)
 
@@ -50,8 +50,9 @@ void pl_message_write_init(pl_message_write_t *write)
     write->op.key = hash;
 }
 
-/* ---- the batch as the function takes it: what is once per mailbox, first-written copies, sender's
- * copies ---- */
+/* ---- the batch as parley.write_messages takes it: mailboxes, first-written copies, sender's
+ * copies
+ * ---- */
 
 /* One copy that the batch may store. */
 typedef struct slot {
@@ -61,7 +62,7 @@ typedef struct slot {
     size_t number; /* its place in the batch */
     size_t first; /* a sender's copy of a first-written copy of the batch: the latter's index + 1 */
     size_t mailbox; /* index into the mailboxes */
-    size_t ordinal; /* its place among the mailbox's, from 1 on */
+    size_t ordinal; /* its place among the mailbox's slots, from 1 on */
     bool is_copy;
     bool is_awaited;
 } slot_t;
@@ -211,7 +212,7 @@ static void encode_slots(pl_params_t *params, const plan_t *plan, bool copies)
     }
 }
 
-/* Empty where no message has any: the function takes what is not there for null. */
+/* Empty if no message has any: SQL takes missing elements as null. */
 static void encode_extras(pl_params_t *params, const plan_t *plan, bool copies)
 {
     if (plan->has_extras) {
@@ -253,19 +254,19 @@ static void encode(pl_params_t *params, pl_op_t *const *ops, size_t count)
 
 /* ---- the answer ---- */
 
-/* A conversation of an awaited mailbox that something was stored in. */
-typedef struct talk {
+/* A conversation row of an awaited mailbox in which something was stored. */
+typedef struct conversation_row {
     int64_t user_id;
     int64_t peer_id;
     pl_conversation_state_t state;
-} talk_t;
+} conversation_row_t;
 
 typedef struct answer {
     pl_result_array_t previous, versions;
     pl_result_array_t first_messages, first_versions, first_equals;
     pl_result_array_t copy_versions;
-    talk_t *talks; /* sorted */
-    size_t talks_count;
+    conversation_row_t *conversations; /* sorted */
+    size_t conversations_count;
 } answer_t;
 
 static void read_answer(answer_t *answer, const PGresult *result)
@@ -280,16 +281,16 @@ static void read_answer(answer_t *answer, const PGresult *result)
     };
 }
 
-static int compare_talks(const void *a, const void *b)
+static int compare_conversations(const void *a, const void *b)
 {
-    const talk_t *left = a, *right = b;
+    const conversation_row_t *left = a, *right = b;
     if (left->user_id != right->user_id)
         return left->user_id < right->user_id ? -1 : 1;
     return (left->peer_id > right->peer_id) - (left->peer_id < right->peer_id);
 }
 
-/* They come in no order. */
-static void read_talks(answer_t *answer, const PGresult *result)
+/* The rows come in no order. */
+static void read_conversations(answer_t *answer, const PGresult *result)
 {
     pl_result_array_t users = pl_result_array(result, 0, COLUMN_CONVERSATION_USERS);
     pl_result_array_t peers = pl_result_array(result, 0, COLUMN_CONVERSATION_PEERS);
@@ -302,10 +303,10 @@ static void read_talks(answer_t *answer, const PGresult *result)
     pl_result_array_t muted = pl_result_array(result, 0, COLUMN_CONVERSATION_MUTED);
     pl_result_array_t flags = pl_result_array(result, 0, COLUMN_CONVERSATION_FLAGS);
 
-    answer->talks_count = users.count;
-    answer->talks = pl_calloc(users.count + 1, sizeof(talk_t));
+    answer->conversations_count = users.count;
+    answer->conversations = pl_calloc(users.count + 1, sizeof(conversation_row_t));
     for (size_t i = 0; i < users.count; i++)
-        answer->talks[i] = (talk_t){
+        answer->conversations[i] = (conversation_row_t){
             .user_id = pl_result_array_int64(&users, i),
             .peer_id = pl_result_array_int64(&peers, i),
             .state = {
@@ -318,15 +319,16 @@ static void read_talks(answer_t *answer, const PGresult *result)
                 .archived = (pl_result_array_int32(&flags, i) & PL_CONVERSATION_ARCHIVED) != 0,
                 .pinned = (pl_result_array_int32(&flags, i) & PL_CONVERSATION_PINNED) != 0,
             }};
-    qsort(answer->talks, users.count, sizeof(talk_t), compare_talks);
+    qsort(answer->conversations, users.count, sizeof(conversation_row_t), compare_conversations);
 }
 
-static void find_talk(pl_mailbox_change_t *change, const answer_t *answer, int64_t user_id,
-                      int64_t peer_id)
+static void find_conversation(pl_mailbox_change_t *change, const answer_t *answer, int64_t user_id,
+                              int64_t peer_id)
 {
-    const talk_t key = {.user_id = user_id, .peer_id = peer_id};
-    const talk_t *found = bsearch(&key, answer->talks, answer->talks_count, sizeof(key),
-                                  compare_talks);
+    const conversation_row_t key = {.user_id = user_id, .peer_id = peer_id};
+    const conversation_row_t *found = bsearch(&key, answer->conversations,
+                                              answer->conversations_count, sizeof(key),
+                                              compare_conversations);
     change->has_conversation = found != NULL;
     if (found != NULL)
         change->conversation = found->state;
@@ -343,7 +345,7 @@ static pl_mailbox_change_t change_of(const answer_t *answer, size_t mailbox, int
         .mailbox_version = pl_result_array_int64(&answer->versions, mailbox),
     };
     if (version > change.mailbox_previous)
-        find_talk(&change, answer, user_id, peer_id);
+        find_conversation(&change, answer, user_id, peer_id);
     return change;
 }
 
@@ -377,7 +379,7 @@ static bool decode(PGresult *result, pl_op_t *const *ops, size_t count)
     size_t firsts = 0, copies = 0;
 
     read_answer(&answer, result);
-    read_talks(&answer, result);
+    read_conversations(&answer, result);
     for (size_t i = 0; i < count; i++) {
         pl_message_write_t *write = at(ops, i);
         if (write->message_id > 0)
@@ -389,7 +391,7 @@ static bool decode(PGresult *result, pl_op_t *const *ops, size_t count)
                                            write->mailbox_id,
                                            pl_result_array_int64(&answer.copy_versions, copies++));
     }
-    free(answer.talks);
+    free(answer.conversations);
     return false;
 }
 
@@ -405,8 +407,8 @@ static bool is_same(const char *a, size_t a_len, const char *b, size_t b_len)
     return a_len == b_len && (a_len == 0 || memcmp(a, b, a_len) == 0);
 }
 
-/* A retry in the same batch. What is there has the leader's content, or else other content than
- * the leader's; what refuses the leader refuses it too. */
+/* A retry in the same batch. The stored message has the leader's content or another; a reason to
+ * refuse the leader is a reason to refuse the retry too. */
 static bool adopt(pl_op_t *op, const pl_op_t *leader_op)
 {
     pl_message_write_t *write = (pl_message_write_t *)op;

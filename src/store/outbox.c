@@ -7,13 +7,13 @@
 #include "base/memory.h"
 #include "loop/timer.h"
 
-/* A call costs each shard that it is about a statement, so it pays to wait for many rows; a row
- * that stays for so long makes the relay look at it at most once. */
+/* A call costs one statement per shard, so it collects many entries first. The time is short, so
+ * that at most one sweep of the relay sees an entry. */
 #define COLLECT_MS 200
-/* A settlement that finds no database in this time is left to the relay. */
+/* If the database cannot be reached in this time, the relay settles the entries. */
 #define DEADLINE_MS 5000
 
-/* recipient, sender, message; or mailbox, version, ordinal: the first says which database. */
+/* recipient, sender, message; or mailbox, version, ordinal. The first decides the database. */
 #define KEY_COLUMNS 3
 
 struct pl_settler {

@@ -30,7 +30,7 @@ enum conversation_column {
 /* From read_up_to on, where a row is a conversation. */
 enum state_column {
     STATE_READ,
-    STATE_DELIVERED, /* not given: who reads a conversation has all of it */
+    STATE_DELIVERED, /* not used: a user who reads the conversation has received all of it */
     STATE_PEER_READ,
     STATE_PEER_DELIVERED,
     STATE_CLEARED,
@@ -67,12 +67,11 @@ enum update_column {
     UPDATE_HAS_MORE,
 };
 
-/* Pages that one statement reads, unless their weights bound it before: its rows are in memory
- * until the last of these pages is answered, and on both sides none is sent on before all are
- * there. */
+/* Pages that one statement reads at most, if their weights do not bound it before. Its rows are in
+ * memory until the last of these pages is answered, and no page is answered before all are read. */
 #define PAGES_MAX 32
 
-/* A result that reads have rows in: those of one statement, all of the lane's loop. */
+/* The result of one statement, shared by the reads that have rows in it, all of the lane's loop. */
 struct pl_page_rows {
     PGresult *result;
     size_t refs;
@@ -155,7 +154,7 @@ static pl_page_rows_t *rows_create(PGresult *result)
     return rows;
 }
 
-/* The rows of the read that row `first` is of. Returns the row after them. */
+/* Finds the rows of one read; `first` is its first row. Returns the row after them. */
 static int decode_page(pl_page_rows_t *rows, pl_op_t *const *ops, int first)
 {
     const PGresult *result = rows->result;
@@ -184,7 +183,7 @@ static bool decode_pages(PGresult *result, pl_op_t *const *ops, size_t count)
     pl_page_rows_t *rows = rows_create(result);
 
     for (size_t i = 0; i < count; i++)
-        pl_page_read_dispose(of(ops[i])); /* of an attempt that failed after all */
+        pl_page_read_dispose(of(ops[i])); /* of an attempt whose transaction failed */
     for (int row = 0; row < PQntuples(result);)
         row = decode_page(rows, ops, row);
     if (rows->refs > 0)
@@ -207,7 +206,7 @@ static bool adopt(pl_op_t *op, const pl_op_t *leader_op)
 
     if (!is_same(read, leader))
         return false;
-    pl_page_read_dispose(read); /* of an attempt that failed after all */
+    pl_page_read_dispose(read); /* of an attempt whose transaction failed */
     read->found = leader->found;
     read->head = leader->head;
     if (leader->rows != NULL)
@@ -234,7 +233,7 @@ static bool decode_updates(PGresult *result, pl_op_t *const *ops, size_t count)
     int rows = PQntuples(result);
     (void)count;
 
-    pl_page_read_dispose(read); /* of an attempt that failed after all */
+    pl_page_read_dispose(read); /* of an attempt whose transaction failed */
     if (rows == 0)
         return false;
     read->found = true;
@@ -259,7 +258,7 @@ const pl_op_kind_t pl_conversations_read_kind = {
 
 const pl_op_kind_t pl_messages_read_kind = {
     .name = "fetch_messages",
-    /* All columns: to name them would be a tenth of the cost of a lone read. */
+    /* All columns: naming them would be a tenth of the cost of a lone read. */
     .sql = "SELECT * FROM ",
     .sql_tail = ".fetch_messages($1, $2, $3, $4, $5, $6)",
     .max_ops = PAGES_MAX,

@@ -4,7 +4,7 @@
  *
  * Reads of one kind and shard share a statement (updates do not). The rows stay in the database's
  * result, which lives until the last of these reads is disposed of; views of them are taken row by
- * row. The version that a page carries was read in the same snapshot as its rows.
+ * row. A page's version was read in the same snapshot as its rows.
  */
 #ifndef PL_STORE_PAGE_H
 #define PL_STORE_PAGE_H
@@ -16,7 +16,7 @@
 #include "db/op.h"
 #include "store/conversation.h"
 
-/* What the page as a whole says. */
+/* A page as a whole. */
 typedef struct pl_page {
     int64_t version; /* the cursor to hand out */
     bool is_delta;
@@ -26,8 +26,8 @@ typedef struct pl_page {
 /* Rows of the database that several reads share. */
 typedef struct pl_page_rows pl_page_rows_t;
 
-/* A read of one page, for a read lane of the user's shard and of the owner's loop. The kind says of
- * what; each names the members it uses, the others are 0. */
+/* A read of one page, for a read lane of the user's shard and of the owner's loop. Each kind names
+ * the members that it uses; the others are 0. */
 typedef struct pl_page_read {
     pl_op_t op;
     int64_t user_id;
@@ -48,22 +48,23 @@ extern const pl_op_kind_t pl_conversations_read_kind;
 extern const pl_op_kind_t pl_messages_read_kind;
 extern const pl_op_kind_t pl_updates_read_kind;
 
-/* Sets the operation's key, so that equal reads in a batch are one, and its weight: rows to leave
- * out are looked at too. When the kind and what to read are set. */
+/* Sets the operation's key, so that equal reads in a batch are one, and its weight: skipped rows
+ * cost as much as others. The kind and the members of the read are set already. */
 void pl_page_read_init(pl_page_read_t *read);
 
-/* Lets go of the rows: as soon as they are not needed, for others' may be kept with them. */
+/* Releases the rows. Call it as soon as they are not needed: they keep other reads' rows in memory
+ * too. */
 void pl_page_read_dispose(pl_page_read_t *read);
 
 /* False: the user does not exist; then there are no rows. */
 bool pl_page_head(const pl_page_read_t *read, pl_page_t *page_r);
 
-/* How many rows follow; their indexes begin at 0. */
+/* The number of rows; their indexes begin at 0. */
 size_t pl_page_length(const pl_page_read_t *read);
 
 /* One user's copy of a message. Texts point into the result. */
 typedef struct pl_message {
-    int64_t user_id; /* whose mailbox */
+    int64_t user_id; /* of the mailbox */
     int64_t peer_id;
     int64_t message_id;
     int64_t sender_id;
@@ -74,12 +75,12 @@ typedef struct pl_message {
     size_t content_len;
     const char *extra; /* members of its JSON object, without the braces; extra_len 0: none */
     size_t extra_len;
-    /* Of a message of the user's own: 's' sent, 'd' delivered to the other, 'r' read by them. Else
-     * 0. */
+    /* For a message of the user's own: 's' sent, 'd' delivered to the peer, 'r' read by the peer.
+     * Else 0. */
     char status;
 } pl_message_t;
 
-/* A snippet is so much of a message. As left(content, 100) in sql/shard/fetch_updates.sql. */
+/* A snippet's characters, at most. Like left(content, 100) in sql/shard/fetch_updates.sql. */
 #define PL_SNIPPET_CODE_POINTS 100
 
 /* One user's view of a conversation. */

@@ -3,7 +3,7 @@
 #include "base/id.h"
 #include "base/json_write.h"
 
-/* Of a group they are many, and in the Conversation. */
+/* A group has many: its Conversation shows them, and its messages do not. */
 static void participants(pl_buffer_t *out, int64_t user_id, int64_t peer_id)
 {
     pl_json_key(out, "participants");
@@ -17,7 +17,7 @@ static void participants(pl_buffer_t *out, int64_t user_id, int64_t peer_id)
     pl_json_array_end(out);
 }
 
-/* A client's own id is printable. */
+/* An id from a client is printable. The server's own ids are not. */
 static bool is_system(const pl_message_t *message)
 {
     return message->client_message_id_len > 0 && message->client_message_id[0] == '\1';
@@ -38,7 +38,7 @@ void pl_message_to_json(pl_buffer_t *out, const pl_message_t *message)
     pl_json_key(out, "senderId");
     pl_json_id(out, message->sender_id);
     participants(out, message->user_id, message->peer_id);
-    /* None is empty when it is sent: it is deleted. */
+    /* A sent message is never empty: this one is deleted. */
     if (message->content_len > 0) {
         pl_json_key(out, "messageContent");
         pl_json_string(out, message->content, message->content_len);
@@ -73,7 +73,7 @@ static void member_state(pl_buffer_t *out, int64_t user_id, int64_t delivered_up
     pl_json_object_end(out);
 }
 
-/* Who takes part, and how far they have come. */
+/* The participants and their watermarks. */
 static void members(pl_buffer_t *out, const pl_conversation_t *conversation)
 {
     const pl_conversation_state_t *state = &conversation->state;
@@ -94,7 +94,7 @@ static void members(pl_buffer_t *out, const pl_conversation_t *conversation)
     pl_json_array_end(out);
     pl_json_key(out, "memberStates");
     pl_json_array_begin(out);
-    /* Who reads this has the last message. */
+    /* A client that reads this has the last message. */
     member_state(out, conversation->user_id, conversation->last_message_id, state->read_up_to);
     if (!is_group)
         member_state(out, conversation->peer_id, state->peer_delivered_up_to,
@@ -222,8 +222,8 @@ static bool starts_at_cursor(const pl_page_read_t *read, const pl_page_t *page)
     return page->is_delta || read->since == 0;
 }
 
-/* Which row to begin with. A delta begins at the cursor and may end early; a page that replaces
- * what the client has must reach to the newest, and leaves out the oldest. */
+/* The first row to write. A delta begins at the cursor and may end early. A page that replaces the
+ * client's view must reach the newest row, so it leaves out the oldest. */
 static size_t first_row(const pl_page_read_t *read, const pl_page_t *page, size_t max_bytes)
 {
     size_t bytes = 0;
@@ -242,7 +242,7 @@ static size_t first_row(const pl_page_read_t *read, const pl_page_t *page, size_
     return 0;
 }
 
-/* What a group's conversation shows of it is long, and there may be many. */
+/* A group's part of its conversation is long, and there may be many groups. */
 static void cut_conversations(const pl_page_read_t *read, pl_page_t *page, size_t max_bytes)
 {
     size_t bytes = 0;

@@ -6,11 +6,11 @@
 #include "store/account.h"
 #include "store/page.h"
 
-/* A Message and a Conversation of the contract. */
+/* A Message and a Conversation of the API. */
 void pl_message_to_json(pl_buffer_t *out, const pl_message_t *message);
 void pl_conversation_to_json(pl_buffer_t *out, const pl_conversation_t *conversation);
 
-/* A User of the contract, as others see them; what is left of an erased one; and an Account, as its
+/* A User of the API, as others see them; the User of an erased account; and an Account, as its
  * owner sees it. */
 void pl_user_to_json(pl_buffer_t *out, const pl_account_t *account);
 void pl_deleted_user_to_json(pl_buffer_t *out, int64_t user_id, int64_t deleted_us);
@@ -32,11 +32,11 @@ typedef struct pl_sent_message {
 
 void pl_sent_message_to_json(pl_buffer_t *out, const pl_sent_message_t *message);
 
-/* A Delta of the contract (fetchUpdates, streamUpdates) from a pl_updates_read_kind. Messages
- * beyond `max_bytes` are left out, but never all. Of a delta those are the last ones: `page`
- * becomes that of the shorter delta, its version is the last one given and has_more is true; and
- * groups' conversations are bounded in the same way. Of a page that replaces what the client has
- * the oldest messages are left out, which the client pages back to. */
+/* A Delta of the API (fetchUpdates, streamUpdates) from a pl_updates_read_kind. Messages beyond
+ * `max_bytes` are left out, but never all. A delta loses its last messages: `page` becomes the
+ * shorter delta, whose version is that of the last row written and whose has_more is true. Groups'
+ * conversations are bounded in the same way. A page that replaces the client's view loses its
+ * oldest messages, to which the client pages back. */
 void pl_delta_to_json(pl_buffer_t *out, const pl_page_read_t *read, pl_page_t *page,
                       size_t max_bytes);
 

@@ -322,7 +322,7 @@ def test_the_content_is_erased(api, stack, talk):
     wait_until_settled(stack, one)
     rows = stored(stack, one, other)
     assert len(rows) == 5 and all(content == "" for content, _ in rows)
-    assert all(extra["deletedScope"] == "me" and set(extra) <= {"deletedScope", "deletedTimestamp", "original", "owed"}
+    assert all(extra["deletedScope"] == "me" and set(extra) <= {"deletedScope", "deletedTimestamp", "original", "copyContent"}
                for _, extra in rows)
     assert [content for content, _ in stored(stack, other, one)] == [f"old {i}" for i in range(5)]
     delta = changes(api, one, 1)

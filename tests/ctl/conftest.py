@@ -66,7 +66,8 @@ class System:
         for name in self.databases:
             self.sql(name, """DO $$ DECLARE s text; BEGIN
                 FOR s IN SELECT nspname FROM pg_namespace WHERE nspname ~ '^(parley|directory|shard_.*)$'
-                LOOP EXECUTE format('DROP SCHEMA %I CASCADE', s); END LOOP; END $$""")
+                LOOP EXECUTE format('DROP SCHEMA %I CASCADE', s); END LOOP; END $$;
+                ALTER DEFAULT PRIVILEGES FOR ROLE parley_owner GRANT EXECUTE ON FUNCTIONS TO PUBLIC""")
 
     def close(self):
         self.empty()

@@ -56,7 +56,7 @@ def wait_until_nothing_is_owed(stack):
 def copies(stack, pair, message_id):
     """What the two copies hold, by SQL."""
     return [stack.query(stack.database_of(user.id),
-                        f"SELECT content, coalesce(extra, '{{}}') - '{{original,owed}}'::text[] FROM {stack.schema_of(user.id)}.message "
+                        f"SELECT content, coalesce(extra, '{{}}') - '{{original,copyContent}}'::text[] FROM {stack.schema_of(user.id)}.message "
                         "WHERE user_id = %s AND peer_id = %s AND message_id = %s", (user.id, peer.id, message_id))
             for user, peer in (pair, pair[::-1])]
 

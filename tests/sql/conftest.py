@@ -1,10 +1,13 @@
 """Databases for the SQL tests.
 
-PARLEY_SQL_TEST_DSN names a superuser's connection to a server to use; without it a throwaway one is started. Each
-test that asks for `database` gets one of its own: a copy of a template with four shards and tests/sql/helpers.sql."""
+PARLEY_SQL_TEST_DSN names a superuser's connection to a server on this machine to use; without it a throwaway one is started.
+Each test that asks for `database` gets one of its own: a copy of a template with four shards and tests/sql/helpers.sql.
+PARLEY_BUILD_DIR is the build that has the program group_batch (default build/release)."""
 
 import os
 import pathlib
+import shutil
+import tempfile
 import uuid
 
 import psycopg2
@@ -16,6 +19,7 @@ import schema
 
 HERE = pathlib.Path(__file__).parent
 SHARDS = 4
+GROUP_BATCH = schema.ROOT / os.environ.get("PARLEY_BUILD_DIR", "build/release") / "tests/sql/group_batch"
 
 
 def run_on(dsn, *statements):
@@ -46,7 +50,15 @@ def server_dsn():
 
 
 @pytest.fixture(scope="session")
-def template(server_dsn):
+def group_batch():
+    """Path of a copy of the program that PostgreSQL's own user can run."""
+    with tempfile.TemporaryDirectory(prefix="parley-group-batch-") as directory:
+        os.chmod(directory, 0o755)
+        yield shutil.copy(GROUP_BATCH, directory)
+
+
+@pytest.fixture(scope="session")
+def template(server_dsn, group_batch):
     """Name of the database that tests copy."""
     name = "parley_sql_" + uuid.uuid4().hex[:12]
     connection = psycopg2.connect(server_dsn)
@@ -62,7 +74,8 @@ def template(server_dsn):
         admin = dsn_for(server_dsn, dbname=name)
         run_on(admin, "CREATE SCHEMA tap; CREATE EXTENSION pgtap SCHEMA tap; GRANT USAGE ON SCHEMA tap TO PUBLIC")
         schema.load(dsn_for(server_dsn, dbname=name, options="-c role=parley_owner"), SHARDS)
-        run_on(admin, (HERE / "helpers.sql").read_text(encoding="utf-8"))
+        run_on(admin, "CREATE SCHEMA test; CREATE FUNCTION test.group_batch_path() RETURNS text LANGUAGE sql IMMUTABLE"
+                      f" RETURN '{group_batch}'", (HERE / "helpers.sql").read_text(encoding="utf-8"))
         yield name
     finally:
         run_on(server_dsn, f"DROP DATABASE IF EXISTS {name} WITH (FORCE)",

@@ -1,5 +1,4 @@
--- What the tests say often. Schema `test`, in the tests' databases only.
-CREATE SCHEMA test;
+-- Helpers of the tests, in the schema `test` of the tests' databases, which conftest.py makes.
 GRANT USAGE ON SCHEMA test TO PUBLIC;
 
 -- Id of the n-th user of a shard.
@@ -33,17 +32,32 @@ CREATE FUNCTION test.copy(sender bigint, recipient bigint, message_id bigint, ke
 RETURNS test.operation LANGUAGE sql IMMUTABLE
 RETURN ROW(sender, recipient, sender, message_id, key, content, 0, 0)::test.operation;
 
--- Groups the operations as the server does (src/store/message_write.c), has them written as one batch, and gives each its
--- part of the answer. A batch has no key twice: the caller sees to that.
+-- Groups the operations as the server does: by its own code, the program group_batch (conftest.py makes test.group_batch_path).
+-- Result: the parameters of parley.write_messages, in which a key and a content is the number of its operation.
+CREATE FUNCTION test.group_batch(operations test.operation[]) RETURNS text[]
+LANGUAGE plpgsql VOLATILE SECURITY DEFINER AS $$
+DECLARE
+    output text := 'group_batch.' || pg_backend_pid();  -- in the data directory
+BEGIN
+    EXECUTE format('COPY (SELECT mailbox_id, peer_id, sender_id, message_id, received, copy_mode'
+                   '      FROM unnest(%L::test.operation[]) WITH ORDINALITY'
+                   '          AS o (mailbox_id, peer_id, sender_id, message_id, key, content, received, copy_mode, op)'
+                   '      ORDER BY op) TO PROGRAM %L',
+                   operations, format('exec %s > %s', test.group_batch_path(), output));
+    RETURN string_to_array(rtrim(pg_read_file(output), E'\n'), E'\n');
+END
+$$;
+
+-- Has the operations written as one batch and gives each its part of the answer. A batch has no key twice: the caller sees to that.
 --
 -- op                     1 is the first
 -- status                 0 stored, 1 duplicate, 2 duplicate with other content
--- message_id             of the stored row, be it new or old
+-- message_id             of the stored row, new or old
 -- version                of the stored row; null for a duplicate of a sender's copy
 -- mailbox_previous       the mailbox's version before the batch
 -- mailbox_version        and after it
 -- unread_count           the conversation's after the batch; null if the batch stored nothing in it
--- copy_version           copy mode 1 and stored: the same of the sender's copy; else null
+-- copy_version           copy mode 1 and stored: the same for the sender's copy; else null
 -- copy_mailbox_previous
 -- copy_mailbox_version
 -- copy_unread_count
@@ -53,89 +67,58 @@ RETURNS TABLE (op integer, status smallint, message_id bigint, version bigint,
                copy_version bigint, copy_mailbox_previous bigint, copy_mailbox_version bigint,
                copy_unread_count integer)
 LANGUAGE sql AS $$
-    WITH operation AS MATERIALIZED (
-        SELECT * FROM unnest(operations) WITH ORDINALITY
-            AS o (mailbox_id, peer_id, sender_id, message_id, key, content, received, copy_mode, op)
-    ),
-    -- What the batch may store. A sender's copy follows its first-written copy.
-    slot AS (
-        SELECT op, 0 AS part, message_id > 0 AS is_copy, mailbox_id AS user_id, peer_id, message_id, key, content,
-               CASE WHEN message_id > 0 THEN message_id >> 1 ELSE received END AS time, copy_mode = 2 AS owes
-        FROM operation
-        UNION ALL
-        SELECT op, 1, true, sender_id, mailbox_id, 0, key, content, received, false
-        FROM operation WHERE copy_mode = 1 AND message_id = 0
-    ),
-    ranked AS (
-        SELECT *, dense_rank() OVER (ORDER BY user_id)::integer AS mailbox,
-               (row_number() OVER mailbox)::integer AS ordinal,
-               count(*) FILTER (WHERE NOT is_copy) OVER mailbox AS firsts_so_far,
-               row_number() OVER (PARTITION BY is_copy ORDER BY op, part) AS place,
-               (part * count(*) FILTER (WHERE NOT is_copy) OVER (ORDER BY op, part))::integer AS first
-        FROM slot
-        WINDOW mailbox AS (PARTITION BY user_id ORDER BY op, part)
-    ),
-    -- A first-written copy's time is above all before it in its mailbox.
-    timed AS MATERIALIZED (
-        SELECT op, part, is_copy, user_id, peer_id, message_id, key, content, owes, mailbox, ordinal, place, first,
-               CASE WHEN is_copy THEN time
-                    ELSE firsts_so_far + max(time - firsts_so_far) OVER (PARTITION BY user_id ORDER BY op, part)
-               END AS time
-        FROM ranked
-    ),
-    mailboxes AS (
-        SELECT array_agg(user_id ORDER BY user_id) AS ids, array_agg(slots ORDER BY user_id) AS slots,
-               array_agg(time ORDER BY user_id) AS times
-        FROM (SELECT user_id, count(*)::integer AS slots, max(time) AS time FROM timed GROUP BY user_id) m
-    ),
-    firsts AS (
-        SELECT array_agg(mailbox ORDER BY place) AS mailboxes, array_agg(ordinal ORDER BY place) AS ordinals,
-               array_agg(peer_id ORDER BY place) AS peers, array_agg(key ORDER BY place) AS keys,
-               array_agg(content ORDER BY place) AS contents, array_agg(time ORDER BY place) AS times,
-               array_agg(owes ORDER BY place) AS owes
-        FROM timed WHERE NOT is_copy
-    ),
-    copies AS (
-        SELECT array_agg(mailbox ORDER BY place) AS mailboxes, array_agg(ordinal ORDER BY place) AS ordinals,
-               array_agg(peer_id ORDER BY place) AS peers, array_agg(first ORDER BY place) AS firsts,
-               array_agg(message_id ORDER BY place) AS messages, array_agg(key ORDER BY place) AS keys,
-               array_agg(content ORDER BY place) AS contents
-        FROM timed WHERE is_copy
+    WITH batch AS MATERIALIZED (
+        SELECT g[1]::bigint[] AS mailbox_ids, g[2]::integer[] AS mailbox_slots, g[3]::bigint[] AS mailbox_times,
+               g[4]::integer[] AS first_mailboxes, g[5]::integer[] AS first_ordinals, g[6]::bigint[] AS first_peers,
+               g[7]::integer[] AS first_ops, g[9]::bigint[] AS first_times, g[10]::boolean[] AS first_owes,
+               g[11]::integer[] AS copy_mailboxes, g[12]::integer[] AS copy_ordinals, g[13]::bigint[] AS copy_peers,
+               g[14]::integer[] AS copy_firsts, g[15]::bigint[] AS copy_messages, g[16]::integer[] AS copy_ops,
+               g[20]::bigint[] AS awaited_ids
+        FROM test.group_batch(operations) AS g
     ),
     answer AS MATERIALIZED (
         SELECT w.*
-        FROM mailboxes m, firsts f, copies c,
+        FROM batch b,
              parley.write_messages(
-                 coalesce(m.ids, '{}'), coalesce(m.slots, '{}'), coalesce(m.times, '{}'),
-                 coalesce(f.mailboxes, '{}'), coalesce(f.ordinals, '{}'), coalesce(f.peers, '{}'),
-                 coalesce(f.keys, '{}'), coalesce(f.contents, '{}'), coalesce(f.times, '{}'), coalesce(f.owes, '{}'),
-                 coalesce(c.mailboxes, '{}'), coalesce(c.ordinals, '{}'), coalesce(c.peers, '{}'),
-                 coalesce(c.firsts, '{}'), coalesce(c.messages, '{}'), coalesce(c.keys, '{}'),
-                 coalesce(c.contents, '{}'), '{}', '{}', coalesce(m.ids, '{}')) w
+                 b.mailbox_ids, b.mailbox_slots, b.mailbox_times,
+                 b.first_mailboxes, b.first_ordinals, b.first_peers,
+                 ARRAY(SELECT (operations[o.op]).client_message_id FROM unnest(b.first_ops) WITH ORDINALITY AS o (op, n) ORDER BY o.n),
+                 ARRAY(SELECT (operations[o.op]).content FROM unnest(b.first_ops) WITH ORDINALITY AS o (op, n) ORDER BY o.n),
+                 b.first_times, b.first_owes,
+                 b.copy_mailboxes, b.copy_ordinals, b.copy_peers, b.copy_firsts, b.copy_messages,
+                 ARRAY(SELECT (operations[o.op]).client_message_id FROM unnest(b.copy_ops) WITH ORDINALITY AS o (op, n) ORDER BY o.n),
+                 ARRAY(SELECT (operations[o.op]).content FROM unnest(b.copy_ops) WITH ORDINALITY AS o (op, n) ORDER BY o.n),
+                 '{}', '{}', b.awaited_ids) w
     ),
+    -- One row per copy of the batch. The sender's copy of a first-written copy is a part of that operation.
     part AS MATERIALIZED (
-        SELECT t.op, t.part, t.is_copy,
-               CASE WHEN t.is_copy THEN t.message_id ELSE a.first_messages[t.place] END AS message_id,
-               CASE WHEN t.is_copy THEN nullif(a.copy_versions[t.place], 0) ELSE a.first_versions[t.place] END AS version,
-               a.first_equals[t.place] AS is_equal,
-               a.mailbox_previous[t.mailbox] AS mailbox_previous, a.mailbox_versions[t.mailbox] AS mailbox_version,
+        SELECT p.op, p.is_copy, p.first > 0 AS is_second, p.message_id, p.version, p.is_equal,
+               a.mailbox_previous[p.mailbox] AS mailbox_previous, a.mailbox_versions[p.mailbox] AS mailbox_version,
                (SELECT c.unread FROM unnest(a.conversation_users, a.conversation_peers, a.conversation_unread)
                                      AS c (user_id, peer_id, unread)
-                WHERE c.user_id = t.user_id AND c.peer_id = t.peer_id) AS unread_count
-        FROM timed t, answer a
+                WHERE c.user_id = b.mailbox_ids[p.mailbox] AND c.peer_id = p.peer) AS unread_count
+        FROM batch b, answer a,
+             LATERAL (SELECT f.op, false AS is_copy, 0 AS first, f.mailbox, f.peer, f.message_id, f.version,
+                             a.first_equals[f.place] AS is_equal
+                      FROM unnest(b.first_ops, b.first_mailboxes, b.first_peers, a.first_messages, a.first_versions)
+                           WITH ORDINALITY AS f (op, mailbox, peer, message_id, version, place)
+                      UNION ALL
+                      SELECT c.op, true, c.first, c.mailbox, c.peer, c.message_id, nullif(a.copy_versions[c.place], 0), NULL
+                      FROM unnest(b.copy_ops, b.copy_firsts, b.copy_mailboxes, b.copy_peers, b.copy_messages)
+                           WITH ORDINALITY AS c (op, first, mailbox, peer, message_id, place)) p
     )
-    SELECT p.op::integer,
+    SELECT p.op,
            CASE WHEN p.version > p.mailbox_previous THEN 0 WHEN p.is_copy OR p.is_equal THEN 1 ELSE 2 END::smallint,
            p.message_id, p.version, p.mailbox_previous, p.mailbox_version, p.unread_count,
            c.version, CASE WHEN c.version > 0 THEN c.mailbox_previous END,
            CASE WHEN c.version > 0 THEN c.mailbox_version END, CASE WHEN c.version > 0 THEN c.unread_count END
-    FROM part p LEFT JOIN part c ON c.op = p.op AND c.part = 1
-    WHERE p.part = 0
+    FROM part p LEFT JOIN part c ON c.op = p.op AND c.is_second
+    WHERE NOT p.is_second
     ORDER BY p.op
 $$;
 
--- One read of conversations, or of messages, by the function of the mailbox's shard: first a row that has the mailbox's version
--- as `version`, is_delta, and has_more as the server tells it, from the row too many; then the page's rows.
+-- One read of conversations, or of messages, by the function of the mailbox's shard: first a row with the mailbox's version as
+-- `version`, is_delta, and has_more, which follows from the extra row; then the page's rows.
 CREATE FUNCTION test.fetch_conversations(mailbox_id bigint, page_size integer, skip bigint, since bigint)
 RETURNS TABLE (peer_id bigint, last_message_id bigint, snippet text, unread_count integer, read_up_to bigint,
                delivered_up_to bigint, version bigint, is_delta boolean, has_more boolean)
@@ -172,7 +155,7 @@ BEGIN
 END
 $$;
 
--- All that the tables hold, as text: equal texts, equal tables.
+-- The content of the tables as text: equal texts mean equal tables.
 CREATE FUNCTION test.everything() RETURNS text LANGUAGE sql STABLE AS $$
     SELECT concat_ws(E'\n',
         (SELECT string_agg(m::text, E'\n' ORDER BY m) FROM (SELECT user_id, version FROM parley.mailbox) m),
@@ -181,7 +164,7 @@ CREATE FUNCTION test.everything() RETURNS text LANGUAGE sql STABLE AS $$
         (SELECT string_agg(o::text, E'\n' ORDER BY o) FROM parley.outbox o))
 $$;
 
--- Rules that hold between any two transactions; rows name what breaks one.
+-- Rules that hold between any two transactions. Each row names a violation.
 CREATE FUNCTION test.broken_rules() RETURNS SETOF text LANGUAGE sql STABLE AS $$
     SELECT format('version of %s above its mailbox''s', m) FROM parley.message m JOIN parley.mailbox b USING (user_id)
     WHERE m.version > b.version
@@ -198,7 +181,7 @@ CREATE FUNCTION test.broken_rules() RETURNS SETOF text LANGUAGE sql STABLE AS $$
                          count(*) FILTER (WHERE sender_id <> user_id AND extra -> 'deletedTimestamp' IS NULL
                                                 AND message_id > greatest(c.read_up_to, c.cleared_up_to)) AS unread
                   FROM parley.message m WHERE m.user_id = c.user_id AND m.peer_id = c.peer_id) m ON true
-    -- Its version is that of a message, if it was changed by none but sends.
+    -- If only sends have changed a conversation, its version is that of a message.
     WHERE (c.last_message_id, c.unread_count) IS DISTINCT FROM (m.last, m.unread) OR c.version < m.version
           OR (c.version > m.version AND c.read_up_to + c.delivered_up_to + c.peer_read_up_to + c.peer_delivered_up_to = 0
               AND NOT EXISTS (SELECT FROM parley.message m

@@ -101,8 +101,8 @@ class Bench:
         return counts, size
 
     def settle(self):
-        owed = self.session.run("SELECT recipient_id, sender_id, message_id FROM parley.outbox")
-        keys = [list(column) for column in zip(*owed)]
+        entries = self.session.run("SELECT recipient_id, sender_id, message_id FROM parley.outbox")
+        keys = [list(column) for column in zip(*entries)]
         return self.wal.run(lambda: self.session.run(
             "SELECT parley.settle_outbox(%s::bigint[], %s::bigint[], %s::bigint[])", *keys))[:2]
 
@@ -223,7 +223,7 @@ def test_what_a_batch_opens(bench, size):
         loud.connection.notices = []
         write(loud, *bench.batch(make, size))
         statements = [notice for notice in loud.connection.notices
-                      if "Query Text" in notice and "test.write" not in notice and "parley.write_messages" not in notice]
+                      if "Query Text" in notice and "test." not in notice and "parley.write_messages" not in notice]
         assert len(statements) == 3
         assert opened(loud) == expected
         loud.run("ROLLBACK")

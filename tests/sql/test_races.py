@@ -300,21 +300,21 @@ def test_change_and_send_wait_for_each_other(sessions, admin, end):
     assert all(wake[2] < wake[3] for wake in wakes)
 
 
-def test_what_is_owed_is_made_in_the_wrong_order(sessions, admin):
-    """What two edits owe is made in the wrong order: the later one, by the first mailbox, stays."""
+def test_follow_ups_are_made_in_the_wrong_order(sessions, admin):
+    """The follow-ups of two edits are made in the wrong order: the edit that is later in the first mailbox stays."""
     lane = sessions()
     message_id = write_one(lane, deliver(ANN, ZOE, "k", copy_mode=1)).message_id
     for content in ("one", "two"):
         kind, mailbox, argument, _ = edit(ANN, ZOE, message_id, content)
         assert change(lane, (kind, mailbox, argument, 0)) == ["done"]
-    owed = admin.run("SELECT kind, target_id, argument::text, 0 FROM parley.change_outbox ORDER BY version DESC")
-    assert len(owed) == 2
-    assert [change(lane, row) for row in owed] == [["done"], ["done"]]
+    follow_ups = admin.run("SELECT kind, target_id, argument::text, 0 FROM parley.change_outbox ORDER BY version DESC")
+    assert len(follow_ups) == 2
+    assert [change(lane, row) for row in follow_ups] == [["done"], ["done"]]
     assert admin.run("SELECT DISTINCT content FROM parley.message") == [("two",)]
 
 
 def test_settling_and_claiming_changes(sessions, admin):
-    """Who claims a row keeps nobody waiting, and the same change again waits for neither."""
+    """A session that claims an entry does not block another claim, nor the same change again."""
     lane, relay, other = sessions(), sessions(), sessions()
     other.run("SET statement_timeout = '8s'")
     message_id = write_one(lane, deliver(ANN, ZOE, "k", copy_mode=1)).message_id
@@ -584,10 +584,10 @@ def test_receipts_against_sends(sessions, admin):
         watching.result(10)
     for shard in (0, 3):
         assert admin.run(f"SELECT * FROM shard_{shard:04d}.wrong_unread_counts(0, 9223372036854775807)") == []
-    # What is owed is made, in any order and twice: then each side sees what the other has.
-    owed = admin.run("SELECT target_id, kind, argument::text FROM parley.change_outbox")
-    random.Random(1).shuffle(owed)
-    for target, kind, argument in owed + owed[:10]:
+    # The follow-ups are made, in any order and some twice: then both sides are equal.
+    follow_ups = admin.run("SELECT target_id, kind, argument::text FROM parley.change_outbox")
+    random.Random(1).shuffle(follow_ups)
+    for target, kind, argument in follow_ups + follow_ups[:10]:
         assert change_one(lanes[0], kind, target, json.loads(argument)) == "done"
     assert admin.run("""SELECT c.user_id FROM parley.conversation c JOIN parley.conversation p ON p.user_id = c.peer_id AND p.peer_id = c.user_id
                         WHERE p.peer_read_up_to <> c.read_up_to OR p.peer_delivered_up_to <> c.delivered_up_to""") == []

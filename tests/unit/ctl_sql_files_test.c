@@ -1,5 +1,6 @@
-/* Templates become a shard's SQL, files are numbered and checksummed, and an outcome is one valid
- * line whatever a server said. */
+/* Proves: templates become a shard's SQL, the comment at a file's top becomes the function's
+ * description, files are numbered and checksummed, and an outcome is one valid line whatever a
+ * server said. */
 #include "ctl/sql_files.h"
 
 #include <stdio.h>
@@ -66,6 +67,29 @@ static void tokens_become_the_shards(void **state)
     expect_expansion("{lower}", 0, "0");
     expect_expansion("'{1,2}' {shards} {{shard}} {", 3, "'{1,2}' {shards} {shard_0003} {");
     expect_expansion("", 0, "");
+}
+
+static void expect_description(const char *text, const char *expected)
+{
+    pl_buffer_t buffer = PL_BUFFER_EMPTY;
+    char name[] = "add.sql", *copy = strdup(text);
+    pl_sql_file_t file = {.name = name, .text = copy};
+
+    pl_sql_describe(&buffer, "shard_0007", &file);
+    assert_string_equal(pl_buffer_terminate(&buffer), expected);
+    pl_buffer_dispose(&buffer);
+    free(copy);
+}
+
+static void the_first_paragraph_describes_a_function(void **state)
+{
+    (void)state;
+    expect_description("-- Adds.\n--\n-- n  a number\nCREATE",
+                       "\nCOMMENT ON FUNCTION shard_0007.add IS 'Adds.';\n");
+    expect_description("-- It's on\n-- two lines.\nCREATE -- x\n",
+                       "\nCOMMENT ON FUNCTION shard_0007.add IS 'It''s on two lines.';\n");
+    expect_description("-- The end", "\nCOMMENT ON FUNCTION shard_0007.add IS 'The end';\n");
+    expect_description("CREATE\n-- later\n", "");
 }
 
 static void files_come_in_order_with_checksums(void **state)
@@ -188,6 +212,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(tokens_become_the_shards),
+        cmocka_unit_test(the_first_paragraph_describes_a_function),
         cmocka_unit_test_setup_teardown(files_come_in_order_with_checksums, make_tree, remove_tree),
         cmocka_unit_test_setup_teardown(a_set_changes_with_its_files_and_with_migrations, make_tree,
                                         remove_tree),

@@ -1,6 +1,6 @@
 /* Proves: a batch of changes is sent as parley.write_changes takes it, each change gets its own
- * answer and what it owes, the first one all wakes of the batch, and a batch that is decoded again
- * leaves nothing of the first time. */
+ * answer and follow-ups, the first one all wakes of the batch, and a batch that is decoded again
+ * keeps nothing of the first answer. */
 #include "store/change.h"
 
 #include <string.h>
@@ -8,7 +8,19 @@
 #include "base/id.h"
 #include "testing.h"
 
-enum { NUMBER, PART, MAILBOX_ID, PREVIOUS, VERSION, ORDINAL, TARGET_ID, KIND, DETAIL, COLUMNS };
+enum {
+    NUMBER,
+    PART,
+    MAILBOX_ID,
+    PREVIOUS,
+    VERSION,
+    ORDINAL,
+    TARGET_ID,
+    KIND,
+    DETAIL,
+    MEMBERS,
+    COLUMNS
+};
 
 #define ALICE INT64_C(100)
 #define BOB INT64_C(200)
@@ -42,6 +54,9 @@ static void set_text(PGresult *result, int row, int column, const char *text)
         PQsetvalue(result, row, column, (char *)(uintptr_t)text, text ? (int)strlen(text) : -1));
 }
 
+/* Of every follow-up. */
+#define MEMBERS_COUNT 3
+
 /* A row: its part, and in `keys` the five numbers from the mailbox on. */
 static void add(PGresult *result, int number, const char *part, const int64_t *keys,
                 const char *kind, const char *detail)
@@ -54,6 +69,8 @@ static void add(PGresult *result, int number, const char *part, const int64_t *k
         set_int(result, row, MAILBOX_ID + i, 8, keys[i]);
     set_text(result, row, KIND, kind);
     set_text(result, row, DETAIL, detail);
+    if (*part == 'o')
+        set_int(result, row, MEMBERS, 4, MEMBERS_COUNT);
 }
 
 #define KEYS(...) ((const int64_t[5]){__VA_ARGS__})
@@ -105,21 +122,22 @@ static void test_what_is_sent(void **state)
     pl_params_dispose(&params);
 }
 
-/* By which batches are bounded: what is for members by their number, a job's slice by its own. */
+/* Weights bound batches: an argument for members by their number, a job's slice by its size. */
 static void test_weights(void **state)
 {
     (void)state;
     static char large[2048];
     static const struct {
         const char *kind, *argument;
-        size_t weight;
+        size_t members_count, weight;
     } cases[] = {
-        {"settings", "{}", 1},
-        {"message", large, 1 + (sizeof(large) - 1) / 32},
-        {"group_message", "{\"content\": \"\\\"members\\\": [\\\"1\\\",\\\"2\\\"]\"}", 2},
-        {"group_message", "{\"members\": [\"1\"]}", 2},
-        {"group_view", "{\"a\": [1, 2], \"members\": [\"1\", \"2\", \"3\"], \"x\": [1, 2]}", 4},
-        {"erase_slice", "{}", 1001},
+        {"settings", "{}", 0, 1},
+        {"message", large, 0, 1 + (sizeof(large) - 1) / 32},
+        {"group_message", large, 2, 1 + 2 + (sizeof(large) - 1) / 1024},
+        {"group_view", "{}", 3, 4},
+        {"erase_slice", "{}", 0, 1001},
+        {"group_join", "{}", 0, 201},
+        {"kind_of_a_newer_server", "{}", 5, 6},
     };
 
     memset(large, 'x', sizeof(large) - 1);
@@ -127,7 +145,8 @@ static void test_weights(void **state)
         pl_change_t change = {.mailbox_id = BOB,
                               .kind = cases[i].kind,
                               .argument = cases[i].argument,
-                              .argument_len = strlen(cases[i].argument)};
+                              .argument_len = strlen(cases[i].argument),
+                              .members_count = cases[i].members_count};
         pl_change_init(&change);
         assert_int_equal(change.op.weight, cases[i].weight);
     }
@@ -164,6 +183,7 @@ static void test_each_gets_its_own(void **state)
     assert_int_equal(owed->target_id, ALICE + 1);
     assert_string_equal(owed->kind, "other");
     assert_string_equal(owed->argument, "{\"m\":2}");
+    assert_int_equal(owed->members_count, MEMBERS_COUNT);
     assert_int_equal(changes[0].wakes_count, 2);
     assert_int_equal(changes[0].wakes[1].user_id, ALICE);
     assert_int_equal(changes[0].wakes[1].previous, 5000);
@@ -175,7 +195,7 @@ static void test_each_gets_its_own(void **state)
     assert_int_equal(changes[0].wakes_count, 0);
 }
 
-/* The transaction failed after its first answer. */
+/* After its first answer the transaction has failed. */
 static void test_decoded_again(void **state)
 {
     (void)state;

@@ -1,5 +1,5 @@
-/* Proves what an export's lines say; that a page of messages is cut where it is too long, but never
- * before the first, with the conversations and the cursor that belong to it; and that the lines are
+/* Proves: the content of an export's lines; a page of messages that is too long is cut, but never
+ * before its first message, and has the conversations and the cursor of the cut page; the lines are
  * counted. */
 #include "store/export.h"
 

@@ -173,7 +173,7 @@ static void test_a_mixed_batch_is_grouped(void **state)
     EXPECT_INT64(sent, FIRST_PEERS, ALICE, CAROL, BOB, ALICE);
     expect_text(sent, FIRST_KEYS, "k1,k2,k4,k5,");
     expect_text(sent, FIRST_CONTENTS, "content,content,content,content,");
-    /* Carol's is from a clock behind, Bob's earlier than the copy that comes before it. */
+    /* Carol's time is from a clock behind, Bob's is before that of the copy before it. */
     EXPECT_INT64(sent, FIRST_TIMES, 5000, 5001, 7001, 9000);
     pl_result_array_t owes = pl_result_array(sent, 0, FIRST_OWES);
     assert_int_equal(owes.count, 4);
@@ -218,7 +218,7 @@ static void test_one_copy(void **state)
     PQclear(sent);
 }
 
-/* What one message has goes with it and with the sender's copy; the others have null. */
+/* The extra of one message is in both of its copies; the others have null. */
 static void test_extras(void **state)
 {
     (void)state;
@@ -239,7 +239,7 @@ static void test_extras(void **state)
     PQclear(sent);
 }
 
-/* However many there are: mailboxes ascend, ordinals count within each, times rise within each. */
+/* For any number: mailboxes ascend; ordinals count and times rise within each. */
 static void test_a_large_batch(void **state)
 {
     (void)state;
@@ -320,7 +320,7 @@ static void set_array(PGresult *answer, int column, int size, const int64_t *val
     set_array((answer), (column), (size), (const int64_t[]){__VA_ARGS__}, \
               COUNT(((const int64_t[]){__VA_ARGS__})))
 
-/* Of `count` conversations, all as they begin. */
+/* Of `count` new conversations. */
 static void set_states(PGresult *answer, size_t count)
 {
     static const int64_t zeros[8] = {0};
@@ -391,7 +391,7 @@ static void test_all_is_stored(void **state)
     expect_change(&writes[ALICE_TO_BOB_AGAIN].change, 9004, 2000, 9004, 21);
 }
 
-/* The first is a retry, Bob's is refused, the copy was there: each operation gets its own. */
+/* The first is a retry, Bob's is refused, the copy existed: each operation gets its own answer. */
 static void test_retries_and_refusals(void **state)
 {
     (void)state;
@@ -512,11 +512,11 @@ static void test_a_retry_takes_the_result_of_the_first(void **state)
     leader.status = PL_WRITE_DUPLICATE;
     expect_adopted(&same, &leader, PL_WRITE_DUPLICATE);
     expect_adopted(&other, &leader, PL_WRITE_REUSED);
-    /* What is there is neither's or the other's: that has to be asked. */
+    /* The stored content may equal the other one's or neither's: only the database knows. */
     leader.status = PL_WRITE_REUSED;
     expect_adopted(&same, &leader, PL_WRITE_REUSED);
     assert_false(pl_message_write_kind.adopt(&other.op, &leader.op));
-    /* What it answers is part of what was sent. */
+    /* replyTo is part of what was sent. */
     leader.status = PL_WRITE_STORED;
     leader.extra = "{\"replyTo\":\"7\"}";
     leader.extra_len = strlen(leader.extra);

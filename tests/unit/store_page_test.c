@@ -1,6 +1,6 @@
-/* Proves: of the rows of one statement each read gets its own, but for the one too many, which says
- * that there are more; a page without rows keeps none; a read that is sent again has the second
- * answer alone; and equal reads of a batch share one answer. */
+/* Proves: each read gets its own rows of a statement's, without the extra row that says that there
+ * are more; a page without rows keeps none; a read that is sent again has only the second answer;
+ * and equal reads of a batch share one answer. */
 #include "store/page.h"
 
 #include <endian.h>

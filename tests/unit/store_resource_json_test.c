@@ -1,5 +1,5 @@
-/* Proves: what a group's conversation and messages look like, to members and to who has left; and
- * that a delta of many groups is cut where it gets too long, with nothing lost. */
+/* Proves: a group's conversation and messages as JSON, for a member and for a user who has left;
+ * and a delta of many groups that is too long is cut, and nothing is lost. */
 #include "store/resource_json.h"
 
 #include "base/id.h"
@@ -10,7 +10,7 @@
     "\"unreadCount\":3,\"readUpTo\":\"0\",\"clearedUpTo\":\"0\",\"mutedUntil\":0," \
     "\"archived\":false,\"pinned\":false}"
 
-/* Takes the buffer, which has no end of a string. */
+/* Takes over the buffer and terminates it. */
 static void assert_json(pl_buffer_t *out, const char *expected)
 {
     pl_buffer_append_char(out, '\0');
@@ -44,7 +44,7 @@ static void test_group_conversation(void **state)
     assert_json(&out, "{\"conversationId\":\"257\"," VIEW
                       ",\"snippet\":\"hi\",\"lastUpdatedTimestamp\":110,\"lastMessageTimestamp\":"
                       "100,\"lastMessageId\":\"200\"," STATE);
-    /* Who has left. */
+    /* A user who has left. */
     conversation.view_len = 0;
     pl_conversation_to_json(&out, &conversation);
     assert_json(&out,
@@ -97,7 +97,7 @@ static void set_integer(PGresult *result, int row, int column, int64_t value, si
     set(result, row, column, wire, size);
 }
 
-/* Three groups: in each a message, and then what it shows. */
+/* Three groups, each with a message and its conversation row. */
 static PGresult *groups_page(size_t view_len)
 {
     PGresult *result = PQmakeEmptyPGresult(NULL, PGRES_TUPLES_OK);
@@ -167,7 +167,7 @@ static void test_delta_of_groups_is_cut(void **state)
     assert_cut(400, 2, 102);
     assert_cut(500, 2, 102);
     assert_cut(501, 1, 101);
-    /* One at least. */
+    /* At least one. */
     assert_cut(1000, 1, 101);
 }
 

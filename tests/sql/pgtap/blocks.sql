@@ -21,7 +21,7 @@ CREATE FUNCTION pg_temp.guarded(mailbox bigint) RETURNS boolean LANGUAGE sql AS 
     SELECT guarded FROM parley.mailbox m WHERE m.user_id = $1
 $$;
 
-SELECT is(pg_temp.status(bob, ann, false), 'done', 'whom nobody has blocked can be unblocked') FROM ids;
+SELECT is(pg_temp.status(bob, ann, false), 'done', 'a user who is not blocked can be unblocked') FROM ids;
 SELECT is(pg_temp.version(bob), 1000::bigint, 'which changes nothing') FROM ids;
 SELECT is(pg_temp.guarded(bob), NULL, 'the mailbox is not guarded') FROM ids;
 SELECT results_eq('SELECT b.part, b.kind FROM ids, pg_temp.block(bob, ann, true) b', $$VALUES ('r'::"char", 'done'), ('w', NULL)$$,
@@ -29,7 +29,7 @@ SELECT results_eq('SELECT b.part, b.kind FROM ids, pg_temp.block(bob, ann, true)
 SELECT is(pg_temp.guarded(bob), true, 'and guards the mailbox') FROM ids;
 SELECT is_empty('SELECT b.* FROM ids, pg_temp.block(bob, ann, true, 8000) b WHERE b.part = ''w''', 'again it changes nothing');
 SELECT results_eq('SELECT b.blocked_timestamp FROM parley.block b', 'VALUES (7000::bigint)', 'nor the time');
-SELECT is(pg_temp.status(test.id(1, 99), ann, true), 'no-mailbox', 'who is not there blocks nobody') FROM ids;
+SELECT is(pg_temp.status(test.id(1, 99), ann, true), 'no-mailbox', 'a user who does not exist cannot block') FROM ids;
 
 -- Sends. In one batch with others, whose places in the answer stay theirs.
 SELECT results_eq($$SELECT w.status, w.version < 0, w.message_id > 0 FROM ids, test.write(
@@ -42,7 +42,7 @@ SELECT results_eq('SELECT m.user_id, m.content FROM parley.message m ORDER BY 2,
                         LATERAL (VALUES (bob, 'a'), (cid, 'a'), (bob, 'c'), (cid, 'c'), (ann, 'd'), (bob, 'd')) u (user_id, content)
                     ORDER BY 2, 1$$,
                   'and that is what is stored');
-SELECT is_empty('SELECT o.* FROM parley.outbox o', 'and nothing is owed');
+SELECT is_empty('SELECT o.* FROM parley.outbox o', 'and there is no outbox entry');
 SELECT is(has_blocked, ARRAY[true, false, false, false], 'who has blocked whom')
 FROM ids, shard_0001.have_blocked(ARRAY[bob, bob, cid, test.id(1, 99)], ARRAY[ann, cid, ann, ann]) has_blocked;
 

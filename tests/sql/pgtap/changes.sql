@@ -1,4 +1,4 @@
--- Changes of messages: what write_changes makes of them in both mailboxes, with and without a companion, and what a retry
+-- Changes of messages by write_changes in both mailboxes, with and without a companion, and what a retry
 -- or a late copy meets.
 BEGIN;
 SET search_path = test, tap, public;
@@ -25,7 +25,7 @@ $$;
 CREATE FUNCTION pg_temp.content(mailbox bigint) RETURNS text LANGUAGE sql AS $$
     SELECT m.content FROM parley.message m, sent WHERE m.user_id = mailbox AND m.message_id = sent.id
 $$;
-CREATE FUNCTION pg_temp.owed() RETURNS TABLE (target bigint, kind text, argument jsonb) LANGUAGE sql AS $$
+CREATE FUNCTION pg_temp.entries() RETURNS TABLE (target bigint, kind text, argument jsonb) LANGUAGE sql AS $$
     SELECT target_id, kind, argument FROM parley.change_outbox ORDER BY mailbox_id, version, ordinal
 $$;
 
@@ -33,31 +33,31 @@ $$;
 SELECT is(pg_temp.status('message', bob, pg_temp.edit('hello!', 6000), ann), 'done', 'an edit with a companion') FROM ids;
 SELECT is(pg_temp.content(bob), 'hello!', 'changes the recipient''s copy') FROM ids;
 SELECT is(pg_temp.content(ann), 'hello!', 'and in the same transaction the sender''s') FROM ids;
-SELECT is_empty('SELECT * FROM pg_temp.owed()', 'and owes nothing');
+SELECT is_empty('SELECT * FROM pg_temp.entries()', 'without an outbox entry');
 SELECT is(pg_temp.status('message', bob, pg_temp.edit('hello?', 7000)), 'done', 'an edit without one') FROM ids;
 SELECT is(pg_temp.content(ann), 'hello!', 'leaves the sender''s copy') FROM ids;
-SELECT results_eq('SELECT target, kind FROM pg_temp.owed()', 'SELECT ann, ''message''::text FROM ids', 'which is owed');
-SELECT is(pg_temp.status(kind, target, argument), 'done', 'what is owed can be made') FROM pg_temp.owed();
+SELECT results_eq('SELECT target, kind FROM pg_temp.entries()', 'SELECT ann, ''message''::text FROM ids', 'which has an outbox entry');
+SELECT is(pg_temp.status(kind, target, argument), 'done', 'the follow-up can be made') FROM pg_temp.entries();
 SELECT is(pg_temp.content(ann), 'hello?', 'and brings it to the same state') FROM ids;
 SELECT is(m.version, m2.version, 'made again it changes nothing')
 FROM (SELECT version FROM parley.mailbox, ids WHERE user_id = ann) m,
-     LATERAL (SELECT pg_temp.status(kind, target, argument) FROM pg_temp.owed()) again,
+     LATERAL (SELECT pg_temp.status(kind, target, argument) FROM pg_temp.entries()) again,
      LATERAL (SELECT version FROM parley.mailbox, ids WHERE user_id = ann) m2;
 SELECT is(pg_temp.status('message', bob, pg_temp.edit('hello?', 7000)), 'done', 'the same edit again') FROM ids;
-SELECT is((SELECT count(*)::integer FROM pg_temp.owed()), 1, 'owes nothing more');
+SELECT is((SELECT count(*)::integer FROM pg_temp.entries()), 1, 'adds no outbox entry');
 SELECT is(m.extra ->> 'editedTimestamp', '7000', 'the time is kept') FROM parley.message m, ids WHERE user_id = ann;
 SELECT results_eq('SELECT status, message_id FROM ids, test.write(test.deliver(bob, ann, ''k1'', ''hello'', 9000, 1))',
                   'SELECT 1::smallint, id FROM sent', 'a retry of the send is a duplicate');
 SELECT results_eq('SELECT status FROM ids, test.write(test.deliver(bob, ann, ''k1'', ''hello?'', 9000, 1))',
                   'SELECT 2::smallint', 'with the edited content it is another message under the same key');
 
--- What was made and is asked for again owes the same again: its first answer may have been lost before what it owed was done.
+-- A change that is made and asked for again has the same follow-ups: the first answer may have been lost with them.
 SELECT is(parley.settle_changes(ARRAY[o.mailbox_id], ARRAY[o.version], ARRAY[o.ordinal::bigint]), 1, 'the row is settled') FROM parley.change_outbox o;
 CREATE TEMP TABLE before AS SELECT test.everything() AS text;
 SELECT results_eq('SELECT part, kind, target FROM ids, pg_temp.change(''message'', bob, pg_temp.edit(''hello?'', 7000))
                        AS c (part "char", kind text, detail text, mailbox bigint, target bigint, version bigint, ordinal bigint)',
-                  'SELECT ''o''::"char", ''message''::text, ann FROM ids UNION ALL SELECT ''r'', ''done'', NULL', 'the same edit owes the same');
-SELECT is(pg_temp.status(kind, target, argument), 'done', 'what is owed is made again') FROM pg_temp.owed();
+                  'SELECT ''o''::"char", ''message''::text, ann FROM ids UNION ALL SELECT ''r'', ''done'', NULL', 'the same edit has the same follow-up');
+SELECT is(pg_temp.status(kind, target, argument), 'done', 'the follow-up is made again') FROM pg_temp.entries();
 SELECT is(test.everything(), before.text, 'and nothing has changed') FROM before;
 SELECT is(pg_temp.status('message', bob, pg_temp.edit('hello?', 7000), ann), 'done', 'also with a companion') FROM ids;
 SELECT is(test.everything(), before.text, 'where it changes nothing either') FROM before;
@@ -83,11 +83,11 @@ SELECT results_eq('SELECT DISTINCT m.extra -> ''reactions'' FROM parley.message 
                   'SELECT jsonb_build_object(''+'', jsonb_build_array(bob::text)) FROM ids', 'in both copies');
 
 SELECT is(pg_temp.status('reaction', ann, pg_temp.reaction('+', true)), 'done', 'one that is there already') FROM ids;
-SELECT results_eq('SELECT kind, argument -> ''emojis'' FROM pg_temp.owed() WHERE kind <> ''message''', $$VALUES ('reaction', '["+"]'::jsonb)$$,
-                  'owes all that the user has');
+SELECT results_eq('SELECT kind, argument -> ''emojis'' FROM pg_temp.entries() WHERE kind <> ''message''', $$VALUES ('reaction', '["+"]'::jsonb)$$,
+                  'the follow-up has all emojis of the user');
 SELECT is((SELECT pg_temp.status('reaction', ann, pg_temp.reaction('-', false) || jsonb_build_object('actorId', '12')) FROM ids), 'done',
           'one that never was there');
-SELECT is((SELECT count(*)::integer FROM pg_temp.owed()), 2, 'owes nothing');
+SELECT is((SELECT count(*)::integer FROM pg_temp.entries()), 2, 'has no follow-up');
 SELECT is(pg_temp.status('reaction', ann, pg_temp.reaction('+', true) || '{"messageId": "12"}'), 'message-not-found', 'what is not there is not found') FROM ids;
 SELECT is(pg_temp.status('reaction', ann, pg_temp.reaction('+', true) || '{"messageId": "12", "held": true}'), 'missing',
           'but where the user has a copy of it, it is to come') FROM ids;
@@ -125,12 +125,12 @@ DELETE FROM parley.change_outbox;
 SELECT results_eq('SELECT status, message_id FROM ids, test.write(test.deliver(bob, ann, ''k1'', ''hello'', 9000, 1))',
                   'SELECT 1::smallint, id FROM sent', 'a retry of the send is still a duplicate');
 
--- The sender's copy is owed while the message changes.
+-- The message changes while the sender's copy is still in the outbox.
 CREATE TEMP TABLE late AS SELECT w.message_id AS id FROM ids, test.write(test.deliver(bob, ann, 'k3', 'late', 9000, 2)) w;
 SELECT is(pg_temp.status('message', bob, pg_temp.edit('later', 10000) || jsonb_build_object('messageId', late.id::text)), 'done',
           'an edit before the sender has a copy') FROM ids, late;
 SELECT is(pg_temp.status(kind, target, argument), 'missing', 'cannot be made there yet')
-FROM pg_temp.owed() o, late WHERE o.argument ->> 'messageId' = late.id::text;
+FROM pg_temp.entries() o, late WHERE o.argument ->> 'messageId' = late.id::text;
 SELECT is(pg_temp.status('deletion', bob, jsonb_build_object('peerId', ann::text, 'messageId', late.id::text, 'timestamp', 10100)),
           'done', 'and the recipient deletes it for themselves') FROM ids, late;
 SELECT results_eq('SELECT c.content, c.extra::jsonb - ''revisions'' FROM ids, late, parley.claim_outbox(ARRAY[bob], ARRAY[ann], ARRAY[late.id]) c',
@@ -145,8 +145,8 @@ SELECT (parley.write_messages(ARRAY[bob], ARRAY[1], ARRAY[9000], ARRAY[1], ARRAY
 FROM ids, sent;
 SELECT is(pg_temp.status('message', bob, pg_temp.edit('an answer', 11000) || jsonb_build_object('messageId', replied.id::text), ann), 'done',
           'a companion that has not got its copy yet') FROM ids, replied;
-SELECT results_eq('SELECT target, kind, argument ->> ''content'' FROM pg_temp.owed()', 'SELECT ann, ''message''::text, ''an answer''::text FROM ids',
-                  'is owed the change all the same');
+SELECT results_eq('SELECT target, kind, argument ->> ''content'' FROM pg_temp.entries()', 'SELECT ann, ''message''::text, ''an answer''::text FROM ids',
+                  'gets the change by an outbox entry');
 SELECT results_eq('SELECT c.content, c.extra::jsonb - ''revisions'' FROM ids, replied, parley.claim_outbox(ARRAY[bob], ARRAY[ann], ARRAY[replied.id]) c',
                   'SELECT ''an answer''::text, jsonb_build_object(''replyTo'', sent.id::text, ''editedTimestamp'', 11000) FROM sent',
                   'the sender''s copy has what the message answers');
@@ -154,7 +154,7 @@ SELECT is((SELECT array_agg(k.target_id) FROM parley.pending_changes(0, 0, 0, 10
 SELECT is_empty('SELECT o.mailbox_id FROM parley.change_outbox o, parley.pending_changes(o.mailbox_id, o.version, o.ordinal, 10)', 'once');
 SELECT results_eq('SELECT c.target_id, c.kind, c.argument::jsonb FROM parley.change_outbox o,
                        parley.claim_changes(ARRAY[o.mailbox_id, o.mailbox_id], ARRAY[o.version, o.version], ARRAY[o.ordinal, 99]) c',
-                  'SELECT target, kind, argument FROM pg_temp.owed()', 'it can be claimed, and one that is not there cannot');
+                  'SELECT target, kind, argument FROM pg_temp.entries()', 'it can be claimed, and one that is not there cannot');
 SELECT is(parley.settle_changes(ARRAY[o.mailbox_id, 5], ARRAY[o.version, 6], ARRAY[o.ordinal::bigint, 7]), 1, 'and settled') FROM parley.change_outbox o;
 SELECT is_empty('SELECT * FROM parley.pending_changes(0, 0, 0, 10)', 'then it is gone');
 
@@ -180,7 +180,7 @@ CREATE TEMP TABLE left_alone AS
 SELECT w.message_id AS id FROM more, test.write(test.deliver(cid, dan, 'b6')) w WHERE w.op = 1;
 SELECT results_eq('SELECT part, kind FROM more, left_alone, parley.write_changes(ARRAY[''message''], ARRAY[cid], ARRAY[jsonb_build_object(
                        ''peerId'', dan::text, ''messageId'', left_alone.id::text, ''timestamp'', 1)::text], ARRAY[dan])',
-                  $$VALUES ('r'::"char", 'done'), ('w', NULL)$$, 'nor is it owed one');
+                  $$VALUES ('r'::"char", 'done'), ('w', NULL)$$, 'nor has it a follow-up for one');
 
 -- has_messages.
 SELECT is(shard_0001.has_messages(ARRAY[bob, bob, bob, bob, cid], ARRAY[ann, ann, cid, ann, ann],

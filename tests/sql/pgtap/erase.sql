@@ -1,5 +1,5 @@
 -- An erased user: gone at once for all who ask, while what the mailbox holds goes slice by slice; what others have stays, and what
--- is still owed to a sender stays until it is paid.
+-- has an outbox entry for its sender's copy stays until the entry is settled.
 SET search_path = test, tap, public;
 BEGIN;
 SELECT no_plan();
@@ -20,9 +20,9 @@ CREATE FUNCTION pg_temp.held(mailbox bigint) RETURNS bigint[] LANGUAGE sql AS $$
                  (SELECT count(*) FROM parley.block WHERE user_id = mailbox)]
 $$;
 
--- Bob has 1,500 messages from Ann, of which she is owed one, 20 from Carl, and has blocked 1,001 users.
-SELECT test.write(test.deliver(bob, ann, 'paid', 'to be kept by Ann', 5000, 1)) FROM ids;
-SELECT test.write(test.deliver(bob, ann, 'owed', 'not with Ann yet', 5001, 2)) FROM ids;
+-- Bob has 1,500 messages from Ann, one of them with an outbox entry, 20 from Carl, and has blocked 1,001 users.
+SELECT test.write(test.deliver(bob, ann, 'stored', 'to be kept by Ann', 5000, 1)) FROM ids;
+SELECT test.write(test.deliver(bob, ann, 'pending', 'not with Ann yet', 5001, 2)) FROM ids;
 INSERT INTO parley.message (user_id, peer_id, message_id, version, sender_id, client_message_id, content)
 SELECT bob, CASE WHEN n <= 1498 THEN ann ELSE carl END, (m.version + n) * 2, m.version + n, CASE WHEN n <= 1498 THEN ann ELSE carl END,
        n::text, 'text'
@@ -37,10 +37,10 @@ SELECT is(pg_temp.erase(test.id(1, 99), 7), 'no-mailbox', 'who is not there cann
 SELECT results_eq($$SELECT c.part, c.kind, c.mailbox_id = bob, c.version > before.version
                     FROM ids, before, parley.write_changes('{erase}', ARRAY[bob], ARRAY['{"timestamp": 7000}'], '{0}') c ORDER BY c.part$$,
                   $$VALUES ('o'::"char", 'erase_slice', true, true), ('r', 'done', true, NULL), ('w', NULL, true, true)$$,
-                  'the erasing: owes itself the slices, and wakes who waits');
+                  'the erasure has a follow-up for the slices, and wakes waiters');
 SELECT is(pg_temp.erase(bob, 7000), 'done', 'the same again is the same') FROM ids;
 SELECT is(pg_temp.erase(bob, 7001), 'no-mailbox', 'another is too late') FROM ids;
-SELECT is((SELECT count(*) FROM parley.change_outbox), 1::bigint, 'owed once');
+SELECT is((SELECT count(*) FROM parley.change_outbox), 1::bigint, 'has one follow-up');
 
 -- To all who ask there is no such user.
 SELECT is(shard_0001.mailbox_versions(ARRAY[bob, carl]) || parley.mailbox_versions(ARRAY[bob, carl]),
@@ -50,10 +50,10 @@ SELECT is_empty('SELECT f.* FROM ids, test.fetch_conversations(bob, 20, 0, 1) f'
 SELECT is_empty('SELECT f.* FROM ids, test.fetch_messages(bob, ann, 20, 0, 0, 0) f', 'no messages');
 SELECT is_empty('SELECT f.* FROM ids, test.fetch_messages(bob, ann, 20, 0, 0, 1) f', 'and no newer ones');
 SELECT is_empty('SELECT f.* FROM ids, shard_0001.fetch_updates(bob, 20, 0) f', 'no updates');
-SELECT is(shard_0001.has_conversations(bob, ARRAY[ann]), NULL, 'nobody to see the presence of') FROM ids;
+SELECT is(shard_0001.has_conversations(bob, ARRAY[ann]), NULL, 'and sees no presence') FROM ids;
 SELECT is(shard_0001.shows_presence(9, ARRAY[bob]), '{f}', 'and none to be seen') FROM ids;
 SELECT is(pg_temp.change('deletion', bob, '{}'), 'no-mailbox', 'nothing can be changed') FROM ids;
-SELECT is_empty($$SELECT FROM shard_0001.find_account('user1.1')$$, 'the name is nobody''s');
+SELECT is_empty($$SELECT FROM shard_0001.find_account('user1.1')$$, 'the name is free');
 SELECT results_eq('SELECT f.user_id, f.username, f.deleted_timestamp FROM ids, shard_0001.fetch_account(bob) f',
                   'SELECT bob, NULL::text, 7000::bigint FROM ids', 'all that is left is when');
 SELECT is_empty($$SELECT f.* FROM ids, shard_0001.update_account(bob, 'B', NULL, NULL, NULL) f$$, 'and nothing to change');
@@ -62,12 +62,12 @@ SELECT is(shard_0001.create_account(test.id(1, 3), 'user1.1', 'o', NULL, 1), 'cr
 
 -- Slices.
 SELECT is(pg_temp.slice(), 'missing', 'after the first slice there is more');
-SELECT is(pg_temp.held(bob), '{521,0,1}', 'a thousand are gone, but for the one that is owed') FROM ids;
+SELECT is(pg_temp.held(bob), '{521,0,1}', 'a thousand are gone, but for the one with an outbox entry') FROM ids;
 SELECT is(pg_temp.slice(), 'missing', 'after the second one message has to stay');
 SELECT is(pg_temp.held(bob), '{1,0,0}', 'and nothing else') FROM ids;
-SELECT is(pg_temp.slice(), 'missing', 'as long as it is owed');
+SELECT is(pg_temp.slice(), 'missing', 'as long as it has an outbox entry');
 SELECT results_eq('SELECT c.content FROM parley.outbox o, parley.claim_outbox(ARRAY[o.recipient_id], ARRAY[o.sender_id], ARRAY[o.message_id]) c',
-                  $$VALUES ('not with Ann yet')$$, 'it can still be paid');
+                  $$VALUES ('not with Ann yet')$$, 'the sender''s copy can still be made');
 SELECT is(parley.settle_outbox(ARRAY[recipient_id], ARRAY[sender_id], ARRAY[message_id]), 1, 'is') FROM parley.outbox;
 SELECT is(pg_temp.slice(), 'done', 'and then goes');
 SELECT is(pg_temp.held(bob), '{0,0,0}', 'nothing is left') FROM ids;

@@ -10,6 +10,6 @@ SELECT results_eq($$SELECT blocked_id, blocked_timestamp FROM shard_0001.export_
 SELECT results_eq($$SELECT blocked_id, blocked_timestamp FROM shard_0001.export_blocks(test.id(1, 1), 3, 3)$$,
                   $$VALUES (4::bigint, 104::bigint), (5, 105)$$, 'the last');
 SELECT is_empty($$SELECT FROM shard_0001.export_blocks(test.id(1, 1), 5, 3)$$, 'and no more');
-SELECT is_empty($$SELECT FROM shard_0001.export_blocks(test.id(1, 3), 0, 3)$$, 'who has blocked nobody');
+SELECT is_empty($$SELECT FROM shard_0001.export_blocks(test.id(1, 3), 0, 3)$$, 'a user without blocks');
 SELECT * FROM finish();
 ROLLBACK;

@@ -11,10 +11,10 @@ SELECT test.write(test.deliver(test.id(1, 1), test.id(1, 2), 'a', copy_mode => 1
 SELECT is(shard_0001.has_conversations(test.id(1, 1), ARRAY[test.id(1, 2)]), '{t}', 'with who wrote to them');
 SELECT is(shard_0001.has_conversations(test.id(1, 2), ARRAY[test.id(1, 1)]), '{t}', 'with whom they wrote to');
 SELECT is(shard_0001.has_conversations(test.id(1, 1), ARRAY[test.id(1, 3), test.id(2, 1), test.id(1, 1), test.id(1, 2), test.id(1, 3), 7]),
-          '{f,t,f,t,f,f}', 'answers in the order asked, also for strangers, oneself and nobody');
+          '{f,t,f,t,f,f}', 'answers in the order asked, also for strangers, oneself and a user who does not exist');
 SELECT is(shard_0001.has_conversations(test.id(1, 3), ARRAY[test.id(2, 1)]), '{f}',
-          'what is in the other''s mailbox alone is not theirs: the sender''s copy is still owed');
-SELECT is(shard_0001.has_conversations(test.id(1, 4), ARRAY[test.id(1, 1), test.id(1, 2)]), '{f,f}', 'nobody has written to them');
+          'a conversation only in the other''s mailbox does not count: the sender''s copy is not stored yet');
+SELECT is(shard_0001.has_conversations(test.id(1, 4), ARRAY[test.id(1, 1), test.id(1, 2)]), '{f,f}', 'a user without messages');
 SELECT is(shard_0001.has_conversations(test.id(1, 1), '{}'), '{}', 'none asked, none given');
 SELECT is(shard_0001.has_conversations(test.id(1, 99), ARRAY[test.id(1, 1)]), NULL, 'no such mailbox');
 SELECT is(shard_0002.has_conversations(test.id(1, 1), ARRAY[test.id(1, 2)]), NULL, 'nor in a shard that is not theirs');

@@ -7,15 +7,15 @@ SELECT test.user(2, n) FROM generate_series(1, 3) n \g /dev/null
 \set a 'test.id(0, 1)'
 \set z 'test.id(2, 1)'
 
-SELECT is_empty('SELECT FROM parley.pending_outbox(0, 0, 0, 10)', 'nothing is owed');
+SELECT is_empty('SELECT FROM parley.pending_outbox(0, 0, 0, 10)', 'the outbox is empty');
 SELECT test.write(test.deliver(:a, :z, 'k' || n, 'text ' || n, 5000, 2), test.deliver(:z, :a, 'k' || n, 'text ' || n, 5000, 2))
 FROM generate_series(1, 3) n \g /dev/null
 CREATE TEMP TABLE pending AS SELECT row_number() OVER () AS number, p.* FROM parley.pending_outbox(0, 0, 0, 10) p;
-SELECT is((SELECT count(*) FROM pending), 6::bigint, 'all that is owed, over all shards');
+SELECT is((SELECT count(*) FROM pending), 6::bigint, 'all entries of all shards');
 SELECT is((SELECT array_agg(number ORDER BY recipient_id, sender_id, message_id) FROM pending), '{1,2,3,4,5,6}', 'in the order of the key');
 SELECT results_eq('SELECT c.recipient_id, c.sender_id, c.client_message_id, c.content FROM (SELECT array_agg(recipient_id) r, array_agg(sender_id) s, array_agg(message_id) m FROM pending WHERE number <= 2) k, parley.claim_outbox(k.r, k.s, k.m) c',
                   format('VALUES (%s::bigint, %s::bigint, %L, %L), (%s, %s, %L, %L)', :a, :z, 'k1', 'text 1', :a, :z, 'k2', 'text 2'), 'claimed with what the copies need');
-SELECT is_empty('SELECT FROM parley.claim_outbox(ARRAY[1::bigint], ARRAY[2::bigint], ARRAY[3::bigint])', 'what is not owed is not claimed');
+SELECT is_empty('SELECT FROM parley.claim_outbox(ARRAY[1::bigint], ARRAY[2::bigint], ARRAY[3::bigint])', 'an entry that does not exist is not claimed');
 SELECT results_eq('SELECT message_id FROM parley.pending_outbox(0, 0, 0, 2)', 'SELECT message_id FROM pending WHERE number <= 2', 'a page');
 SELECT results_eq('SELECT p.message_id FROM pending k, parley.pending_outbox(k.recipient_id, k.sender_id, k.message_id, 2) p WHERE k.number = 2',
                   'SELECT message_id FROM pending WHERE number IN (3, 4)', 'and the next, over the border of shards');
@@ -27,7 +27,7 @@ SELECT is(current_setting('synchronous_commit'), 'off', 'the transaction need no
 SELECT results_eq('SELECT message_id FROM parley.pending_outbox(0, 0, 0, 10)', 'SELECT message_id FROM pending WHERE number NOT IN (2, 5)', 'those two');
 SELECT is((SELECT parley.settle_outbox(array_agg(recipient_id), array_agg(sender_id), array_agg(message_id)) FROM pending), 4,
           'what is gone already is passed over');
-SELECT is_empty('SELECT FROM parley.outbox', 'nothing is owed any more');
+SELECT is_empty('SELECT FROM parley.outbox', 'the outbox is empty again');
 SELECT is(parley.settle_outbox(ARRAY[test.id(7, 1)], ARRAY[:a::bigint], ARRAY[1::bigint]), 0, 'of a shard that is not here, nothing is');
 INSERT INTO parley.outbox (recipient_id, sender_id, message_id) VALUES (:a, :z, 77);
 SELECT results_eq(format('SELECT content FROM parley.claim_outbox(ARRAY[%s], ARRAY[%s], ARRAY[77::bigint])', :a, :z), 'VALUES (NULL::text)',

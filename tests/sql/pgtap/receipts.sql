@@ -29,7 +29,7 @@ $$;
 CREATE FUNCTION pg_temp.versions() RETURNS bigint[] LANGUAGE sql AS $$
     SELECT array_agg(version ORDER BY user_id) FROM parley.mailbox
 $$;
-CREATE FUNCTION pg_temp.owed() RETURNS TABLE (target bigint, kind text, argument jsonb) LANGUAGE sql AS $$
+CREATE FUNCTION pg_temp.entries() RETURNS TABLE (target bigint, kind text, argument jsonb) LANGUAGE sql AS $$
     SELECT target_id, kind, argument FROM parley.change_outbox ORDER BY mailbox_id, version, ordinal
 $$;
 CREATE FUNCTION pg_temp.is_counted() RETURNS boolean LANGUAGE sql AS $$
@@ -44,7 +44,7 @@ SELECT ok(pg_temp.is_counted(), 'and five is what a recount gives');
 SELECT is(pg_temp.receipt('delivered', pg_temp.m(2), ann), 'done', 'a receipt of delivery') FROM ids;
 SELECT results_eq('SELECT * FROM pg_temp.own()', 'VALUES (0::bigint, pg_temp.m(2), 5)', 'moves one watermark');
 SELECT results_eq('SELECT * FROM pg_temp.seen_by_peer()', 'VALUES (0::bigint, pg_temp.m(2))', 'and the sender sees it');
-SELECT is_empty('SELECT * FROM pg_temp.owed()', 'and nothing is owed');
+SELECT is_empty('SELECT * FROM pg_temp.entries()', 'and there is no follow-up');
 SELECT is(c.version, m.version, 'the conversation has the mailbox''s new version')
 FROM ids, parley.conversation c JOIN parley.mailbox m USING (user_id) WHERE c.user_id = bob;
 SELECT is(c.changed_period, (c.version >> 27)::integer, 'and is found by it') FROM ids, parley.conversation c WHERE c.user_id = ann;
@@ -54,12 +54,12 @@ SELECT is(pg_temp.receipt('read', pg_temp.m(3)), 'done', 'a receipt of reading')
 SELECT results_eq('SELECT * FROM pg_temp.own()', 'VALUES (pg_temp.m(3), pg_temp.m(3), 2)',
                   'moves both, and three messages count no more');
 SELECT results_eq('SELECT * FROM pg_temp.seen_by_peer()', 'VALUES (0::bigint, pg_temp.m(2))', 'the sender does not see it yet');
-SELECT results_eq('SELECT target, kind FROM pg_temp.owed()', 'SELECT ann, ''peer_receipt''::text FROM ids', 'which is owed');
-SELECT is(pg_temp.change(kind, target, argument) ->> 'status', 'done', 'what is owed can be made') FROM pg_temp.owed();
+SELECT results_eq('SELECT target, kind FROM pg_temp.entries()', 'SELECT ann, ''peer_receipt''::text FROM ids', 'which has an outbox entry');
+SELECT is(pg_temp.change(kind, target, argument) ->> 'status', 'done', 'the follow-up can be made') FROM pg_temp.entries();
 SELECT results_eq('SELECT * FROM pg_temp.seen_by_peer()', 'VALUES (pg_temp.m(3), pg_temp.m(3))', 'and the sender sees it');
 SELECT is(now.versions, before.versions, 'made again it changes nothing')
 FROM (SELECT pg_temp.versions() AS versions) before,
-     LATERAL (SELECT pg_temp.change(kind, target, argument) FROM pg_temp.owed() WHERE before.versions IS NOT NULL) again,
+     LATERAL (SELECT pg_temp.change(kind, target, argument) FROM pg_temp.entries() WHERE before.versions IS NOT NULL) again,
      LATERAL (SELECT pg_temp.versions() AS versions WHERE again IS NOT NULL) now;
 DELETE FROM parley.change_outbox;
 
@@ -69,7 +69,7 @@ SELECT is(pg_temp.receipt('read', pg_temp.m(3), ann), 'done', 'the same again') 
 SELECT is(pg_temp.receipt('read', pg_temp.m(1), ann), 'done', 'one from before') FROM ids;
 SELECT is(pg_temp.receipt('delivered', pg_temp.m(2)), 'done', 'and a delivery of what was read');
 SELECT is(pg_temp.versions(), versions, 'change no mailbox') FROM before;
-SELECT is_empty('SELECT * FROM pg_temp.owed()', 'and owe nothing');
+SELECT is_empty('SELECT * FROM pg_temp.entries()', 'without a follow-up');
 SELECT results_eq('SELECT * FROM pg_temp.own()', 'VALUES (pg_temp.m(3), pg_temp.m(3), 2)', 'and move nothing');
 
 -- What is late at the sender's does not move anything back.
@@ -98,12 +98,12 @@ SELECT is(pg_temp.change('peer_receipt', eve, jsonb_build_object('peerId', ann::
 
 -- Receipts turned off, by who reads and by who sent.
 UPDATE parley.account SET read_receipts = false FROM ids WHERE user_id = bob;
-SELECT is(pg_temp.receipt('read', pg_temp.m(6), ann), 'done', 'who tells nobody what they read') FROM ids;
+SELECT is(pg_temp.receipt('read', pg_temp.m(6), ann), 'done', 'a user who hides read receipts') FROM ids;
 SELECT results_eq('SELECT * FROM pg_temp.own()', 'VALUES (pg_temp.m(6), pg_temp.m(6), 0)', 'has read it all the same');
 SELECT results_eq('SELECT * FROM pg_temp.seen_by_peer()', 'VALUES (pg_temp.m(5), pg_temp.m(6))', 'which to the sender is delivered');
 UPDATE parley.account SET read_receipts = user_id = bob FROM ids;
 INSERT INTO sent SELECT 7, w.message_id FROM ids, test.write(test.deliver(bob, ann, 'k7', 'text', 5200, 1)) w;
-SELECT is(pg_temp.receipt('read', pg_temp.m(7), ann), 'done', 'a sender who tells nobody') FROM ids;
+SELECT is(pg_temp.receipt('read', pg_temp.m(7), ann), 'done', 'a sender who hides read receipts') FROM ids;
 SELECT results_eq('SELECT * FROM pg_temp.seen_by_peer()', 'VALUES (pg_temp.m(5), pg_temp.m(7))', 'is not told either');
 UPDATE parley.account SET read_receipts = true;
 
@@ -122,9 +122,9 @@ SELECT is(pg_temp.versions(), versions, 'says nothing') FROM before;
 SELECT is((pg_temp.present(version) ->> 'upTo')::bigint, version, 'a cursor in the middle') FROM cursors WHERE n = 9;
 SELECT results_eq('SELECT * FROM pg_temp.own()', 'VALUES (pg_temp.m(7), pg_temp.m(9), 3)', 'delivers what is up to it and reads nothing');
 SELECT is(pg_temp.known(), version, 'which is remembered') FROM cursors WHERE n = 9;
-SELECT results_eq('SELECT target, kind, argument FROM pg_temp.owed()',
+SELECT results_eq('SELECT target, kind, argument FROM pg_temp.entries()',
                   $q$SELECT ann, 'peer_receipt'::text, jsonb_build_object('peerId', bob::text, 'deliveredUpTo', pg_temp.m(9)::text) FROM ids$q$,
-                  'and owed to the sender');
+                  'with a follow-up for the sender');
 UPDATE before SET versions = pg_temp.versions();
 SELECT ok(pg_temp.present(version) IS NOT NULL, 'the same cursor again') FROM cursors WHERE n = 9;
 SELECT ok(pg_temp.present(version) IS NOT NULL, 'and one from before') FROM cursors WHERE n = 8;
@@ -154,7 +154,7 @@ SELECT is((pg_temp.present(version) ->> 'rest')::bigint, version, 'and a second'
 SELECT ok(NOT pg_temp.present(version) ? 'rest', 'and the last') FROM target;
 SELECT is_empty('SELECT FROM parley.conversation c, ids WHERE c.user_id = bob AND c.delivered_up_to <> c.last_message_id',
                 'then all is delivered');
-SELECT is((SELECT count(*)::integer FROM pg_temp.owed()), 9, 'and each slice has told each sender');
+SELECT is((SELECT count(*)::integer FROM pg_temp.entries()), 9, 'and each slice has a follow-up for each sender');
 
 -- Deleted messages, and a conversation that was cleared.
 INSERT INTO sent SELECT n, w.message_id

@@ -1,7 +1,7 @@
--- What stands in the catalogue: leaves, indexes, settings, rights.
+-- The catalogue: leaves, indexes, settings, rights.
 SET search_path = tap;
 BEGIN;
-SELECT plan(17);
+SELECT plan(18);
 
 SELECT is((SELECT array_agg(DISTINCT count ORDER BY count)
            FROM (SELECT count(*) FROM pg_inherits JOIN pg_class c ON c.oid = inhrelid WHERE c.relkind = 'r'
@@ -24,13 +24,19 @@ SELECT throws_ok($$SELECT test.write(test.deliver(test.id(2, 1), test.id(0, 1), 
 SELECT is_empty($$
     SELECT p.oid::regprocedure FROM pg_proc p
     WHERE (p.pronamespace = 'parley'::regnamespace OR p.pronamespace::regnamespace::text LIKE 'shard\_%')
-      AND NOT (p.proconfig @> ARRAY['search_path=pg_catalog, pg_temp'] AND pg_get_userbyid(p.proowner) = 'parley_owner'
+      AND NOT (pg_get_userbyid(p.proowner) = 'parley_owner'
+               AND (p.prosqlbody IS NOT NULL OR coalesce(p.proconfig @> ARRAY['search_path=pg_catalog, pg_temp'], false))
                AND p.prosecdef = has_function_privilege('parley_server', p.oid, 'EXECUTE'))$$,
-    'every function is the owner''s, with a fixed search_path, and acts as the owner if and only if the server may call it');
+    'every function is the owner''s, has a fixed search_path (or a body that was parsed at its creation), and runs with the owner''s rights exactly if the server may call it');
+SELECT is_empty($$
+    SELECT p.oid::regprocedure FROM pg_proc p
+    WHERE p.pronamespace = 'parley'::regnamespace AND p.prosqlbody IS NOT NULL
+      AND (p.proconfig IS NOT NULL OR p.prosecdef OR p.proretset)$$,
+    'the helpers can be inlined');
 SELECT is_empty($$
     SELECT p.oid::regprocedure FROM pg_proc p, aclexplode(coalesce(p.proacl, acldefault('f', p.proowner))) a
     WHERE (p.pronamespace = 'parley'::regnamespace OR p.pronamespace::regnamespace::text LIKE 'shard\_%')
-      AND a.grantee = 0$$, 'and nobody else may');
+      AND a.grantee = 0$$, 'PUBLIC may execute no function');
 SELECT is((SELECT count(DISTINCT p.pronamespace) FROM pg_proc p WHERE p.pronamespace::regnamespace::text LIKE 'shard\_%'), 4::bigint,
           'each shard has functions');
 SELECT is_empty($$

@@ -19,7 +19,7 @@ $$;
 CREATE FUNCTION pg_temp.version(mailbox bigint) RETURNS bigint LANGUAGE sql AS $$
     SELECT version FROM parley.mailbox m WHERE m.user_id = $1
 $$;
-CREATE FUNCTION pg_temp.talk(mailbox bigint) RETURNS parley.conversation LANGUAGE sql AS $$
+CREATE FUNCTION pg_temp.conversation(mailbox bigint) RETURNS parley.conversation LANGUAGE sql AS $$
     SELECT c FROM parley.conversation c WHERE c.user_id = mailbox
 $$;
 CREATE FUNCTION pg_temp.slice() RETURNS text LANGUAGE sql AS $$
@@ -31,26 +31,26 @@ SELECT results_eq($$SELECT c.part, c.detail FROM ids, pg_temp.change('settings',
                         jsonb_build_object('peerId', ann::text, 'mutedUntil', 9007199254740991, 'pinned', true)) c$$,
                   $$VALUES ('r'::"char", '{"status": "done", "mutedUntil": 9007199254740991, "archived": false, "pinned": true}'::jsonb), ('w', NULL)$$,
                   'the answer has the settings as they are now');
-SELECT results_eq('SELECT c.muted_until, c.archived, c.pinned, c.version, (c.version >> 27)::integer FROM ids, pg_temp.talk(bob) c',
-                  'SELECT 9007199254740991, false, true, m.version, c.changed_period FROM ids, pg_temp.talk(bob) c, parley.mailbox m WHERE m.user_id = bob',
+SELECT results_eq('SELECT c.muted_until, c.archived, c.pinned, c.version, parley.period_of(c.version)::integer FROM ids, pg_temp.conversation(bob) c',
+                  'SELECT 9007199254740991, false, true, m.version, c.changed_period FROM ids, pg_temp.conversation(bob) c, parley.mailbox m WHERE m.user_id = bob',
                   'so has the conversation, and the mailbox''s version');
 SELECT is_empty($$SELECT c.* FROM ids, pg_temp.change('settings', bob, jsonb_build_object('peerId', ann::text, 'pinned', true)) c WHERE part = 'w'$$,
                 'the same again changes nothing');
 SELECT is(pg_temp.status('settings', '{"archived": true}'), 'done', 'one of them');
-SELECT results_eq('SELECT c.muted_until, c.archived, c.pinned FROM ids, pg_temp.talk(bob) c', 'VALUES (9007199254740991, true, true)', 'leaves the others');
+SELECT results_eq('SELECT c.muted_until, c.archived, c.pinned FROM ids, pg_temp.conversation(bob) c', 'VALUES (9007199254740991, true, true)', 'leaves the others');
 SELECT is(c.status, 'conversation-not-found', 'there is none with ' || peer)
 FROM ids, (VALUES (2::bigint), (9223372036854775807)) p (peer),
      LATERAL pg_temp.change('settings', bob, jsonb_build_object('peerId', peer::text, 'pinned', true)) c;
 SELECT is(c.status, 'conversation-not-found', 'nor with the next user')
 FROM ids, pg_temp.change('settings', ann, jsonb_build_object('peerId', cid::text, 'pinned', true)) c;
-SELECT is((SELECT muted_until FROM ids, pg_temp.talk(ann)), 0::bigint, 'the other''s are their own');
+SELECT is((SELECT muted_until FROM ids, pg_temp.conversation(ann)), 0::bigint, 'the other''s are their own');
 
 -- Deleted for oneself.
 SELECT is(c.status, 'conversation-not-found', 'what is not there cannot be deleted')
 FROM ids, pg_temp.change('clear', bob, jsonb_build_object('peerId', cid::text, 'timestamp', 8000)) c;
 CREATE TEMP TABLE before AS SELECT pg_temp.version(bob) AS version FROM ids;
 SELECT is(pg_temp.status('clear', '{"timestamp": 8000}'), 'done', 'a conversation is deleted');
-SELECT results_eq('SELECT c.cleared_up_to, c.last_message_id, c.unread_count, c.pinned, c.archived, c.version FROM ids, pg_temp.talk(bob) c',
+SELECT results_eq('SELECT c.cleared_up_to, c.last_message_id, c.unread_count, c.pinned, c.archived, c.version FROM ids, pg_temp.conversation(bob) c',
                   'SELECT id, id, 0, false, true, pg_temp.version(bob) FROM ids, sent WHERE n = 3', 'up to its last message');
 SELECT is_empty('SELECT f.* FROM ids, shard_0001.fetch_conversations(ARRAY[bob], ARRAY[9], ARRAY[0], ARRAY[0]) f WHERE f.peer_id IS NOT NULL',
                 'the list does not show it');
@@ -60,7 +60,7 @@ SELECT is_empty($$SELECT f.* FROM ids, before, unnest(ARRAY[0, 1, version]) sinc
 SELECT results_eq('SELECT f.kind, f.cleared_up_to FROM ids, before, shard_0001.fetch_updates(bob, 9, version) f WHERE f.kind <> ''h''',
                   $$SELECT 'c'::"char", id FROM sent WHERE n = 3$$, 'other devices are told up to where');
 SELECT results_eq('SELECT target_id, kind COLLATE "default", argument ->> ''after'' FROM parley.change_outbox', $$SELECT bob, 'clear_slice', '0' FROM ids$$,
-                  'to empty them is owed to the mailbox itself');
+                  'a follow-up to the mailbox itself empties them');
 
 -- The sender edits one before it is emptied.
 SELECT is(c.status, 'done', 'an edit')
@@ -73,7 +73,7 @@ DELETE FROM parley.change_outbox WHERE kind = 'message';
 CREATE TEMP TABLE versions AS SELECT m.message_id, m.version FROM ids, parley.message m WHERE m.user_id = bob;
 
 SELECT is(pg_temp.slice(), 'done', 'they are emptied');
-SELECT results_eq($$SELECT m.content, m.extra ->> 'deletedScope', (m.extra ->> 'deletedTimestamp')::bigint, m.extra ? 'owed'
+SELECT results_eq($$SELECT m.content, m.extra ->> 'deletedScope', (m.extra ->> 'deletedTimestamp')::bigint, m.extra ? 'copyContent'
                     FROM ids, parley.message m WHERE m.user_id = bob$$,
                   $$SELECT '', 'me', 8000::bigint, false FROM generate_series(1, 3)$$, 'as if each had been deleted');
 SELECT results_eq('SELECT m.message_id, m.version FROM ids, parley.message m WHERE m.user_id = bob ORDER BY 1', 'SELECT * FROM versions ORDER BY 1',
@@ -86,23 +86,23 @@ SELECT results_eq($$SELECT w.status, w.message_id FROM ids, generate_series(1, 3
 SELECT is(c.status, 'done', 'the sender deletes one for everyone')
 FROM ids, sent, pg_temp.change('message', bob, jsonb_build_object('peerId', ann::text, 'messageId', id::text, 'timestamp', 8200)) c
 WHERE n = 1 AND part = 'r';
-SELECT is((SELECT unread_count FROM ids, pg_temp.talk(bob)), 0, 'what does not count is not counted off');
+SELECT is((SELECT unread_count FROM ids, pg_temp.conversation(bob)), 0, 'a cleared message is not subtracted from the unread count');
 DELETE FROM parley.change_outbox;
 
 CREATE TEMP TABLE cleared AS SELECT pg_temp.version(bob) AS version FROM ids;
 SELECT is(pg_temp.status('clear', '{"timestamp": 8300}'), 'done', 'deleted again');
 SELECT is(pg_temp.version(bob), version, 'it does not change') FROM ids, cleared;
-SELECT is_empty('SELECT * FROM parley.change_outbox', 'and owes nothing');
+SELECT is_empty('SELECT * FROM parley.change_outbox', 'without a follow-up');
 SELECT is(pg_temp.status('settings', '{"pinned": true}'), 'done', 'one that is deleted can be pinned');
 SELECT is(pg_temp.status('clear', '{"timestamp": 8400}'), 'done', 'and deleted once more');
-SELECT is((SELECT pinned FROM ids, pg_temp.talk(bob)), false, 'which unpins it');
-SELECT is_empty('SELECT * FROM parley.change_outbox', 'and owes nothing either');
+SELECT is((SELECT pinned FROM ids, pg_temp.conversation(bob)), false, 'which unpins it');
+SELECT is_empty('SELECT * FROM parley.change_outbox', 'also without a follow-up');
 
--- What comes later, and is deleted in its turn while the sender's copies are owed: more than a slice.
+-- Later messages, which are deleted in their turn while the senders' copies are still in the outbox: more than a slice.
 SELECT is(count(DISTINCT w.message_id), 2500::bigint, 'many messages')
 FROM ids, LATERAL (SELECT array_agg(test.deliver(bob, ann, 'late' || n, 'late ' || n, 20000 + n, 2) ORDER BY n) AS batch
                    FROM generate_series(1, 2500) n) b, test.write(VARIADIC b.batch) w;
-SELECT results_eq('SELECT c.unread_count FROM ids, pg_temp.talk(bob) c', 'VALUES (2500)', 'count and show');
+SELECT results_eq('SELECT c.unread_count FROM ids, pg_temp.conversation(bob) c', 'VALUES (2500)', 'count and show');
 SELECT is(pg_temp.status('clear', '{"timestamp": 8500}'), 'done', 'deleted too');
 SELECT results_eq('SELECT o.argument ->> ''after'' FROM parley.change_outbox o', 'SELECT id::text FROM sent WHERE n = 3', 'from where it ended before');
 SELECT is(pg_temp.slice(), 'missing', 'a slice leaves more');

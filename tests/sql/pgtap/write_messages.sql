@@ -25,7 +25,7 @@ SELECT results_eq(
     format('SELECT peer_id, message_id, sender_id, client_message_id, content FROM shard_0000.message WHERE user_id = %s', :a),
     format('SELECT %s, 10001::bigint, %1$s, ''k1'' COLLATE "C", ''hello''', :c), 'the row is in the recipient''s leaf');
 SELECT is_empty('SELECT FROM shard_0001.message', 'and nothing at the sender''s');
-SELECT is_empty('SELECT FROM parley.outbox', 'copy mode 0 owes nothing');
+SELECT is_empty('SELECT FROM parley.outbox', 'copy mode 0 has no outbox entry');
 SELECT results_eq(
     format('SELECT peer_id, last_message_id, unread_count, read_up_to, delivered_up_to, version FROM shard_0000.conversation WHERE user_id = %s', :a),
     format('SELECT %s, 10001::bigint, 1, 0::bigint, 0::bigint, version FROM r', :c), 'its conversation is there');
@@ -105,19 +105,19 @@ SELECT is((SELECT array_agg(status::int ORDER BY op) FROM test.write(test.delive
           '{2,1,0,2}', 'each operation is judged by its own content');
 SELECT is((SELECT unread_count FROM parley.conversation WHERE user_id = :b AND peer_id = :d), 4, 'and only the new one is unread');
 
--- Copy mode 2 owes, and the sender's copy pays.
-CREATE TEMP TABLE r7 AS SELECT * FROM test.write(test.deliver(test.id(0, 3), :c, 'm2', 'owed', 5000, 2));
+-- Copy mode 2 leaves an outbox entry; the sender's copy is stored later.
+CREATE TEMP TABLE r7 AS SELECT * FROM test.write(test.deliver(test.id(0, 3), :c, 'm2', 'pending', 5000, 2));
 SELECT results_eq('SELECT recipient_id, sender_id, message_id FROM parley.outbox',
                   format('SELECT %s::bigint, %s::bigint, message_id FROM r7', test.id(0, 3), :c), 'copy mode 2 inserts an outbox row');
-SELECT test.write(test.deliver(test.id(0, 3), :c, 'm2', 'owed', 5000, 2)) \g /dev/null
+SELECT test.write(test.deliver(test.id(0, 3), :c, 'm2', 'pending', 5000, 2)) \g /dev/null
 SELECT is((SELECT count(*) FROM parley.outbox), 1::bigint, 'a retry does not');
-CREATE TEMP TABLE r8 AS SELECT w.* FROM r7, test.write(test.copy(:c, test.id(0, 3), r7.message_id, 'm2', 'owed')) w;
+CREATE TEMP TABLE r8 AS SELECT w.* FROM r7, test.write(test.copy(:c, test.id(0, 3), r7.message_id, 'm2', 'pending')) w;
 SELECT is((r8.status::int, r8.message_id), (0, r7.message_id), 'the sender''s copy has the same id') FROM r7, r8;
 SELECT is((SELECT (user_id, peer_id, sender_id, client_message_id, content)::text FROM shard_0001.message WHERE user_id = :c),
-          (:c, test.id(0, 3), :c, 'm2', 'owed')::text, 'it is in the sender''s leaf');
+          (:c, test.id(0, 3), :c, 'm2', 'pending')::text, 'it is in the sender''s leaf');
 SELECT is(unread_count, 0, 'one''s own message is not unread') FROM r8;
 DELETE FROM before; INSERT INTO before SELECT test.everything();
-CREATE TEMP TABLE r9 AS SELECT w.* FROM r7, test.write(test.copy(:c, test.id(0, 3), r7.message_id, 'm2', 'owed')) w;
+CREATE TEMP TABLE r9 AS SELECT w.* FROM r7, test.write(test.copy(:c, test.id(0, 3), r7.message_id, 'm2', 'pending')) w;
 SELECT is((r9.status::int, r9.message_id, r9.version, r9.mailbox_version), (1, r8.message_id, NULL::bigint, r8.mailbox_version),
           'again it is a duplicate') FROM r8, r9;
 SELECT is(test.everything(), (SELECT t FROM before), 'which changes nothing');
@@ -157,7 +157,7 @@ SELECT is((copy_version, copy_mailbox_previous, copy_unread_count), (copy_mailbo
           'and tells of the sender''s') FROM r11;
 SELECT is((SELECT version FROM parley.mailbox WHERE user_id = test.id(0, 5)), (SELECT copy_mailbox_version FROM r11),
           'whose mailbox has that version');
-SELECT is((SELECT count(*) FROM parley.outbox), 1::bigint, 'nothing is owed');
+SELECT is((SELECT count(*) FROM parley.outbox), 1::bigint, 'there is no new outbox entry');
 DELETE FROM before; INSERT INTO before SELECT test.everything();
 SELECT is((SELECT (status, copy_version)::text FROM test.write(test.deliver(test.id(0, 4), test.id(0, 5), 's', 'both', 5000, 1))),
           '(1,)', 'a retry is a duplicate without a copy');
@@ -182,7 +182,7 @@ SELECT is(copy_mailbox_version, message_id >> 1, 'and the answer says so') FROM 
 \set e 'test.id(2, 1)'
 \set f 'test.id(3, 1)'
 SELECT test.user(s, n) FROM generate_series(2, 3) s, generate_series(1, 3) n \g /dev/null
-CREATE TEMP TABLE owed AS SELECT count(*) FROM parley.outbox;
+CREATE TEMP TABLE entries AS SELECT count(*) FROM parley.outbox;
 CREATE TEMP TABLE r30 AS SELECT * FROM test.write(test.deliver(:e, :f, 'far', 'away', 5000, 1));
 SELECT is((SELECT (user_id, peer_id, message_id, sender_id, client_message_id, content)::text FROM shard_0003.message),
           (SELECT (:f, :e, message_id, :f, 'far', 'away')::text FROM r30), 'the sender''s copy is in the sender''s shard, by the same id');
@@ -195,15 +195,15 @@ SELECT is((SELECT array_agg((status, copy_version)::text ORDER BY op)
 SELECT is((SELECT array_agg((status, copy_version)::text ORDER BY op)
            FROM test.write(test.deliver(:e, :f, 'far', 'away', 5000, 1))), ARRAY['(1,)'], 'nor of a retry');
 SELECT is(test.everything(), (SELECT t FROM before), 'neither changes anything');
--- Though it is not there: what is owed, from before the shards were in one database, is stored by a copy of its own.
-SELECT test.write(test.deliver(:e, test.id(3, 3), 'before', 'owed', 5000, 2)) \g /dev/null
+-- Even if it is missing: a copy with an outbox entry, from before the shards were in one database, is stored by its own operation.
+SELECT test.write(test.deliver(:e, test.id(3, 3), 'before', 'pending', 5000, 2)) \g /dev/null
 DELETE FROM before; INSERT INTO before SELECT test.everything();
 SELECT is((SELECT array_agg((status, copy_version)::text ORDER BY op)
-           FROM test.write(test.deliver(:e, test.id(3, 3), 'before', 'owed', 5000, 1))), ARRAY['(1,)'], 'nor of a retry of what is owed');
+           FROM test.write(test.deliver(:e, test.id(3, 3), 'before', 'pending', 5000, 1))), ARRAY['(1,)'], 'nor of a retry with an outbox entry');
 SELECT is((SELECT array_agg((status, copy_version)::text ORDER BY op)
            FROM test.write(test.deliver(:e, test.id(3, 3), 'before', 'not', 5000, 1))), ARRAY['(2,)'], 'be it refused or not');
 SELECT is(test.everything(), (SELECT t FROM before), 'these change nothing either');
-DELETE FROM owed; INSERT INTO owed SELECT count(*) FROM parley.outbox;
+DELETE FROM entries; INSERT INTO entries SELECT count(*) FROM parley.outbox;
 CREATE TEMP TABLE r31 AS
     SELECT * FROM test.write(test.deliver(:e, :f, 'far', 'away', 5000, 1), test.deliver(:e, :f, 'two', 'new', 5000, 1),
                              test.copy(:f, :a, 40, 'own'), test.deliver(:e, :f, 'far2', 'new too', 5000, 1),
@@ -222,7 +222,7 @@ SELECT is((SELECT array_agg(m.message_id ORDER BY o.op) FROM r31 o JOIN shard_00
 SELECT is((SELECT copy_version FROM r31 WHERE op = 1), NULL, 'a retry''s answer has no copy');
 SELECT is((SELECT array_agg((unread_count, copy_unread_count)::text ORDER BY op) FROM r31),
           ARRAY['(3,)', '(3,1)', '(0,)', '(3,1)', '(1,3)', '(1,)'], 'unread counts are of the conversation in each mailbox');
-SELECT is((SELECT count FROM owed), (SELECT count(*) FROM parley.outbox), 'nothing is owed');
+SELECT is((SELECT count FROM entries), (SELECT count(*) FROM parley.outbox), 'there is no new outbox entry');
 SELECT is((SELECT array_agg((status, copy_version)::text ORDER BY op)
            FROM test.write(test.deliver(:e, :f, 'two', 'not', 5000, 1), test.deliver(:e, :f, 'far', 'away', 5000, 1))),
           ARRAY['(2,)', '(1,)'], 'a batch of none but retries');
@@ -254,7 +254,7 @@ SELECT is((SELECT array_agg((user_id >> 50, last_message_id)::text ORDER BY user
           (SELECT array_agg((1 + op % 3, message_id)::text ORDER BY 1 + op % 3)
            FROM (SELECT op, message_id, max(op) OVER (PARTITION BY op % 3) AS last FROM r40 WHERE op % 2 = 0) r WHERE op = last),
           'and its last message, which is the last copied');
-SELECT is((SELECT count(*) FROM parley.outbox WHERE recipient_id = test.id(2, 2)), 6::bigint, 'the others are owed');
+SELECT is((SELECT count(*) FROM parley.outbox WHERE recipient_id = test.id(2, 2)), 6::bigint, 'the others have outbox entries');
 
 -- The answer's own form.
 CREATE TEMP TABLE r50 AS
@@ -269,7 +269,7 @@ SELECT is(first_equals, '{t,f}', 'each with its own')
 FROM parley.write_messages(ARRAY[:a], '{2}', '{5000}', '{1,1}', '{1,2}', ARRAY[:c, :d], '{v1,v3}', '{one,other}', '{4000,5000}', '{f,f}',
                            '{}', '{}', '{}', '{}', '{}', '{}', '{}');
 
-SELECT is(conversation_users, NULL, 'of a mailbox that nobody waits for no conversation is given')
+SELECT is(conversation_users, NULL, 'no conversation row of a mailbox without waiters is given')
 FROM parley.write_messages(ARRAY[:a], '{1}', '{5000}', '{1}', '{1}', ARRAY[:c], '{v4}', '{four}', '{5000}', '{f}',
                            '{}', '{}', '{}', '{}', '{}', '{}', '{}', awaited_ids => ARRAY[:b]);
 

@@ -1,7 +1,7 @@
--- What a change of a group has come to owe and is still owed: for write_changes, with which ordinals.
+-- The follow-ups of a group's change that are still in the outbox: followUps of a change's answer, with their ordinals.
 --
 -- version  that the change has taken
-CREATE OR REPLACE FUNCTION {shard}.group_still_owes(mailbox_id bigint, version bigint)
+CREATE OR REPLACE FUNCTION {shard}.group_open_follow_ups(mailbox_id bigint, version bigint)
     RETURNS jsonb
     LANGUAGE plpgsql STABLE SECURITY INVOKER
     SET search_path = pg_catalog, pg_temp
@@ -16,4 +16,3 @@ BEGIN
             FROM {shard}.change_outbox o WHERE o.mailbox_id = mailbox_id AND o.version = version);
 END
 $$;
-REVOKE ALL ON FUNCTION {shard}.group_still_owes(bigint, bigint) FROM PUBLIC;

@@ -1,9 +1,10 @@
--- The answer of a change of a group's message, with what it owes turned to those who were members when it was made, and have the
--- message.
+-- The answer of a change of a group's message, with one follow-up per shard of members in place of the single one: for those who
+-- were members when it was made and have the message.
 --
--- answer  of change_message or change_reaction in the group's mailbox
--- kind    which of them
-CREATE OR REPLACE FUNCTION {shard}.group_change_of(mailbox_id bigint, kind text, answer jsonb)
+-- mailbox_id  of the group
+-- kind        message or reaction
+-- answer      of change_message or change_reaction in the group's mailbox
+CREATE OR REPLACE FUNCTION {shard}.group_change_answer(mailbox_id bigint, kind text, answer jsonb)
     RETURNS jsonb
     LANGUAGE plpgsql STABLE SECURITY INVOKER
     SET search_path = pg_catalog, pg_temp
@@ -13,13 +14,13 @@ CREATE OR REPLACE FUNCTION {shard}.group_change_of(mailbox_id bigint, kind text,
     SET enable_sort = off
 AS $$
 DECLARE
-    change jsonb := answer #> '{owes,0,argument}';
+    change jsonb := answer #> '{followUps,0,argument}';
     message bigint := change ->> 'messageId';
 BEGIN
     IF change IS NULL THEN
         RETURN answer;
     END IF;
-    RETURN answer || jsonb_build_object('owes', {shard}.group_owes(
+    RETURN answer || jsonb_build_object('followUps', {shard}.group_follow_ups(
         ARRAY(SELECT u.id FROM unnest({shard}.group_members_at(mailbox_id, (change ->> 'revision')::bigint * 2)) AS u (id)
               WHERE EXISTS (SELECT FROM {shard}.group_member had
                             WHERE had.group_id = mailbox_id AND had.user_id = u.id AND had.since_id <= message
@@ -27,4 +28,3 @@ BEGIN
         'group_apply', jsonb_build_object('kind', kind, 'change', change)));
 END
 $$;
-REVOKE ALL ON FUNCTION {shard}.group_change_of(bigint, text, jsonb) FROM PUBLIC;

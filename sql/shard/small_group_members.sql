@@ -1,10 +1,10 @@
--- The members of small groups, to whom a message goes in the transaction that stores it.
+-- Members of small groups, who get a message in the transaction that stores it.
 --
--- group_ids  of the shard
--- room       how many may be given
--- members    who is in one of the groups; nobody of a group with more than 32, or for whom no room is left
+-- group_ids  groups of this shard
+-- room       how many members may be returned
+-- members    of all groups that have at most 32 members, as long as there is room
 -- room_left
-CREATE OR REPLACE FUNCTION {shard}.few_group_members(
+CREATE OR REPLACE FUNCTION {shard}.small_group_members(
     group_ids bigint[], room integer, OUT members bigint[], OUT room_left integer)
     LANGUAGE plpgsql STABLE SECURITY INVOKER
     SET search_path = pg_catalog, pg_temp
@@ -28,4 +28,3 @@ BEGIN
     END LOOP;
 END
 $$;
-REVOKE ALL ON FUNCTION {shard}.few_group_members(bigint[], integer) FROM PUBLIC;

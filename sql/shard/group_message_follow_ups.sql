@@ -1,11 +1,12 @@
--- What a group owes to members for a message: for each of their shards their copies. The group's last message is this one then.
+-- The follow-ups of a group's message: one per shard of members, with their copies. Also makes it the group's last message.
 --
 -- mailbox_id  of the group
--- message     its id, above all before
--- argument    of write_group_messages, without members; state, where it is a system message
--- Result: for write_changes. Where a member of the shard was there before, the change says which message comes right before this one
--- (`after`), and whose mailbox shows whether that has come (`witness`): so what comes late does not come in another order.
-CREATE OR REPLACE FUNCTION {shard}.group_message_owes(mailbox_id bigint, message bigint, argument jsonb)
+-- message     its id, above those of all messages before
+-- argument    for write_group_messages, without members; state, for a system message
+-- Result: followUps of a change's answer. Where a member of the shard was in the group before, the follow-up names the group's
+-- message before (`after`) and a member whose mailbox shows whether that message has arrived (`witness`). So late copies are not
+-- stored in another order.
+CREATE OR REPLACE FUNCTION {shard}.group_message_follow_ups(mailbox_id bigint, message bigint, argument jsonb)
     RETURNS jsonb
     LANGUAGE plpgsql VOLATILE SECURITY INVOKER
     SET search_path = pg_catalog, pg_temp
@@ -25,12 +26,11 @@ BEGIN
                                     || CASE WHEN s.witness IS NULL THEN '{}'
                                             ELSE jsonb_build_object('after', before::text, 'witness', s.witness) END)
                     ORDER BY s.shard), '[]')
-            FROM (SELECT g.user_id >> 50 AS shard, min(g.user_id)::text AS first,
+            FROM (SELECT parley.shard_of(g.user_id) AS shard, min(g.user_id)::text AS first,
                          jsonb_agg(g.user_id::text ORDER BY g.user_id) AS members,
                          (min(g.user_id) FILTER (WHERE g.since_id < message))::text AS witness
                   FROM {shard}.group_member g
                   WHERE g.group_id = mailbox_id AND g.since_id <= message AND (g.until_id IS NULL OR g.until_id >= message)
-                  GROUP BY g.user_id >> 50) s);
+                  GROUP BY parley.shard_of(g.user_id)) s);
 END
 $$;
-REVOKE ALL ON FUNCTION {shard}.group_message_owes(bigint, bigint, jsonb) FROM PUBLIC;
