@@ -200,7 +200,7 @@ BEGIN
                  array_agg(read_up_to) AS read,
                  array_agg(peer_read_up_to) AS peer_read, array_agg(peer_delivered_up_to) AS peer_delivered,
                  array_agg(cleared_up_to) AS cleared, array_agg(muted_until) AS muted,
-                 array_agg(parley.conversation_flags(archived, pinned)) AS flags
+                 array_agg(parley.conversation_flags(archived, pinned, marked_unread)) AS flags
           FROM conversed WHERE user_id = ANY (awaited_ids)) conversations;
 
     IF stored = cardinality(first_mailboxes) + cardinality(copy_mailboxes) AND coalesce(lead, 0) <= 0 THEN

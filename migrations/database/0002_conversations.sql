@@ -21,7 +21,8 @@ ALTER TABLE parley.conversation
     ADD COLUMN cleared_up_to        bigint  NOT NULL DEFAULT 0,
     ADD COLUMN muted_until          bigint  NOT NULL DEFAULT 0,
     ADD COLUMN archived             boolean NOT NULL DEFAULT false,
-    ADD COLUMN pinned               boolean NOT NULL DEFAULT false;
+    ADD COLUMN pinned               boolean NOT NULL DEFAULT false,
+    ADD COLUMN marked_unread        boolean NOT NULL DEFAULT false;
 COMMENT ON COLUMN parley.conversation.unread_count IS 'Others'' messages above read_up_to that are not deleted.';
 COMMENT ON COLUMN parley.conversation.cleared_up_to IS 'The user has deleted the conversation up to this message, for themselves.';
 

@@ -1,6 +1,6 @@
--- Sets how a user sees a conversation: muted, archived, pinned.
+-- Sets how a user sees a conversation: muted, archived, pinned, marked unread.
 --
--- argument  peerId; any of mutedUntil, archived, pinned: a setting that is absent stays
+-- argument  peerId; any of mutedUntil, archived, pinned, markedUnread: a setting that is absent stays
 -- Result: status, all settings as they are now, and version if something has changed. status: done; conversation-not-found.
 CREATE OR REPLACE FUNCTION {shard}.change_settings(mailbox_id bigint, argument jsonb)
     RETURNS jsonb
@@ -20,7 +20,8 @@ DECLARE
     raised bigint;
 BEGIN
     SELECT c.ctid, c.peer_id,
-           jsonb_build_object('mutedUntil', c.muted_until, 'archived', c.archived, 'pinned', c.pinned)
+           jsonb_build_object('mutedUntil', c.muted_until, 'archived', c.archived, 'pinned', c.pinned,
+                              'markedUnread', c.marked_unread)
     INTO place, found, before
     FROM {shard}.conversation c
     WHERE c.user_id = mailbox_id AND c.peer_id >= peer
@@ -39,7 +40,8 @@ BEGIN
         changed_period = parley.period_of(raised),
         muted_until = (after -> 'mutedUntil')::bigint,
         archived = (after -> 'archived')::boolean,
-        pinned = (after -> 'pinned')::boolean
+        pinned = (after -> 'pinned')::boolean,
+        marked_unread = (after -> 'markedUnread')::boolean
     WHERE c.ctid = place;
     RETURN after || jsonb_build_object('status', 'done', 'version', raised);
 END

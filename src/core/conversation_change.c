@@ -42,6 +42,7 @@ static void take_detail(pl_conversation_settings_t *settings, const pl_change_t 
         settings->muted_until = -1;
     settings->archived = flag_of(detail, "archived");
     settings->pinned = flag_of(detail, "pinned");
+    settings->marked_unread = flag_of(detail, "markedUnread");
     pl_json_free(&detail);
 }
 
@@ -98,6 +99,7 @@ void pl_conversation_update_start(pl_core_t *core, int64_t user_id, int64_t peer
     }
     key_flag(&argument, "archived", settings->archived);
     key_flag(&argument, "pinned", settings->pinned);
+    key_flag(&argument, "markedUnread", settings->marked_unread);
     start(core, "settings", user_id, peer_id, &argument, on_done, owner);
 }
 

@@ -18,6 +18,7 @@ typedef struct pl_conversation_settings {
     int64_t muted_until; /* microseconds since 1970; 0: not muted; -1: unset */
     enum pl_tristate archived;
     enum pl_tristate pinned;
+    enum pl_tristate marked_unread;
 } pl_conversation_settings_t;
 
 typedef struct pl_conversation_result {

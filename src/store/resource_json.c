@@ -118,6 +118,8 @@ static void conversation_state(pl_buffer_t *out, const pl_conversation_t *conver
     pl_json_bool(out, state->archived);
     pl_json_key(out, "pinned");
     pl_json_bool(out, state->pinned);
+    pl_json_key(out, "markedUnread");
+    pl_json_bool(out, state->marked_unread);
 }
 
 void pl_conversation_to_json(pl_buffer_t *out, const pl_conversation_t *conversation)

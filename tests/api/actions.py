@@ -7,6 +7,7 @@ import dataclasses
 import urllib.parse
 
 from harness.client import conversation_id
+from harness.stack import SLOWNESS, wait_until
 
 ACTIONS = {}
 
@@ -118,6 +119,17 @@ def pair_of(world, step):
     return user, others[step.whom % len(others)]
 
 
+def wait_for_copies(world, user, group):
+    """What is done to a user's own copies is done when they are there. Returns a function that waits for that."""
+    last, cleared = group.log_of(user.id)[-1].id, world.model.cleared_up_to.get((user.id, group.id), 0)
+
+    def is_there():
+        answer = world.api.as_user(user).fetch_messages(group.id, pageSize=1)
+        return answer.status == 200 and any(int(m["messageId"]) >= last for m in answer.json["messages"])
+
+    return lambda: last <= cleared or wait_until(is_there, 10 * SLOWNESS, f"{user} has {last} of {group.id}")
+
+
 def message_of(world, user, step, accept=lambda message: True):
     return choose([message for message in world.model.messages_of(user.id) if accept(message)], step.pick)
 
@@ -212,7 +224,25 @@ def receive(world, step):
                                                       {"type": kind, "messageId": str(message.id)})],
                 lambda answers: (answered(204)(answers),
                                  world.model.received(user.id, message.conversation, kind, message.id)),
-                uses=talk(message))
+                uses=talk(message) | {("settings", message.conversation, user.id)})
+
+
+@action(weight=1, needs="markAllRead")
+def read_all(world, step):
+    """By a client that has everything, beside nothing that changes what the user has."""
+    user, _ = pair_of(world, step)
+    waits = [wait_for_copies(world, user, group) for group in world.model.groups.values() if group.log_of(user.id)]
+
+    def request():
+        for wait in waits:
+            wait()
+        mine = world.api.as_user(user)
+        return mine.mark_all_read(mine.fetch_updates(timeout=0).expect(200)["lastUpdatedTimestamp"])
+
+    conversations = [conversation_id(user.id, other.id) for other in world.users] + list(world.model.groups)
+    return Plan([request], lambda answers: (answered(204)(answers), world.model.all_read(user.id)),
+                changes=frozenset({("creation",)} | {(what, name) for name in conversations for what in ("conversation", "members")}
+                                  | {("settings", name, user.id) for name in conversations}))
 
 
 @action(weight=3, needs="editMessage")
@@ -311,7 +341,7 @@ def configure(world, step):
     user, peer = pair_of(world, step)
     conversation = conversation_id(user.id, peer.id)
     settings = ({"mutedUntil": 4102444800000000}, {"archived": True}, {"pinned": True}, {"mutedUntil": 0},
-                {"archived": False, "pinned": False})[step.pick % 5]
+                {"archived": False, "pinned": False}, {"markedUnread": True}, {"markedUnread": False})[step.pick % 7]
     if not world.model.messages_of(user.id, conversation):
         return None
     return Plan([lambda: world.api.as_user(user).request("PATCH", f"/v1/conversations/{conversation}", json_body=settings)],

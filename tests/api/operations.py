@@ -7,10 +7,11 @@ IDS = ["createUser", "fetchUserByUsername", "fetchUser", "fetchMe", "updateMe", 
        "addReaction", "removeReaction", "sendReceipt", "updateConversation", "deleteConversation", "fetchBlocks",
        "blockUser", "unblockUser", "fetchBlock", "createGroup", "fetchGroup", "updateGroup",
        "addGroupMembers", "removeGroupMember", "updateGroupMember", "sendTyping", "fetchUpdates", "streamUpdates", "fetchPresence",
+       "fetchUnread", "markAllRead",
        "announcePresence", "fetchOpenapi", "fetchDocs"]
 # What takes a body.
 POSTS = ["createUser", "updateMe", "createSession", "sendMessage", "editMessage", "sendReceipt", "updateConversation",
-         "createGroup", "updateGroup", "addGroupMembers", "updateGroupMember"]
+         "createGroup", "updateGroup", "addGroupMembers", "updateGroupMember", "markAllRead"]
 # What changes something and takes no body.
 BODILESS = ["sendTyping", "announcePresence", "deleteMe", "deleteMessage", "addReaction", "removeReaction",
             "deleteConversation", "blockUser", "unblockUser", "removeGroupMember"]
@@ -52,6 +53,8 @@ def request_of(operation, me, peer, message_id="1"):
         "fetchBlock": ("GET", f"/v1/blocks/{peer.id}", None),
         "sendReceipt": ("POST", f"/v1/conversations/{conversation_id(me.id, peer.id)}/receipts",
                         {"type": "read", "messageId": message_id}),
+        "fetchUnread": ("GET", "/v1/unread", None),
+        "markAllRead": ("POST", "/v1/receipts", {"type": "read", "lastUpdatedTimestamp": 1}),
         "editMessage": ("PATCH", message, {"messageContent": "y"}),
         "deleteMessage": ("DELETE", f"{message}?scope=me", None),
         "addReaction": ("PUT", f"{message}/reactions/%2B", None),

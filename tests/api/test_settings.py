@@ -10,7 +10,7 @@ from harness.client import User, conversation_id
 from harness.stack import SLOWNESS
 
 LATEST = 2**53 - 1
-DEFAULTS = {"mutedUntil": 0, "archived": False, "pinned": False}
+DEFAULTS = {"mutedUntil": 0, "archived": False, "pinned": False, "markedUnread": False}
 
 
 @pytest.fixture
@@ -52,7 +52,7 @@ def contents(api, user, peer):
 
 @pytest.mark.parametrize("settings", [
     {"mutedUntil": 1}, {"mutedUntil": LATEST}, {"archived": True}, {"pinned": True},
-    {"mutedUntil": 5, "archived": True, "pinned": True},
+    {"mutedUntil": 5, "archived": True, "pinned": True}, {"markedUnread": True},
 ])
 def test_settings(api, talk, settings):
     one, other = talk
@@ -68,7 +68,7 @@ def test_what_is_absent_stays(api, talk):
     mine.update_conversation(other, pinned=True).expect(200)
     mine.update_conversation(other, mutedUntil=7, nonsense=[1]).expect(200)
     assert settings_of(mine.update_conversation(other, archived=True).expect(200)) == \
-        {"mutedUntil": 7, "archived": True, "pinned": True}
+        {**DEFAULTS, "mutedUntil": 7, "archived": True, "pinned": True}
     assert settings_of(mine.update_conversation(other, mutedUntil=0, pinned=False, archived=False).expect(200)) == DEFAULTS
 
 
@@ -82,7 +82,7 @@ def test_other_devices_learn_of_it(api, talk):
     delta = changes(api, one, since)
     assert delta["isDeltaUpdate"] and delta["messages"] == []
     changed, = delta["conversations"]
-    assert settings_of(changed) == {"mutedUntil": 9, "archived": True, "pinned": False}
+    assert settings_of(changed) == {**DEFAULTS, "mutedUntil": 9, "archived": True}
     assert changed["snippet"] == "old 4" and changed["lastUpdatedTimestamp"] == delta["lastUpdatedTimestamp"] > since
     listed = mine.fetch_conversation(headers={"if-none-match": page.headers["etag"]}).expect(200)
     assert [but_receipts(row) for row in listed["conversations"]] == [but_receipts(changed)]
@@ -105,7 +105,7 @@ def test_messages_change_no_setting(api, talk):
     since = version(api, one)
     api.as_user(other).send(one, "new").expect(201)
     changed, = changes(api, one, since)["conversations"]
-    assert settings_of(changed) == {"mutedUntil": LATEST, "archived": True, "pinned": True}
+    assert settings_of(changed) == {**DEFAULTS, "mutedUntil": LATEST, "archived": True, "pinned": True}
     assert changed["snippet"] == "new"
 
 
@@ -124,7 +124,7 @@ def test_settings_change_no_order(api, talk):
     ({"mutedUntil": "1"}, {"/mutedUntil"}), ({"mutedUntil": None}, {"/mutedUntil"}), ({"mutedUntil": True}, {"/mutedUntil"}),
     ({"archived": 1}, {"/archived"}), ({"archived": None}, {"/archived"}), ({"pinned": "true"}, {"/pinned"}),
     ({"mutedUntil": [], "archived": {}, "pinned": 0}, {"/mutedUntil", "/archived", "/pinned"}),
-    ({"pinned": True, "archived": "no"}, {"/archived"}),
+    ({"pinned": True, "archived": "no"}, {"/archived"}), ({"markedUnread": 1}, {"/markedUnread"}),
 ])
 def test_bad_settings(api, alice, bob, body, pointers):
     api.as_user(alice).send(bob, "x").expect(201)
@@ -288,7 +288,7 @@ def test_pinned_goes_and_the_rest_stays(api, talk):
     mine.update_conversation(other, mutedUntil=LATEST, archived=True, pinned=True).expect(200)
     mine.delete_conversation(other).expect(204)
     api.as_user(other).send(one, "new").expect(201)
-    assert settings_of(conversation(api, one, other)) == {"mutedUntil": LATEST, "archived": True, "pinned": False}
+    assert settings_of(conversation(api, one, other)) == {**DEFAULTS, "mutedUntil": LATEST, "archived": True}
 
 
 def test_a_deleted_conversation_can_be_muted(api, talk):

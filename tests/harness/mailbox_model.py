@@ -68,11 +68,34 @@ class Model:
             watermarks[user, conversation] = max(watermarks.get((user, conversation), 0), message_id)
         if conversation in self.groups:
             self.groups[conversation].received(user, kind, message_id)
+        if kind == "read":
+            self.configured(user, conversation, {"markedUnread": False})
+
+    def all_read(self, user):
+        """With a cursor that has everything."""
+        for name in list(self.conversations) + list(self.groups):
+            held = self.log_of(user, name)
+            row = self.view(user)[1].get(name)
+            if row is not None and (row["unreadCount"] or row["markedUnread"]):
+                if row["unreadCount"]:
+                    self.received(user, name, "read", max(held))
+                self.configured(user, name, {"markedUnread": False})
+
+    def log_of(self, user, name):
+        """All messages of a conversation that the user has or had, by id."""
+        if name in self.groups:
+            return {m.id: m for m in self.groups[name].log_of(user)}
+        return self.conversations[name] if user in name.split("-") else {}
+
+    def unread(self, user):
+        """(conversations, messages)"""
+        rows = self.view(user)[1].values()
+        return (sum(1 for row in rows if row["unreadCount"] or row["markedUnread"]), sum(row["unreadCount"] for row in rows))
 
     def cleared(self, user, conversation):
         group = self.groups.get(conversation)
         self.cleared_up_to[user, conversation] = group.log_of(user)[-1].id if group else max(self.conversations[conversation])
-        self.configured(user, conversation, {"pinned": False})
+        self.configured(user, conversation, {"pinned": False, "markedUnread": False})
 
     def configured(self, user, conversation, settings):
         self.settings.setdefault((user, conversation), {}).update(settings)
@@ -119,6 +142,7 @@ class Model:
         return {"conversationId": name, "participants": name.split("-"), "name": None, "snippet": snippets,
                 "lastMessageId": str(newest.id), "lastMessageTimestamp": newest.id // 2, "unreadCount": len(unread),
                 "readUpTo": str(read), "clearedUpTo": str(cleared), "mutedUntil": 0, "archived": False, "pinned": False,
+                "markedUnread": False,
                 **self.settings.get((user, name), {})}
 
     def watermarks(self, user, conversation):

@@ -8,7 +8,7 @@
 #define VIEW "\"name\":\"Trip\",\"participants\":[\"7\",\"8\"],\"memberStates\":[]"
 #define STATE                                                                      \
     "\"unreadCount\":3,\"readUpTo\":\"0\",\"clearedUpTo\":\"0\",\"mutedUntil\":0," \
-    "\"archived\":false,\"pinned\":false}"
+    "\"archived\":false,\"pinned\":false,\"markedUnread\":false}"
 
 /* Takes over the buffer and terminates it. */
 static void assert_json(pl_buffer_t *out, const char *expected)
