@@ -169,7 +169,7 @@ BEGIN
                max(version), parley.period_of(max(version))
         FROM (SELECT user_id, peer_id, message_id, version, 0 AS unread FROM copied
               UNION ALL
-              SELECT user_id, peer_id, message_id, version, 1 FROM first_stored) s
+              SELECT user_id, peer_id, message_id, version, (user_id <> peer_id)::integer FROM first_stored) s
         GROUP BY user_id, peer_id
         ON CONFLICT (user_id, peer_id) DO UPDATE
         SET last_message_id = greatest(c.last_message_id, excluded.last_message_id),

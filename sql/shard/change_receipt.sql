@@ -44,6 +44,10 @@ BEGIN
     IF found IS DISTINCT FROM peer THEN
         RETURN '{"status": "conversation-not-found"}';
     END IF;
+    IF peer = mailbox_id THEN
+        -- Notes to oneself are always read.
+        last := 0;
+    END IF;
     read_now := greatest(read_before, least(reading, last));
     delivered_now := greatest(delivered_before, read_now,
                               least(coalesce((argument ->> 'deliveredUpTo')::bigint, 0), last));

@@ -96,10 +96,6 @@ static int resolve(const target_t *target, pl_send_input_t *input, pl_refusal_t 
             return pl_refuse(refusal, PL_PROBLEM_RECIPIENT_NOT_FOUND,
                              "A group is sent to by its conversationId.");
         }
-        if (input->peer_id == input->sender_id) {
-            pl_body_wrong(refusal, "recipientId", "must not be the sender");
-            return pl_refuse_fields(refusal);
-        }
         return 0;
     }
     if (target->kind == TARGET_GROUP) {

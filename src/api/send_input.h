@@ -13,7 +13,8 @@
 
 typedef struct pl_send_input {
     int64_t sender_id; /* the caller, or whom an admin names */
-    int64_t peer_id;   /* another user, or a group; whether it exists is not known */
+    /* A user, who may be the sender, or a group; whether it exists is not known. */
+    int64_t peer_id;
     /* Texts die with `json`. */
     const char *client_message_id;
     size_t client_message_id_len;

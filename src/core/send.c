@@ -121,11 +121,13 @@ static pl_turn_t write_first(pl_flow_t *flow)
                           &first->op);
 }
 
-/* Whether the sender's copy is there. In one shard it was stored with the first-written copy,
- * however long ago. A duplicate of two shards may be from a time when they were in two databases,
- * and its copy may still be in the outbox. */
+/* Whether the sender's copy is there. A note to oneself is one row. In one shard it was stored with
+ * the first-written copy, however long ago. A duplicate of two shards may be from a time when they
+ * were in two databases, and its copy may still be in the outbox. */
 static bool is_copied(const pl_message_write_t *first)
 {
+    if (first->mailbox_id == first->sender_id)
+        return true;
     return first->copy_mode == PL_COPY_HERE &&
            (first->status == PL_WRITE_STORED ||
             pl_id_shard(first->mailbox_id) == pl_id_shard(first->sender_id));
@@ -246,6 +248,14 @@ static void set_reply_to(send_t *send, int64_t message_id)
                                              "{\"replyTo\":\"%lld\"}", (long long)message_id);
 }
 
+static enum pl_copy_mode copy_mode_of(const pl_cluster_t *cluster, const pl_send_order_t *order)
+{
+    if (order->peer_id == order->sender_id)
+        return PL_COPY_NONE;
+    return pl_cluster_share_database(cluster, order->peer_id, order->sender_id) ? PL_COPY_HERE
+                                                                                : PL_COPY_OUTBOX;
+}
+
 static send_t *send_create(const pl_core_deps_t *deps, const pl_send_order_t *order)
 {
     send_t *send = pl_malloc(sizeof(*send) + order->client_message_id_len + order->content_len);
@@ -259,9 +269,7 @@ static send_t *send_create(const pl_core_deps_t *deps, const pl_send_order_t *or
     first->peer_id = order->sender_id;
     first->sender_id = order->sender_id;
     first->received_us = pl_clock_now_us();
-    first->copy_mode = pl_cluster_share_database(deps->cluster, order->peer_id, order->sender_id)
-                           ? PL_COPY_HERE
-                           : PL_COPY_OUTBOX;
+    first->copy_mode = copy_mode_of(deps->cluster, order);
     first->is_awaited = pl_hub_is_awaited(hub, order->peer_id);
     first->is_copy_awaited = pl_hub_is_awaited(hub, order->sender_id);
     first->client_message_id = send->texts;

@@ -21,7 +21,7 @@
 typedef struct pl_send_order {
     int64_t sender_id;
     int64_t actor_id; /* the caller: the sender, or an admin */
-    int64_t peer_id;  /* the recipient, or a group */
+    int64_t peer_id;  /* the recipient, who may be the sender, or a group */
     const char *client_message_id;
     size_t client_message_id_len;
     const char *content; /* valid UTF-8 without NUL */

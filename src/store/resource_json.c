@@ -13,7 +13,8 @@ static void participants(pl_buffer_t *out, int64_t user_id, int64_t peer_id)
         return;
     }
     pl_json_id(out, user_id < peer_id ? user_id : peer_id);
-    pl_json_id(out, user_id < peer_id ? peer_id : user_id);
+    if (user_id != peer_id)
+        pl_json_id(out, user_id < peer_id ? peer_id : user_id);
     pl_json_array_end(out);
 }
 
@@ -23,9 +24,12 @@ static bool is_system(const pl_message_t *message)
     return message->client_message_id_len > 0 && message->client_message_id[0] == '\1';
 }
 
-static const char *status_word(char status)
+/* A note to oneself has nobody else to read it: it is read once it is stored. */
+static const char *status_word(const pl_message_t *message)
 {
-    return status == 'r' ? "read" : status == 'd' ? "delivered" : "sent";
+    if (message->status == 'r' || message->user_id == message->peer_id)
+        return "read";
+    return message->status == 'd' ? "delivered" : "sent";
 }
 
 void pl_message_to_json(pl_buffer_t *out, const pl_message_t *message)
@@ -53,7 +57,7 @@ void pl_message_to_json(pl_buffer_t *out, const pl_message_t *message)
     pl_json_int64(out, message->version);
     if (message->status != 0) {
         pl_json_key(out, "status");
-        pl_json_text(out, status_word(message->status));
+        pl_json_text(out, status_word(message));
     }
     if (message->extra_len > 0)
         pl_json_raw(out, message->extra, message->extra_len);
@@ -73,11 +77,20 @@ static void member_state(pl_buffer_t *out, int64_t user_id, int64_t delivered_up
     pl_json_object_end(out);
 }
 
+/* Notes to oneself are read. */
+static int64_t read_up_to(const pl_conversation_t *conversation)
+{
+    return conversation->user_id == conversation->peer_id ? conversation->last_message_id
+                                                          : conversation->state.read_up_to;
+}
+
 /* The participants and their watermarks. */
 static void members(pl_buffer_t *out, const pl_conversation_t *conversation)
 {
     const pl_conversation_state_t *state = &conversation->state;
     bool is_group = pl_id_is_group(conversation->peer_id);
+    /* Of a group that the user has left, and of notes to oneself. */
+    bool is_alone = is_group || conversation->user_id == conversation->peer_id;
 
     if (is_group && conversation->view_len > 0) {
         pl_json_raw(out, conversation->view, conversation->view_len);
@@ -85,18 +98,19 @@ static void members(pl_buffer_t *out, const pl_conversation_t *conversation)
     }
     pl_json_key(out, "participants");
     pl_json_array_begin(out);
-    if (is_group || conversation->user_id < conversation->peer_id)
+    if (is_alone || conversation->user_id < conversation->peer_id)
         pl_json_id(out, conversation->user_id);
-    if (!is_group)
+    if (!is_alone)
         pl_json_id(out, conversation->peer_id);
-    if (!is_group && conversation->user_id > conversation->peer_id)
+    if (!is_alone && conversation->user_id > conversation->peer_id)
         pl_json_id(out, conversation->user_id);
     pl_json_array_end(out);
     pl_json_key(out, "memberStates");
     pl_json_array_begin(out);
     /* A client that reads this has the last message. */
-    member_state(out, conversation->user_id, conversation->last_message_id, state->read_up_to);
-    if (!is_group)
+    member_state(out, conversation->user_id, conversation->last_message_id,
+                 read_up_to(conversation));
+    if (!is_alone)
         member_state(out, conversation->peer_id, state->peer_delivered_up_to,
                      state->peer_read_up_to);
     pl_json_array_end(out);
@@ -109,7 +123,7 @@ static void conversation_state(pl_buffer_t *out, const pl_conversation_t *conver
     pl_json_key(out, "unreadCount");
     pl_json_int64(out, state->unread_count);
     pl_json_key(out, "readUpTo");
-    pl_json_id(out, state->read_up_to);
+    pl_json_id(out, read_up_to(conversation));
     pl_json_key(out, "clearedUpTo");
     pl_json_id(out, state->cleared_up_to);
     pl_json_key(out, "mutedUntil");

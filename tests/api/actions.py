@@ -101,7 +101,7 @@ def on_message(message):
 def changed(world, user, message, effect, code="message-not-found"):
     """The effect of a change of a message, if it was allowed: not by who is blocked, nor beside a deletion at the same time."""
     def judge(answers):
-        peer = next(other for other in message.participants if other != user.id)
+        peer = next((other for other in message.participants if other != user.id), user.id)
         for answer in answers:
             if (peer, user.id) in world.model.blocks:
                 answer.expect(403, code="recipient-unavailable")
@@ -164,6 +164,14 @@ def send(world, step):
         body = {**body, "conversationId": conversation_id(user.id, peer.id)}
         del body["recipientId"]
     return send_plan(world, user, peer, body, copies=3 if step.pick % 5 == 4 else 1)
+
+
+@action(weight=2)
+def note(world, step):
+    """To oneself."""
+    user, _ = pair_of(world, step)
+    body = {"recipientId": user.id, "clientMessageId": world.new_key(), "messageContent": step.text}
+    return send_plan(world, user, user, body, copies=3 if step.pick % 5 == 4 else 1)
 
 
 @action(weight=2, needs="SendToUser.replyTo")

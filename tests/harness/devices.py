@@ -24,8 +24,16 @@ STATUSES = ("sent", "delivered", "read")
 LIST = None  # The key of the cursor of the whole mailbox, beside those of conversations.
 
 
+def is_own(conversation):
+    """The notes of a user to themselves."""
+    low, _, high = conversation.partition("-")
+    return low == high
+
+
 def status_of(message, member_states, user_id):
     """What the others' watermarks say of a message of the user's own."""
+    if is_own(message["conversationId"]):
+        return "read"
     others = [state for state in member_states if state["userId"] != user_id]
     status = "sent"
     for kind, name in (("deliveredUpTo", "delivered"), ("readUpTo", "read")):

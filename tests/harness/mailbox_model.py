@@ -6,7 +6,7 @@ it with what a server or a client says. Ids of messages are integers here, all e
 """
 
 from harness.client import conversation_id
-from harness.devices import status_of
+from harness.devices import is_own, status_of
 
 SNIPPET = 100
 
@@ -24,7 +24,7 @@ class Message:
 
     @property
     def participants(self):
-        return self.conversation.split("-")
+        return sorted(set(self.conversation.split("-")), key=int)
 
     def is_gone_for(self, user):
         return self.is_deleted or user in self.hidden_from
@@ -136,10 +136,10 @@ class Model:
 
     def _conversation(self, user, name, held, cleared):
         newest = held[max(held)]
-        read = self.read_up_to.get((user, name), 0)
+        read = newest.id if is_own(name) else self.read_up_to.get((user, name), 0)
         unread = [m for m in held.values() if m.sender != user and m.id > max(read, cleared) and not m.is_gone_for(user)]
         snippets = newest.snippets(user, SNIPPET)
-        return {"conversationId": name, "participants": name.split("-"), "name": None, "snippet": snippets,
+        return {"conversationId": name, "participants": sorted(set(name.split("-")), key=int) if "-" in name else [], "name": None, "snippet": snippets,
                 "lastMessageId": str(newest.id), "lastMessageTimestamp": newest.id // 2, "unreadCount": len(unread),
                 "readUpTo": str(read), "clearedUpTo": str(cleared), "mutedUntil": 0, "archived": False, "pinned": False,
                 "markedUnread": False,
@@ -150,7 +150,7 @@ class Model:
         if conversation in self.groups:
             return self.groups[conversation].watermarks(user) if user in self.groups[conversation].members else ()
         newest = max(self.conversations[conversation])
-        read = self.read_up_to.get((user, conversation), 0)
+        read = newest if is_own(conversation) else self.read_up_to.get((user, conversation), 0)
         return (("readUpTo", read, read), ("deliveredUpTo", self.delivered_up_to.get((user, conversation), 0), newest))
 
 
