@@ -50,6 +50,42 @@ def contents(api, user, peer):
 
 # updateConversation
 
+def test_before_the_first_message(api, pair):
+    """It is kept for the first message, other devices learn of it, the list does not show it, and the other sees nothing."""
+    one, other = pair
+    mine = api.as_user(one)
+    since = version(api, one)
+    now = mine.update_conversation(other, mutedUntil=LATEST, markedUnread=True).expect(200)
+    assert settings_of(now) == {**DEFAULTS, "mutedUntil": LATEST, "markedUnread": True}
+    assert conversation(api, one, other) is None and mine.all_messages(other) == []
+    assert mine.fetch_unread().expect(200)["conversationCount"] == 0
+    changed, = changes(api, one, since)["conversations"]
+    assert settings_of(changed) == settings_of(now)
+    assert changed["lastMessageId"] == changed["readUpTo"] == "0" and changed["snippet"] == "" and changed["lastMessageTimestamp"] == 0
+    assert changes(api, other, 1)["conversations"] == []
+    assert mine.fetch_presence(other).expect(200)["users"] == [], "it makes no acquaintance"
+    assert settings_of(mine.update_conversation(other, archived=True).expect(200)) == {**settings_of(now), "archived": True}
+    mine.delete_conversation(other).expect(204)
+    api.as_user(other).send(one, "first").expect(201)
+    row = conversation(api, one, other)
+    assert settings_of(row) == {**DEFAULTS, "mutedUntil": LATEST, "archived": True} and row["unreadCount"] == 1
+    assert settings_of(conversation(api, other, one)) == DEFAULTS
+
+
+def test_nothing_to_set_before_the_first_message(api, pair):
+    """What is as it would be anyway makes no conversation; nor does a user who does not exist have one, nor a group."""
+    one, other = pair
+    mine = api.as_user(one)
+    since = version(api, one)
+    assert settings_of(mine.update_conversation(other, archived=False).expect(200)) == DEFAULTS
+    assert version(api, one) == since
+    nobody = User(str(int(other.id) ^ 1 << 9), "nobody", None)
+    mine.update_conversation(nobody, archived=True).expect(404, code="conversation-not-found")
+    group = api.as_user(other).create_group("Group", []).expect(201)["groupId"]
+    mine.update_conversation(group, archived=True).expect(404, code="conversation-not-found")
+    assert version(api, one) == since
+
+
 @pytest.mark.parametrize("settings", [
     {"mutedUntil": 1}, {"mutedUntil": LATEST}, {"archived": True}, {"pinned": True},
     {"mutedUntil": 5, "archived": True, "pinned": True}, {"markedUnread": True},
@@ -144,14 +180,16 @@ def calls(api):
 
 
 def test_what_is_not_the_callers(api, alice, bob):
-    """Another's conversation, one that is none, and one in which nothing was said: the same answer."""
+    """Another's conversation, and one that is none: the same answer; to a deletion also one in which nothing was said."""
     carol = api.make_user()
     api.as_user(alice).send(bob, "x").expect(201)
     since = version(api, alice), version(api, bob)
     for call in calls(api.as_user(carol)):
-        for target in (conversation_id(alice.id, bob.id), alice, conversation_id(carol.id, carol.id), f"{bob.id}-{alice.id}",
-                       alice.id, "x", "1-2", conversation_id(carol.id, 2**63 - 1)):
+        for target in (conversation_id(alice.id, bob.id), f"{bob.id}-{alice.id}", f"{bob.id}-{bob.id}", alice.id, "x", "1-2",
+                       conversation_id(carol.id, 2**63 - 1)):
             call(target).expect(404, code="conversation-not-found")
+    for target in (alice, carol):
+        api.as_user(carol).delete_conversation(target).expect(404, code="conversation-not-found")
     assert (version(api, alice), version(api, bob)) == since
 
 
