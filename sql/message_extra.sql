@@ -9,6 +9,7 @@ BEGIN
         '"messageType":' || (extra -> 'messageType')::text,
         '"systemEvent":' || (extra -> 'systemEvent')::text,
         '"replyTo":' || (extra -> 'replyTo')::text,
+        '"metadata":' || (extra ->> 'metadata'),
         '"editedTimestamp":' || (extra -> 'editedTimestamp')::text,
         '"deletedTimestamp":' || (extra -> 'deletedTimestamp')::text,
         '"deletedScope":' || (extra -> 'deletedScope')::text,

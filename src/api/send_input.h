@@ -20,7 +20,8 @@ typedef struct pl_send_input {
     size_t client_message_id_len;
     const char *content;
     size_t content_len;
-    int64_t reply_to; /* a messageId; whether there is such a message is not known. 0: none */
+    int64_t reply_to;     /* a messageId; whether there is such a message is not known. 0: none */
+    pl_buffer_t metadata; /* JSON; empty: none */
     pl_json_t *json;
 } pl_send_input_t;
 

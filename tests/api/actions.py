@@ -147,7 +147,7 @@ def send_plan(world, user, peer, body, copies=1):
         assert all(value["duplicate"] is (answer.status == 200) for answer, value in zip(answers, values))
         assert len({value["messageId"] for value in values}) == 1, values
         message = world.model.sent(user.id, peer.id, values[0]["messageId"], body["clientMessageId"],
-                                   body["messageContent"], body.get("replyTo"))
+                                   body["messageContent"], body.get("replyTo"), body.get("metadata"))
         world.sent.append((user, Sent(body, values[0], message)))
         return None
 
@@ -163,6 +163,8 @@ def send(world, step):
     if step.pick % 2:
         body = {**body, "conversationId": conversation_id(user.id, peer.id)}
         del body["recipientId"]
+    if step.pick % 3 == 1:
+        body["metadata"] = {"n": step.pick, "text": step.text, "deep": [{"a": None}]}
     return send_plan(world, user, peer, body, copies=3 if step.pick % 5 == 4 else 1)
 
 

@@ -12,12 +12,12 @@ SNIPPET = 100
 
 
 class Message:
-    def __init__(self, conversation, message_id, sender, client_message_id, content, reply_to=None):
+    def __init__(self, conversation, message_id, sender, client_message_id, content, reply_to=None, metadata=None):
         self.conversation, self.id, self.sender = conversation, message_id, sender
         self.client_message_id, self.original = client_message_id, content
         # More than one where edits came at once: any of them may have been the last.
         self.contents = {content}
-        self.reply_to = reply_to
+        self.reply_to, self.metadata = reply_to, metadata
         self.is_edited = self.is_deleted = False
         self.reactions = {}
         self.hidden_from = set()
@@ -35,12 +35,12 @@ class Message:
     def row(self, user):
         row = {"messageId": str(self.id), "conversationId": self.conversation, "senderId": self.sender,
                "participants": self.participants, "sentTimestamp": self.id // 2,
-               "clientMessageId": self.client_message_id, "replyTo": self.reply_to, "messageType": None, "systemEvent": None}
+               "clientMessageId": self.client_message_id, "replyTo": self.reply_to, "messageType": None, "systemEvent": None, "metadata": None}
         if self.is_deleted:
             return {**row, "messageContent": None, "deletedScope": "everyone", "reactions": {}}
         if user in self.hidden_from:
             return {**row, "messageContent": None, "deletedScope": "me"}
-        return {**row, "messageContent": self.contents, "is edited": self.is_edited, "deletedScope": None,
+        return {**row, "messageContent": self.contents, "metadata": self.metadata, "is edited": self.is_edited, "deletedScope": None,
                 "reactions": {emoji: users for emoji, users in self.reactions.items() if users}}
 
 
@@ -55,9 +55,9 @@ class Model:
 
     # What has happened
 
-    def sent(self, sender, recipient, message_id, client_message_id, content, reply_to=None):
+    def sent(self, sender, recipient, message_id, client_message_id, content, reply_to=None, metadata=None):
         conversation = conversation_id(sender, recipient)
-        message = Message(conversation, int(message_id), sender, client_message_id, content, reply_to)
+        message = Message(conversation, int(message_id), sender, client_message_id, content, reply_to, metadata)
         messages = self.conversations.setdefault(conversation, {})
         assert message.id not in messages, f"{conversation} has two messages {message_id}"
         messages[message.id] = message
@@ -156,7 +156,7 @@ class Model:
 
 def as_modelled(row):
     """A Message as the model says it."""
-    return {**row, "replyTo": row.get("replyTo"), "deletedScope": row.get("deletedScope"),
+    return {**row, "replyTo": row.get("replyTo"), "metadata": row.get("metadata"), "deletedScope": row.get("deletedScope"),
             "messageContent": row.get("messageContent"), "clientMessageId": row.get("clientMessageId"),
             "messageType": row.get("messageType"), "systemEvent": row.get("systemEvent"),
             "is edited": "editedTimestamp" in row,
