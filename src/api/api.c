@@ -17,7 +17,7 @@ static const pl_route_t routes[] = {
     {"deleteMe", "DELETE", "/v1/users/me", pl_on_delete_me, 0},
     {"exportMe", "GET", "/v1/users/me/export", pl_on_export_me, PL_ROUTE_NO_HEAD},
     {"createUser", "POST", "/v1/users", pl_on_create_user, PL_ROUTE_OPTIONAL_AUTH | PL_ROUTE_BODY},
-    {"fetchUserByUsername", "GET", "/v1/users", pl_on_find_user, 0},
+    {"fetchUsers", "GET", "/v1/users", pl_on_fetch_users, 0},
     {"fetchUser", "GET", "/v1/users/{userId}", pl_on_fetch_user, 0},
     {"createSession", "POST", "/v1/sessions", pl_on_create_session,
      PL_ROUTE_PUBLIC | PL_ROUTE_BODY},

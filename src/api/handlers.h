@@ -8,7 +8,7 @@
 /* users.c */
 void pl_on_create_user(pl_request_t *request, void *worker);
 void pl_on_fetch_user(pl_request_t *request, void *worker);
-void pl_on_find_user(pl_request_t *request, void *worker);
+void pl_on_fetch_users(pl_request_t *request, void *worker);
 void pl_on_fetch_me(pl_request_t *request, void *worker);
 void pl_on_update_me(pl_request_t *request, void *worker);
 void pl_on_delete_me(pl_request_t *request, void *worker);

@@ -2,7 +2,7 @@
 
 from harness.client import conversation_id, unique
 
-IDS = ["createUser", "fetchUserByUsername", "fetchUser", "fetchMe", "updateMe", "deleteMe", "exportMe",
+IDS = ["createUser", "fetchUsers", "fetchUser", "fetchMe", "updateMe", "deleteMe", "exportMe",
        "createSession", "sendMessage", "fetchConversation", "fetchMessages", "editMessage", "deleteMessage",
        "addReaction", "removeReaction", "sendReceipt", "updateConversation", "deleteConversation", "fetchBlocks",
        "blockUser", "unblockUser", "fetchBlock", "createGroup", "fetchGroup", "updateGroup",
@@ -32,7 +32,7 @@ def request_of(operation, me, peer, message_id="1"):
     message = f"/v1/conversations/{conversation_id(me.id, peer.id)}/messages/{message_id}"
     return {
         "createUser": ("POST", "/v1/users", {"username": unique("op"), "password": PASSWORD}),
-        "fetchUserByUsername": ("GET", f"/v1/users?username={peer.username}", None),
+        "fetchUsers": ("GET", f"/v1/users?userIds={peer.id}", None),
         "fetchUser": ("GET", f"/v1/users/{peer.id}", None),
         "fetchMe": ("GET", "/v1/users/me", None),
         "deleteMe": ("DELETE", "/v1/users/me", None),

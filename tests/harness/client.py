@@ -139,8 +139,10 @@ class Api:
     def fetch_user(self, user_id):
         return self.get(f"/v1/users/{user_id}")
 
-    def find_user(self, username):
-        return self.get("/v1/users", username=username)
+    def fetch_users(self, *users, username=None):
+        """users: Users, or ids."""
+        ids = ",".join(str(getattr(user, "id", user)) for user in users) if users else None
+        return self.get("/v1/users", userIds=ids, username=username)
 
     def fetch_me(self):
         return self.get("/v1/users/me")

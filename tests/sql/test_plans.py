@@ -79,6 +79,8 @@ READS = {
     "who is in a group": "shard_0000.group_members(%(me)s, %(peer)s)",
     "a group": "shard_0000.fetch_group(%(me)s, %(peer)s)",
     "account": "shard_0000.fetch_account(%(me)s)",
+    "users": "shard_0000.fetch_users(ARRAY[%(me)s, %(me)s + 1, %(peer)s])",
+    "users of any shards": "parley.fetch_users(ARRAY[%(me)s, %(me)s + 1, %(peer)s])",
     "account that is changed": "shard_0000.update_account(%(me)s, 'x', NULL, NULL, NULL)",
     "who shows their presence": "shard_0000.shows_presence(11, ARRAY[%(me)s, %(me)s + 1, %(peer)s])",
     "who of any shards": "parley.shows_presence(11, ARRAY[%(me)s, %(me)s + 1, %(peer)s])",
