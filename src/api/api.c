@@ -23,6 +23,7 @@ static const pl_route_t routes[] = {
      PL_ROUTE_PUBLIC | PL_ROUTE_BODY},
     {"sendMessage", "POST", "/v1/messages", pl_on_send_message, PL_ROUTE_BODY},
     {"fetchMessages", "GET", CONVERSATION "/messages", pl_on_fetch_messages, 0},
+    {"fetchMessage", "GET", MESSAGE, pl_on_fetch_message, 0},
     {"editMessage", "PATCH", MESSAGE, pl_on_edit_message, PL_ROUTE_BODY},
     {"deleteMessage", "DELETE", MESSAGE, pl_on_delete_message, 0},
     {"addReaction", "PUT", MESSAGE "/reactions/{emoji}", pl_on_add_reaction, 0},

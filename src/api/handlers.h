@@ -19,6 +19,7 @@ void pl_on_create_session(pl_request_t *request, void *worker);
 /* messages.c */
 void pl_on_send_message(pl_request_t *request, void *worker);
 void pl_on_fetch_messages(pl_request_t *request, void *worker);
+void pl_on_fetch_message(pl_request_t *request, void *worker);
 void pl_on_edit_message(pl_request_t *request, void *worker);
 void pl_on_delete_message(pl_request_t *request, void *worker);
 void pl_on_add_reaction(pl_request_t *request, void *worker);

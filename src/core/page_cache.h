@@ -1,5 +1,5 @@
 /*
- * Answers of fetchConversation and fetchMessages, kept with the mailbox's version that they were
+ * Answers of reads of a mailbox (core/page_fetch.h), kept with the mailbox's version that they were
  * read at.
  *
  * A page is an answer of its query for as long as the mailbox has that version, which the caller
@@ -17,10 +17,18 @@
 #include "base/buffer.h"
 #include "base/compiler.h"
 
+enum pl_page_kind {
+    PL_PAGE_CONVERSATIONS, /* of a user */
+    PL_PAGE_MESSAGES,      /* of a conversation */
+    PL_PAGE_MESSAGE,       /* one message, not in a list */
+};
+
 /* A query in canonical form; members that it does not use are 0. */
 typedef struct pl_page_key {
+    int64_t kind; /* pl_page_kind */
     int64_t user_id;
-    int64_t peer_id; /* 0: conversations */
+    int64_t peer_id;
+    int64_t message_id; /* PL_PAGE_MESSAGE */
     int64_t page_size;
     int64_t skip;
     int64_t before;

@@ -1,15 +1,17 @@
 /*
- * fetchConversation and fetchMessages: pages of a mailbox.
+ * fetchConversation, fetchMessages and fetchMessage: pages of a mailbox, and one message of it.
  *
  *   cached, or the caller has one: version --equal--> unchanged, or the cached page
  *                                     `----else--.
- *   else ----------------------------------------+-> page --no rows--> check-peer --> the page
+ *   else ----------------------------------------+-> page --no rows--> check-peer --> empty page,
+ *                                                                                     not found
  *
  * A version is cheap to read (many share one statement), a page is not. Either is read from the
  * database after the request came, so that every answer shows what was written before it.
  *
  * A conversation with a user who exists is an empty page before its first message. One with a user
- * who does not exist, or in which the caller takes no part, is not found.
+ * who does not exist, or in which the caller takes no part, is not found. A caller who has the
+ * version of a message is told so only once the message was found at that version.
  */
 #ifndef PL_CORE_PAGE_FETCH_H
 #define PL_CORE_PAGE_FETCH_H

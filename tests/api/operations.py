@@ -3,7 +3,7 @@
 from harness.client import conversation_id, unique
 
 IDS = ["createUser", "fetchUsers", "fetchUser", "fetchMe", "updateMe", "deleteMe", "exportMe",
-       "createSession", "sendMessage", "fetchConversation", "fetchMessages", "editMessage", "deleteMessage",
+       "createSession", "sendMessage", "fetchConversation", "fetchMessages", "fetchMessage", "editMessage", "deleteMessage",
        "addReaction", "removeReaction", "sendReceipt", "updateConversation", "deleteConversation", "fetchBlocks",
        "blockUser", "unblockUser", "fetchBlock", "createGroup", "fetchGroup", "updateGroup",
        "addGroupMembers", "removeGroupMember", "updateGroupMember", "sendTyping", "fetchUpdates", "streamUpdates", "fetchPresence",
@@ -52,6 +52,7 @@ def request_of(operation, me, peer, message_id="1"):
         "fetchBlock": ("GET", f"/v1/blocks/{peer.id}", None),
         "sendReceipt": ("POST", f"/v1/conversations/{conversation_id(me.id, peer.id)}/receipts",
                         {"type": "read", "messageId": message_id}),
+        "fetchMessage": ("GET", message, None),
         "editMessage": ("PATCH", message, {"messageContent": "y"}),
         "deleteMessage": ("DELETE", f"{message}?scope=me", None),
         "addReaction": ("PUT", f"{message}/reactions/%2B", None),

@@ -203,6 +203,9 @@ class Api:
         conversation = conversation_id(self.user.id, peer.id) if isinstance(peer, User) else peer
         return f"/v1/conversations/{conversation}/messages/{message_id}"
 
+    def fetch_message(self, peer, message_id, headers=None):
+        return self.get(self.message_path(peer, message_id), headers)
+
     def edit_message(self, peer, message_id, content):
         return self.request("PATCH", self.message_path(peer, message_id), json_body={"messageContent": content})
 
