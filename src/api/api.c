@@ -29,6 +29,7 @@ static const pl_route_t routes[] = {
     {"addReaction", "PUT", MESSAGE "/reactions/{emoji}", pl_on_add_reaction, 0},
     {"removeReaction", "DELETE", MESSAGE "/reactions/{emoji}", pl_on_remove_reaction, 0},
     {"fetchConversation", "GET", "/v1/conversations", pl_on_fetch_conversation, 0},
+    {"fetchConversationById", "GET", CONVERSATION, pl_on_fetch_conversation_by_id, 0},
     {"updateConversation", "PATCH", CONVERSATION, pl_on_update_conversation, PL_ROUTE_BODY},
     {"deleteConversation", "DELETE", CONVERSATION, pl_on_delete_conversation, 0},
     {"sendReceipt", "POST", CONVERSATION "/receipts", pl_on_send_receipt, PL_ROUTE_BODY},

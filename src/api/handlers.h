@@ -26,6 +26,7 @@ void pl_on_add_reaction(pl_request_t *request, void *worker);
 void pl_on_remove_reaction(pl_request_t *request, void *worker);
 /* conversations.c */
 void pl_on_fetch_conversation(pl_request_t *request, void *worker);
+void pl_on_fetch_conversation_by_id(pl_request_t *request, void *worker);
 void pl_on_update_conversation(pl_request_t *request, void *worker);
 void pl_on_delete_conversation(pl_request_t *request, void *worker);
 void pl_on_send_receipt(pl_request_t *request, void *worker);

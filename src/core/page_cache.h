@@ -21,6 +21,7 @@ enum pl_page_kind {
     PL_PAGE_CONVERSATIONS, /* of a user */
     PL_PAGE_MESSAGES,      /* of a conversation */
     PL_PAGE_MESSAGE,       /* one message, not in a list */
+    PL_PAGE_CONVERSATION,  /* one conversation, not in a list */
 };
 
 /* A query in canonical form; members that it does not use are 0. */

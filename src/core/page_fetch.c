@@ -44,6 +44,7 @@ static bool is_known(const fetch_t *fetch)
         return pl_page_cache_has(core->pages, key) ||
                pl_known_users_has(core->known_users, key->peer_id);
     case PL_PAGE_MESSAGE:
+    case PL_PAGE_CONVERSATION:
         break;
     }
     return false;
@@ -97,6 +98,13 @@ static pl_turn_t judge_version(pl_flow_t *flow)
 
 /* ---- page ---- */
 
+static const pl_op_kind_t *const read_kinds[] = {
+    [PL_PAGE_CONVERSATIONS] = &pl_conversations_read_kind,
+    [PL_PAGE_MESSAGES] = &pl_messages_read_kind,
+    [PL_PAGE_MESSAGE] = &pl_messages_read_kind,
+    [PL_PAGE_CONVERSATION] = &pl_conversation_read_kind,
+};
+
 /* The exclusive bound of ids up to that one; 0: none. */
 static int64_t bound_above(int64_t message_id)
 {
@@ -115,8 +123,7 @@ static pl_turn_t read_page(pl_flow_t *flow)
     read->skip = key->skip;
     read->before = key->kind == PL_PAGE_MESSAGE ? bound_above(key->message_id) : key->before;
     read->since = key->since;
-    read->op.kind = key->kind == PL_PAGE_CONVERSATIONS ? &pl_conversations_read_kind
-                                                       : &pl_messages_read_kind;
+    read->op.kind = read_kinds[key->kind];
     pl_page_read_init(read);
     read->op.shard = (int)pl_id_shard(key->user_id);
     return pl_flow_read(flow, &read->op);
@@ -161,7 +168,7 @@ static pl_turn_t make_page(fetch_t *fetch, const pl_page_t *head)
     const pl_page_key_t *key = &fetch->order.key;
     pl_buffer_t body = PL_BUFFER_EMPTY;
 
-    if (key->kind == PL_PAGE_MESSAGE)
+    if (key->kind == PL_PAGE_MESSAGE || key->kind == PL_PAGE_CONVERSATION)
         encode_row(&body, &fetch->page_read, 0);
     else
         encode_list(&body, &fetch->page_read, head, (enum pl_page_kind)key->kind);
@@ -197,7 +204,11 @@ static pl_turn_t judge_page(pl_flow_t *flow)
     if (!pl_page_head(&fetch->page_read, &head))
         return pl_flow_end(flow, PL_OUTCOME_NO_ACTOR);
     pl_known_users_add(flow->core->known_users, fetch->order.key.user_id);
-    return is_found(fetch) ? make_page(fetch, &head) : PL_TURN_NEXT;
+    if (is_found(fetch))
+        return make_page(fetch, &head);
+    if (fetch->order.key.kind == PL_PAGE_CONVERSATION)
+        return pl_flow_end(flow, PL_OUTCOME_CONVERSATION_NOT_FOUND);
+    return PL_TURN_NEXT;
 }
 
 /* ---- check-peer ---- */

@@ -1,5 +1,6 @@
 /*
- * fetchConversation, fetchMessages and fetchMessage: pages of a mailbox, and one message of it.
+ * fetchConversation and fetchMessages: pages of a mailbox. fetchMessage and fetchConversationById:
+ * one thing in it.
  *
  *   cached, or the caller has one: version --equal--> unchanged, or the cached page
  *                                     `----else--.
@@ -10,8 +11,11 @@
  * database after the request came, so that every answer shows what was written before it.
  *
  * A conversation with a user who exists is an empty page before its first message. One with a user
- * who does not exist, or in which the caller takes no part, is not found. A caller who has the
- * version of a message is told so only once the message was found at that version.
+ * who does not exist, or in which the caller takes no part, is not found. Read by its id, a
+ * conversation is not found before its first message, either: it has nothing to show.
+ *
+ * A caller who has the version of one message or conversation is told so only once it was found at
+ * that version.
  */
 #ifndef PL_CORE_PAGE_FETCH_H
 #define PL_CORE_PAGE_FETCH_H

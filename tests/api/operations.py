@@ -3,7 +3,7 @@
 from harness.client import conversation_id, unique
 
 IDS = ["createUser", "fetchUsers", "fetchUser", "fetchMe", "updateMe", "deleteMe", "exportMe",
-       "createSession", "sendMessage", "fetchConversation", "fetchMessages", "fetchMessage", "editMessage", "deleteMessage",
+       "createSession", "sendMessage", "fetchConversation", "fetchConversationById", "fetchMessages", "fetchMessage", "editMessage", "deleteMessage",
        "addReaction", "removeReaction", "sendReceipt", "updateConversation", "deleteConversation", "fetchBlocks",
        "blockUser", "unblockUser", "fetchBlock", "createGroup", "fetchGroup", "updateGroup",
        "addGroupMembers", "removeGroupMember", "updateGroupMember", "sendTyping", "fetchUpdates", "streamUpdates", "fetchPresence",
@@ -42,6 +42,7 @@ def request_of(operation, me, peer, message_id="1"):
         "sendMessage": ("POST", "/v1/messages", {"recipientId": peer.id, "messageContent": "x",
                                                  "clientMessageId": unique("op")}),
         "fetchConversation": ("GET", "/v1/conversations", None),
+        "fetchConversationById": ("GET", f"/v1/conversations/{conversation_id(me.id, peer.id)}", None),
         "fetchMessages": ("GET", f"/v1/conversations/{conversation_id(me.id, peer.id)}/messages", None),
         "updateConversation": ("PATCH", f"/v1/conversations/{conversation_id(me.id, peer.id)}", {"archived": True}),
         "deleteConversation": ("DELETE", f"/v1/conversations/{conversation_id(me.id, peer.id)}", None),

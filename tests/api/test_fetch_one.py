@@ -1,5 +1,5 @@
-"""Proves fetchMessage: one message as fetchMessages shows it, in every state; that what is not the caller's does not exist;
-and that neither a cached answer nor a 304 is stale."""
+"""Proves fetchMessage and fetchConversationById: one message or conversation as the lists show it, in every state; that what
+is not the caller's does not exist; and that neither a cached answer nor a 304 is stale."""
 
 import pytest
 
@@ -123,3 +123,94 @@ def test_message_etag(api, alice, bob):
     # Not in the cache yet.
     other = api.as_user(alice).send(bob, "more").expect(201)["messageId"]
     mine.fetch_message(alice, other, {"if-none-match": mine.fetch_messages(alice).headers["etag"]}).expect(304)
+
+
+def assert_conversations_as_listed(api, me):
+    """Each conversation of the list, read alone."""
+    mine = api.as_user(me)
+    mine.settled_cursor()
+    listed = mine.fetch_conversation(pageSize=100).expect(200)["conversations"]
+    assert [mine.fetch_conversation_by_id(c["conversationId"]).expect(200) for c in listed] == listed
+    return listed
+
+
+def test_conversation_as_listed(api, pair):
+    """For both users and a group, with unread messages, receipts and settings; twice, for the cache."""
+    one, other = pair
+    group = api.as_user(other).create_group("Group", [one]).expect(201)["groupId"]
+    api.as_user(one).send_to(group, "\U0001f600" * 200).expect(201)
+    sent = [api.as_user(one).send(other, f"{n}").expect(201)["messageId"] for n in range(3)]
+    api.as_user(other).send_receipt(one, sent[1]).expect(204)
+    api.as_user(other).update_conversation(one, pinned=True, mutedUntil=5).expect(200)
+    api.as_user(other).update_conversation(group, archived=True).expect(200)
+    for me in pair * 2:
+        listed = assert_conversations_as_listed(api, me)
+        assert {c["conversationId"] for c in listed} == {group, conversation_id(one.id, other.id)}
+
+
+def test_conversation_shows_each_change(api, alice, bob):
+    """Promise 6, for an answer that was in the cache before."""
+    mine = api.as_user(bob)
+    for n in range(5):
+        api.as_user(alice).send(bob, f"{n}").expect(201)
+        conversation = mine.fetch_conversation_by_id(alice).expect(200)
+        assert (conversation["snippet"], conversation["unreadCount"]) == (f"{n}", n + 1)
+
+
+def test_conversation_before_its_first_message(api, alice, bob):
+    """It is not found, as by updateConversation, while fetchMessages gives an empty page."""
+    mine = api.as_user(alice)
+    mine.fetch_conversation_by_id(bob).expect(404, code="conversation-not-found")
+    mine.update_conversation(bob, pinned=True).expect(404, code="conversation-not-found")
+    assert mine.fetch_messages(bob).expect(200)["messages"] == []
+    api.as_user(bob).send(alice, "hello").expect(201)
+    mine.fetch_conversation_by_id(bob).expect(200)
+
+
+def test_foreign_conversations_do_not_exist(api, alice, bob):
+    eve = api.make_user()
+    api.as_user(alice).send(bob, "secret").expect(201)
+    group = api.as_user(alice).create_group("Group", [bob]).expect(201)["groupId"]
+    mine = api.as_user(eve)
+    foreign = [conversation_id(alice.id, bob.id), group]
+    missing = [conversation_id(eve.id, int(alice.id) + (1 << 20)), "1-2", "7", str((1 << 63) - 1), "x"]
+    for conversation in foreign + missing:
+        for headers in (None, {"if-none-match": "*"}):
+            problem = mine.fetch_conversation_by_id(conversation, headers).expect(404, code="conversation-not-found")
+            assert problem["detail"] == "The caller takes no part in such a conversation."
+    api.fetch_conversation_by_id(conversation_id(alice.id, bob.id)).expect(401)
+
+
+def test_cleared_conversation_keeps_its_settings(api, alice, bob):
+    """It is in no list, and here as in the changes."""
+    mine = api.as_user(bob)
+    last = api.as_user(alice).send(bob, "old").expect(201)["messageId"]
+    mine.update_conversation(alice, mutedUntil=7).expect(200)
+    cursor = mine.settled_cursor()
+    mine.delete_conversation(alice).expect(204)
+    (changed,) = mine.fetch_conversation(lastUpdatedTimestamp=cursor).expect(200)["conversations"]
+    assert mine.fetch_conversation().expect(200)["conversations"] == []
+    cleared = mine.fetch_conversation_by_id(alice).expect(200)
+    assert cleared == changed
+    assert (cleared["clearedUpTo"], cleared["lastMessageId"], cleared["snippet"], cleared["mutedUntil"]) == (last, last, "", 7)
+    api.as_user(alice).send(bob, "new").expect(201)
+    assert_conversations_as_listed(api, bob)
+
+
+def test_group_that_was_left(api, alice, bob):
+    group = api.as_user(alice).create_group("Group", [bob]).expect(201)["groupId"]
+    api.as_user(bob).remove_group_member(group, bob).expect(204)
+    (listed,) = assert_conversations_as_listed(api, bob)
+    assert listed["conversationId"] == group
+
+
+def test_conversation_etag(api, alice, bob):
+    mine = api.as_user(bob)
+    api.as_user(alice).send(bob, "hello").expect(201)
+    etag = mine.fetch_conversation_by_id(alice).headers["etag"]
+    assert etag == mine.fetch_conversation().headers["etag"]
+    for header in (etag, "*"):
+        assert mine.fetch_conversation_by_id(alice, {"if-none-match": header}).status == 304
+    api.as_user(alice).send(bob, "more").expect(201)
+    changed = mine.fetch_conversation_by_id(alice, {"if-none-match": etag})
+    assert changed.expect(200)["snippet"] == "more" and changed.headers["etag"] != etag

@@ -165,6 +165,11 @@ class Api:
     def fetch_conversation(self, headers=None, **query):
         return self.get("/v1/conversations", headers, **query)
 
+    def fetch_conversation_by_id(self, peer, headers=None):
+        """peer: a User, or a conversation id."""
+        conversation = conversation_id(self.user.id, peer.id) if isinstance(peer, User) else peer
+        return self.get(f"/v1/conversations/{conversation}", headers)
+
     def fetch_messages(self, peer, headers=None, **query):
         """peer: a User, or a conversation id."""
         conversation = conversation_id(self.user.id, peer.id) if isinstance(peer, User) else peer

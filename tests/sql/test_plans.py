@@ -52,6 +52,8 @@ READS = {
     "newest conversations, ten times": conversations(0, reads=10),
     "conversations since": conversations("%(recent)s"),
     "conversations since long ago": conversations(1),
+    "one conversation": "shard_0000.fetch_conversation(ARRAY[%(me)s], ARRAY[%(peer)s])",
+    "no conversation": "shard_0000.fetch_conversation(ARRAY[%(me)s], ARRAY[7])",
     "newest messages": messages(),
     "newest messages, ten times": messages(reads=10),
     "messages before": messages(before="%(middle)s"),
