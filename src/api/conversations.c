@@ -42,9 +42,11 @@ static bool decode_flag(const pl_json_t *json, const char *key, enum pl_tristate
 static int decode_settings(const pl_json_t *json, pl_conversation_settings_t *settings,
                            pl_refusal_t *refusal)
 {
+    static const char *const keys[] = {"mutedUntil", "archived", "pinned", NULL};
     int found = pl_json_get_int64(json, "mutedUntil", &settings->muted_until);
     bool is_any = found != 0;
 
+    pl_body_keys(json, keys, refusal);
     if (found == 0)
         settings->muted_until = -1;
     else if (found < 0 || settings->muted_until < 0)
@@ -159,10 +161,12 @@ static void on_written(pl_receipt_t *receipt)
 /* `receipt` has its watermarks then. */
 static int decode_receipt(const pl_json_t *json, pl_receipt_t *receipt, pl_refusal_t *refusal)
 {
+    static const char *const keys[] = {"messageId", "type", NULL};
     const char *type, *id;
     size_t type_len, id_len;
     int64_t message_id = 0;
 
+    pl_body_keys(json, keys, refusal);
     if (pl_body_text(json, "messageId", true, &id, &id_len, refusal) &&
         pl_id_parse(id, id_len, &message_id) != 0)
         pl_body_wrong(refusal, "messageId", "must be a messageId");

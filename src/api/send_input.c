@@ -116,8 +116,12 @@ static int resolve(const target_t *target, pl_send_input_t *input, pl_refusal_t 
 
 static int decode(const pl_token_claims_t *caller, pl_send_input_t *input, pl_refusal_t *refusal)
 {
+    static const char *const keys[] = {
+        "recipientId",    "conversationId", "senderId", "clientMessageId",
+        "messageContent", "replyTo",        NULL};
     target_t target;
 
+    pl_body_keys(input->json, keys, refusal);
     decode_target(input->json, &target, refusal);
     decode_sender(input->json, caller, input, refusal);
     decode_texts(input->json, input, refusal);

@@ -93,6 +93,28 @@ static const cJSON *member(const pl_json_t *json, const char *key)
     return cJSON_GetObjectItemCaseSensitive(tree(json), key);
 }
 
+static bool is_known(const char *key, const char *const *known)
+{
+    for (; *known != NULL; known++)
+        if (strcmp(key, *known) == 0)
+            return true;
+    return false;
+}
+
+const char *pl_json_unknown_key(const pl_json_t *json, const char *const *known, const char *after)
+{
+    const cJSON *item = ((const cJSON *)(const void *)json)->child;
+
+    while (after != NULL && item != NULL && item->string != after)
+        item = item->next;
+    if (after != NULL && item != NULL)
+        item = item->next;
+    for (; item != NULL; item = item->next)
+        if (!is_known(item->string, known))
+            return item->string;
+    return NULL;
+}
+
 enum pl_json_type pl_json_type_of(const pl_json_t *json, const char *key)
 {
     const cJSON *item = member(json, key);

@@ -44,6 +44,11 @@ void pl_json_free(pl_json_t **json);
 /* Members of the top-level object. Keys are case-sensitive. */
 enum pl_json_type pl_json_type_of(const pl_json_t *json, const char *key);
 
+/* The next member of the top-level object whose key is not in `known` (ended by NULL); NULL: there
+ * is none. `after` is the last one that was given, or NULL at first. Dies with `json`. */
+const char *pl_json_unknown_key(const pl_json_t *json, const char *const *known,
+                                const char *after) PL_MUST_USE;
+
 /* Typed getters: 1 and the value; 0 where the key is absent; -1 where the value is of another type
  * (null is another type) or, for the integer, not integral or beyond +-(2^53 - 1). */
 int pl_json_get_string(const pl_json_t *json, const char *key, const char **text_r,

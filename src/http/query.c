@@ -85,7 +85,7 @@ int pl_request_query_integer(pl_request_t *request, const pl_query_parameter_t *
         return 0;
     char pointer[64];
     snprintf(pointer, sizeof(pointer), "?%s", parameter->name);
-    pl_problem_reply_field(request, pointer, "%s must be an integer from %lld to %lld",
-                           parameter->name, (long long)min, (long long)max);
+    pl_problem_reply_field(request, pointer, "must be an integer from %lld to %lld", (long long)min,
+                           (long long)max);
     return -1;
 }
