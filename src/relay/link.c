@@ -30,7 +30,7 @@ static bool is_durable(pl_link_t *link)
 {
     pl_error_t error;
     PGresult *answer = pl_link_run(link, pl_durability_query, NULL);
-    bool is_durable = answer != NULL && pl_durability_judge(answer, &error) == 0;
+    bool is_durable = answer != NULL && pl_durability_read(answer, &error) == 0;
 
     if (answer != NULL && !is_durable)
         give_up(link, "relay-database-not-durable", error.message);

@@ -167,8 +167,8 @@ static void test_alone(void **state)
     (void)state;
     for (int i = 0; i < 4; i++)
         submit(i, &many, 0);
-    ops[0].alone = true;
-    ops[2].alone = true;
+    ops[0].is_retried_alone = true;
+    ops[2].is_retried_alone = true;
 
     pl_batch_fill(&batch, &queue);
     assert_int_equal(batch.count, 1);
@@ -252,7 +252,7 @@ static void test_a_key_that_runs_alone(void **state)
         submit(i, &global, 0);
         ops[i].key = 7;
     }
-    ops[1].alone = true;
+    ops[1].is_retried_alone = true;
     fill_and_expect((int[]){0}, 1);
     pl_batch_clear(&batch);
     fill_and_expect((int[]){1}, 1);
