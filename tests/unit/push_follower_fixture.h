@@ -91,6 +91,12 @@ pl_loop_t *pl_hub_local_loop(const pl_hub_local_t *local)
     return NULL;
 }
 
+bool pl_loop_is_own(const pl_loop_t *loop)
+{
+    (void)loop;
+    return true;
+}
+
 pl_timer_queue_t *pl_timer_queue(pl_loop_t *loop, uint64_t duration_ms)
 {
     (void)loop;
