@@ -250,7 +250,7 @@ static void test_algorithm_confusion(void **state)
     /* an extension that must be understood */
     assert_refused(
         hs256("{\"alg\":\"HS256\",\"crit\":[\"b64\"],\"b64\":false}", GOOD, SECRET, strlen(SECRET)),
-        "the token needs an extension that is unknown here");
+        "the token has a critical extension that is not supported");
 }
 
 static void test_wrong_keys(void **state)
