@@ -117,8 +117,8 @@ def test_wal_level_and_connections(pooled):
         report = pooled.ctl("doctor", expected=FAILED)
         assert checks(report, "fail") == {("database a", "wal-level"), ("database b", "wal-level"),
                                           ("database a", "connections"), ("database b", "connections")}
-        assert "needs 10 on this server, and 9" in find(report, "database a", "connections")["detail"]
-        assert "needs 20 on this server, and 9" in find(report, "database b", "connections")["detail"]
+        assert "needs 10 on this server, but only 9" in find(report, "database a", "connections")["detail"]
+        assert "needs 20 on this server, but only 9" in find(report, "database b", "connections")["detail"]
     finally:
         for name in with_postgres_restarted:
             del cluster.settings[name]
