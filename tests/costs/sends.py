@@ -16,9 +16,8 @@ def body(recipient):
 
 
 def at_once(url, user, method, path, contents):
-    """Sends one request for each of `contents` (bytes or None) on one connection, without pauses; returns the
-    statuses. `path` is
-    one path for all, or a list with one path for each."""
+    """Sends one request for each of `contents` (bytes or None) on one connection, without pauses; returns the statuses.
+    `path` is one path for all, or a list with one path for each."""
     paths = [path] * len(contents) if isinstance(path, str) else path
 
     async def run():

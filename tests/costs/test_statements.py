@@ -1,6 +1,5 @@
-"""Checks what requests cost the databases: statements, transactions and batches. Requests one after the other have
-exact costs.
-For many at once there are limits, because the first may run alone and the network may separate the others."""
+"""Checks what requests cost the databases: statements, transactions and batches. Requests one after the other have exact
+costs. For many at once there are limits, because the first may run alone and the network may separate the others."""
 
 import time
 
@@ -58,9 +57,8 @@ TARGETS = {"fetch_conversations": "/v1/conversations", "fetch_messages": "/v1/co
 @pytest.mark.parametrize("pair", ["same-shard"], indirect=True)
 @pytest.mark.parametrize("page", TARGETS)
 def test_reads(api, server, pair, work, page):
-    """A page is read once. After that a request costs one check of the mailbox's version, many at once share one
-    check, and none
-    writes anything."""
+    """A page is read once. After that a request costs one check of the mailbox's version, many at once share one check,
+    and none writes anything."""
     sender, recipient = pair
     target = TARGETS[page].format(conversation_id(sender.id, recipient.id))
     mine = api.as_user(sender)

@@ -1,6 +1,6 @@
-"""Proves that edits, deletions and reactions survive faults between their two commits: the caller's or the peer's database
-is unreachable, or parleyd is killed after the first commit. In the end an acknowledged change is in both copies, once;
-a change that got 503 is in both copies or in none, and can be retried."""
+"""Proves that edits, deletions and reactions survive faults between their two commits: the caller's or the peer's
+database is unreachable, or parleyd is killed after the first commit. In the end an acknowledged change is in both copies,
+once; a change that got 503 is in both copies or in none, and can be retried."""
 
 import json
 import threading
@@ -104,8 +104,7 @@ def test_callers_database_away(api, stack, outage, far_pair):  # noqa: F811 pyli
 
 def test_edited_before_the_caller_has_a_copy(api, stack, outage, far_pair):  # noqa: F811 pylint: disable=redefined-outer-name
     """A message is sent, edited, reacted to and replied to while the caller's database is unreachable. The copy that
-    follows has
-    all of this."""
+    follows has all of this."""
     one, other = far_pair
     api.as_user(one).fetch_conversation().expect(200)
     outage.begin()

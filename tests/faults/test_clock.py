@@ -262,9 +262,8 @@ def test_waiting_is_by_the_monotonic_clock(server, clock, api, contract, far_use
 @pytest.mark.timeout(120 * SLOWNESS)
 @pytest.mark.parametrize("http2", [False, True], ids=["http1", "h2c"])
 def test_no_answer_is_stuck_by_a_step_back(server, clock, stack, contract, far_users, http2):
-    """Four clients work while the clock repeatedly steps back one minute. No answer may wait in the loop for a time
-    on the wall
-    clock."""
+    """Four clients work while the clock repeatedly steps back one minute. No answer may wait in the loop for a time on
+    the wall clock."""
     sender, recipient = far_users
     slowest, failures, stop = [], [], threading.Event()
 

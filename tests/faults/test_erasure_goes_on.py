@@ -1,5 +1,5 @@
-"""Proves that an erasure is finished after any fault: the rest of it is an outbox entry in the database, so another server
-continues it; and that copies for senders are written before the recipient's messages are erased."""
+"""Proves that an erasure is finished after any fault: the rest of it is an outbox entry in the database, so another
+server continues it; and that copies for senders are written before the recipient's messages are erased."""
 
 import time
 

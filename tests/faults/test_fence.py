@@ -66,8 +66,8 @@ def test_a_fenced_sender_is_owed_the_copy(api, stack, server, knows_sender):
 
 
 async def fetch_at_once(url, users):
-    """Reads one page of each user, all at once on one connection, so that their checks share a statement; returns
-    the statuses."""
+    """Reads one page of each user, all at once on one connection, so that their checks share a statement; returns the
+    statuses."""
     connection = await H2Connection.open(url)
     try:
         streams = [connection.start("GET", "/v1/conversations", [("authorization", f"Bearer {user.token}")], flush=False)

@@ -1,6 +1,6 @@
-"""Proves the promises of groups with kill -9 of parleyd and of PostgreSQL between a group's first commit and its follow-ups,
-and while a member's database is unreachable: every member gets each acknowledged message once, in the one order; and
-former members get nothing more.
+"""Proves the promises of groups with kill -9 of parleyd and of PostgreSQL between a group's first commit and its
+follow-ups, and while a member's database is unreachable: every member gets each acknowledged message once, in the one
+order; and former members get nothing more.
 
     received | group's own copy, copies in its database and outbox entries commit | copies in other shards commit | answer |
     outbox entries settled
@@ -84,9 +84,8 @@ def test_between_the_commits(api, stack, server, contract, people, group, victim
 
 @pytest.mark.parametrize("victim", VICTIMS)
 def test_before_the_first_commit(api, stack, server, contract, people, group, victim):
-    """The mailbox of a member in the group's database is held, so nothing has committed. Without an acknowledgement,
-    a retry is
-    needed."""
+    """The mailbox of a member in the group's database is held, so nothing has committed. Without an acknowledgement, a
+    retry is needed."""
     lock = lock_mailbox(stack, people[1])
     send = PendingSend(server, contract, people[0], group, "hello", "key")
     wait_until(lambda: is_waiting_for_a_lock(stack, stack.database_of(group)), 5 * SLOWNESS, "the send waits")
@@ -144,9 +143,8 @@ def test_a_retry_brings_what_is_owed(api, stack, server, contract, people, group
 
 @pytest.mark.parametrize("victim", VICTIMS)
 def test_membership_between_the_commits(api, stack, server, contract, people, group, victim):
-    """A send, a member's leaving and another send happen while that member's mailbox is held: the member gets only
-    what came before
-    leaving."""
+    """A send, a member's leaving and another send happen while that member's mailbox is held: the member gets only what
+    came before leaving."""
     ann, bob, cat = people
     lock, send = hold(stack, server, contract, ann, group, cat, "before")
     api.as_user(ann).remove_group_member(group, cat).expect(204)
@@ -163,8 +161,8 @@ def test_membership_between_the_commits(api, stack, server, contract, people, gr
 
 @pytest.mark.parametrize("victim", VICTIMS)
 def test_acknowledged_is_durable(api, stack, server, people, group, victim):
-    """All members send in turns, and the server is killed right after the last acknowledgement: all have all
-    messages in order."""
+    """All members send in turns, and the server is killed right after the last acknowledgement: all have all messages in
+    order."""
     sent = [api.as_user(people[i % 3]).send_to(group, f"{i}", f"c{i}").expect(201)["messageId"] for i in range(20)]
     kill(stack, server, victim)
     revive(stack, server, victim)

@@ -1,5 +1,5 @@
-"""Proves that no message is lost or doubled if the pooler is restarted or killed, or its connections are cut, while sends are
-in flight; and that service is back within seconds."""
+"""Proves that no message is lost or doubled if the pooler is restarted or killed, or its connections are cut, while sends
+are in flight; and that service is back within seconds."""
 
 import threading
 import time

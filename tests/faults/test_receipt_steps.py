@@ -158,9 +158,8 @@ def test_before_the_sender_has_a_copy(api, stack, server, far_pair):
 
 
 def test_a_cursor_says_it_again(api, stack, server, sent):
-    """The server does not store receipts that follow from cursors before they are written: after a kill the client's
-    next cursor
-    repeats them."""
+    """The server does not store receipts that follow from cursors before they are written: after a kill the client's next
+    cursor repeats them."""
     sender, reader, message_id = sent
     cursor = api.as_user(reader).all_updates()[1]
     lock = lock_mailbox(stack, reader)

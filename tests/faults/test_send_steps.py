@@ -1,5 +1,5 @@
-"""Proves promises 1, 2, 3 and 6 with kill -9 of parleyd, and an immediate stop and kill -9 of
-PostgreSQL, at each step of a send, for each placement of the two users.
+"""Proves promises 1, 2, 3 and 6 with kill -9 of parleyd, and an immediate stop and kill -9 of PostgreSQL, at each step of
+a send, for each placement of the two users.
 
 After every fault: an acknowledged message is there; the sender has nothing that the recipient has not; a retry gets the
 first result; both sides have exactly one message; the outbox becomes empty.
@@ -85,9 +85,8 @@ def check_settled(api, stack, sender, recipient, key, content, answers):
 
 
 def warm(stack, server, contract, sender, recipient):
-    """Sends one message again on so many connections that every worker has connected its lanes and knows both users.
-    So the next
-    send begins with its write."""
+    """Sends one message again on so many connections that every worker has connected its lanes and knows both users. So
+    the next send begins with its write."""
     for _ in range(16):
         assert PendingSend(server, contract, sender, recipient, "warm", "warm").result().status in (200, 201)
     wait_for_copy(stack, sender, recipient, 1)
@@ -111,8 +110,7 @@ def test_before_the_first_commit(api, stack, server, contract, pair, victim):
 @with_faults
 def test_between_the_commits(api, stack, server, contract, pair, victim):
     """The recipient has the message, the sender has not yet. With two databases the relay writes the copy without a
-    retry. With
-    one database there is no such moment."""
+    retry. With one database there is no such moment."""
     sender, recipient = pair
     lock = lock_mailbox(stack, sender)
     send = PendingSend(server, contract, sender, recipient, "hello", "key")
@@ -182,9 +180,8 @@ def test_before_the_answer(api, stack, server, contract, pair, victim):
 
 
 def test_lost_result_is_learnt(api, stack, server, contract, pair):
-    """The connection breaks after the commit: the server learns the outcome and answers 201; or, if that takes too
-    long, 503, and
-    the retry is a duplicate."""
+    """The connection breaks after the commit: the server learns the outcome and answers 201; or, if that takes too long,
+    503, and the retry is a duplicate."""
     sender, recipient = pair
     warm(stack, server, contract, sender, recipient)
     server.set_proxies("mute")

@@ -1,6 +1,6 @@
-"""Proves that a send succeeds while the sender's database is unreachable: 201 with senderCopy "pending"; the recipient has it
-at once; the copies come in order within five seconds after the database is back, even if parleyd was killed in between;
-and users of the other database are not affected."""
+"""Proves that a send succeeds while the sender's database is unreachable: 201 with senderCopy "pending"; the recipient
+has it at once; the copies come in order within five seconds after the database is back, even if parleyd was killed in
+between; and users of the other database are not affected."""
 
 import time
 

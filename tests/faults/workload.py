@@ -1,7 +1,6 @@
-"""A random run: senders that retry until they have an answer, readers of every kind, and a nemesis that kills
-processes and cuts
-connections at random. At the end the whole history is checked. The seed decides every choice, so a run can be repeated;
-but not the timing of processes, and so not every interleaving.
+"""A random run: senders that retry until they have an answer, readers of every kind, and a nemesis that kills processes
+and cuts connections at random. At the end the whole history is checked. The seed decides every choice, so a run can be
+repeated; but not the timing of processes, and so not every interleaving.
 """
 
 import asyncio

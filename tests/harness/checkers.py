@@ -1,9 +1,8 @@
-"""Checks a history of sends against the mailboxes at the end. These are pure functions: each takes plain
-data and returns a list of violations. So tests/faults/test_checkers.py can show that each one finds the
-violations that it looks for.
+"""Checks a history of sends against the mailboxes at the end. These are pure functions: each takes plain data and returns
+a list of violations. So tests/faults/test_checkers.py can show that each one finds the violations that it looks for.
 
-A history entry is one logical send (one clientMessageId), however often it was tried. `Send.answers`
-are its 2xx bodies, in the order in which they came.
+A history entry is one logical send (one clientMessageId), however often it was tried. `Send.answers` are its 2xx bodies,
+in the order in which they came.
 """
 
 from collections import Counter
@@ -31,8 +30,8 @@ def _pair(a, b):
 
 
 def total_queue(sends, mailboxes):
-    """Promises 1 and 2. mailboxes: {user: [message dicts]}. Both mailboxes have every acknowledged send
-    with its content, and they have no message that was not sent."""
+    """Promises 1 and 2. mailboxes: {user: [message dicts]}. Both mailboxes have every acknowledged send with its content,
+    and they have no message that was not sent."""
     violations = []
     held = {user: {(m["senderId"], m["conversationId"], m["clientMessageId"]): m for m in messages}
             for user, messages in mailboxes.items()}
@@ -84,8 +83,8 @@ def exactly_once(sends, mailboxes):
 
 
 def acknowledged_order(sends, mailboxes):
-    """Promise 4. `sends` are in the order of their acknowledgements, and each was sent after the one before
-    was acknowledged: their ids ascend within the conversation."""
+    """Promise 4. `sends` are in the order of their acknowledgements, and each was sent after the one before was
+    acknowledged: their ids ascend within the conversation."""
     violations = []
     last = {}
     for send in sends:
@@ -107,9 +106,8 @@ def acknowledged_order(sends, mailboxes):
 
 
 def offset_agreement(views):
-    """Promise 5. views: {name of the reader: [messages in the order received]} of one mailbox. All readers
-    got the same messages, each once, with ascending versions; the last version of a message is the same
-    for all readers."""
+    """Promise 5. views: {name of the reader: [messages in the order received]} of one mailbox. All readers got the same
+    messages, each once, with ascending versions; the last version of a message is the same for all readers."""
     violations = []
     final = {}
     for reader, messages in views.items():

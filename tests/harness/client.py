@@ -1,7 +1,7 @@
 """The client of the suites: httpx, with every response checked against the OpenAPI document.
 
-`Api` is one server with one caller; `as_user` returns the same server with another caller. The methods are
-the operations of the API; `request` is for everything else.
+`Api` is one server with one caller; `as_user` returns the same server with another caller. The methods are the operations
+of the API; `request` is for everything else.
 """
 
 import itertools
@@ -29,8 +29,8 @@ class Problem(Exception):
 
 
 class PromptBackend(httpcore.backends.sync.SyncBackend):
-    """httpx sends a request's body in a segment of its own, after the head. Debian's httpcore leaves Nagle's
-    algorithm on, which delays the body until the server's delayed ACK: 40 ms for each request."""
+    """httpx sends a request's body in a segment of its own, after the head. Debian's httpcore leaves Nagle's algorithm
+    on, which delays the body until the server's delayed ACK: 40 ms for each request."""
 
     def connect_tcp(self, *arguments, **options):
         stream = super().connect_tcp(*arguments, **options)

@@ -1,6 +1,6 @@
-"""Clients of one user. Each builds its view from the server's answers, by its own way of reading: fetchUpdates,
-the stream, or the deltas of the lists. A device may lag behind, go back to an earlier state, or start anew. It
-applies answers only by the rules of the API:
+"""Clients of one user. Each builds its view from the server's answers, by its own way of reading: fetchUpdates, the
+stream, or the deltas of the lists. A device may lag behind, go back to an earlier state, or start anew. It applies
+answers only by the rules of the API:
 
 - a delta's rows replace older rows, and their versions are above the cursor; any other answer replaces the view;
 - an answer that is not a delta, to a request with a cursor other than 0, is a first page: the device pages back for older
@@ -93,8 +93,8 @@ class Device:
         self.kept.append((self.view.copy(), dict(self.cursors), copy.copy(self.whole)))
 
     def go_back(self, pick, with_view=True):
-        """Goes back to a saved state, as an application that was killed; or only to its cursors, so that changes
-        come again."""
+        """Goes back to a saved state, as an application that was killed; or only to its cursors, so that changes come
+        again."""
         self.kept = self.kept[:pick % len(self.kept) + 1]
         view, cursors, whole = self.kept[-1]
         self.cursors = dict(cursors)

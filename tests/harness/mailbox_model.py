@@ -1,8 +1,8 @@
 """A model of what each user must see, as plain data. The tests report to it what the server has acknowledged.
 
-It implements the promises in the simplest way: one set of messages, and for each user what they have read,
-hidden, cleared and blocked. `Model.view` returns what a user must see; `differences` compares this with the
-answers of a server or the view of a client. Ids of messages are integers here; all else is as in JSON.
+It implements the promises in the simplest way: one set of messages, and for each user what they have read, hidden,
+cleared and blocked. `Model.view` returns what a user must see; `differences` compares this with the answers of a server
+or the view of a client. Ids of messages are integers here; all else is as in JSON.
 """
 
 from harness.client import conversation_id

@@ -1,6 +1,6 @@
 """Readers of one mailbox, each with another way of reading. They reconnect at random and keep what they received:
-`messages` in the order received, and `conversations` merged. Every reader checks that its cursor never goes back
-and that the versions of all rows are above it.
+`messages` in the order received, and `conversations` merged. Every reader checks that its cursor never goes back and that
+the versions of all rows are above it.
 
 For asyncio and harness.h2conn. `stop` is an event after which a reader catches up and ends.
 """

@@ -215,8 +215,8 @@ class Stack:
 
 
 class Parleyd:
-    """A test's own parleyd on the stack's databases. It may have other settings, use proxies, and be killed.
-    `overrides`: {"section": {"key": value}}; a value None removes the key."""
+    """A test's own parleyd on the stack's databases. It may have other settings, use proxies, and be killed. `overrides`:
+    {"section": {"key": value}}; a value None removes the key."""
 
     def __init__(self, stack, overrides=None, proxied=False):
         self.stack = stack
