@@ -22,9 +22,9 @@ int64_t pl_id_make(unsigned shard, int64_t ms_since_2024, enum pl_id_kind kind, 
 
 int64_t pl_id_next(unsigned shard, enum pl_id_kind kind)
 {
-    /* Milliseconds and sequence as one number: past 256 ids in a millisecond it runs ahead of time
-     * instead of repeating itself. The sequence of a new millisecond starts anywhere, so that
-     * two servers seldom meet. */
+    /* Milliseconds and sequence form one number: if there are more than 256 ids in a millisecond,
+     * it runs ahead of the time and does not repeat. In a new millisecond the sequence starts at a
+     * random number, so that two servers seldom make the same id. */
     static _Atomic int64_t latest;
     int64_t ms = pl_clock_now_us() / 1000 - PL_ID_EPOCH_MS;
     assert(ms >= 0);

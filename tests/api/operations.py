@@ -1,4 +1,4 @@
-"""One valid request for each operation: what the tests of statuses that every operation has vary."""
+"""One valid request for each operation. Tests of the statuses that every operation has vary these requests."""
 
 from harness.client import conversation_id, unique
 
@@ -8,10 +8,10 @@ IDS = ["createUser", "fetchUserByUsername", "fetchUser", "fetchMe", "updateMe", 
        "blockUser", "unblockUser", "fetchBlock", "createGroup", "fetchGroup", "updateGroup",
        "addGroupMembers", "removeGroupMember", "updateGroupMember", "sendTyping", "fetchUpdates", "streamUpdates", "fetchPresence",
        "announcePresence", "fetchOpenapi", "fetchDocs"]
-# What takes a body.
+# Operations with a body.
 POSTS = ["createUser", "updateMe", "createSession", "sendMessage", "editMessage", "sendReceipt", "updateConversation",
          "createGroup", "updateGroup", "addGroupMembers", "updateGroupMember"]
-# What changes something and takes no body.
+# Operations that change something and have no body.
 BODILESS = ["sendTyping", "announcePresence", "deleteMe", "deleteMessage", "addReaction", "removeReaction",
             "deleteConversation", "blockUser", "unblockUser", "removeGroupMember"]
 PUBLIC = ["createSession", "fetchOpenapi", "fetchDocs"]
@@ -20,7 +20,7 @@ PASSWORD = "correct horse battery"
 
 
 def prepare(api, me, peer):
-    """What some operations need: a group, a block, and a message, whose id it gives."""
+    """Makes what some operations need: a group, a block and a message. Returns the message's id."""
     me.group = api.as_user(me).create_group("Group", [peer]).expect(201)["groupId"]
     api.as_user(me).block_user(peer).expect(204)
     return api.as_user(me).send(peer, "x").expect(201)["messageId"]

@@ -1,5 +1,5 @@
-"""Proves that every body that is not one strict JSON object is a 400 with problem details, changes
-nothing, and leaves the connection usable; and that sizes are cut at exactly the documented byte."""
+"""Proves that every body that is not one strict JSON object gets 400 with problem details, changes nothing, and leaves
+the connection usable; and that the size limits are exact to the byte."""
 
 import json
 import time
@@ -130,7 +130,7 @@ def test_surrogate_pair_is_one_character(api, alice, bob, post):
 @pytest.mark.parametrize("size, expected", [(65535, 201), (65536, 413)])
 @pytest.mark.parametrize("escaped", [False, True])
 def test_sizes_are_of_the_decoded_content(api, alice, bob, post, size, expected, escaped):
-    """65,535 bytes of content are taken though the body, six times as long in escapes, is larger."""
+    """65,535 bytes of content are accepted, even if the body is six times as long because of escapes."""
     content = b"\\u0041" * size if escaped else b"A" * size
     body = b'{"recipientId":"{bob}","clientMessageId":"c","messageContent":"' + content + b'"}'
     answer = post(body)

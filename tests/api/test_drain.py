@@ -1,5 +1,5 @@
-"""Proves the drain: on SIGTERM requests in flight end, long-polls answer, streams close after a
-`retry:`, new work is refused, readiness goes, and the process is gone within ten seconds, status 0."""
+"""Proves the drain: after SIGTERM, requests in flight finish, long-polls are answered, streams close after a `retry:`,
+new work is refused, /readyz answers 503, and the process ends within ten seconds with status 0."""
 
 import asyncio
 import json
@@ -69,7 +69,7 @@ def test_everything_ends_in_order(server, stack, contract, pair):
         await asyncio.sleep(0.5)
         start = time.monotonic()
         ending = loop.run_in_executor(None, server.terminate)
-        # A send in flight keeps what it holds open; what only waits does not wait for it.
+        # A send in flight keeps its connection open. Long-polls and streams end without waiting for it.
         for poll in polls:
             response = await poll.response(LIMIT)
             delta = contract.check("GET", "/v1/updates", response.status, response.headers, response.body)
@@ -132,8 +132,8 @@ def test_what_has_not_begun_is_refused(server, stack, contract, alice):
 
 @pytest.mark.own_server
 def test_what_does_not_end_is_cut(server, stack, contract, pair):
-    """A lock that is never given back, a request that never comes: gone within ten seconds all the same. Of a send that is cut off nobody
-    knows whether it was made."""
+    """The process ends within ten seconds even if a lock is never released or a request never completes. The outcome of a
+    send that is cut off is unknown."""
     sender, recipient = pair
     half = H1Connection(server.url)
     half.send(b"POST /v1/messages HTTP/1.1\r\nHost: x\r\nContent-Length: 100\r\n\r\n{")
@@ -204,8 +204,8 @@ def test_readiness_goes_and_new_work_is_refused(server, stack, contract, pair):
 @pytest.mark.own_server
 @pytest.mark.concurrent
 def test_nothing_is_lost_under_load(server, stack, contract, pair):
-    """SIGTERM in the middle of a stream of sends: what was acknowledged is there, what was not may be
-    sent again elsewhere, and the order holds."""
+    """SIGTERM during a series of sends: acknowledged ones are stored, the others can be sent again to another server, and
+    the order holds."""
     sender, recipient = pair
     other = Parleyd(stack).start()
 

@@ -1,5 +1,5 @@
-"""Proves deleteMe: with the answer the user is gone, for every operation, on every server and for what is open; others keep what
-they have; and what the mailbox held goes for good."""
+"""Proves deleteMe: once it is answered, the user no longer exists for any operation, on any server, and open streams end;
+other users keep their copies; and the content of the mailbox is erased for good."""
 
 import json
 import time
@@ -140,7 +140,8 @@ def test_cookie_of_another_site(api, alice):
 
 @pytest.mark.own_server
 def test_told_another_server(stack, api, contract, alice, bob):
-    """Which knows the user and has their pages: its reads say 401, its streams end by the heartbeat, and sends to them 404."""
+    """Another server knows the user and has cached pages: it answers reads with 401 and sends to the user with 404, and
+    ends streams at the heartbeat."""
     server = Parleyd(stack, {"server": {"workers": 1}, "push": {"heartbeat": 1}}).start()
     other = Api(server.url, contract, stack.jwt_key)
     other.as_user(alice).send(bob, "hello").expect(201)

@@ -25,7 +25,7 @@ def resident_kib(pid):
 
 @pytest.fixture
 def bystander(stack, contract, alice, bob):
-    """Another client, who sends and reads all the while: none of it may fail or take long."""
+    """Another client that sends and reads during the attack: none of its requests may fail or take long."""
     yield from live_beside(stack, Api(stack.url, contract, stack.jwt_key).as_user(alice), bob)
 
 
@@ -94,7 +94,7 @@ def test_body_flood_http1(stack, bystander, alice):
 
 
 def test_many_half_requests(stack, bystander):
-    """300 connections that stop in the middle of a header or a body hold nobody up."""
+    """300 connections that stop in the middle of a header or a body do not delay other clients."""
     connections = []
     for i in range(300):
         connection = H1Connection(stack.url)
@@ -147,8 +147,7 @@ def test_rapid_reset(stack, bystander, alice):
 
 
 def test_rapid_reset_at_the_edge(stack, edge_bystander, alice):
-    """The edge carries the attacker and the others on the same connections to the server: the others
-    must not pay."""
+    """The edge uses the same connections to the server for the attacker and the others: the others must not be affected."""
     run_h2(stack, rapid_reset(alice, 5000), url=stack.edge_url)
 
 

@@ -1,6 +1,6 @@
-"""Proves fetchMe and updateMe: what is absent stays, what is stored is seen at once and everywhere, a
-wrong current password changes nothing; and that who hides their presence is hidden, and told to those
-who watch, also by a server that was not told itself."""
+"""Proves fetchMe and updateMe: absent fields stay, a change is visible at once and on every server, a wrong current
+password changes nothing; and a user who hides their presence is shown as hidden to watchers, also by servers that did not
+get the change."""
 
 import pytest
 

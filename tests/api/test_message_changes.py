@@ -1,6 +1,6 @@
-"""Proves editMessage, deleteMessage, addReaction, removeReaction and sendMessage's replyTo: who may do
-what to which message, what each of the two sees of it by every way of reading, that a retry of the
-original send stays a duplicate, and that changes from many devices leave both copies equal."""
+"""Proves editMessage, deleteMessage, addReaction, removeReaction and sendMessage's replyTo: which changes each user may
+make, how both users see them by every way of reading, that a retry of the original send stays a duplicate, and that both
+copies are equal after changes from many devices."""
 
 import asyncio
 import json

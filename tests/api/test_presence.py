@@ -1,6 +1,6 @@
-"""Proves fetchPresence, announcePresence and a stream's `presence`: a stream, a long-poll or a word
-makes a user online, and time offline; those who share no conversation do not exist; watchers get the
-state of now and every change, on whichever worker they are, however slow they read."""
+"""Proves fetchPresence, announcePresence and a stream's `presence`: a stream, a long-poll or an announcement makes a user
+online, and after a time without them the user is offline; users who share no conversation are left out; watchers get the
+present state and every change, on every worker, however slowly they read."""
 
 import asyncio
 import time
@@ -22,8 +22,7 @@ STREAM = "/v1/updates/stream"
 
 @pytest.fixture(scope="module")
 def server(stack):
-    """A server of two workers where nobody stays online for long. The heartbeat is long, so that
-    nothing is found out by it."""
+    """A server with two workers and a short presence timeout. The heartbeat is long, so that no test passes because of it."""
     server = Parleyd(stack, {"server": {"workers": 2}, "push": {"presence_timeout": TIMEOUT, "heartbeat": 60}}).start()
     yield server
     server.check_log()
@@ -152,7 +151,7 @@ def test_long_poll_makes_online(api, friends):
 
 
 def test_strangers_do_not_exist(api, friends):
-    """Who shares no conversation is left out, like nobody, oneself and what is no user."""
+    """Users who share no conversation are left out, as are unknown users, the caller and ids that are not users'."""
     alice, bob = friends
     carol = api.make_user()
     api.as_user(carol).announce_presence().expect(204)
@@ -226,7 +225,7 @@ def test_watch_begins_with_the_state_of_now(stack, api, contract, friends):
 
 @pytest.mark.own_server
 def test_offline_after_the_time(server, quick, contract, friends):
-    """By a word, and by a stream that ends; watched and asked for."""
+    """After an announcement and after the end of a stream; seen by watching and by fetching."""
     alice, bob = friends
     with Stream(server, alice, contract, [bob]) as stream:
         assert stream.presence_of(bob)["online"] is False
@@ -340,7 +339,7 @@ def test_watchers_on_all_workers(server, quick, contract, friends):
 @pytest.mark.own_server
 @pytest.mark.concurrent
 def test_vanished_clients_are_forgotten(server, quick, contract, friends):
-    """Watchers and watched that leave at any moment: nothing is left of them but when they were seen."""
+    """Watchers and watched users leave at any moment: afterwards the server remembers only when they were last seen."""
     alice, bob = friends
     for i in range(20):
         connections = []
@@ -394,7 +393,7 @@ def test_slow_reader_is_told_in_the_end(server, quick, contract, friends):
 
 @pytest.mark.own_server
 def test_no_statement_for_a_word(server, quick, friends):
-    """A word costs the databases nothing once the user is known."""
+    """An announcement needs no statement, once the server knows the user."""
     _, bob = friends
     quick.as_user(bob).announce_presence().expect(204)
     before = metrics.total(metrics.scrape(server.admin_url), "parley_batch_operations_sum")

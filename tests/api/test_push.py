@@ -1,6 +1,6 @@
-"""Proves push over HTTP/1.1, h2c and the edge (TLS, ALPN h2): a waiting reader gets what is
-committed at once, a stream resumes from Last-Event-ID without loss or double, heartbeats keep it
-alive, and the number of streams a user may have is bounded."""
+"""Proves push over HTTP/1.1, h2c and the edge (TLS, ALPN h2): a waiting reader gets a commit at once, a stream resumes
+from Last-Event-ID without losing or repeating events, heartbeats keep it alive, and the number of streams of a user is
+limited."""
 
 import asyncio
 import json
@@ -95,7 +95,7 @@ def test_stream_gets_what_is_sent(transport, api, pair):
 
 
 def test_stream_from_now_begins_with_its_cursor(transport, api, alice, bob):
-    """So that a client that is cut off before the first change has something to resume from."""
+    """A client that is cut off before the first change can resume from this cursor."""
     api.as_user(alice).send(bob, "before").expect(201)
     now = api.as_user(bob).fetch_updates(timeout=0).expect(200)["lastUpdatedTimestamp"]
     with EventReader(transport, bob) as stream:
@@ -104,7 +104,8 @@ def test_stream_from_now_begins_with_its_cursor(transport, api, alice, bob):
 
 
 def test_stream_from_now_has_all_that_is_sent_once_it_has_begun(api, stack, contract, alice, bob):
-    """Its response waits for its cursor, even where that is slow to read: else what is sent meanwhile would be before it."""
+    """The response waits for the cursor, even if that is slow to read. Else messages sent in between would be before the
+    cursor."""
     with stack.mailboxes_held(bob) as hold, H1Connection(stack.url) as connection:
         connection.send(connection.encode("GET", "/v1/updates/stream", [("Authorization", f"Bearer {bob.token}")]))
         connection.socket.settimeout(0.5)
@@ -121,7 +122,8 @@ def test_stream_from_now_has_all_that_is_sent_once_it_has_begun(api, stack, cont
 
 @pytest.mark.own_server
 def test_stream_without_a_cursor_needs_the_database(stack, contract, api, alice, bob):
-    """With none the client could resume from nothing, and is told to come again; with one it waits for the database."""
+    """Without a cursor the client could not resume, so it gets 503; with a cursor the stream opens and waits for the
+    database."""
     api.as_user(bob).send(alice, "hello").expect(201)
     server = Parleyd(stack, {"push": {"heartbeat": 1}, "lanes": {"request_deadline": 1}}, proxied=True).start()
     own = Api(server.url, contract, stack.jwt_key)
@@ -142,8 +144,8 @@ def test_stream_without_a_cursor_needs_the_database(stack, contract, api, alice,
 
 @pytest.mark.concurrent
 def test_streams_from_now_begin_amid_sends(stack, api, alice, bob):
-    """Whatever commits while a stream's cursor is read is either before the cursor or comes: from the first message of a stream on none
-    is missing and none comes twice."""
+    """A commit during the read of a stream's cursor is either before the cursor or is delivered. So no message after a
+    stream's first one is missing or comes twice."""
     sent, streams = [], []
 
     async def send_until(done):

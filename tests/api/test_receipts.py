@@ -1,7 +1,6 @@
-"""Proves sendReceipt and what follows from a cursor: watermarks move forward only and never above the
-last message, both users see them, messages have their status, receipts turned off are off for both
-directions, what comes close together is one write, and unreadCount is what a recount gives after any
-interleaving."""
+"""Proves sendReceipt, and the receipts that follow from cursors: watermarks only move forward and never above the last
+message; both users see them; messages have the right status; receipts that are turned off are off in both directions;
+receipts close together are one write; and unreadCount equals a recount after any interleaving."""
 
 import asyncio
 import concurrent.futures

@@ -241,7 +241,7 @@ def test_stream_outlives_an_outage(cut_off, contract, stack, peer):
 @pytest.mark.own_server
 @pytest.mark.parametrize("operation", IDS)
 def test_too_much_at_once_on_one_connection(cut_off, contract, stack, me, peer, operation):
-    """With the databases stalled, sends stay in flight; over the cap of 4 all else gets 429 at once."""
+    """With the databases stalled, sends stay in flight; every request over the limit of 4 gets 429 at once."""
     cut_off.set_proxies("stall")
 
     async def flood():

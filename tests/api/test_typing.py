@@ -1,6 +1,5 @@
-"""Proves sendTyping: the other's open streams hear of it at once, on whichever worker they are, and
-nobody else does; one a second is passed on; it leaves no trace; and a reader that is slow, gone or
-ending is not harmed by it."""
+"""Proves sendTyping: all open streams of the peer get the event at once, on every worker, and no other stream does; at
+most one event per second is passed on; nothing is stored; and it does no harm to a slow, vanished or ending stream."""
 
 import asyncio
 import time
@@ -81,7 +80,7 @@ def test_the_others_hear_of_it(stack, api, contract, pair):
 
 
 def test_nobody_else_hears_of_it(stack, api, contract, pair):
-    """Not the one who types on another device, nor a third; and not before anything was said either."""
+    """The event does not reach the typing user's other devices, a third user, or a peer without a conversation."""
     one, other = pair
     third = api.make_user()
     with Reader(stack, one, contract) as own, Reader(stack, third, contract) as foreign:

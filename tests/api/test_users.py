@@ -1,5 +1,5 @@
-"""Proves createUser and fetchUser: what they answer, whom they let in, and that names are unique
-system-wide without regard to case while ids name their shard."""
+"""Proves createUser and fetchUser: their answers, who may call them, that names are unique in the whole system regardless
+of case, and that ids contain their shard."""
 
 import time
 

@@ -117,8 +117,8 @@ def test_wal_level_and_connections(pooled):
         report = pooled.ctl("doctor", expected=FAILED)
         assert checks(report, "fail") == {("database a", "wal-level"), ("database b", "wal-level"),
                                           ("database a", "connections"), ("database b", "connections")}
-        assert "needs 10 on this server, and 9" in find(report, "database a", "connections")["detail"]
-        assert "needs 20 on this server, and 9" in find(report, "database b", "connections")["detail"]
+        assert "needs 10 on this server, but only 9" in find(report, "database a", "connections")["detail"]
+        assert "needs 20 on this server, but only 9" in find(report, "database b", "connections")["detail"]
     finally:
         for name in with_postgres_restarted:
             del cluster.settings[name]
@@ -308,7 +308,7 @@ def test_unread_counts(pooled):
     assert all(item["check"] != "unread" for item in pooled.ctl("doctor")["checks"])
     report = pooled.ctl("doctor", "--unread", expected=FAILED)
     assert checks(report, "fail") == {("database a", "unread")}
-    assert f"1 counts are not what a recount gives: user {one} with {other}: 7, recount 2" in \
+    assert f"1 counts differ from their recount: user {one} with {other}: 7, recount 2" in \
         find(report, "database a", "unread")["detail"]
     assert "0 mailboxes" in find(report, "database b", "unread")["detail"]
     assert pooled.scalar("a", f"SELECT unread_count FROM shard_0000.conversation WHERE user_id = {one}") == 7
@@ -377,7 +377,7 @@ def test_shards_of_another_database(pooled):
     pooled.sql("a", f"""ALTER TABLE parley.account ATTACH PARTITION shard_0001.account
         FOR VALUES FROM ({1 << 50}) TO ({2 << 50})""")
     report = pooled.ctl("doctor", expected=FAILED)
-    assert "is attached, and the map has it in another" in find(report, "database a", "shards")["detail"]
+    assert "is attached, but in the map it is in another" in find(report, "database a", "shards")["detail"]
 
 
 def test_an_invalid_index(pooled):

@@ -25,7 +25,7 @@ TRUE, BACK, AHEAD = "+0", "-1h", "+2h"
 
 
 class Clock:
-    """What parleyd takes for the time, as an offset to the true one. The monotonic clock is left alone."""
+    """The wall clock of parleyd, as an offset to the true time. The monotonic clock does not change."""
 
     def __init__(self, directory):
         self.path = os.path.join(directory, "clock")
@@ -37,7 +37,7 @@ class Clock:
         os.replace(self.path + ".new", self.path)
 
     def environment(self):
-        # libc first, for its malloc: jemalloc asks for the time when libfaketime is not ready to tell.
+        # libc comes first, for its malloc: jemalloc reads the time before libfaketime is initialised.
         return {"LD_PRELOAD": f"{LIBRARY} libc.so.6", "FAKETIME_TIMESTAMP_FILE": self.path, "FAKETIME_NO_CACHE": "1",
                 # Otherwise waits for a condition on the monotonic clock end at once.
                 "FAKETIME_DONT_FAKE_MONOTONIC": "1", "FAKETIME_FORCE_MONOTONIC_FIX": "0"}
@@ -73,7 +73,7 @@ def server(stack, clock, monkeypatch):
 
 
 def with_lasting_tokens(stack, users):
-    """Good whatever the clock says: no `iat`, and many days to live."""
+    """Tokens that are valid at any clock offset: without `iat`, and for many days."""
     for user in users:
         user.token = tokens.mint(stack.jwt_key, user.id, lifetime=10 * 86400, iat=None)
     return users
@@ -94,7 +94,7 @@ def seconds_ahead(message_id):
 
 
 class Side:
-    """One participant, who follows the mailbox by deltas and keeps what came."""
+    """One participant, who follows the mailbox by deltas and keeps the messages."""
 
     def __init__(self, api, user, peer):
         self.api, self.user, self.peer = api.as_user(user), user, peer
@@ -120,7 +120,7 @@ class Side:
 
 
 def talk(sides, contents, ids, count=6):
-    """Each reads what the other one said before the answer. All that is sent comes last."""
+    """Each user reads the other's message before answering. Each new message sorts last."""
     for i in range(count):
         writer = sides[i % 2]
         assert writer.newest() == (contents[-1] if contents else None)
@@ -143,7 +143,7 @@ def test_one_order_over_steps_and_restarts(server, clock, api, users):
         clock.set(offset)
         talk(sides, contents, ids)
         if offset == AHEAD:
-            assert seconds_ahead(ids[-1]) > 7000  # The step has reached the server.
+            assert seconds_ahead(ids[-1]) > 7000  # The server has seen the step.
     for end, offset in ((server.kill, BACK), (server.terminate, AHEAD), (server.kill, TRUE)):
         end()
         clock.set(offset)
@@ -156,7 +156,7 @@ def test_one_order_over_steps_and_restarts(server, clock, api, users):
 
 @pytest.mark.timeout(120 * SLOWNESS)
 def test_first_word_after_a_restart_sorts_last(server, clock, api, users):
-    """Nobody has read anything on the restarted server, whose clock is behind all that is stored."""
+    """Nothing was read on the restarted server yet, and its clock is behind everything that is stored."""
     sides = [Side(api, user, peer) for user, peer in (users, users[::-1])]
     contents, ids = [], []
     clock.set(AHEAD)
@@ -226,9 +226,9 @@ class Stream:
         return took
 
     def check_alive(self, writer, recipient, content):
-        """Three heartbeats of a second each, and a message at once."""
+        """Three heartbeats come, one each second, and a message comes at once."""
         took = 0
-        while took < 0.3:  # What had come before is read at once.
+        while took < 0.3:  # Earlier messages are read at once.
             start = time.monotonic()
             self.feed()
             took = time.monotonic() - start
@@ -262,8 +262,8 @@ def test_waiting_is_by_the_monotonic_clock(server, clock, api, contract, far_use
 @pytest.mark.timeout(120 * SLOWNESS)
 @pytest.mark.parametrize("http2", [False, True], ids=["http1", "h2c"])
 def test_no_answer_is_stuck_by_a_step_back(server, clock, stack, contract, far_users, http2):
-    """Four clients at work while the clock goes back a minute again and again: what an answer waits for
-    in the loop must not be a time that has been and will not come again so soon."""
+    """Four clients work while the clock repeatedly steps back one minute. No answer may wait in the loop for a time on
+    the wall clock."""
     sender, recipient = far_users
     slowest, failures, stop = [], [], threading.Event()
 

@@ -7,7 +7,7 @@
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
     const char *text = (const char *)data;
-    char *out = malloc(size > 0 ? size : 1); /* exactly the room that is promised to be enough */
+    char *out = malloc(size > 0 ? size : 1); /* the exact size that the contract calls enough */
     ssize_t len = pl_decode_query(text, size, out);
     REQUIRE(len <= (ssize_t)size);
     REQUIRE(len < 1 || memchr(out, '\0', (size_t)len) == NULL);

@@ -8,7 +8,7 @@ _SAMPLE = re.compile(r"^([a-zA-Z_:][a-zA-Z0-9_:]*)(\{[^}]*\})? (\S+)$")
 
 
 def parse(text):
-    """{(name, frozenset of label pairs): value}; refuses what is not a sample or a comment."""
+    """{(name, frozenset of label pairs): value}; refuses a line that is neither a sample nor a comment."""
     samples = {}
     for line in text.splitlines():
         if not line or line.startswith("#"):

@@ -1,5 +1,5 @@
-/* Proves over a real listener: paths and queries are taken strictly, every error is problem
- * details with a request id, answers have their length and keep the connection, pipelined
+/* Proves over a real listener: paths and queries are parsed strictly; every error is problem
+ * details with a request id; answers have their length and keep the connection open; pipelined
  * requests are answered in order. */
 #include "http_fixture.h"
 
@@ -80,7 +80,7 @@ static void test_methods_and_bodies(void **state)
     assert_has(answer, "\r\nallow: GET\r\n");
     free(answer);
 
-    /* An error, too, has no body then, or it would be taken for the next answer. */
+    /* An error must have no body either, or the client would take it for the next answer. */
     answer = ask("HEAD /missing", "", NULL);
     assert_has(answer, "HTTP/1.1 404 ");
     assert_string_equal(strstr(answer, "\r\n\r\n"), "\r\n\r\n");
@@ -100,7 +100,8 @@ static void test_methods_and_bodies(void **state)
                    "unsupported-media-type");
     assert_problem(ask("POST /body", "", "{}"), 415, "unsupported-media-type");
     assert_problem(ask("GET /quick", "", "{}"), 400, "malformed-request");
-    pl_log_set_fd(open("/dev/null", O_WRONLY | O_CLOEXEC)); /* the server complains, rightly */
+    pl_log_set_fd(
+        open("/dev/null", O_WRONLY | O_CLOEXEC)); /* the server logs an error, as it should */
     assert_problem(ask("GET /forgotten", "", NULL), 500, "internal-error");
     pl_log_set_fd(STDERR_FILENO);
 }
@@ -199,8 +200,8 @@ static size_t count(const char *text, const char *part)
     return found;
 }
 
-/* Errors, an empty answer, a later one and a good one on one connection: none closes it, and all
- * are in order. */
+/* Errors, an empty answer, a delayed answer and a good one on one connection: they come in order,
+ * and none closes the connection. */
 static void test_pipelined_requests(void **state)
 {
     (void)state;
