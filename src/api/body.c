@@ -66,7 +66,8 @@ void pl_body_keys(const pl_json_t *json, const char *const *known, pl_refusal_t 
 {
     char pointer[64];
 
-    for (const char *key = pl_json_unknown_key(json, known, NULL); key != NULL;
+    for (const char *key = pl_json_unknown_key(json, known, NULL);
+         key != NULL && refusal->fields.count < PL_PROBLEM_MAX_FIELDS;
          key = pl_json_unknown_key(json, known, key)) {
         point_to(pointer, key);
         pl_problem_fields_add(&refusal->fields, pointer,

@@ -27,7 +27,9 @@ static void decode_conversation(const char *text, size_t len, target_t *target,
     int kind = pl_conversation_id_parse(text, len, &target->low, &target->high);
 
     if (kind < 0) {
-        pl_body_wrong(refusal, "conversationId", "must be a conversationId");
+        pl_body_wrong(refusal, "conversationId",
+                      pl_conversation_id_is_swapped(text, len) ? "must have the lower userId first"
+                                                               : "must be a conversationId");
         return;
     }
     target->kind = kind == 1 ? TARGET_PAIR : TARGET_GROUP;

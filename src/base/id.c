@@ -97,6 +97,17 @@ int pl_conversation_id_parse(const char *text, size_t len, int64_t *low_r, int64
     return 1;
 }
 
+bool pl_conversation_id_is_swapped(const char *text, size_t len)
+{
+    int64_t first, second;
+    const char *hyphen = len > 0 ? memchr(text, '-', len) : NULL;
+    if (hyphen == NULL)
+        return false;
+    size_t first_len = (size_t)(hyphen - text);
+    return pl_id_parse(text, first_len, &first) == 0 &&
+           pl_id_parse(hyphen + 1, len - first_len - 1, &second) == 0 && first > second;
+}
+
 size_t pl_conversation_id_format(char out[PL_CONVERSATION_ID_TEXT_SIZE], int64_t user_id,
                                  int64_t peer_id)
 {

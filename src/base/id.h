@@ -66,6 +66,9 @@ size_t pl_id_format(char out[PL_ID_TEXT_SIZE], int64_t id);
 int pl_conversation_id_parse(const char *text, size_t len, int64_t *low_r,
                              int64_t *high_r) PL_MUST_USE;
 
+/* Whether it would be a 1:1's id with its two users in the other order; a hint for the client. */
+bool pl_conversation_id_is_swapped(const char *text, size_t len);
+
 /* The id of user_id's conversation with peer_id (a user, in either order, or a group). Writes a
  * NUL; returns the length without it. */
 size_t pl_conversation_id_format(char out[PL_CONVERSATION_ID_TEXT_SIZE], int64_t user_id,

@@ -217,6 +217,8 @@ static int check_body(pl_request_t *request, unsigned flags)
         pl_problem_reply(request, PL_PROBLEM_MALFORMED_REQUEST, "This operation takes no body");
         return -1;
     }
+    if (len == 0 && (flags & PL_ROUTE_OPTIONAL_BODY))
+        return 0;
     if (!is_json(pl_request_header(request, "content-type"))) {
         pl_problem_reply(request, PL_PROBLEM_UNSUPPORTED_MEDIA_TYPE,
                          "Send the body as application/json");

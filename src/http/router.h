@@ -23,8 +23,9 @@ enum {
     PL_ROUTE_PUBLIC = 1, /* no token is needed and none is looked at */
     /* no token is needed; one in Authorization is verified. Cookies are not looked at */
     PL_ROUTE_OPTIONAL_AUTH = 2,
-    PL_ROUTE_BODY = 4,    /* takes a body, application/json */
-    PL_ROUTE_NO_HEAD = 8, /* GET that does not answer HEAD too (long-poll, stream) */
+    PL_ROUTE_BODY = 4,           /* takes a body, application/json */
+    PL_ROUTE_OPTIONAL_BODY = 16, /* with PL_ROUTE_BODY: or none */
+    PL_ROUTE_NO_HEAD = 8,        /* GET that does not answer HEAD too (long-poll, stream) */
 };
 
 typedef struct pl_route {

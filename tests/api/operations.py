@@ -7,14 +7,16 @@ IDS = ["createUser", "fetchUserByUsername", "fetchUser", "fetchMe", "updateMe", 
        "addReaction", "removeReaction", "sendReceipt", "updateConversation", "deleteConversation", "fetchBlocks",
        "blockUser", "unblockUser", "fetchBlock", "createGroup", "fetchGroup", "updateGroup",
        "addGroupMembers", "removeGroupMember", "updateGroupMember", "sendTyping", "fetchUpdates", "streamUpdates", "fetchPresence",
-       "announcePresence", "fetchOpenapi", "fetchDocs"]
+       "announcePresence", "fetchCapabilities", "fetchOpenapi", "fetchDocs"]
 # Operations with a body.
 POSTS = ["createUser", "updateMe", "createSession", "sendMessage", "editMessage", "sendReceipt", "updateConversation",
          "createGroup", "updateGroup", "addGroupMembers", "updateGroupMember"]
 # Operations that change something and have no body.
 BODILESS = ["sendTyping", "announcePresence", "deleteMe", "deleteMessage", "addReaction", "removeReaction",
             "deleteConversation", "blockUser", "unblockUser", "removeGroupMember"]
-PUBLIC = ["createSession", "fetchOpenapi", "fetchDocs"]
+PUBLIC = ["createSession", "fetchCapabilities", "fetchOpenapi", "fetchDocs"]
+# Of those without a body, the ones that may have one.
+OPTIONAL_BODY = ["sendTyping"]
 STATIC = ["fetchOpenapi", "fetchDocs"]
 PASSWORD = "correct horse battery"
 
@@ -67,6 +69,7 @@ def request_of(operation, me, peer, message_id="1"):
         "streamUpdates": ("GET", "/v1/updates/stream", None),
         "fetchPresence": ("GET", f"/v1/presence?userIds={peer.id}", None),
         "announcePresence": ("PUT", "/v1/presence", None),
+        "fetchCapabilities": ("GET", "/v1/capabilities", None),
         "fetchOpenapi": ("GET", "/openapi.json", None),
         "fetchDocs": ("GET", "/docs", None),
     }[operation]

@@ -277,16 +277,20 @@ def test_reconnect_is_no_change(server, quick, contract, friends):
 
 
 @pytest.mark.own_server
-def test_watching_strangers_tells_nothing(server, quick, api, contract, alice):
-    carol = api.make_user()
-    with Stream(server, alice, contract, [carol]) as stream:
-        wait_for(lambda: metrics.total(metrics.scrape(server.admin_url), "parley_presence_watched") == 0,
-                 5 * SLOWNESS, "who may not be seen is not watched")
-        quick.as_user(carol).announce_presence().expect(204)
-        sent = quick.as_user(carol).send(alice, "x").expect(201)["messageId"]
-        assert stream.until(sent) == [], "it is settled when the stream starts"
-    with Stream(server, alice, contract, [carol]) as stream:
-        assert stream.presence_of(carol)["online"] is True
+def test_a_stranger_is_shown_from_the_first_message_on(server, quick, api, contract, friends):
+    """Nothing is told of a user with whom there is no conversation. Its first message, by either user, makes the presence visible."""
+    alice, bob = friends
+    for writer_is_stranger in (True, False):
+        carol = api.make_user()
+        with Stream(server, alice, contract, [carol]) as stream:
+            quick.as_user(carol).announce_presence().expect(204)
+            sent = quick.as_user(bob).send(alice, "x").expect(201)["messageId"]
+            assert stream.until(sent) == [], "a change of the mailbox alone shows no stranger"
+            if writer_is_stranger:
+                quick.as_user(carol).send(alice, "x").expect(201)
+            else:
+                quick.as_user(alice).send(carol, "x").expect(201)
+            assert stream.presence_of(carol)["online"] is True
 
 
 @pytest.mark.own_server

@@ -111,6 +111,26 @@ def test_one_a_second_is_passed_on(stack, api, contract, alice, bob):
         assert reader.event("typing")[1]["userId"] == alice.id
 
 
+def test_the_end_is_told_at_once(stack, api, contract, pair):
+    """It does not wait for the second that the start has to itself, and has such a second of its own."""
+    one, other = pair
+    with Reader(stack, other, contract) as reader:
+        for state in ("started", "stopped", "stopped"):
+            api.as_user(one).send_typing(other, state=state).expect(204)
+        sent = api.as_user(one).send(other, "x").expect(201)["messageId"]
+        events = reader.until(sent)
+    assert [event["state"] for event in events] == ["started", "stopped"]
+    assert events[1]["expiresTimestamp"] < events[0]["expiresTimestamp"]
+
+
+def test_states_that_are_none(api, pair):
+    one, other = pair
+    for state in ("", "typing", 5, None):
+        answer = api.as_user(one).post(f"/v1/conversations/{conversation_id(one.id, other.id)}/typing", {"state": state})
+        assert [e["pointer"] for e in answer.expect(422)["errors"]] == ["/state"]
+    api.as_user(one).send_typing(other, {"content-type": "text/plain"}, state="stopped").expect(415)
+
+
 def test_it_leaves_no_trace(stack, api, contract, pair):
     """Nothing is written: versions stay; a stream that comes later, or resumes, does not get it."""
     one, other = pair

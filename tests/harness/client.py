@@ -213,10 +213,11 @@ class Api:
     def remove_reaction(self, peer, message_id, emoji):
         return self.request("DELETE", f"{self.message_path(peer, message_id)}/reactions/{quote(emoji, safe='')}")
 
-    def send_typing(self, peer, headers=None):
-        """peer: a User, or a conversation id."""
+    def send_typing(self, peer, headers=None, state=None):
+        """peer: a User, or a conversation id. Without a state the request has no body."""
         conversation = conversation_id(self.user.id, peer.id) if isinstance(peer, User) else peer
-        return self.request("POST", f"/v1/conversations/{conversation}/typing", headers)
+        body = None if state is None else {"state": state}
+        return self.request("POST", f"/v1/conversations/{conversation}/typing", headers, json_body=body)
 
     def fetch_presence(self, *users, headers=None):
         return self.get("/v1/presence", headers, userIds=",".join(str(getattr(user, "id", user)) for user in users))
