@@ -186,7 +186,7 @@ static void fetch_begin(fetch_t *fetch)
 static void on_fetch_presence(pl_request_t *request, void *worker)
 {
     pl_api_t *api = worker;
-    pl_query_parameter_t user_ids = {.name = "userIds"};
+    pl_query_parameter_t user_ids = {.name = "userIds", .is_list = true};
     int64_t user_id = pl_api_caller(api, request);
 
     if (user_id == 0 || pl_request_query(request, &user_ids, 1) != 0)

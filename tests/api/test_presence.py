@@ -47,12 +47,12 @@ def friends(api, alice, bob):
 class Stream:
     """An open stream of a user over HTTP/1.1; events without presence are passed over."""
 
-    def __init__(self, server, user, contract, watched=(), **query):
+    def __init__(self, server, user, contract, watched=(), query_string=None, **query):
         self.contract, self.parser, self.pending = contract, Parser(), []
         if watched:
             query["presence"] = ",".join(u.id for u in watched)
         self.connection = H1Connection(server.url, timeout=40 * SLOWNESS)
-        self.connection.send(self.connection.encode("GET", f"{STREAM}?{urllib.parse.urlencode(query)}", [("Authorization", f"Bearer {user.token}")]))
+        self.connection.send(self.connection.encode("GET", f"{STREAM}?{query_string or urllib.parse.urlencode(query)}", [("Authorization", f"Bearer {user.token}")]))
         status, headers = self.connection.read_head()
         contract.check("GET", STREAM, status, headers, b"")
         assert status == 200
@@ -184,6 +184,30 @@ def test_ids_are_checked(api, alice, value):
     for name, target in (("userIds", "/v1/presence"), ("presence", STREAM)):
         problem = api.as_user(alice).get(target, **{name: value}).expect(422, code="validation-failed")
         assert problem["errors"][0]["pointer"] == f"?{name}"
+
+
+def query_of(name, ids, form):
+    return f"{name}={form.join(str(i) for i in ids)}" if form in (",", "%2C") else "&".join(f"{name}={i}" for i in ids)
+
+
+@pytest.mark.parametrize("form", [",", "%2C", "&"])
+def test_lists_of_ids_come_in_each_form(stack, api, contract, friends, form):
+    """a,b and a parameter for each, as generated clients send them; also mixed, and as a stream's list."""
+    alice, bob = friends
+    target = "/v1/presence?" + query_of("userIds", [7, bob.id, alice.id], form)
+    assert [u["userId"] for u in api.as_user(alice).get(target).expect(200)["users"]] == [bob.id]
+    mixed = api.as_user(alice).get(target + "&userIds=" + f"{bob.id},8").expect(200)
+    assert [u["userId"] for u in mixed["users"]] == [bob.id]
+    with Stream(stack, alice, contract, query_string=query_of("presence", [7, bob.id, 8], form)) as stream:
+        assert stream.presence_of(bob)["online"] is False
+
+
+def test_a_list_in_parts_is_checked_as_a_whole(api, alice):
+    for name, target in (("userIds", "/v1/presence"), ("presence", STREAM)):
+        for query in (f"{name}=1&{name}=", f"{name}=1&{name}=x", "&".join(f"{name}={i}" for i in range(1, 102))):
+            problem = api.as_user(alice).get(f"{target}?{query}").expect(422, code="validation-failed")
+            assert problem["errors"][0]["pointer"] == f"?{name}"
+    api.as_user(alice).get("/v1/updates?timeout=0&timeout=0").expect(400, code="invalid-query")
 
 
 def test_ids_are_required(api, alice):
