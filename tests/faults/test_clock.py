@@ -13,7 +13,7 @@ from unittest import mock
 import pytest
 
 from harness import stack as harness_stack
-from harness import tokens
+from harness import metrics, tokens
 from harness.client import Api
 from harness.h1conn import H1Connection
 from harness.sse import Parser
@@ -200,7 +200,7 @@ class Polling(threading.Thread):
 
     def check(self):
         self.join(30 * SLOWNESS)
-        assert self.took is not None and 1.95 <= self.took < 3 * SLOWNESS, self.took
+        assert self.took is not None and 1.95 <= self.took < 8 * SLOWNESS, self.took
 
 
 class Stream:
@@ -236,7 +236,7 @@ class Stream:
         self.until(lambda: self.parser.comments >= comments + 3, 5)
         assert time.monotonic() - start > 1.5
         sent = writer.send(recipient, content).expect(201)
-        self.until(lambda: any(m["messageId"] == sent["messageId"] for m in self.messages), 1)
+        self.until(lambda: any(m["messageId"] == sent["messageId"] for m in self.messages), 3)
 
 
 @pytest.mark.slow
@@ -248,7 +248,7 @@ def test_waiting_is_by_the_monotonic_clock(server, clock, api, contract, far_use
     stream.check_alive(writer, recipient, "true")
     for offset in (BACK, AHEAD, TRUE):
         over_the_step = Polling(server, contract, recipient, 2)
-        time.sleep(0.5)
+        metrics.wait_for_waiters(server, 2)
         clock.set(offset)
         within = Polling(server, contract, recipient, 2)
         over_the_step.check()

@@ -2,7 +2,6 @@
 says which setting it is, and does start there if the configuration accepts the loss by name."""
 
 import subprocess
-import time
 
 import pytest
 
@@ -52,8 +51,7 @@ def test_it_sees_what_holds_for_its_own_role(stack, level):
     server = Parleyd(stack)
     try:
         # Through the pooler: connections that it had before the change still have the old setting.
-        stack.query(name, "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE usename = 'parley_server'")
-        time.sleep(0.2)
+        stack.query(name, "SELECT pg_terminate_backend(pid, 20000) FROM pg_stat_activity WHERE usename = 'parley_server'")
         assert exit_status(server) not in (0, None)
         assert "synchronous_commit" in server.log()
     finally:
