@@ -1,5 +1,5 @@
-/* Answers to requests: always with their length, for without it libh2o closes an HTTP/1.1
- * connection after any status but 200. */
+/* Answers to requests. Each has its length: without it libh2o closes an HTTP/1.1 connection after
+ * any status but 200. */
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>

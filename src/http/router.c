@@ -28,7 +28,7 @@ struct pl_router_entry {
 struct pl_router {
     pl_router_entry_t *entries;
     size_t count;
-    pl_router_entry_t none; /* what requests that match nothing are counted under */
+    pl_router_entry_t none; /* counts the requests that match no route */
 };
 
 static const pl_route_t no_route = {.operation = "none"};
