@@ -293,7 +293,8 @@ static void start(pl_updates_t *updates, pl_request_t *request, int64_t cursor,
 /* The header wins: a browser that reconnects sends it with the address of the first time. */
 static int read_input(pl_request_t *request, int64_t *cursor_r, pl_conversations_check_t *watch)
 {
-    pl_query_parameter_t query[] = {{.name = "lastUpdatedTimestamp"}, {.name = "presence"}};
+    pl_query_parameter_t query[] = {{.name = "lastUpdatedTimestamp"},
+                                    {.name = "presence", .is_list = true}};
     pl_slice_t last_event_id = pl_request_header(request, "last-event-id");
 
     if (pl_request_query(request, query, 2) != 0 ||

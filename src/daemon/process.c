@@ -12,7 +12,7 @@
 #include "base/log.h"
 #include "base/memory.h"
 #include "base/metrics.h"
-#include "core/core.h"
+#include "core/create.h"
 #include "core/password_work.h"
 #include "daemon/worker.h"
 #include "db/cluster.h"

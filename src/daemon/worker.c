@@ -9,7 +9,7 @@
 #include "api/api.h"
 #include "base/compiler.h"
 #include "base/memory.h"
-#include "core/core.h"
+#include "core/create.h"
 #include "store/outbox.h"
 
 struct pl_worker {

@@ -16,7 +16,7 @@ from harness.h1conn import H1Connection
 from harness.h2conn import ConnectionEnded, H2Connection, StreamReset
 from harness.readers import post
 from harness.sse import Parser
-from harness.stack import SLOWNESS, Parleyd, is_alive, wait_until
+from harness.stack import SLOWNESS, Parleyd, is_alive, is_ready, wait_until
 
 LIMIT = 10 * SLOWNESS
 
@@ -66,7 +66,8 @@ def test_everything_ends_in_order(server, stack, contract, pair):
         h1_stream.read_head()
         lock = lock_mailbox(stack, recipient)
         in_flight = post(h2, sender, recipient.id, "in flight", "c")
-        await asyncio.sleep(0.5)
+        await asyncio.to_thread(metrics.wait_for_waiters, server, len(polls) + len(streams) + 2)
+        await asyncio.to_thread(stack.wait_until_blocked, recipient)
         start = time.monotonic()
         ending = loop.run_in_executor(None, server.terminate)
         # A send in flight keeps its connection open. Long-polls and streams end without waiting for it.
@@ -143,7 +144,7 @@ def test_what_does_not_end_is_cut(server, stack, contract, pair):
         body = json.dumps({"recipientId": recipient.id, "messageContent": "x", "clientMessageId": "c"}).encode()
         connection.send(connection.encode("POST", "/v1/messages", [
             ("Authorization", f"Bearer {sender.token}"), ("Content-Type", "application/json")], body))
-        time.sleep(0.3)
+        stack.wait_until_blocked(recipient)
         _, took = server.terminate(15)
         print(f"gone after {took:.2f} s: {server.log()[-2000:]}")
         assert took < LIMIT
@@ -162,10 +163,10 @@ def test_readiness_goes_and_new_work_is_refused(server, stack, contract, pair):
     async def main():
         h2 = await H2Connection.open(server.url)
         in_flight = post(h2, sender, recipient.id, "x", "c")
-        await asyncio.sleep(0.3)
+        await asyncio.to_thread(stack.wait_until_blocked, recipient)
         ending = threading.Thread(target=server.terminate)
         ending.start()
-        await asyncio.sleep(0.3)
+        await asyncio.to_thread(wait_until, lambda: not is_ready(server.admin_url), 20 * SLOWNESS, "it is no longer ready")
         if is_alive(server.process.pid):
             with pytest.raises((urllib.error.URLError, OSError)) as refused:
                 urllib.request.urlopen(server.admin_url + "/readyz", timeout=5)

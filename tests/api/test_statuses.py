@@ -7,6 +7,7 @@ import asyncio
 import json
 import time
 
+import httpx
 import pytest
 
 from harness.client import Api
@@ -131,13 +132,35 @@ def test_expectation(call, operation):
     call(operation, headers={"expect": "200-ok"}, **changes).expect(417)
 
 
-@pytest.mark.parametrize("path", ["/", "/v1", "/v1/", "/v2/users", "/v1/user", "/v1/users/", "/v1/users/1/2",
-                                  "/v1/messages/", "/v1/conversations/1/2", "/v1/blocks/", "/v1/blocks/1/2", "/v1/conversations/1-2/messages/3/4",
-                                  "/v1/updates/", "/metrics", "/healthz", "/readyz", "/openapi.yaml", "/.git/config",
-                                  "/docs/", "/V1/users", "/v1/updates/stream/x", "/v1/users%2F1"])
+@pytest.mark.parametrize("path", ["/docs/x", "/v1", "/v1/", "/v2/users", "/v1/user", "/v1/users//", "/v1/users/1/2",
+                                  "/v1//messages", "/v1/conversations/1/2", "/v1/blocks/1/2", "/v1/conversations/1-2/messages/3/4",
+                                  "/metrics", "/healthz", "/readyz", "/openapi.yaml", "/.git/config",
+                                  "/docs//", "/V1/users", "/v1/updates/stream/x", "/v1/users%2F1"])
 def test_nothing_else_is_served(api, alice, path):
     for method in ("GET", "POST", "DELETE"):
         api.as_user(alice).request(method, path, headers={"content-type": "application/json"}).expect(404)
+
+
+@pytest.mark.parametrize("path", ["/docs/", "/v1/users/", "/v1/conversations/1-2/messages/", "/v1/updates/stream/", "/openapi.json/"])
+def test_a_slash_at_the_end_is_forgiven(stack, path):
+    """By a redirect that keeps method and body, so that each resource has one URL; not for DELETE, where an id may be missing."""
+    answer = httpx.get(stack.url + path + "?a=1")
+    assert answer.status_code == 308 and answer.headers["location"] == path[:-1] + "?a=1"
+    assert answer.content == b"" and answer.headers["x-request-id"] and answer.headers["content-length"] == "0"
+    assert httpx.delete(stack.url + path).status_code == 404
+
+
+def test_a_slash_after_a_path_of_other_methods(stack):
+    answer = httpx.put(stack.url + "/docs/")
+    assert answer.status_code == 405 and answer.headers["allow"] == "GET, HEAD"
+
+
+def test_the_root_leads_to_the_docs(stack):
+    answer = httpx.get(stack.url + "/")
+    assert answer.status_code == 307 and answer.headers["location"] == "/docs"
+    assert httpx.head(stack.url + "/").status_code == 307
+    assert httpx.post(stack.url + "/").status_code == 405
+    assert httpx.get(stack.url + "/", follow_redirects=True).headers["content-type"].startswith("text/html")
 
 
 def test_request_ids_differ(api, alice):

@@ -10,10 +10,11 @@ import threading
 import time
 from unittest import mock
 
+import httpx
 import pytest
 
 from harness import stack as harness_stack
-from harness import tokens
+from harness import metrics, tokens
 from harness.client import Api
 from harness.h1conn import H1Connection
 from harness.sse import Parser
@@ -70,6 +71,15 @@ def server(stack, clock, monkeypatch):
     server = SteppedParleyd(stack, clock, {"push": {"heartbeat": 1}}).start()
     yield server
     server.close_and_judge()
+
+
+@pytest.fixture
+def single_use(api):
+    """A connection for each request. A step ahead makes a connection that waits look idle for hours, and the server may close it just
+    when the next request is sent on it."""
+    http = httpx.Client(base_url=api.base_url, timeout=60, limits=httpx.Limits(max_keepalive_connections=0))
+    yield Api(api.base_url, api.contract, api.key, http=http)
+    http.close()
 
 
 def with_lasting_tokens(stack, users):
@@ -136,8 +146,8 @@ def talk(sides, contents, ids, count=6):
 
 
 @pytest.mark.timeout(120 * SLOWNESS)
-def test_one_order_over_steps_and_restarts(server, clock, api, users):
-    sides = [Side(api, user, peer) for user, peer in (users, users[::-1])]
+def test_one_order_over_steps_and_restarts(server, clock, single_use, users):
+    sides = [Side(single_use, user, peer) for user, peer in (users, users[::-1])]
     contents, ids = [], []
     for offset in (TRUE, BACK, AHEAD, TRUE, BACK):
         clock.set(offset)
@@ -155,9 +165,9 @@ def test_one_order_over_steps_and_restarts(server, clock, api, users):
 
 
 @pytest.mark.timeout(120 * SLOWNESS)
-def test_first_word_after_a_restart_sorts_last(server, clock, api, users):
+def test_first_word_after_a_restart_sorts_last(server, clock, single_use, users):
     """Nothing was read on the restarted server yet, and its clock is behind everything that is stored."""
-    sides = [Side(api, user, peer) for user, peer in (users, users[::-1])]
+    sides = [Side(single_use, user, peer) for user, peer in (users, users[::-1])]
     contents, ids = [], []
     clock.set(AHEAD)
     talk(sides, contents, ids, 3)
@@ -200,7 +210,7 @@ class Polling(threading.Thread):
 
     def check(self):
         self.join(30 * SLOWNESS)
-        assert self.took is not None and 1.95 <= self.took < 3 * SLOWNESS, self.took
+        assert self.took is not None and 1.95 <= self.took < 8 * SLOWNESS, self.took
 
 
 class Stream:
@@ -236,7 +246,7 @@ class Stream:
         self.until(lambda: self.parser.comments >= comments + 3, 5)
         assert time.monotonic() - start > 1.5
         sent = writer.send(recipient, content).expect(201)
-        self.until(lambda: any(m["messageId"] == sent["messageId"] for m in self.messages), 1)
+        self.until(lambda: any(m["messageId"] == sent["messageId"] for m in self.messages), 3)
 
 
 @pytest.mark.slow
@@ -248,7 +258,7 @@ def test_waiting_is_by_the_monotonic_clock(server, clock, api, contract, far_use
     stream.check_alive(writer, recipient, "true")
     for offset in (BACK, AHEAD, TRUE):
         over_the_step = Polling(server, contract, recipient, 2)
-        time.sleep(0.5)
+        metrics.wait_for_waiters(server, 2)
         clock.set(offset)
         within = Polling(server, contract, recipient, 2)
         over_the_step.check()
@@ -289,7 +299,10 @@ def test_no_answer_is_stuck_by_a_step_back(server, clock, stack, contract, far_u
     threads = [threading.Thread(target=work, args=(number,), daemon=True) for number in range(4)]
     for thread in threads:
         thread.start()
-    for step in range(1, 2001):
+    # 2,000 steps; fewer where the machine is too busy for so many in 40 s.
+    begin, step = time.monotonic(), 0
+    while step < 2000 and (step < 200 or time.monotonic() - begin < 40):
+        step += 1
         clock.set(f"-{step * 60}s")
         time.sleep(0.002)
     stop.set()

@@ -129,7 +129,7 @@ def test_others_notice_nothing(api, stack, outage, far_pair):
         start = time.monotonic()
         assert api.as_user(third).send(recipient, f"{i}").expect(201)["senderCopy"] == "stored"
         api.as_user(recipient).fetch_conversation().expect(200)
-        assert time.monotonic() - start < 1.5 * SLOWNESS
+        assert time.monotonic() - start < 5 * SLOWNESS, "as if it had waited for the other database"
 
 
 def test_recipient_away_is_503_and_nothing_happens(api, stack, outage, far_pair):

@@ -45,6 +45,17 @@ def is_alive(pid):
         return False
 
 
+# What came by its wake-up and not by the next heartbeat (15 s), also on a busy machine.
+PROMPTLY = min(5 * SLOWNESS, 12)
+
+
+def cpu_seconds(pid):
+    """Of processor time that a process has used: what it costs, whatever else the machine does."""
+    with open(f"/proc/{pid}/stat", encoding="ascii") as stream:
+        fields = stream.read().rsplit(")", 1)[1].split()
+    return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
+
+
 def wait_until(predicate, timeout, what):
     deadline = time.monotonic() + timeout
     while not predicate():
@@ -205,6 +216,12 @@ class Stack:
         with self.session(self.database_of(user.id), autocommit=False) as cursor:
             cursor.execute(f"LOCK {self.schema_of(user.id)}.mailbox IN ACCESS EXCLUSIVE MODE")
             yield cursor.connection
+
+    def wait_until_blocked(self, user):
+        """Until a statement of the server waits for a lock in the user's database."""
+        wait_until(lambda: self.query(self.database_of(user.id), "SELECT count(*) FROM pg_stat_activity WHERE usename = "
+                                      "'parley_server' AND datname = current_database() AND wait_event_type = 'Lock'") != [(0,)],
+                   20 * SLOWNESS, "a statement waits for the lock")
 
     def database_of(self, user_id):
         shard = int(user_id) >> 50

@@ -88,15 +88,28 @@ static inline void on_echo(pl_request_t *request, void *worker)
 static inline void on_query(pl_request_t *request, void *worker)
 {
     (void)worker;
-    pl_query_parameter_t parameters[] = {{.name = "number"}, {.name = "text"}};
+    pl_query_parameter_t parameters[] = {
+        {.name = "number"}, {.name = "text"}, {.name = "list", .is_list = true}};
     int64_t number;
-    if (pl_request_query(request, parameters, 2) != 0 ||
+    if (pl_request_query(request, parameters, 3) != 0 ||
         pl_request_query_integer(request, &parameters[0], 1, 100, 20, &number) != 0)
         return;
     pl_buffer_t body = PL_BUFFER_EMPTY;
     pl_buffer_appendf(&body, "number %lld text [%.*s]", (long long)number,
                       (int)parameters[1].value.len, parameters[1].value.data);
+    if (parameters[2].value.data != NULL)
+        pl_buffer_appendf(&body, " list [%.*s]", (int)parameters[2].value.len,
+                          parameters[2].value.data);
     pl_request_reply(request, &(pl_reply_t){.status = 200}, &body);
+}
+
+static inline void on_sized(pl_request_t *request, void *worker)
+{
+    (void)worker;
+    size_t len = (size_t)atoi(pl_request_path_parameter(request, 0).data);
+    bool has_token = strcmp(pl_request_operation(request), "token") == 0;
+    pl_request_reply_shared(request, &(pl_reply_t){.status = 200, .has_token = has_token},
+                            fixture.big, len, NULL, NULL);
 }
 
 static inline void on_body(pl_request_t *request, void *worker)
@@ -264,6 +277,8 @@ static const pl_route_t fixture_routes[] = {
     {"query", "GET", "/query", on_query, PL_ROUTE_PUBLIC},
     {"body", "POST", "/body", on_body, PL_ROUTE_PUBLIC | PL_ROUTE_BODY},
     {"etag", "GET", "/etag", on_etag, PL_ROUTE_PUBLIC},
+    {"sized", "GET", "/sized/{bytes}", on_sized, PL_ROUTE_PUBLIC},
+    {"token", "GET", "/token/{bytes}", on_sized, PL_ROUTE_PUBLIC},
     {"empty", "DELETE", "/quick", on_empty, PL_ROUTE_PUBLIC},
     {"forgotten", "GET", "/forgotten", on_forgotten, PL_ROUTE_PUBLIC},
     {"big", "GET", "/big", on_big, PL_ROUTE_PUBLIC},
