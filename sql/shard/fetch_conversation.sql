@@ -31,8 +31,10 @@ BEGIN
     FROM unnest(mailbox_ids, peers) WITH ORDINALITY AS r (mailbox_id, peer_id, number)
          CROSS JOIN LATERAL (SELECT b.version FROM {shard}.mailbox b
                              WHERE b.user_id = r.mailbox_id AND b.erased_timestamp IS NULL LIMIT 1) b
-         LEFT JOIN LATERAL (SELECT * FROM {shard}.conversation c
-                            WHERE c.user_id = r.mailbox_id AND c.peer_id = r.peer_id LIMIT 1) c ON true
+         LEFT JOIN LATERAL (
+             SELECT * FROM {shard}.conversation c
+             WHERE c.user_id = r.mailbox_id AND c.peer_id >= r.peer_id
+             ORDER BY c.peer_id LIMIT 1) c ON c.peer_id = r.peer_id
          LEFT JOIN LATERAL (
              SELECT CASE WHEN octet_length(m.content) <= 400 THEN m.content ELSE left(m.content, 100) END
              FROM {shard}.message m

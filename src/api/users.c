@@ -188,7 +188,7 @@ void pl_on_fetch_users(pl_request_t *request, void *worker)
 {
     enum { USER_IDS, USERNAME, PARAMETERS };
     pl_query_parameter_t query[PARAMETERS] = {
-        [USER_IDS] = {.name = "userIds"},
+        [USER_IDS] = {.name = "userIds", .is_list = true},
         [USERNAME] = {.name = "username"},
     };
 

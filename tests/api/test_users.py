@@ -1,5 +1,5 @@
-"""Proves createUser, fetchUser and fetchUsers: what they answer, whom they let in, and that names are
-unique system-wide without regard to case while ids name their shard."""
+"""Proves createUser, fetchUser and fetchUsers: their answers, who may call them, that names are unique in the whole system
+regardless of case, and that ids contain their shard."""
 
 import random
 import time
@@ -97,10 +97,6 @@ def test_password_limits_are_inclusive(api, password):
     api.create_session(name, password).expect(201)
 
 
-def test_unknown_body_fields_are_ignored(api):
-    api.admin().post("/v1/users", {"username": unique("k"), "favouriteColour": ["x", {"y": 1}]}).expect(201)
-
-
 def test_fetch_by_id_and_by_name_agree(api, alice, bob):
     mine = api.as_user(alice)
     by_id = mine.fetch_user(bob.id).expect(200)
@@ -185,6 +181,13 @@ def test_answers_are_not_stored(api, alice):
 def test_fetch_query_is_checked(api, alice, query, pointer):
     problem = api.as_user(alice).request("GET", f"/v1/users?{query}").expect(422)
     assert [error["pointer"] for error in problem["errors"]] == [pointer]
+
+
+def test_ids_as_repeated_parameters(api, crowd):
+    mine = api.as_user(crowd[0])
+    ids = [user.id for user in crowd[:3]]
+    users = mine.request("GET", f"/v1/users?userIds={ids[2]}&userIds={ids[0]},{ids[1]}").expect(200)["users"]
+    assert [user["userId"] for user in users] == [ids[2], ids[0], ids[1]]
 
 
 def test_unknown_and_repeated_parameters(api, alice):
