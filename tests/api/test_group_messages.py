@@ -84,7 +84,7 @@ def test_a_send(api, people, group):
             assert message["messageContent"] == f"from {sender.id}" and message["senderId"] == sender.id
             assert message["clientMessageId"] == key and message["participants"] == []
             assert message.get("status") == ("sent" if user is sender else None)
-            assert "messageType" not in message
+            assert message["messageType"] == "user"
             row = row_of(api, user, group)
             assert row["snippet"] == f"from {sender.id}" and row["lastMessageId"] == sent["messageId"]
     check_unread(api, people[:4], group)

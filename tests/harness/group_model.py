@@ -47,7 +47,7 @@ class GroupMessage:
     def row(self, user):
         row = {"messageId": str(self.id), "conversationId": self.conversation, "senderId": self.sender, "participants": [],
                "sentTimestamp": self.id // 2, "clientMessageId": self.client_message_id, "replyTo": self.reply_to,
-               "messageType": "system" if self.event else None, "systemEvent": self.event}
+               "messageType": "system" if self.event else "user", "systemEvent": self.event}
         copy = self.copy_of(user)
         if self.event:
             return {**row, "messageContent": None, "is edited": False, "deletedScope": None, "reactions": {}}

@@ -35,7 +35,7 @@ class Message:
     def row(self, user):
         row = {"messageId": str(self.id), "conversationId": self.conversation, "senderId": self.sender,
                "participants": self.participants, "sentTimestamp": self.id // 2,
-               "clientMessageId": self.client_message_id, "replyTo": self.reply_to, "messageType": None, "systemEvent": None}
+               "clientMessageId": self.client_message_id, "replyTo": self.reply_to, "messageType": "user", "systemEvent": None}
         if self.is_deleted:
             return {**row, "messageContent": None, "deletedScope": "everyone", "reactions": {}}
         if user in self.hidden_from:
