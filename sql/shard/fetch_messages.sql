@@ -97,33 +97,59 @@ BEGIN
         newer_limits[i] := 0;
     END LOOP;
 
-    RETURN QUERY
-    SELECT r.number::integer, b.version, false, m.message_id, m.sender_id, m.client_message_id, m.content, m.version,
-           CASE WHEN m.extra IS NOT NULL THEN parley.message_extra(m.extra) END,
-           CASE WHEN m.sender_id = r.mailbox_id
-                THEN parley.delivery_status(m.message_id, c.peer_read_up_to, c.peer_delivered_up_to) END
-    FROM unnest(mailbox_ids, peers, page_sizes, skips, befores, sinces, afters, newer_limits) WITH ORDINALITY
-             AS r (mailbox_id, peer_id, page_size, skip, before, since, after, newer_limit, number)
-         CROSS JOIN LATERAL (SELECT b.version FROM {shard}.mailbox b
-                             WHERE b.user_id = r.mailbox_id AND b.erased_timestamp IS NULL LIMIT 1) b
-         LEFT JOIN LATERAL (
-             SELECT * FROM {shard}.conversation c
-             WHERE c.user_id = r.mailbox_id AND c.peer_id >= r.peer_id
-             ORDER BY c.peer_id LIMIT 1) c ON c.peer_id = r.peer_id
-         LEFT JOIN LATERAL (
-             (SELECT m.message_id, m.sender_id, m.client_message_id, m.content, m.version, m.extra
-              FROM {shard}.message m
-              WHERE m.user_id = r.mailbox_id AND m.peer_id = r.peer_id
-                AND m.message_id > greatest(c.cleared_up_to, r.after)
-              ORDER BY m.message_id LIMIT r.newer_limit)
-             UNION ALL
-             (SELECT m.message_id, m.sender_id, m.client_message_id, m.content, m.version, m.extra
-              FROM {shard}.message m
-              WHERE m.user_id = r.mailbox_id AND m.peer_id = r.peer_id
-                AND m.message_id > coalesce(c.cleared_up_to, 0)
-                AND m.message_id < coalesce(nullif(r.before, 0), 9223372036854775807)
-              ORDER BY m.message_id DESC OFFSET r.skip LIMIT r.page_size + 1)) m ON true
-    WHERE r.since = 0;
+    -- Most pages have no newer messages besides. The query for both sides would cost those a third more.
+    IF 0 = ANY (newer_limits) THEN
+        RETURN QUERY
+        SELECT r.number::integer, b.version, false, m.message_id, m.sender_id, m.client_message_id, m.content, m.version,
+               CASE WHEN m.extra IS NOT NULL THEN parley.message_extra(m.extra) END,
+               CASE WHEN m.sender_id = r.mailbox_id
+                    THEN parley.delivery_status(m.message_id, c.peer_read_up_to, c.peer_delivered_up_to) END
+        FROM unnest(mailbox_ids, peers, page_sizes, skips, befores, sinces, newer_limits) WITH ORDINALITY
+                 AS r (mailbox_id, peer_id, page_size, skip, before, since, newer_limit, number)
+             CROSS JOIN LATERAL (SELECT b.version FROM {shard}.mailbox b
+                                 WHERE b.user_id = r.mailbox_id AND b.erased_timestamp IS NULL LIMIT 1) b
+             LEFT JOIN LATERAL (
+                 SELECT * FROM {shard}.conversation c
+                 WHERE c.user_id = r.mailbox_id AND c.peer_id >= r.peer_id
+                 ORDER BY c.peer_id LIMIT 1) c ON c.peer_id = r.peer_id
+             LEFT JOIN LATERAL (
+                 SELECT m.message_id, m.sender_id, m.client_message_id, m.content, m.version, m.extra
+                 FROM {shard}.message m
+                 WHERE m.user_id = r.mailbox_id AND m.peer_id = r.peer_id
+                   AND m.message_id > coalesce(c.cleared_up_to, 0)
+                   AND m.message_id < coalesce(nullif(r.before, 0), 9223372036854775807)
+                 ORDER BY m.message_id DESC OFFSET r.skip LIMIT r.page_size + 1) m ON true
+        WHERE r.since = 0 AND r.newer_limit = 0;
+    END IF;
+    IF 0 < ANY (newer_limits) THEN
+        RETURN QUERY
+        SELECT r.number::integer, b.version, false, m.message_id, m.sender_id, m.client_message_id, m.content, m.version,
+               CASE WHEN m.extra IS NOT NULL THEN parley.message_extra(m.extra) END,
+               CASE WHEN m.sender_id = r.mailbox_id
+                    THEN parley.delivery_status(m.message_id, c.peer_read_up_to, c.peer_delivered_up_to) END
+        FROM unnest(mailbox_ids, peers, page_sizes, skips, befores, sinces, afters, newer_limits) WITH ORDINALITY
+                 AS r (mailbox_id, peer_id, page_size, skip, before, since, after, newer_limit, number)
+             CROSS JOIN LATERAL (SELECT b.version FROM {shard}.mailbox b
+                                 WHERE b.user_id = r.mailbox_id AND b.erased_timestamp IS NULL LIMIT 1) b
+             LEFT JOIN LATERAL (
+                 SELECT * FROM {shard}.conversation c
+                 WHERE c.user_id = r.mailbox_id AND c.peer_id >= r.peer_id
+                 ORDER BY c.peer_id LIMIT 1) c ON c.peer_id = r.peer_id
+             LEFT JOIN LATERAL (
+                 (SELECT m.message_id, m.sender_id, m.client_message_id, m.content, m.version, m.extra
+                  FROM {shard}.message m
+                  WHERE m.user_id = r.mailbox_id AND m.peer_id = r.peer_id
+                    AND m.message_id > greatest(c.cleared_up_to, r.after)
+                  ORDER BY m.message_id LIMIT r.newer_limit)
+                 UNION ALL
+                 (SELECT m.message_id, m.sender_id, m.client_message_id, m.content, m.version, m.extra
+                  FROM {shard}.message m
+                  WHERE m.user_id = r.mailbox_id AND m.peer_id = r.peer_id
+                    AND m.message_id > coalesce(c.cleared_up_to, 0)
+                    AND m.message_id < coalesce(nullif(r.before, 0), 9223372036854775807)
+                  ORDER BY m.message_id DESC OFFSET r.skip LIMIT r.page_size + 1)) m ON true
+        WHERE r.since = 0 AND r.newer_limit > 0;
+    END IF;
 END
 $$;
 GRANT EXECUTE ON FUNCTION {shard}.fetch_messages(bigint[], bigint[], integer[], bigint[], bigint[], bigint[], bigint[], integer[])
