@@ -1,5 +1,7 @@
-/* fetchConversation, updateConversation, deleteConversation, sendReceipt and sendTyping. */
+/* fetchConversation, fetchConversationById, updateConversation, deleteConversation, sendReceipt and
+ * sendTyping. */
 #include <stdlib.h>
+#include <string.h>
 
 #include "api/body.h"
 #include "api/context.h"
@@ -20,10 +22,20 @@
 void pl_on_fetch_conversation(pl_request_t *request, void *worker)
 {
     pl_api_t *api = worker;
-    pl_page_key_t key = {.user_id = pl_api_caller(api, request)};
+    pl_page_key_t key = {.kind = PL_PAGE_CONVERSATIONS, .user_id = pl_api_caller(api, request)};
 
-    if (key.user_id != 0 && pl_pages_decode(request, false, PAGE_SIZE_DEFAULT, &key) == 0)
+    if (key.user_id != 0 && pl_pages_decode(request, PAGE_SIZE_DEFAULT, &key) == 0)
         pl_pages_answer(api, request, &key);
+}
+
+/* ---- fetchConversationById ---- */
+
+void pl_on_fetch_conversation_by_id(pl_request_t *request, void *worker)
+{
+    pl_page_key_t key = {.kind = PL_PAGE_CONVERSATION, .page_size = 1};
+
+    if (pl_api_decode_conversation(worker, request, &key.user_id, &key.peer_id))
+        pl_pages_answer(worker, request, &key);
 }
 
 /* ---- updateConversation ---- */
@@ -42,9 +54,11 @@ static bool decode_flag(const pl_json_t *json, const char *key, enum pl_tristate
 static int decode_settings(const pl_json_t *json, pl_conversation_settings_t *settings,
                            pl_refusal_t *refusal)
 {
+    static const char *const keys[] = {"mutedUntil", "archived", "pinned", "markedUnread", NULL};
     int found = pl_json_get_int64(json, "mutedUntil", &settings->muted_until);
     bool is_any = found != 0;
 
+    pl_body_keys(json, keys, refusal);
     if (found == 0)
         settings->muted_until = -1;
     else if (found < 0 || settings->muted_until < 0)
@@ -162,10 +176,12 @@ static void on_written(pl_receipt_t *receipt)
 /* `receipt` has its watermarks then. */
 static int decode_receipt(const pl_json_t *json, pl_receipt_t *receipt, pl_refusal_t *refusal)
 {
+    static const char *const keys[] = {"messageId", "type", NULL};
     const char *type, *id;
     size_t type_len, id_len;
     int64_t message_id = 0;
 
+    pl_body_keys(json, keys, refusal);
     if (pl_body_text(json, "messageId", true, &id, &id_len, refusal) &&
         pl_id_parse(id, id_len, &message_id) != 0)
         pl_body_wrong(refusal, "messageId", "must be a messageId");
@@ -226,11 +242,40 @@ static void on_told(const pl_outcome_t *outcome, void *owner)
     pl_request_unref(&request);
 }
 
+/* A request without a body says that the caller has started. */
+static int decode_typing(pl_slice_t body, bool *is_stopped_r, pl_refusal_t *refusal)
+{
+    static const char *const keys[] = {"state", NULL};
+    pl_json_t *json = NULL;
+    const char *state;
+    size_t len;
+
+    *is_stopped_r = false;
+    if (body.len == 0)
+        return 0;
+    if (pl_body_parse(body.data, body.len, &json, refusal) != 0)
+        return -1;
+    pl_body_keys(json, keys, refusal);
+    if (pl_body_text(json, "state", false, &state, &len, refusal)) {
+        *is_stopped_r = strcmp(state, "stopped") == 0;
+        if (!*is_stopped_r && strcmp(state, "started") != 0)
+            pl_body_wrong(refusal, "state", "must be started or stopped");
+    }
+    pl_json_free(&json);
+    return refusal->fields.count > 0 ? pl_refuse_fields(refusal) : 0;
+}
+
 void pl_on_send_typing(pl_request_t *request, void *worker)
 {
     pl_api_t *api = worker;
-    int64_t caller_id, peer_id;
+    pl_typing_order_t order;
+    pl_refusal_t refusal;
 
-    if (pl_api_decode_conversation(api, request, &caller_id, &peer_id))
-        pl_typing_start(api->core, caller_id, peer_id, on_told, pl_request_ref(request));
+    if (!pl_api_decode_conversation(api, request, &order.user_id, &order.peer_id))
+        return;
+    pl_refusal_init(&refusal);
+    if (decode_typing(pl_request_body(request), &order.is_stopped, &refusal) != 0)
+        pl_refusal_reply(request, &refusal);
+    else
+        pl_typing_start(api->core, &order, on_told, pl_request_ref(request));
 }

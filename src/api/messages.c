@@ -1,4 +1,5 @@
-/* sendMessage, fetchMessages, editMessage, deleteMessage, addReaction and removeReaction. */
+/* sendMessage, fetchMessages, fetchMessage, editMessage, deleteMessage, addReaction and
+ * removeReaction. */
 #include "api/body.h"
 #include "api/context.h"
 #include "api/handlers.h"
@@ -93,9 +94,9 @@ void pl_on_send_message(pl_request_t *request, void *worker)
 void pl_on_fetch_messages(pl_request_t *request, void *worker)
 {
     pl_api_t *api = worker;
-    pl_page_key_t key = {.user_id = pl_api_caller(api, request)};
+    pl_page_key_t key = {.kind = PL_PAGE_MESSAGES, .user_id = pl_api_caller(api, request)};
 
-    if (key.user_id == 0 || pl_pages_decode(request, true, PAGE_SIZE_DEFAULT, &key) != 0)
+    if (key.user_id == 0 || pl_pages_decode(request, PAGE_SIZE_DEFAULT, &key) != 0)
         return;
     key.peer_id = pl_api_peer_of(pl_request_path_parameter(request, 0), key.user_id);
     if (key.peer_id == 0)
@@ -104,7 +105,7 @@ void pl_on_fetch_messages(pl_request_t *request, void *worker)
         pl_pages_answer(api, request, &key);
 }
 
-/* ---- editMessage, deleteMessage, addReaction, removeReaction ---- */
+/* ---- fetchMessage, editMessage, deleteMessage, addReaction, removeReaction ---- */
 
 /* The message that the path names. False: the request is answered. */
 static bool decode_target(const pl_api_t *api, pl_request_t *request,
@@ -125,6 +126,22 @@ static bool decode_target(const pl_api_t *api, pl_request_t *request,
         return false;
     }
     return true;
+}
+
+void pl_on_fetch_message(pl_request_t *request, void *worker)
+{
+    pl_message_change_order_t target = {.actor_id = 0};
+
+    if (pl_request_query(request, NULL, 0) != 0 || !decode_target(worker, request, &target))
+        return;
+    pl_pages_answer(worker, request,
+                    &(pl_page_key_t){
+                        .kind = PL_PAGE_MESSAGE,
+                        .user_id = target.actor_id,
+                        .peer_id = target.peer_id,
+                        .message_id = target.message_id,
+                        .page_size = 1,
+                    });
 }
 
 static void key_time(pl_buffer_t *out, const char *key, int64_t time_us)
@@ -172,6 +189,9 @@ static void change(const pl_api_t *api, pl_request_t *request,
 static int decode_content(const pl_json_t *json, pl_message_change_order_t *order,
                           pl_refusal_t *refusal)
 {
+    static const char *const keys[] = {"messageContent", NULL};
+
+    pl_body_keys(json, keys, refusal);
     if (pl_body_text(json, "messageContent", true, &order->text, &order->text_len, refusal) &&
         order->text_len == 0)
         pl_body_wrong(refusal, "messageContent", "must not be empty");

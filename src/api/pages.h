@@ -1,4 +1,4 @@
-/* Answers of pages: fetchConversation and fetchMessages. */
+/* Answers of pages of a mailbox, and of one message or conversation. */
 #ifndef PL_API_PAGES_H
 #define PL_API_PAGES_H
 
@@ -8,11 +8,17 @@
 #define PL_PAGE_SIZE_MAX 100
 /* Cursors are microseconds, and JSON numbers that every client can hold exactly. */
 #define PL_CURSOR_MAX ((INT64_C(1) << 53) - 1)
+/* The year 2001 in microseconds, before any version: a lower cursor but 0 is in another unit. */
+#define PL_CURSOR_MIN INT64_C(1000000000000000)
 
-/* The query's parameters of a page: all but `before` for `has_before` false. `key` has its user.
- * -1: answered. */
-int pl_pages_decode(pl_request_t *request, bool has_before, int64_t default_size,
-                    pl_page_key_t *key) PL_MUST_USE;
+/* A cursor from the query; `fallback` if it was not given. -1: it is none, and the request was
+ * answered with a 422, which says so when the value looks like milliseconds. */
+int pl_pages_decode_cursor(pl_request_t *request, const pl_query_parameter_t *parameter,
+                           int64_t fallback, int64_t *cursor_r) PL_MUST_USE;
+
+/* The query's parameters of a page of conversations or messages. `key` has its kind and user. -1:
+ * answered. */
+int pl_pages_decode(pl_request_t *request, int64_t default_size, pl_page_key_t *key) PL_MUST_USE;
 
 /* Fetches the page and answers with it, or with 304. */
 void pl_pages_answer(pl_api_t *api, pl_request_t *request, const pl_page_key_t *key);

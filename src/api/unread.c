@@ -3,6 +3,7 @@
 #include "api/body.h"
 #include "api/context.h"
 #include "api/handlers.h"
+#include "api/pages.h"
 #include "base/json_write.h"
 #include "http/problem.h"
 
@@ -50,16 +51,18 @@ static int decode_cursor(const pl_json_t *json, int64_t *cursor_r, pl_refusal_t 
 {
     const char *type;
     size_t type_len;
+    static const char *const keys[] = {"type", "lastUpdatedTimestamp", NULL};
     int found = pl_json_get_int64(json, "lastUpdatedTimestamp", cursor_r);
 
+    pl_body_keys(json, keys, refusal);
     if (pl_body_text(json, "type", true, &type, &type_len, refusal) &&
         !pl_slice_is((pl_slice_t){type, type_len}, "read"))
         pl_body_wrong(refusal, "type", "must be read");
     if (found == 0)
         pl_body_wrong(refusal, "lastUpdatedTimestamp", "is required");
-    else if (found < 0 || *cursor_r < 0)
+    else if (found < 0 || *cursor_r < 0 || (*cursor_r > 0 && *cursor_r < PL_CURSOR_MIN))
         pl_body_wrong(refusal, "lastUpdatedTimestamp",
-                      "must be an integer of microseconds, 0 or more");
+                      "must be 0, or microseconds since 1970 as an answer has them");
     return refusal->fields.count > 0 ? pl_refuse_fields(refusal) : 0;
 }
 

@@ -1,27 +1,28 @@
-"""One valid request for each operation: what the tests of statuses that every operation has vary."""
+"""One valid request for each operation. Tests of the statuses that every operation has vary these requests."""
 
 from harness.client import conversation_id, unique
 
-IDS = ["createUser", "fetchUserByUsername", "fetchUser", "fetchMe", "updateMe", "deleteMe", "exportMe",
-       "createSession", "sendMessage", "fetchConversation", "fetchMessages", "editMessage", "deleteMessage",
+IDS = ["createUser", "fetchUsers", "fetchUser", "fetchMe", "updateMe", "deleteMe", "exportMe",
+       "createSession", "sendMessage", "fetchConversation", "fetchConversationById", "fetchMessages", "fetchMessage", "editMessage", "deleteMessage",
        "addReaction", "removeReaction", "sendReceipt", "updateConversation", "deleteConversation", "fetchBlocks",
        "blockUser", "unblockUser", "fetchBlock", "createGroup", "fetchGroup", "updateGroup",
        "addGroupMembers", "removeGroupMember", "updateGroupMember", "sendTyping", "fetchUpdates", "streamUpdates", "fetchPresence",
-       "fetchUnread", "markAllRead",
-       "announcePresence", "fetchOpenapi", "fetchDocs"]
-# What takes a body.
+       "fetchUnread", "markAllRead", "announcePresence", "fetchCapabilities", "fetchOpenapi", "fetchDocs"]
+# Operations with a body.
 POSTS = ["createUser", "updateMe", "createSession", "sendMessage", "editMessage", "sendReceipt", "updateConversation",
          "createGroup", "updateGroup", "addGroupMembers", "updateGroupMember", "markAllRead"]
-# What changes something and takes no body.
+# Operations that change something and have no body.
 BODILESS = ["sendTyping", "announcePresence", "deleteMe", "deleteMessage", "addReaction", "removeReaction",
             "deleteConversation", "blockUser", "unblockUser", "removeGroupMember"]
-PUBLIC = ["createSession", "fetchOpenapi", "fetchDocs"]
+PUBLIC = ["createSession", "fetchCapabilities", "fetchOpenapi", "fetchDocs"]
+# Of those without a body, the ones that may have one.
+OPTIONAL_BODY = ["sendTyping"]
 STATIC = ["fetchOpenapi", "fetchDocs"]
 PASSWORD = "correct horse battery"
 
 
 def prepare(api, me, peer):
-    """What some operations need: a group, a block, and a message, whose id it gives."""
+    """Makes what some operations need: a group, a block and a message. Returns the message's id."""
     me.group = api.as_user(me).create_group("Group", [peer]).expect(201)["groupId"]
     api.as_user(me).block_user(peer).expect(204)
     return api.as_user(me).send(peer, "x").expect(201)["messageId"]
@@ -33,7 +34,7 @@ def request_of(operation, me, peer, message_id="1"):
     message = f"/v1/conversations/{conversation_id(me.id, peer.id)}/messages/{message_id}"
     return {
         "createUser": ("POST", "/v1/users", {"username": unique("op"), "password": PASSWORD}),
-        "fetchUserByUsername": ("GET", f"/v1/users?username={peer.username}", None),
+        "fetchUsers": ("GET", f"/v1/users?userIds={peer.id}", None),
         "fetchUser": ("GET", f"/v1/users/{peer.id}", None),
         "fetchMe": ("GET", "/v1/users/me", None),
         "deleteMe": ("DELETE", "/v1/users/me", None),
@@ -43,6 +44,7 @@ def request_of(operation, me, peer, message_id="1"):
         "sendMessage": ("POST", "/v1/messages", {"recipientId": peer.id, "messageContent": "x",
                                                  "clientMessageId": unique("op")}),
         "fetchConversation": ("GET", "/v1/conversations", None),
+        "fetchConversationById": ("GET", f"/v1/conversations/{conversation_id(me.id, peer.id)}", None),
         "fetchMessages": ("GET", f"/v1/conversations/{conversation_id(me.id, peer.id)}/messages", None),
         "updateConversation": ("PATCH", f"/v1/conversations/{conversation_id(me.id, peer.id)}", {"archived": True}),
         "deleteConversation": ("DELETE", f"/v1/conversations/{conversation_id(me.id, peer.id)}", None),
@@ -54,7 +56,8 @@ def request_of(operation, me, peer, message_id="1"):
         "sendReceipt": ("POST", f"/v1/conversations/{conversation_id(me.id, peer.id)}/receipts",
                         {"type": "read", "messageId": message_id}),
         "fetchUnread": ("GET", "/v1/unread", None),
-        "markAllRead": ("POST", "/v1/receipts", {"type": "read", "lastUpdatedTimestamp": 1}),
+        "markAllRead": ("POST", "/v1/receipts", {"type": "read", "lastUpdatedTimestamp": 0}),
+        "fetchMessage": ("GET", message, None),
         "editMessage": ("PATCH", message, {"messageContent": "y"}),
         "deleteMessage": ("DELETE", f"{message}?scope=me", None),
         "addReaction": ("PUT", f"{message}/reactions/%2B", None),
@@ -70,6 +73,7 @@ def request_of(operation, me, peer, message_id="1"):
         "streamUpdates": ("GET", "/v1/updates/stream", None),
         "fetchPresence": ("GET", f"/v1/presence?userIds={peer.id}", None),
         "announcePresence": ("PUT", "/v1/presence", None),
+        "fetchCapabilities": ("GET", "/v1/capabilities", None),
         "fetchOpenapi": ("GET", "/openapi.json", None),
         "fetchDocs": ("GET", "/docs", None),
     }[operation]

@@ -1,4 +1,5 @@
-"""Receipts in a group: every member sees how far each has come, and a message is delivered and read when it is to all others."""
+"""Proves receipts in a group: every member sees the watermarks of each other; a message counts as delivered or read when
+it is for all others."""
 
 import pytest
 
@@ -59,7 +60,7 @@ def test_delivered_by_cursors(api, group):
 
 
 def test_who_tells_nobody(api, group):
-    """Is not seen to read, and does not see others read."""
+    """A member with receipts turned off does not show their reads, and does not see others' reads."""
     group, members = group
     api.as_user(members[1]).update_me(readReceipts=False).expect(200)
     message_id = send(api, group, members)

@@ -176,8 +176,9 @@ def test_many_conversations(api, stack):
 
 @pytest.mark.parametrize("body, pointers", [
     ({}, {"/type", "/lastUpdatedTimestamp"}), ({"type": "read"}, {"/lastUpdatedTimestamp"}),
-    ({"type": "delivered", "lastUpdatedTimestamp": 1}, {"/type"}), ({"type": 1, "lastUpdatedTimestamp": "1"}, {"/type", "/lastUpdatedTimestamp"}),
+    ({"type": "delivered", "lastUpdatedTimestamp": 0}, {"/type"}), ({"type": 1, "lastUpdatedTimestamp": "1"}, {"/type", "/lastUpdatedTimestamp"}),
     ({"type": "read", "lastUpdatedTimestamp": -1}, {"/lastUpdatedTimestamp"}),
+    ({"type": "read", "lastUpdatedTimestamp": 1795291273690}, {"/lastUpdatedTimestamp"}),
     ({"type": "read", "lastUpdatedTimestamp": 2**53}, {"/lastUpdatedTimestamp"}),
 ])
 def test_wrong_fields(api, alice, body, pointers):
@@ -185,7 +186,13 @@ def test_wrong_fields(api, alice, body, pointers):
     assert {error["pointer"] for error in problem["errors"]} == pointers
 
 
+def test_an_unknown_field(api, alice):
+    body = {"type": "read", "lastUpdatedTimestamp": 0, "more": 1}
+    problem = api.as_user(alice).post("/v1/receipts", body).expect(422, code="unknown-field")
+    assert [error["pointer"] for error in problem["errors"]] == ["/more"]
+
+
 def test_nobody(api, alice):
     nobody = api.as_user(User("1", "nobody", tokens.mint(api.key, int(alice.id) ^ 1)))
     nobody.fetch_unread().expect(401, code="invalid-token")
-    nobody.mark_all_read(1).expect(401, code="invalid-token")
+    nobody.mark_all_read(0).expect(401, code="invalid-token")
