@@ -64,6 +64,7 @@ class Group:
         self.id, self.name, self.created = group_id, name, created
         self.messages, self.stretches = {}, {}
         self.members = {}  # user: [role, joined]; who is one now
+        self.names_left = {}  # user: its name when they left
         self.marks = {}  # (user, kind): message id, of who is a member
         self.event(created, owner, {"type": "group-created", "name": name, "userIds": sorted(others, key=int)})
         for user in (owner, *others):
@@ -94,6 +95,7 @@ class Group:
         event = self.event_of_leaving(actor, user)
         self.event(message_id, actor, event)
         self.stretches[user][-1][1] = message_id
+        self.names_left[user] = self.name
         del self.members[user]
         if "ownerId" in event:
             self.members[event["ownerId"]][0] = "owner"
@@ -133,9 +135,9 @@ class Group:
     def shown(self):
         """As fetchGroup shows it."""
         owner = next((user for user, (role, _) in self.members.items() if role == "owner"), None)
-        members = sorted(self.members.items(), key=lambda item: (item[1][1], int(item[0])))
+        members = sorted(self.members.items(), key=lambda item: int(item[0]))
         return {"groupId": self.id, "name": self.name, "ownerId": owner, "createdTimestamp": self.created // 2,
-                "members": [{"userId": user, "role": role, "joinedTimestamp": joined // 2}
+                "memberCount": len(members), "members": [{"userId": user, "role": role, "joinedTimestamp": joined // 2}
                             for user, (role, joined) in members]}
 
     def watermarks(self, user):
@@ -145,6 +147,6 @@ class Group:
 
     def conversation(self, user):
         """What of a user's conversation is not as in a 1:1."""
-        members = sorted(self.members, key=int)
-        return {"name": self.name if user in self.members else None,
-                "participants": members if user in self.members else [user]}
+        is_member = user in self.members
+        return {"conversationType": "group", "participants": [], "isMember": is_member,
+                "name": self.name if is_member else self.names_left[user], "memberCount": len(self.members) if is_member else 0}
