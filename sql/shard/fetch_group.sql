@@ -17,7 +17,7 @@ BEGIN
     END IF;
     RETURN (
         SELECT jsonb_build_object(
-            'groupId', id::text, 'name', p.name, 'createdTimestamp', p.created_timestamp,
+            'groupId', id::text, 'name', p.name, 'topic', p.topic, 'createdTimestamp', p.created_timestamp,
             'ownerId', (SELECT g.user_id::text FROM {shard}.group_member g
                         WHERE g.group_id = id AND g.until_id IS NULL AND g.role = 'owner'),
             'memberCount', (SELECT count(*) FROM {shard}.group_member g WHERE g.group_id = id AND g.until_id IS NULL),

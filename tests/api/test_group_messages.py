@@ -10,7 +10,7 @@ import time
 import pytest
 
 from groups_fixture import (change, log, make_group, make_members, newest, row_of, wait_for_log, wait_for_newest, word)
-from harness.client import unique
+from harness.client import seen_by, unique
 from harness.h2conn import H2Connection
 from harness.readers import KINDS
 from harness.stack import SLOWNESS, wait_until
@@ -38,8 +38,9 @@ def read(api, user, group, message_id):
 def wait_for_message(api, users, group, message_id, **fields):
     """All have the message with these fields; those that are None it has not."""
     for user in users:
-        wait_until(lambda u=user: all(read(api, u, group, message_id).get(k) == v for k, v in fields.items()),
-                   10 * SLOWNESS, f"{user} sees {fields}")
+        seen = {**fields, "reactions": seen_by(user, fields["reactions"])} if "reactions" in fields else fields
+        wait_until(lambda u=user, s=seen: all(read(api, u, group, message_id).get(k) == v for k, v in s.items()),
+                   10 * SLOWNESS, f"{user} sees {seen}")
 
 
 def recount(api, user, group):
@@ -483,6 +484,12 @@ def test_reactions(api, people, group):
         assert change(api, bob, "PUT", group, message, suffix="/reactions/-")[0] == 200
     wait_for_message(api, people[:4], group, message, reactions=[{"emoji": "+", "userIds": everyone},
                                                                  {"emoji": "-", "userIds": [bob.id]}])
+    status, answer = change(api, ann, "PUT", group, message, suffix="/reactions/-")
+    reactions = [{"emoji": "+", "userIds": everyone}, {"emoji": "-", "userIds": sorted([ann.id, bob.id], key=int)}]
+    assert status == 200 and answer["reactions"] == seen_by(ann, reactions)
+    wait_for_message(api, people[:4], group, message, reactions=reactions)
+    page = api.as_user(dan).fetch_reactions(group, message, emoji="-").expect(200)
+    assert page == {"reactions": [{"userId": user, "emoji": "-"} for user in reactions[1]["userIds"]], "hasMore": False}
     check_unread(api, people[:4], group)
 
 
@@ -503,7 +510,7 @@ def test_changes_while_it_is_sent(api, people, group):
     run_all(*[lambda u=user: talk(u) for user in people[:4]])
 
     def views():
-        return [[(m["messageId"], word(m), m.get("reactions"), m.get("deletedScope"))
+        return [[(m["messageId"], word(m), [(r["emoji"], r["userIds"]) for r in m.get("reactions", ())], m.get("deletedScope"))
                  for m in api.as_user(user).all_messages(group)] for user in people[:4]]
 
     wait_until(lambda: all(view == views()[0] for view in views()), 10 * SLOWNESS, "all have the same")

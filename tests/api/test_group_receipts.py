@@ -1,5 +1,7 @@
 """Receipts in a group: a message is delivered and read when it is to all others, and members hear of nothing else."""
 
+import concurrent.futures
+
 import pytest
 
 from groups_fixture import make_group, make_members, newest, row_of, wait_for_newest
@@ -74,6 +76,65 @@ def test_a_member_hears_of_what_they_see(api, stack, group):
         changed(lambda r=reader: api.as_user(r).send_receipt(group, message_id).expect(204), [reader])
     changed(lambda: api.as_user(readers[2]).send_receipt(group, message_id).expect(204), [sender, readers[2]])
     changed(lambda: api.as_user(sender).send_receipt(group, message_id).expect(204), members)
+
+
+@pytest.mark.concurrent
+def test_all_at_the_same_time(api, group):
+    """Each receipt may be the one that changes what the others see; in every round all see all."""
+    group, members = group
+    with concurrent.futures.ThreadPoolExecutor(len(members)) as pool:
+        for sender in members:
+            message_id = send(api, group, [sender, *members])
+            answers = [pool.submit(api.as_user(user).send_receipt, group, message_id) for user in members]
+            for answer in answers:
+                answer.result().expect(204)
+            for user in members:
+                wait_until(lambda u=user, m=message_id: others(api, u, group) == (m, m), PATIENCE, f"{user} sees all")
+
+
+def receipts(api, user, group, message_id):
+    page = api.as_user(user).fetch_message_receipts(group, message_id).expect(200)
+    return {receipt["userId"]: receipt["status"] for receipt in page["receipts"]}
+
+
+def test_each_member(api, group):
+    """fetchGroupMembers and fetchMessageReceipts show each member's watermarks at once, to whoever does not hide their own."""
+    group, members = group
+    ann, bob, cat, dan = members
+    message_id = send(api, group, members)
+    assert receipts(api, ann, group, message_id) == {bob.id: "sent", cat.id: "sent", dan.id: "sent"}
+    api.as_user(bob).send_receipt(group, message_id).expect(204)
+    api.as_user(cat).send_receipt(group, message_id, "delivered").expect(204)
+    expected = {bob.id: "read", cat.id: "delivered", dan.id: "sent"}
+    for user in members:
+        wait_until(lambda u=user: receipts(api, u, group, message_id) == expected, PATIENCE, "receipts")
+    listed = {m["userId"]: m for m in api.as_user(dan).fetch_group_members(group).expect(200)["members"]}
+    assert list(listed) == sorted((u.id for u in members), key=int)
+    assert listed[bob.id]["readUpTo"] == listed[bob.id]["deliveredUpTo"] == message_id == listed[cat.id]["deliveredUpTo"]
+    assert int(listed[cat.id]["readUpTo"]) < int(message_id) > int(listed[dan.id]["deliveredUpTo"])
+    api.as_user(ann).update_me(readReceipts=False).expect(200)
+    assert receipts(api, ann, group, message_id) == {**expected, bob.id: "delivered"}
+    for member in api.as_user(ann).fetch_group_members(group).expect(200)["members"]:
+        assert int(member["readUpTo"]) <= int(row_of(api, ann, group)["othersReadUpTo"])
+
+
+def test_receipts_are_of_who_has_the_message(api, group):
+    group, (ann, bob, cat, dan) = group
+    eve = api.make_user()
+    message_id = send(api, group, (ann, bob, cat, dan))
+    api.as_user(ann).add_group_members(group, eve).expect(200)
+    api.as_user(cat).remove_group_member(group, cat).expect(204)
+    wait_for_newest(api, [ann, bob, dan, eve], group)
+    assert receipts(api, ann, group, message_id).keys() == {bob.id, dan.id}
+    page = api.as_user(ann).fetch_message_receipts(group, message_id, pageSize=1).expect(200)
+    first, last = sorted((bob.id, dan.id), key=int)
+    assert [r["userId"] for r in page["receipts"]] == [first] and page["hasMore"]
+    page = api.as_user(ann).fetch_message_receipts(group, message_id, pageSize=1, after=first).expect(200)
+    assert [r["userId"] for r in page["receipts"]] == [last] and not page["hasMore"]
+    api.as_user(eve).fetch_message_receipts(group, message_id).expect(404, code="message-not-found")
+    api.as_user(cat).fetch_message_receipts(group, message_id).expect(404, code="conversation-not-found")
+    created = api.as_user(ann).all_messages(group)[0]["messageId"]
+    api.as_user(ann).fetch_message_receipts(group, created).expect(404, code="message-not-found")
 
 
 def test_delivered_by_cursors(api, group):

@@ -169,9 +169,36 @@ def test_bad_roles(api, people, group, body):
     api.as_user(people[0]).request("PATCH", f"/v1/groups/{group}/members/{people[1].id}", json_body=body).expect(422)
 
 
-def test_bad_new_names(api, people, group):
-    for body in ({}, {"name": ""}, {"name": "x" * 101}, {"name": None}):
+def test_bad_new_names_and_topics(api, people, group):
+    for body in ({}, {"name": ""}, {"name": "x" * 101}, {"name": None}, {"topic": "x" * 501}, {"topic": None},
+                 {"name": "x", "topic": 1}):
         api.as_user(people[0]).request("PATCH", f"/v1/groups/{group}", json_body=body).expect(422)
+    api.as_user(people[0]).create_group("Trip", [], topic="x" * 501).expect(422)
+
+
+def test_topics(api, people):
+    """A topic is part of the group and of its creation's key; the members hear of a change, of name and topic in one message."""
+    ann, bob, *_ = people
+    mine = api.as_user(ann)
+    made = mine.create_group("Trip", [bob], "topics", topic="ä" * 500).expect(201)
+    group = made["groupId"]
+    assert made["topic"] == "ä" * 500 and api.as_user(bob).fetch_group(group).expect(200)["topic"] == "ä" * 500
+    assert mine.create_group("Trip", [bob], "topics", topic="ä" * 500).expect(200) == made
+    mine.create_group("Trip", [bob], "topics").expect(409, code="client-group-id-reused")
+    assert mine.update_group(group, topic="Rome").expect(200)["topic"] == "Rome"
+    assert mine.update_group(group, topic="Rome", name="Trip").expect(200)["name"] == "Trip"
+    mine.update_group(group, name="Tour", topic="").expect(200)
+    mine.update_group(group, name="Walk", topic="").expect(200)
+    mine.update_group(group, name="Walk", topic="Oslo").expect(200)
+    wait_for_log(api, [bob], group, ["group-created", "topic-changed", "group-renamed", "group-renamed", "topic-changed"])
+    assert [m["systemEvent"] for m in mine.all_messages(group)] == [
+        {"type": "group-created", "name": "Trip", "topic": "ä" * 500, "userIds": [bob.id]},
+        {"type": "topic-changed", "topic": "Rome"},
+        {"type": "group-renamed", "name": "Tour", "topic": ""},
+        {"type": "group-renamed", "name": "Walk"},
+        {"type": "topic-changed", "topic": "Oslo"}]
+    shown = mine.fetch_group(group).expect(200)
+    assert shown["name"] == row_of(api, bob, group)["name"] == "Walk" and shown["topic"] == "Oslo"
 
 
 def test_what_nobody_has(api, stack, contract):
@@ -193,6 +220,7 @@ def everything(api, user, group, member):
     mine = api.as_user(user)
     return {
         "fetchGroup": mine.fetch_group(group),
+        "fetchGroupMembers": mine.fetch_group_members(group),
         "updateGroup": mine.update_group(group, unique("name")),
         "addGroupMembers": mine.add_group_members(group, member),
         "updateGroupMember": mine.update_group_member(group, member, "admin"),
@@ -392,6 +420,12 @@ def test_many_members(api, stack, people, contract):
     api.as_user(ann).add_group_members(group, people[1]).expect(409, code="group-full")
     api.as_user(ann).create_group("More", crowd + [people[1]]).expect(409, code="group-full")
     wait_for_log(api, [crowd[0]], group, ["group-created"])
+    listed, page = [], {"hasMore": True}
+    while page["hasMore"]:
+        page = api.as_user(ann).fetch_group_members(group, pageSize=100, after=listed[-1]["userId"] if listed else None).expect(200)
+        listed += page["members"]
+    assert [m["userId"] for m in listed] == sorted((u.id for u in (ann, *crowd)), key=int)
+    assert [{k: m[k] for k in shown["members"][0]} for m in listed[:100]] == shown["members"]
     with Reader(stack, crowd[0], contract) as stream:
         sent = api.as_user(crowd[-1]).send_to(group, "hi").expect(201)["messageId"]
         assert stream.until(sent) == []
@@ -399,6 +433,14 @@ def test_many_members(api, stack, people, contract):
     wait_for_log(api, [ann, *crowd], group, ["group-created", "hi"])
     row = row_of(api, crowd[0], group)
     assert row["memberCount"] == 256 and row["participants"] == []
+    page = api.as_user(ann).fetch_message_receipts(group, sent, pageSize=100).expect(200)
+    everyone = sorted((u.id for u in (ann, *crowd[:-1])), key=int)
+    assert page["hasMore"] and [r["userId"] for r in page["receipts"]] == everyone[:100]
+    for user in crowd[:11]:
+        api.as_user(user).add_reaction(group, sent, "+").expect(200)
+    users = sorted((u.id for u in crowd[:11]), key=int)
+    wait_until(lambda: api.as_user(ann).all_messages(group)[-1].get("reactions") ==
+               [{"emoji": "+", "count": 11, "own": False, "userIds": users[:10]}], 10 * SLOWNESS, "ten of eleven")
     delta = api.as_user(crowd[1]).fetch_updates(lastUpdatedTimestamp=0, timeout=0).expect(200)
     assert [word(m) for m in delta["messages"]] == ["group-created", "hi"]
 

@@ -103,6 +103,8 @@ class World:
                 answer, is_member = self.api.as_user(user).fetch_group(group.id), user.id in group.members
                 if answer.expect(200 if is_member else 404) != group.shown() and is_member:
                     yield f"group {group.id} is {answer.json} and not {group.shown()}"
+                listed = self.api.as_user(user).fetch_group_members(group.id).expect(200 if is_member else 404)
+                yield from group.differing_members(listed["members"]) if is_member else ()
 
     def check(self):
         """While nothing changes: that a device has read something may itself be told to others."""

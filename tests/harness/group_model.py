@@ -61,7 +61,7 @@ class GroupMessage:
 
 class Group:
     def __init__(self, group_id, name, owner, others, created):
-        self.id, self.name, self.created = group_id, name, created
+        self.id, self.name, self.topic, self.created = group_id, name, "", created
         self.messages, self.stretches = {}, {}
         self.members = {}  # user: [role, joined]; who is one now
         self.names_left = {}  # user: its name when they left
@@ -136,9 +136,21 @@ class Group:
         """As fetchGroup shows it."""
         owner = next((user for user, (role, _) in self.members.items() if role == "owner"), None)
         members = sorted(self.members.items(), key=lambda item: int(item[0]))
-        return {"groupId": self.id, "name": self.name, "ownerId": owner, "createdTimestamp": self.created // 2,
+        return {"groupId": self.id, "name": self.name, "topic": self.topic, "ownerId": owner, "createdTimestamp": self.created // 2,
                 "memberCount": len(members), "members": [{"userId": user, "role": role, "joinedTimestamp": joined // 2}
                             for user, (role, joined) in members]}
+
+    def differing_members(self, listed):
+        """As fetchGroupMembers lists them."""
+        shown = self.shown()["members"]
+        if len(listed) != len(shown):
+            yield f"group {self.id} has the members {listed} and not {shown}"
+        for member, expected in zip(listed, shown):
+            if {key: member[key] for key in expected} != expected:
+                yield f"group {self.id}: {member} is listed and not {expected}"
+            for kind, lowest, highest in self.watermarks(member["userId"]):
+                if not lowest <= int(member[kind]) <= highest:
+                    yield f"group {self.id}: {member} has {kind} not in {lowest} to {highest}"
 
     def watermarks(self, user):
         """(kind, lowest, highest) for each."""

@@ -168,6 +168,9 @@ def differences(model, user, messages, conversations):
     found += _differing_rows("conversation", expected_conversations,
                              {name: {**row, "name": row.get("name")} for name, row in conversations.items()})
     for key, row in messages.items():
+        for reaction in row.get("reactions", ()):
+            if (reaction["own"], reaction["count"]) != (user in reaction["userIds"], len(reaction["userIds"])):
+                found.append(f"message {key}: {reaction} is not what {user} sees of it")
         if "status" in row and key[0] in conversations:
             status = status_of(row, conversations[key[0]])
             if row["status"] != status or row["senderId"] != user:

@@ -83,6 +83,11 @@ READS = {
     "members' watermarks of a group": made("group_view", "%(me)s", "jsonb_build_object('members', " + MEMBERS +
                                            ", 'groupId', %(peer)s::text, " + WATERMARKS + ")"),
     "who is in a group": "shard_0000.group_members(%(me)s, %(peer)s)",
+    "a group's members": "shard_0000.fetch_group_members(%(me)s, %(peer)s, 0, 0, 50)",
+    "receipts in a group": "shard_0000.fetch_group_receipts(%(me)s, %(peer)s, %(middle)s, 0, 0, 50)",
+    "receipts of a message": "shard_0000.fetch_receipts(%(me)s, %(peer)s, %(middle)s + 1, 0)",
+    "reactions to a message": "shard_0000.fetch_reactions(%(me)s, %(peer)s, %(middle)s + 1, NULL, 0, 50)",
+    "what a user sees read": "shard_0000.visible_reads(%(me)s, %(peer)s)",
     "a group": "shard_0000.fetch_group(%(me)s, %(peer)s)",
     "account": "shard_0000.fetch_account(%(me)s)",
     "account that is changed": "shard_0000.update_account(%(me)s, 'x', NULL, NULL, NULL)",

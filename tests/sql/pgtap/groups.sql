@@ -106,6 +106,9 @@ SELECT pg_temp.deliver() \g /dev/null
 SELECT is(pg_temp.log(ann), 'group-created hi ho role-changed members-added new before member-left after member-left members-added', 'a member who returns sees later messages again') FROM ids;
 SELECT is(pg_temp.status('group_name', grp, jsonb_build_object('actorId', ann::text, 'name', 'Tour')), 'forbidden', 'and is a plain member') FROM ids;
 SELECT is(pg_temp.status('group_name', grp, jsonb_build_object('actorId', bob::text, 'name', 'Tour "2"')), 'done', 'the owner renames') FROM ids;
+SELECT is(pg_temp.status('group_name', grp, jsonb_build_object('actorId', bob::text, 'name', 'Tour "2"', 'topic', 'Rome')), 'done', 'and sets a topic') FROM ids;
+SELECT is(m.extra -> 'systemEvent', '{"type": "topic-changed", "topic": "Rome"}', 'which is all that has changed')
+FROM ids, parley.message m WHERE m.user_id = grp ORDER BY m.message_id DESC LIMIT 1;
 SELECT pg_temp.deliver() \g /dev/null
 SELECT matches(shard_0000.group_view_of(ann, grp), '^"name":"Tour \\"2\\"",', 'which all see') FROM ids;
 
@@ -123,6 +126,17 @@ SELECT is(pg_temp.status('group_edit', grp, jsonb_build_object('actorId', cat::t
 SELECT is(pg_temp.status('group_receipt', grp, jsonb_build_object('userId', u::text, 'readUpTo', id, 'deliveredUpTo', id)), 'done', 'a receipt')
 FROM ids, sent, unnest(ARRAY[ann, bob]) u;
 SELECT is((SELECT count(*)::integer FROM parley.change_outbox), 1, 'two receipts are published together');
+SELECT is(r.page::jsonb -> 'receipts', jsonb_build_array(jsonb_build_object('userId', bob::text, 'status', 'read'), jsonb_build_object('userId', dan::text, 'status', 'sent')),
+          'who has read is listed at once') FROM ids, sent, shard_0000.fetch_group_receipts(grp, dan, id::bigint, 9223372036854775807, 0, 10) r;
+SELECT is(r.page::jsonb, jsonb_build_object('hasMore', true, 'receipts', jsonb_build_array(jsonb_build_object('userId', bob::text, 'status', 'delivered'))),
+          'page by page, and not for a user who hides their own') FROM ids, sent, shard_0000.fetch_group_receipts(grp, dan, id::bigint, 0, 0, 1) r;
+SELECT is(array_agg(r.status), '{conversation-not-found,message-not-found}', 'to a former member nothing, and nothing of a system message')
+FROM ids, sent, parley.group_profile p, LATERAL (VALUES (cat, id::bigint), (dan, p.created_timestamp * 2)) q (caller, message),
+     shard_0000.fetch_group_receipts(grp, caller, message, 0, 0, 10) r WHERE p.group_id = grp;
+SELECT is(ARRAY(SELECT (m ->> 'userId')::bigint FROM jsonb_array_elements(r.page::jsonb -> 'members') m), ARRAY[ann, bob], 'members are listed')
+FROM ids, shard_0000.fetch_group_members(grp, dan, 0, 0, 2) r;
+SELECT is(r.page::jsonb #>> '{members,0,userId}', dan::text, 'page by page') FROM ids, shard_0000.fetch_group_members(grp, dan, 0, bob, 2) r;
+SELECT is(r.status, 'group-not-found', 'for members') FROM ids, shard_0000.fetch_group_members(grp, cat, 0, 0, 2) r;
 SELECT pg_temp.deliver() \g /dev/null
 SELECT is(peer_read_up_to = sent.id::bigint, user_id = dan, 'only the member who has not read sees it as read by all others') FROM parley.conversation, ids, sent WHERE peer_id = grp AND user_id IN (ann, bob, dan);
 SELECT is(pg_temp.status('group_receipt', grp, jsonb_build_object('userId', dan::text, 'readUpTo', id, 'deliveredUpTo', id)), 'done', 'another receipt') FROM ids, sent;
