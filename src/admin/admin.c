@@ -8,7 +8,7 @@
 #include "base/metrics.h"
 
 #define MAX_CHECKS 16
-/* Scrapers and probes are few. */
+/* There are only a few scrapers and probes. */
 #define MAX_CONNECTIONS 100
 #define MAX_REQUESTS_IN_FLIGHT 100
 #define MAX_BODY 1024
@@ -40,8 +40,8 @@ static void on_metrics(pl_request_t *request, void *context)
     pl_request_reply(request, &reply, &body);
 }
 
-/* Says nothing but that this loop runs: a database that is away is no reason to restart the
- * process. */
+/* Shows only that this loop runs. It does not look at the databases, because an unreachable
+ * database is no reason to restart the process. */
 static void on_healthz(pl_request_t *request, void *context)
 {
     (void)context;

@@ -12,6 +12,7 @@
 /* Of several patterns that a path matches the first has it, with all of its methods: /users/me
  * stands before /users/{userId}. */
 static const pl_route_t routes[] = {
+    {"fetchCapabilities", "GET", "/v1/capabilities", pl_on_fetch_capabilities, PL_ROUTE_PUBLIC},
     {"fetchMe", "GET", "/v1/users/me", pl_on_fetch_me, 0},
     {"updateMe", "PATCH", "/v1/users/me", pl_on_update_me, PL_ROUTE_BODY},
     {"deleteMe", "DELETE", "/v1/users/me", pl_on_delete_me, 0},
@@ -33,7 +34,8 @@ static const pl_route_t routes[] = {
     {"updateConversation", "PATCH", CONVERSATION, pl_on_update_conversation, PL_ROUTE_BODY},
     {"deleteConversation", "DELETE", CONVERSATION, pl_on_delete_conversation, 0},
     {"sendReceipt", "POST", CONVERSATION "/receipts", pl_on_send_receipt, PL_ROUTE_BODY},
-    {"sendTyping", "POST", CONVERSATION "/typing", pl_on_send_typing, 0},
+    {"sendTyping", "POST", CONVERSATION "/typing", pl_on_send_typing,
+     PL_ROUTE_BODY | PL_ROUTE_OPTIONAL_BODY},
     {"createGroup", "POST", "/v1/groups", pl_on_create_group, PL_ROUTE_BODY},
     {"fetchGroup", "GET", GROUP, pl_on_fetch_group, 0},
     {"updateGroup", "PATCH", GROUP, pl_on_update_group, PL_ROUTE_BODY},

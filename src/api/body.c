@@ -3,10 +3,14 @@
 #include <assert.h>
 #include <stdarg.h>
 #include <stdio.h>
+#include <string.h>
+
+#include "base/text.h"
 
 void pl_refusal_init(pl_refusal_t *refusal)
 {
     refusal->fields.count = 0;
+    refusal->has_unknown = false;
     refusal->detail[0] = '\0';
 }
 
@@ -24,14 +28,16 @@ int pl_refuse(pl_refusal_t *refusal, pl_problem_t problem, const char *format, .
 int pl_refuse_fields(pl_refusal_t *refusal)
 {
     assert(refusal->fields.count > 0);
-    refusal->problem = PL_PROBLEM_VALIDATION_FAILED;
+    refusal->problem = refusal->has_unknown ? PL_PROBLEM_UNKNOWN_FIELD
+                                            : PL_PROBLEM_VALIDATION_FAILED;
     return -1;
 }
 
 void pl_refusal_reply(pl_request_t *request, const pl_refusal_t *refusal)
 {
-    if (refusal->problem == PL_PROBLEM_VALIDATION_FAILED)
-        pl_problem_reply_fields(request, &refusal->fields);
+    if (refusal->problem == PL_PROBLEM_VALIDATION_FAILED ||
+        refusal->problem == PL_PROBLEM_UNKNOWN_FIELD)
+        pl_problem_reply_fields(request, refusal->problem, &refusal->fields);
     else
         pl_problem_reply(request, refusal->problem, "%s", refusal->detail);
 }
@@ -43,6 +49,32 @@ int pl_body_parse(const char *body, size_t len, pl_json_t **json_r, pl_refusal_t
     if (pl_json_parse(body, len, json_r, &error) != 0)
         return pl_refuse(refusal, PL_PROBLEM_INVALID_JSON, "%s", error.message);
     return 0;
+}
+
+/* A JSON pointer to the key. A key that is too long or not plain is not repeated: "". */
+static void point_to(char pointer[64], const char *key)
+{
+    size_t len = strlen(key);
+
+    if (len > 60 || !pl_ascii_is_printable(key, len) || strpbrk(key, "~/") != NULL)
+        pointer[0] = '\0';
+    else
+        (void)snprintf(pointer, 64, "/%s", key);
+}
+
+void pl_body_keys(const pl_json_t *json, const char *const *known, pl_refusal_t *refusal)
+{
+    char pointer[64];
+
+    for (const char *key = pl_json_unknown_key(json, known, NULL);
+         key != NULL && refusal->fields.count < PL_PROBLEM_MAX_FIELDS;
+         key = pl_json_unknown_key(json, known, key)) {
+        point_to(pointer, key);
+        pl_problem_fields_add(&refusal->fields, pointer,
+                              pointer[0] != '\0' ? "is not a known field"
+                                                 : "has a field that is not known");
+        refusal->has_unknown = true;
+    }
 }
 
 bool pl_body_text(const pl_json_t *json, const char *key, bool required, const char **text_r,

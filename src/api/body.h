@@ -19,7 +19,8 @@
 typedef struct pl_refusal {
     pl_problem_t problem;
     char detail[200];
-    pl_problem_fields_t fields; /* with PL_PROBLEM_VALIDATION_FAILED */
+    bool has_unknown;           /* one of the fields is not known */
+    pl_problem_fields_t fields; /* with PL_PROBLEM_VALIDATION_FAILED and PL_PROBLEM_UNKNOWN_FIELD */
 } pl_refusal_t;
 
 /* No wrong fields yet. */
@@ -35,6 +36,10 @@ void pl_refusal_reply(pl_request_t *request, const pl_refusal_t *refusal);
 /* Parses the body. -1: it is no acceptable JSON object, and `refusal` says so. */
 int pl_body_parse(const char *body, size_t len, pl_json_t **json_r,
                   pl_refusal_t *refusal) PL_MUST_USE;
+
+/* Every key of the body that is not in `known` (ended by NULL) is a wrong field: a client's author
+ * learns of a misspelt field at once, and nothing is dropped in silence. */
+void pl_body_keys(const pl_json_t *json, const char *const *known, pl_refusal_t *refusal);
 
 /* The string at `key`. False: it is absent, or no string; the latter, and the former if it is
  * `required`, is a wrong field. */

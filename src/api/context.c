@@ -55,7 +55,14 @@ void pl_api_abandon_with(pl_request_t *request, pl_flow_t *flow)
 
 void pl_api_reply_no_conversation(pl_request_t *request)
 {
-    pl_api_reply_outcome(request, &(pl_outcome_t){.code = PL_OUTCOME_CONVERSATION_NOT_FOUND});
+    pl_slice_t id = pl_request_is_live(request) ? pl_request_path_parameter(request, 0)
+                                                : (pl_slice_t){NULL, 0};
+
+    if (pl_conversation_id_is_swapped(id.data, id.len))
+        pl_problem_reply(request, PL_PROBLEM_CONVERSATION_NOT_FOUND,
+                         "The lower userId comes first in a conversationId.");
+    else
+        pl_api_reply_outcome(request, &(pl_outcome_t){.code = PL_OUTCOME_CONVERSATION_NOT_FOUND});
 }
 
 void pl_api_reply_no_caller(pl_request_t *request)

@@ -58,7 +58,8 @@ void pl_api_abandon_with(pl_request_t *request, pl_flow_t *flow);
  * for PL_OUTCOME_DONE and PL_OUTCOME_DUPLICATE. */
 void pl_api_reply_outcome(pl_request_t *request, const pl_outcome_t *outcome);
 
-/* 404: there is no such conversation, or the caller takes no part in it. */
+/* 404: there is no such conversation, or the caller takes no part in it. For a request with a
+ * conversationId first in its path. */
 void pl_api_reply_no_conversation(pl_request_t *request);
 
 /* 401: the token is good, but no user has its id. */

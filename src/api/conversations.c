@@ -1,5 +1,6 @@
 /* fetchConversation, updateConversation, deleteConversation, sendReceipt and sendTyping. */
 #include <stdlib.h>
+#include <string.h>
 
 #include "api/body.h"
 #include "api/context.h"
@@ -42,9 +43,11 @@ static bool decode_flag(const pl_json_t *json, const char *key, enum pl_tristate
 static int decode_settings(const pl_json_t *json, pl_conversation_settings_t *settings,
                            pl_refusal_t *refusal)
 {
+    static const char *const keys[] = {"mutedUntil", "archived", "pinned", NULL};
     int found = pl_json_get_int64(json, "mutedUntil", &settings->muted_until);
     bool is_any = found != 0;
 
+    pl_body_keys(json, keys, refusal);
     if (found == 0)
         settings->muted_until = -1;
     else if (found < 0 || settings->muted_until < 0)
@@ -159,10 +162,12 @@ static void on_written(pl_receipt_t *receipt)
 /* `receipt` has its watermarks then. */
 static int decode_receipt(const pl_json_t *json, pl_receipt_t *receipt, pl_refusal_t *refusal)
 {
+    static const char *const keys[] = {"messageId", "type", NULL};
     const char *type, *id;
     size_t type_len, id_len;
     int64_t message_id = 0;
 
+    pl_body_keys(json, keys, refusal);
     if (pl_body_text(json, "messageId", true, &id, &id_len, refusal) &&
         pl_id_parse(id, id_len, &message_id) != 0)
         pl_body_wrong(refusal, "messageId", "must be a messageId");
@@ -223,11 +228,40 @@ static void on_told(const pl_outcome_t *outcome, void *owner)
     pl_request_unref(&request);
 }
 
+/* A request without a body says that the caller has started. */
+static int decode_typing(pl_slice_t body, bool *is_stopped_r, pl_refusal_t *refusal)
+{
+    static const char *const keys[] = {"state", NULL};
+    pl_json_t *json = NULL;
+    const char *state;
+    size_t len;
+
+    *is_stopped_r = false;
+    if (body.len == 0)
+        return 0;
+    if (pl_body_parse(body.data, body.len, &json, refusal) != 0)
+        return -1;
+    pl_body_keys(json, keys, refusal);
+    if (pl_body_text(json, "state", false, &state, &len, refusal)) {
+        *is_stopped_r = strcmp(state, "stopped") == 0;
+        if (!*is_stopped_r && strcmp(state, "started") != 0)
+            pl_body_wrong(refusal, "state", "must be started or stopped");
+    }
+    pl_json_free(&json);
+    return refusal->fields.count > 0 ? pl_refuse_fields(refusal) : 0;
+}
+
 void pl_on_send_typing(pl_request_t *request, void *worker)
 {
     pl_api_t *api = worker;
-    int64_t caller_id, peer_id;
+    pl_typing_order_t order;
+    pl_refusal_t refusal;
 
-    if (pl_api_decode_conversation(api, request, &caller_id, &peer_id))
-        pl_typing_start(api->core, caller_id, peer_id, on_told, pl_request_ref(request));
+    if (!pl_api_decode_conversation(api, request, &order.user_id, &order.peer_id))
+        return;
+    pl_refusal_init(&refusal);
+    if (decode_typing(pl_request_body(request), &order.is_stopped, &refusal) != 0)
+        pl_refusal_reply(request, &refusal);
+    else
+        pl_typing_start(api->core, &order, on_told, pl_request_ref(request));
 }

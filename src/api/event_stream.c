@@ -154,6 +154,8 @@ static void on_delta(void *owner, const pl_delta_t *delta)
         return;
     }
     append_delta(&event, delta->json, delta->len, delta->cursor);
+    if (events->watch != NULL)
+        pl_presence_watch_mailbox_changed(events->watch);
     /* When it fails, on_closed has run. */
     (void)!pl_stream_write(events->stream, event.data, event.len);
     pl_buffer_dispose(&event);
@@ -291,12 +293,12 @@ static void start(pl_updates_t *updates, pl_request_t *request, int64_t cursor,
 /* The header wins: a browser that reconnects sends it with the address of the first time. */
 static int read_input(pl_request_t *request, int64_t *cursor_r, pl_conversations_check_t *watch)
 {
-    pl_query_parameter_t query[] = {{.name = "lastUpdatedTimestamp"}, {.name = "presence"}};
+    pl_query_parameter_t query[] = {{.name = "lastUpdatedTimestamp"},
+                                    {.name = "presence", .is_list = true}};
     pl_slice_t last_event_id = pl_request_header(request, "last-event-id");
 
     if (pl_request_query(request, query, 2) != 0 ||
-        pl_request_query_integer(request, &query[0], 0, PL_CURSOR_MAX, PL_FOLLOW_FROM_NOW,
-                                 cursor_r) != 0)
+        pl_pages_decode_cursor(request, &query[0], PL_FOLLOW_FROM_NOW, cursor_r) != 0)
         return -1;
     if (query[1].value.data != NULL &&
         pl_ids_input_decode(request, &query[1], PL_CONVERSATIONS_CHECK_MAX, watch->peers,

@@ -148,8 +148,9 @@ static bool decode_member(const pl_api_t *api, pl_request_t *request,
     return false;
 }
 
-/* The body, if it is acceptable; else the request is answered. The caller frees it. */
-static pl_json_t *parse_body(pl_request_t *request, pl_refusal_t *refusal)
+/* The body, which should have those keys; NULL: it is no JSON object, and the request is answered.
+ * The caller frees it. */
+static pl_json_t *parse_body(pl_request_t *request, const char *const *keys, pl_refusal_t *refusal)
 {
     pl_slice_t body = pl_request_body(request);
     pl_json_t *json = NULL;
@@ -157,6 +158,8 @@ static pl_json_t *parse_body(pl_request_t *request, pl_refusal_t *refusal)
     pl_refusal_init(refusal);
     if (pl_body_parse(body.data, body.len, &json, refusal) != 0)
         pl_refusal_reply(request, refusal);
+    else
+        pl_body_keys(json, keys, refusal);
     return json;
 }
 
@@ -176,6 +179,7 @@ static void change(const pl_api_t *api, pl_request_t *request, pl_refusal_t *ref
 
 void pl_on_create_group(pl_request_t *request, void *worker)
 {
+    static const char *const keys[] = {"name", "topic", "memberIds", "clientGroupId", NULL};
     pl_group_change_order_t order = {.kind = PL_GROUP_CREATE};
     int64_t ids[PL_GROUP_MEMBERS_MAX];
     pl_refusal_t refusal;
@@ -183,7 +187,7 @@ void pl_on_create_group(pl_request_t *request, void *worker)
 
     order.actor_id = pl_api_caller(worker, request);
     if (order.actor_id == 0 || pl_request_query(request, NULL, 0) != 0 ||
-        (json = parse_body(request, &refusal)) == NULL)
+        (json = parse_body(request, keys, &refusal)) == NULL)
         return;
     order.user_ids = ids;
     decode_texts(json, true, &order, &refusal);
@@ -205,11 +209,13 @@ void pl_on_fetch_group(pl_request_t *request, void *worker)
 
 void pl_on_update_group(pl_request_t *request, void *worker)
 {
+    static const char *const keys[] = {"name", "topic", NULL};
     pl_group_change_order_t order = {.kind = PL_GROUP_UPDATE};
     pl_refusal_t refusal;
     pl_json_t *json;
 
-    if (!decode_group(worker, request, &order) || (json = parse_body(request, &refusal)) == NULL)
+    if (!decode_group(worker, request, &order) ||
+        (json = parse_body(request, keys, &refusal)) == NULL)
         return;
     decode_texts(json, false, &order, &refusal);
     if (pl_json_type_of(json, "name") == PL_JSON_ABSENT &&
@@ -232,12 +238,14 @@ void pl_on_fetch_group_members(pl_request_t *request, void *worker)
 
 void pl_on_add_group_members(pl_request_t *request, void *worker)
 {
+    static const char *const keys[] = {"userIds", NULL};
     pl_group_change_order_t order = {.kind = PL_GROUP_ADD};
     int64_t ids[PL_GROUP_MEMBERS_MAX];
     pl_refusal_t refusal;
     pl_json_t *json;
 
-    if (!decode_group(worker, request, &order) || (json = parse_body(request, &refusal)) == NULL)
+    if (!decode_group(worker, request, &order) ||
+        (json = parse_body(request, keys, &refusal)) == NULL)
         return;
     order.user_ids = ids;
     decode_ids(json, "userIds", false, ids, &order.users_count, &refusal);
@@ -272,11 +280,13 @@ static void decode_role(const pl_json_t *json, pl_group_change_order_t *order,
 
 void pl_on_update_group_member(pl_request_t *request, void *worker)
 {
+    static const char *const keys[] = {"role", NULL};
     pl_group_change_order_t order = {.kind = PL_GROUP_SET_ROLE};
     pl_refusal_t refusal;
     pl_json_t *json;
 
-    if (!decode_member(worker, request, &order) || (json = parse_body(request, &refusal)) == NULL)
+    if (!decode_member(worker, request, &order) ||
+        (json = parse_body(request, keys, &refusal)) == NULL)
         return;
     decode_role(json, &order, &refusal);
     change(worker, request, &refusal, &order, on_group);

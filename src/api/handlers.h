@@ -5,6 +5,8 @@
 
 #include "http/request.h"
 
+/* capabilities.c */
+void pl_on_fetch_capabilities(pl_request_t *request, void *worker);
 /* users.c */
 void pl_on_create_user(pl_request_t *request, void *worker);
 void pl_on_fetch_user(pl_request_t *request, void *worker);

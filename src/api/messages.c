@@ -182,6 +182,9 @@ static void change(const pl_api_t *api, pl_request_t *request,
 static int decode_content(const pl_json_t *json, pl_message_change_order_t *order,
                           pl_refusal_t *refusal)
 {
+    static const char *const keys[] = {"messageContent", NULL};
+
+    pl_body_keys(json, keys, refusal);
     if (pl_body_text(json, "messageContent", true, &order->text, &order->text_len, refusal) &&
         order->text_len == 0)
         pl_body_wrong(refusal, "messageContent", "must not be empty");

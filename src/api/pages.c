@@ -3,10 +3,27 @@
 #include <stdio.h>
 
 #include "base/id.h"
+#include "http/problem.h"
 
 #define PAGE_NUMBER_MAX 1000000
 /* A version in quotes. */
 #define ETAG_SIZE (PL_ID_TEXT_SIZE + 2)
+
+/* The year 2001 in microseconds, before any version: a lower cursor is in another unit. */
+#define CURSOR_MIN INT64_C(1000000000000000)
+
+int pl_pages_decode_cursor(pl_request_t *request, const pl_query_parameter_t *parameter,
+                           int64_t fallback, int64_t *cursor_r)
+{
+    if (pl_request_query_integer(request, parameter, 0, PL_CURSOR_MAX, fallback, cursor_r) != 0)
+        return -1;
+    if (*cursor_r <= 0 || *cursor_r >= CURSOR_MIN)
+        return 0;
+    pl_problem_reply_field(request, "?lastUpdatedTimestamp",
+                           "must be 0, or microseconds since 1970 as an answer has them; "
+                           "this looks like another unit");
+    return -1;
+}
 
 enum { PAGE_SIZE, PAGE_NUMBER, SINCE, BEFORE, PARAMETERS };
 
@@ -26,7 +43,7 @@ int pl_pages_decode(pl_request_t *request, bool has_before, int64_t default_size
                                  &key->page_size) != 0 ||
         pl_request_query_integer(request, &query[PAGE_NUMBER], 1, PAGE_NUMBER_MAX, 1,
                                  &page_number) != 0 ||
-        pl_request_query_integer(request, &query[SINCE], 0, PL_CURSOR_MAX, 0, &key->since) != 0 ||
+        pl_pages_decode_cursor(request, &query[SINCE], 0, &key->since) != 0 ||
         pl_request_query_integer(request, &query[BEFORE], 1, INT64_MAX, 0, &key->before) != 0)
         return -1;
     key->skip = (page_number - 1) * key->page_size;

@@ -9,6 +9,11 @@
 /* Cursors are microseconds, and JSON numbers that every client can hold exactly. */
 #define PL_CURSOR_MAX ((INT64_C(1) << 53) - 1)
 
+/* A cursor from the query; `fallback` if it was not given. -1: it is none, and the request was
+ * answered with a 422, which says so when the value looks like milliseconds. */
+int pl_pages_decode_cursor(pl_request_t *request, const pl_query_parameter_t *parameter,
+                           int64_t fallback, int64_t *cursor_r) PL_MUST_USE;
+
 /* The query's parameters of a page: all but `before` for `has_before` false. `key` has its user.
  * -1: answered. */
 int pl_pages_decode(pl_request_t *request, bool has_before, int64_t default_size,

@@ -143,8 +143,7 @@ void pl_on_fetch_updates(pl_request_t *request, void *worker)
     int64_t cursor, page_size, timeout_s;
 
     if (pl_request_query(request, query, sizeof(query) / sizeof(query[0])) != 0 ||
-        pl_request_query_integer(request, &query[0], 0, PL_CURSOR_MAX, PL_FOLLOW_FROM_NOW,
-                                 &cursor) != 0 ||
+        pl_pages_decode_cursor(request, &query[0], PL_FOLLOW_FROM_NOW, &cursor) != 0 ||
         pl_request_query_integer(request, &query[1], 1, PL_PAGE_SIZE_MAX, PAGE_SIZE_DEFAULT,
                                  &page_size) != 0 ||
         pl_request_query_integer(request, &query[2], 0, TIMEOUT_MAX_S, TIMEOUT_DEFAULT_S,

@@ -41,7 +41,7 @@ static void on_fetched(const pl_presence_result_t *result, void *owner)
 void pl_on_fetch_presence(pl_request_t *request, void *worker)
 {
     pl_api_t *api = worker;
-    pl_query_parameter_t user_ids = {.name = "userIds"};
+    pl_query_parameter_t user_ids = {.name = "userIds", .is_list = true};
     int64_t user_id = pl_api_caller(api, request);
     int64_t ids[PL_CONVERSATIONS_CHECK_MAX];
     size_t count;

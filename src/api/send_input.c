@@ -27,7 +27,9 @@ static void decode_conversation(const char *text, size_t len, target_t *target,
     int kind = pl_conversation_id_parse(text, len, &target->low, &target->high);
 
     if (kind < 0) {
-        pl_body_wrong(refusal, "conversationId", "must be a conversationId");
+        pl_body_wrong(refusal, "conversationId",
+                      pl_conversation_id_is_swapped(text, len) ? "must have the lower userId first"
+                                                               : "must be a conversationId");
         return;
     }
     target->kind = kind == 1 ? TARGET_PAIR : TARGET_GROUP;
@@ -116,8 +118,12 @@ static int resolve(const target_t *target, pl_send_input_t *input, pl_refusal_t 
 
 static int decode(const pl_token_claims_t *caller, pl_send_input_t *input, pl_refusal_t *refusal)
 {
+    static const char *const keys[] = {
+        "recipientId",    "conversationId", "senderId", "clientMessageId",
+        "messageContent", "replyTo",        NULL};
     target_t target;
 
+    pl_body_keys(input->json, keys, refusal);
     decode_target(input->json, &target, refusal);
     decode_sender(input->json, caller, input, refusal);
     decode_texts(input->json, input, refusal);

@@ -38,7 +38,8 @@ static void reply_session(const login_t *login, int64_t user_id)
     pl_json_object_end(&body);
     pl_buffer_appendf(&cookie, "%s=%s; Path=/; Max-Age=%lld; HttpOnly; Secure; SameSite=Strict",
                       api->config->auth.cookie_name, token, (long long)lifetime_s);
-    pl_reply_t reply = {.status = 201, .set_cookie = pl_buffer_terminate(&cookie)};
+    pl_reply_t reply = {
+        .status = 201, .set_cookie = pl_buffer_terminate(&cookie), .has_token = true};
     pl_request_reply(login->request, &reply, &body);
     pl_buffer_dispose(&cookie);
     free(token);

@@ -37,10 +37,14 @@ static void decode_password(const pl_json_t *json, const char *key, bool require
 static int decode(const char *body, size_t len, bool is_login, pl_account_input_t *input,
                   pl_refusal_t *refusal)
 {
+    static const char *const account_keys[] = {"username", "displayName", "password", NULL};
+    static const char *const session_keys[] = {"username", "password", NULL};
+
     memset(input, 0, sizeof(*input));
     pl_refusal_init(refusal);
     if (pl_body_parse(body, len, &input->json, refusal) != 0)
         return -1;
+    pl_body_keys(input->json, is_login ? session_keys : account_keys, refusal);
     decode_username(input, refusal);
     if (!is_login)
         decode_display_name(input->json, &input->display_name, &input->display_name_len, refusal);
@@ -72,6 +76,10 @@ void pl_account_input_dispose(pl_account_input_t *input)
 
 static void decode_profile(pl_profile_input_t *input, pl_refusal_t *refusal)
 {
+    static const char *const keys[] = {"displayName",  "password",     "currentPassword",
+                                       "readReceipts", "showPresence", NULL};
+
+    pl_body_keys(input->json, keys, refusal);
     decode_display_name(input->json, &input->display_name, &input->display_name_len, refusal);
     decode_password(input->json, "password", false, &input->password, &input->password_len,
                     refusal);

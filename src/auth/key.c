@@ -18,7 +18,7 @@
 #include "base/memory.h"
 
 #define KEY_FILE_MAX 65536
-/* NIST SP 800-131A: smaller RSA keys are disallowed. */
+/* In bits. NIST SP 800-131A disallows smaller RSA keys. */
 #define RSA_BITS_MIN 2048
 
 const char *pl_key_algorithm_name(enum pl_key_algorithm algorithm)
@@ -36,7 +36,7 @@ const char *pl_key_algorithm_name(enum pl_key_algorithm algorithm)
     return "";
 }
 
-/* The whole file with a NUL behind it, or NULL. */
+/* Returns the whole file with a NUL after it, which the caller frees; or NULL with *err. */
 static char *read_file(const char *path, size_t *len_r, pl_error_t *err)
 {
     FILE *file = fopen(path, "re");
@@ -45,7 +45,8 @@ static char *read_file(const char *path, size_t *len_r, pl_error_t *err)
         return NULL;
     }
     char *data = pl_malloc(KEY_FILE_MAX + 1);
-    setvbuf(file, NULL, _IONBF, 0); /* no copy of a secret is left in a freed buffer */
+    setvbuf(file, NULL, _IONBF,
+            0); /* stdio must not leave a copy of the secret in a buffer that it frees */
     size_t len = fread(data, 1, KEY_FILE_MAX, file);
     bool failed = ferror(file) != 0 || len == KEY_FILE_MAX;
     if (failed) {
@@ -108,7 +109,8 @@ static bool fits(const pl_key_t *key, EVP_PKEY *pkey)
     return false;
 }
 
-/* Is the PEM in key->data a public key for key->algorithm? Fills in ed25519. */
+/* Returns true if key->data is the PEM of a public key for key->algorithm. Sets key->ed25519 if
+ * that is the algorithm. */
 static bool parse_public(pl_key_t *key)
 {
     BIO *bio = BIO_new_mem_buf(key->data, (int)key->len);
@@ -132,7 +134,7 @@ int pl_key_load_public(const char *path, const char *algorithm, const char *issu
         if (strcmp(algorithm, pl_key_algorithm_name(a)) == 0)
             key->algorithm = a;
     if (key->algorithm == PL_KEY_HS256) {
-        pl_error_set(err, PL_ERROR_INVALID, "%s is no algorithm for an issuer", algorithm);
+        pl_error_set(err, PL_ERROR_INVALID, "%s is not an algorithm for an issuer", algorithm);
         return -1;
     }
     key->data = read_file(path, &key->len, err);
@@ -169,7 +171,7 @@ bool pl_key_verifies(const pl_key_t *key, const char *token)
     if (key->len > INT_MAX ||
         jwt_decode(&jwt, token, (const unsigned char *)key->data, (int)key->len) != 0)
         return false;
-    /* libjwt goes by the token's header: this is what ties it to the configured algorithm. */
+    /* libjwt takes the algorithm from the token's header. It must be the configured one. */
     bool ok = jwt_get_alg(jwt) == jwt_str_alg(pl_key_algorithm_name(key->algorithm));
     jwt_free(jwt);
     return ok;

@@ -1,4 +1,4 @@
-/* One verification key and its algorithm. Only the token module uses it. */
+/* One verification key and its algorithm. Only token.c uses it. */
 #ifndef PL_AUTH_KEY_H
 #define PL_AUTH_KEY_H
 
@@ -14,8 +14,8 @@ enum pl_key_algorithm { PL_KEY_HS256, PL_KEY_RS256, PL_KEY_ES256, PL_KEY_EDDSA }
 
 typedef struct pl_key {
     enum pl_key_algorithm algorithm;
-    char *issuer; /* iss that it speaks for; NULL for our own key */
-    char *data;   /* HS256: the secret; RS256, ES256: PEM; ended by a NUL that len leaves out */
+    char *issuer; /* the iss of its tokens; NULL for our own key */
+    char *data;   /* the secret (HS256) or the PEM, with a NUL that len does not count */
     size_t len;
     unsigned char ed25519[PL_KEY_ED25519_SIZE];
 } pl_key_t;
@@ -23,18 +23,19 @@ typedef struct pl_key {
 /* "HS256", "RS256", "ES256", "EdDSA". */
 const char *pl_key_algorithm_name(enum pl_key_algorithm algorithm);
 
-/* Reads the HS256 secret. Returns 0, or -1 with PL_ERROR_INVALID; *key then owns nothing. */
+/* Reads the HS256 secret from a file. Returns 0, and the caller disposes of *key; or -1 with
+ * PL_ERROR_INVALID, and *key owns nothing. */
 int pl_key_load_secret(const char *path, pl_key_t *key, pl_error_t *err) PL_MUST_USE;
 
-/* Reads a public key and checks that it fits the algorithm by that name. The same results. */
+/* Reads a public key from a file and checks that it fits the named algorithm. Returns the same. */
 int pl_key_load_public(const char *path, const char *algorithm, const char *issuer, pl_key_t *key,
                        pl_error_t *err) PL_MUST_USE;
 
-/* True where the signature of the compact JWS in token (ended by a NUL) is this key's, by this
- * key's algorithm. The caller has checked that the header's alg is that algorithm. */
+/* Returns true if the signature of the compact JWS in token (which ends in a NUL) is valid for this
+ * key and its algorithm. The caller has checked that the header's alg is that algorithm. */
 bool pl_key_verifies(const pl_key_t *key, const char *token) PL_MUST_USE;
 
-/* Wipes and frees. */
+/* Overwrites the key with zeros and frees its memory. */
 void pl_key_dispose(pl_key_t *key);
 
 #endif

@@ -1,5 +1,5 @@
-/* A job waits in the queue, is taken by one thread, and is posted. The queue is under one lock; the
- * hashing and the posting are not. */
+/* A job waits in the queue until a thread takes it, hashes and posts it. One lock protects the
+ * queue; hashing and posting happen without it. */
 #include "auth/password.h"
 
 #include <assert.h>
@@ -12,18 +12,19 @@
 
 #include "base/memory.h"
 
-/* OWASP's advice for Argon2id: 19 MiB, 2 passes, 1 lane. */
+/* The parameters that OWASP advises for Argon2id: 19 MiB, 2 passes, 1 lane. */
 #define PASSES 2
 #define MEMORY_BYTES (19456u * 1024u)
 
 _Static_assert(PL_PASSWORD_HASH_SIZE == crypto_pwhash_STRBYTES, "hash holds libsodium's string");
 
-/* Stands in for the hash of a user who does not exist: the same cost, and no password matches. */
+/* Used in place of the hash of a user who does not exist: verifying costs the same, and no password
+ * matches. */
 static const char no_hash[] = "$argon2id$v=19$m=19456,t=2,p=1$AAAAAAAAAAAAAAAAAAAAAA$"
                               "AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA";
 
 typedef struct work {
-    pl_password_job_t job; /* first: the job that is posted is freed as the work */
+    pl_password_job_t job; /* must be the first member: free(job) frees the work */
     struct work *next;
     void *target;
     bool is_verify;
@@ -34,7 +35,7 @@ typedef struct work {
 
 struct pl_password_pool {
     pthread_mutex_t lock;
-    pthread_cond_t changed; /* work has come, or stop is set */
+    pthread_cond_t changed; /* there is new work, or stop is set */
     work_t *first, *last;
     size_t waiting;
     size_t queue_size;
@@ -69,7 +70,7 @@ static void finish(pl_password_pool_t *pool, work_t *work)
     pool->post(work->target, &work->job);
 }
 
-/* The next work, or NULL when the pool stops. */
+/* Waits for work and returns it; NULL when the pool stops. */
 static work_t *take(pl_password_pool_t *pool)
 {
     pthread_mutex_lock(&pool->lock);
@@ -98,7 +99,7 @@ static void *run(void *arg)
     return NULL;
 }
 
-/* Signals are for the main thread: the pool's threads are made with all of them blocked. */
+/* Only the main thread handles signals, so the pool's threads start with all signals blocked. */
 static int start_threads(pl_password_pool_t *pool, size_t count)
 {
     sigset_t all, before;

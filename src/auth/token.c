@@ -14,7 +14,7 @@
 #include "base/memory.h"
 
 struct pl_auth {
-    pl_key_t *keys; /* the first is our own */
+    pl_key_t *keys; /* our own key is the first */
     size_t key_count;
     int64_t leeway_s;
     pl_token_cache_t *cache;
@@ -64,7 +64,7 @@ void pl_auth_destroy(pl_auth_t **auth)
     *auth = NULL;
 }
 
-/* A part of the token, base64url without padding, as JSON. */
+/* Parses a part of the token: JSON as base64url without padding. */
 static int parse_part(const char *part, size_t len, pl_json_t **json_r, pl_error_t *err)
 {
     unsigned char text[PL_TOKEN_SIZE_MAX];
@@ -77,9 +77,9 @@ static int parse_part(const char *part, size_t len, pl_json_t **json_r, pl_error
     return result == 0 ? 0 : refuse(err, "the token is malformed");
 }
 
-/* Is this key the one that the token asks for? Without iss, or with another, only our own key is.
- */
-static bool is_meant(const pl_key_t *key, const char *algorithm, const char *issuer)
+/* Returns true if the key may verify a token with this algorithm and issuer. Our own key has no
+ * issuer and may verify a token with any iss, or with none. */
+static bool key_matches(const pl_key_t *key, const char *algorithm, const char *issuer)
 {
     return strcmp(pl_key_algorithm_name(key->algorithm), algorithm) == 0 &&
            (key->issuer == NULL || (issuer != NULL && strcmp(key->issuer, issuer) == 0));
@@ -94,19 +94,19 @@ static int check_signature(const pl_auth_t *auth, const char *token, const pl_js
     if (pl_json_get_string(header, "alg", &algorithm, &len) != 1 ||
         pl_json_get_string(payload, "iss", &issuer, &len) < 0)
         return refuse(err, "the token is malformed");
-    /* RFC 7515, 4.1.11: who does not know an extension that is critical refuses. */
+    /* RFC 7515, 4.1.11: a token with an unknown critical extension must be refused. */
     if (pl_json_type_of(header, "crit") != PL_JSON_ABSENT)
-        return refuse(err, "the token needs an extension that is unknown here");
-    bool any = false;
+        return refuse(err, "the token has a critical extension that is not supported");
+    bool has_match = false;
     for (size_t i = 0; i < auth->key_count; i++) {
-        if (is_meant(&auth->keys[i], algorithm, issuer)) {
-            any = true;
+        if (key_matches(&auth->keys[i], algorithm, issuer)) {
+            has_match = true;
             if (pl_key_verifies(&auth->keys[i], token))
                 return 0;
         }
     }
-    return refuse(err, any ? "the token's signature is wrong"
-                           : "the token's issuer and algorithm are not accepted");
+    return refuse(err, has_match ? "the token's signature is wrong"
+                                 : "the token's issuer and algorithm are not accepted");
 }
 
 static bool has_word(const char *words, const char *word)
@@ -122,7 +122,7 @@ static bool has_word(const char *words, const char *word)
     return false;
 }
 
-/* nbf or iat: raises *not_before_s. */
+/* Reads nbf or iat; raises *not_before_s to it. */
 static int read_start(const pl_json_t *payload, const char *claim, int64_t *not_before_s)
 {
     int64_t value;
@@ -156,9 +156,9 @@ static int read_claims(const pl_json_t *payload, pl_token_facts_t *facts, pl_err
     return 0;
 }
 
-/* Everything but the times. token ends with a NUL. */
-static int verify_afresh(const pl_auth_t *auth, const char *token, pl_token_facts_t *facts,
-                         pl_error_t *err)
+/* Verifies everything but the times. token ends in a NUL. */
+static int verify_uncached(const pl_auth_t *auth, const char *token, pl_token_facts_t *facts,
+                           pl_error_t *err)
 {
     const char *dot = strchr(token, '.');
     const char *second_dot = dot != NULL ? strchr(dot + 1, '.') : NULL;
@@ -197,7 +197,7 @@ int pl_token_verify_at(pl_auth_t *auth, const char *token, size_t len, int64_t n
             return refuse(err, "the token is malformed");
         memcpy(copy, token, len);
         copy[len] = '\0';
-        if (verify_afresh(auth, copy, &fresh, err) < 0)
+        if (verify_uncached(auth, copy, &fresh, err) < 0)
             return -1;
     }
     const pl_token_facts_t *facts = known != NULL ? known : &fresh;
@@ -230,6 +230,6 @@ char *pl_token_mint(pl_auth_t *auth, int64_t user_id, int64_t lifetime_s)
         token = jwt_encode_str(jwt);
     jwt_free(jwt);
     if (token == NULL)
-        abort(); /* only for want of memory: the key was checked when it was loaded */
+        abort(); /* out of memory; the key was checked when it was loaded */
     return token;
 }

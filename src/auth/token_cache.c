@@ -6,7 +6,7 @@
 
 #include "base/memory.h"
 
-/* Entries that share a place; the one that was filled longest ago goes. */
+/* The number of entries in a set. A new token replaces the oldest entry of its set. */
 #define WAYS 4
 #define SETS (PL_TOKEN_CACHE_ENTRIES / WAYS)
 
@@ -14,14 +14,14 @@ _Static_assert((SETS & (SETS - 1)) == 0, "a set is picked by a mask");
 
 typedef struct entry {
     uint64_t hash;
-    char *token; /* NULL: free */
+    char *token; /* NULL: the entry is empty */
     size_t len;
     pl_token_facts_t facts;
 } entry_t;
 
 typedef struct set {
     entry_t entries[WAYS];
-    unsigned next; /* to be filled next */
+    unsigned next; /* index of the entry to replace next */
 } set_t;
 
 struct pl_token_cache {
@@ -29,7 +29,7 @@ struct pl_token_cache {
     set_t sets[SETS];
 };
 
-/* Keyed, so that nobody can pick tokens that fall into one set. */
+/* The hash has a secret key, so that a client cannot choose tokens that fall into one set. */
 static uint64_t hash_token(const pl_token_cache_t *cache, const char *token, size_t len)
 {
     uint64_t hash;
@@ -71,8 +71,8 @@ const pl_token_facts_t *pl_token_cache_find(pl_token_cache_t *cache, const char 
     set_t *set = &cache->sets[hash & (SETS - 1)];
     for (size_t w = 0; w < WAYS; w++) {
         const entry_t *entry = &set->entries[w];
-        /* memcmp() tells by its time how far two tokens agree, but only to who has met the keyed
-         * hash. */
+        /* memcmp() takes longer the more two tokens agree. A client can measure this only with a
+         * token whose keyed hash is the same, which it cannot find. */
         if (entry->token != NULL && entry->hash == hash && entry->len == len &&
             memcmp(entry->token, token, len) == 0)
             return &entry->facts;

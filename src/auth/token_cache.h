@@ -1,5 +1,5 @@
-/* A bounded table of tokens that verified, with what they claim. It holds whole tokens and compares
- * them whole: no collision can stand in for a signature. Not thread-safe. */
+/* A bounded cache of verified tokens and their claims. It stores and compares whole tokens, so that
+ * a hash collision can never replace a signature. Not thread-safe. */
 #ifndef PL_AUTH_TOKEN_CACHE_H
 #define PL_AUTH_TOKEN_CACHE_H
 
@@ -8,29 +8,29 @@
 
 #include "auth/token.h"
 
-/* At most PL_TOKEN_CACHE_ENTRIES tokens of PL_TOKEN_CACHE_LEN_MAX bytes: 16 MB at the worst, 2 MB
- * with our own tokens. A longer token is not kept. */
+/* At most PL_TOKEN_CACHE_ENTRIES tokens of at most PL_TOKEN_CACHE_LEN_MAX bytes: 16 MB in the worst
+ * case, 2 MB with our own tokens. A longer token is not stored. */
 #define PL_TOKEN_CACHE_ENTRIES 8192
 #define PL_TOKEN_CACHE_LEN_MAX 2048
 
 typedef struct pl_token_cache pl_token_cache_t;
 
-/* What is kept: the claims, and the second from which on the token may be used (INT64_MIN: always).
- */
+/* The cached facts of a token: its claims, and the time from which on it is valid, in seconds since
+ * 1970 (INT64_MIN: always). */
 typedef struct pl_token_facts {
     pl_token_claims_t claims;
     int64_t not_before_s;
 } pl_token_facts_t;
 
-/* libsodium is initialised. */
+/* libsodium must be initialised. Never NULL. */
 pl_token_cache_t *pl_token_cache_create(void) PL_MUST_USE;
-/* Wipes the tokens, frees and sets *cache to NULL; fine on NULL. */
+/* Overwrites the tokens with zeros, frees all and sets *cache to NULL. *cache may be NULL. */
 void pl_token_cache_destroy(pl_token_cache_t **cache);
 
-/* NULL, or facts that are valid until the next insert. */
+/* Returns the facts of a cached token, which are valid until the next insert; or NULL. */
 const pl_token_facts_t *pl_token_cache_find(pl_token_cache_t *cache, const char *token, size_t len);
 
-/* The token is not there yet. May drop another. */
+/* Adds a token that is not in the cache. May remove another one. */
 void pl_token_cache_insert(pl_token_cache_t *cache, const char *token, size_t len,
                            const pl_token_facts_t *facts);
 

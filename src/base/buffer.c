@@ -8,7 +8,7 @@
 
 #include "base/memory.h"
 
-/* A first allocation that most small responses fit in. */
+/* The first allocation; most small responses fit in it. */
 #define CAP_MIN 256
 
 char *pl_buffer_reserve(pl_buffer_t *buffer, size_t extra)

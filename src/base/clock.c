@@ -3,7 +3,7 @@
 #include <stdatomic.h>
 #include <time.h>
 
-/* The largest time that was given out or observed. Only ever grows. */
+/* The largest time that was returned or observed so far. */
 static _Atomic int64_t latest_us;
 
 static int64_t read_clock_us(clockid_t clock)

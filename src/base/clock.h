@@ -1,20 +1,22 @@
-/* The server's clock. Two kinds of time: the server time that ids and timestamps are made of, and
- * the monotonic time that deadlines and timers are made of. All functions are thread-safe. */
+/* The server's clock. There are two kinds of time: server time for ids and timestamps, and
+ * monotonic time for deadlines and timers. All functions are thread-safe. */
 #ifndef PL_BASE_CLOCK_H
 #define PL_BASE_CLOCK_H
 
 #include <stdint.h>
 
-/* Microseconds since 1970. Each call in the process, on whichever thread, returns a larger value
- * than every call that ended before it and than everything observed; so while the system's clock is
- * behind (a step back, an id from a server that is ahead) it advances by one per call. */
+/* Microseconds since 1970. Each call returns a larger value than every call that ended before it,
+ * on any thread of the process, and a larger value than every time observed. So while the system's
+ * clock is behind (it stepped back, or an id came from a server that is ahead), the result grows by
+ * one per call. */
 int64_t pl_clock_now_us(void);
 
-/* Tells the clock of a time that was served to or read from somewhere else: pl_clock_now_us() never
- * again returns it or less. Cheap where it is in the past. */
+/* Reports a time (microseconds since 1970) that this server has read or sent: afterwards
+ * pl_clock_now_us() always returns more. Cheap if the time is in the past. */
 void pl_clock_observe(int64_t time_us);
 
-/* Time since some fixed point; never steps, stands still in suspend. */
+/* Time since some fixed point. It never steps, and it does not advance while the machine is
+ * suspended. */
 int64_t pl_clock_monotonic_us(void);
 int64_t pl_clock_monotonic_ms(void);
 

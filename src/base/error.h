@@ -1,4 +1,4 @@
-/* The error value that a lower layer returns; the layer that decides logs it, once. */
+/* The error value that a lower layer returns. The layer that decides what to do logs it, once. */
 #ifndef PL_BASE_ERROR_H
 #define PL_BASE_ERROR_H
 
@@ -9,10 +9,10 @@ enum pl_error_code {
     PL_ERROR_UNAVAILABLE,     /* nothing happened: the other side cannot be reached now */
     PL_ERROR_OUTCOME_UNKNOWN, /* a write may or may not have happened */
     PL_ERROR_OVERLOADED,      /* nothing happened: a bounded queue is full */
-    PL_ERROR_DEADLINE,        /* nothing happened in time */
+    PL_ERROR_DEADLINE,        /* nothing happened before the deadline */
     PL_ERROR_SQL,             /* the database refused; sqlstate says why */
     PL_ERROR_INVALID,         /* the input is wrong; message says how, in words fit for a client */
-    PL_ERROR_INTERNAL,        /* a broken assumption of ours */
+    PL_ERROR_INTERNAL,        /* a bug, or the system refused a resource */
 };
 
 typedef struct pl_error {
@@ -21,8 +21,8 @@ typedef struct pl_error {
     char message[200];
 } pl_error_t;
 
-/* Fills *err; a longer message is cut. err may be NULL: the caller does not want to know.
- * The SQLSTATE becomes empty. */
+/* Fills *err and makes its SQLSTATE empty. A message that is too long is cut. err may be NULL; then
+ * nothing happens. */
 void pl_error_set(pl_error_t *err, enum pl_error_code code, const char *format, ...)
     PL_PRINTF(3, 4);
 
@@ -30,7 +30,7 @@ void pl_error_set(pl_error_t *err, enum pl_error_code code, const char *format, 
 void pl_error_set_sql(pl_error_t *err, const char *sqlstate, const char *format, ...)
     PL_PRINTF(3, 4);
 
-/* PL_OK, no message. */
+/* Sets PL_OK and an empty message. err may be NULL. */
 void pl_error_clear(pl_error_t *err);
 
 /* A stable name for logs and metrics, e.g. "outcome-unknown". */

@@ -1,5 +1,5 @@
-/* Hashes for tables in memory and for the shard of a username. None resists an attacker who picks
- * the keys: tables that hold such keys are bounded and compare in full. */
+/* Hashes for tables in memory and for the shard of a username. They do not resist an attacker who
+ * chooses the keys: tables with such keys must be bounded and compare whole keys. */
 #ifndef PL_BASE_HASH_H
 #define PL_BASE_HASH_H
 

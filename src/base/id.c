@@ -22,9 +22,9 @@ int64_t pl_id_make(unsigned shard, int64_t ms_since_2024, enum pl_id_kind kind, 
 
 int64_t pl_id_next(unsigned shard, enum pl_id_kind kind)
 {
-    /* Milliseconds and sequence as one number: past 256 ids in a millisecond it runs ahead of time
-     * instead of repeating itself. The sequence of a new millisecond starts anywhere, so that
-     * two servers seldom meet. */
+    /* Milliseconds and sequence form one number: if there are more than 256 ids in a millisecond,
+     * it runs ahead of the time and does not repeat. In a new millisecond the sequence starts at a
+     * random number, so that two servers seldom make the same id. */
     static _Atomic int64_t latest;
     int64_t ms = pl_clock_now_us() / 1000 - PL_ID_EPOCH_MS;
     assert(ms >= 0);
@@ -95,6 +95,17 @@ int pl_conversation_id_parse(const char *text, size_t len, int64_t *low_r, int64
     *low_r = low;
     *high_r = high;
     return 1;
+}
+
+bool pl_conversation_id_is_swapped(const char *text, size_t len)
+{
+    int64_t first, second;
+    const char *hyphen = len > 0 ? memchr(text, '-', len) : NULL;
+    if (hyphen == NULL)
+        return false;
+    size_t first_len = (size_t)(hyphen - text);
+    return pl_id_parse(text, first_len, &first) == 0 &&
+           pl_id_parse(hyphen + 1, len - first_len - 1, &second) == 0 && first > second;
 }
 
 size_t pl_conversation_id_format(char out[PL_CONVERSATION_ID_TEXT_SIZE], int64_t user_id,

@@ -1,7 +1,7 @@
 /* User, group, conversation and message identifiers (design.md, section 4).
  *
  * userId and groupId: 13 bits shard | 41 bits ms since 2024-01-01 | 1 bit kind | 8 bits sequence.
- * So an id names its shard, and a shard is a range of ids. All are positive int64_t.
+ * So an id contains its shard, and a shard is a range of ids. All ids are positive int64_t.
  * messageId: microseconds since 1970 * 2 + direction (1: the sender is the higher user id).
  */
 #ifndef PL_BASE_ID_H
@@ -27,9 +27,9 @@ enum pl_id_kind { PL_ID_USER = 0, PL_ID_GROUP = 1 };
 /* shard < PL_SHARDS_MAX; ms_since_2024 below 2^41; sequence below 256: asserted. */
 int64_t pl_id_make(unsigned shard, int64_t ms_since_2024, enum pl_id_kind kind, unsigned sequence);
 
-/* A new id for now. No two calls in one process give the same; two processes may collide (once in
- * 256 for the same millisecond, shard and kind), which the insert finds out: then ask again.
- * Thread-safe. */
+/* Makes a new id from the present time. Calls in one process never return the same id. Two
+ * processes may collide, with a chance of 1 in 256 for the same millisecond, shard and kind; the
+ * insert finds this, and the caller tries another id. Thread-safe. */
 int64_t pl_id_next(unsigned shard, enum pl_id_kind kind);
 
 static inline unsigned pl_id_shard(int64_t id)
@@ -37,7 +37,7 @@ static inline unsigned pl_id_shard(int64_t id)
     return (unsigned)((uint64_t)id >> PL_ID_SHARD_SHIFT);
 }
 
-/* When the user or the group was created: microseconds since 1970, to the millisecond. */
+/* The creation time of the user or group: microseconds since 1970, in whole milliseconds. */
 static inline int64_t pl_id_created_us(int64_t id)
 {
     return (PL_ID_EPOCH_MS + (id >> PL_ID_TIME_SHIFT & ((INT64_C(1) << 41) - 1))) * 1000;
@@ -48,32 +48,35 @@ static inline bool pl_id_is_group(int64_t id)
     return (id >> 8 & 1) == PL_ID_GROUP;
 }
 
-/* Strict decimal in 1 to 2^63-1: no sign, no space, no leading zero. Returns 0, or -1 and leaves
- * *id_r. */
+/* Parses a strict decimal number from 1 to 2^63-1: no sign, no space, no leading zero. Returns 0;
+ * or -1 without a change of *id_r. */
 int pl_id_parse(const char *text, size_t len, int64_t *id_r) PL_MUST_USE;
 
-/* Strict decimal in 0 to max, for query parameters and cursors; same strictness. Returns 0 or -1.
- */
+/* The same for numbers from 0 to max: query parameters and cursors. */
 int pl_decimal_parse(const char *text, size_t len, int64_t max, int64_t *value_r) PL_MUST_USE;
 
 /* Writes the decimal form and a NUL; returns its length without the NUL. id >= 0. */
 size_t pl_id_format(char out[PL_ID_TEXT_SIZE], int64_t id);
 
-/* "<lower>-<higher>" of two different users, or one group id. Returns
+/* Parses "<lower>-<higher>" with the ids of two different users, or one group id. Returns
  *   1 for a 1:1, with *low_r < *high_r;
  *   2 for a group, with its id in *low_r and *high_r = 0;
- *  -1 for anything else: a malformed id, users in the wrong order, a user with themselves, a group
- * id in a pair, a user id alone; then *low_r and *high_r are untouched. */
+ *   -1 for anything else: a malformed id, users in the wrong order, the same user twice, a group id
+ *     in a pair, a single user id. Then *low_r and *high_r do not change. */
 int pl_conversation_id_parse(const char *text, size_t len, int64_t *low_r,
                              int64_t *high_r) PL_MUST_USE;
+
+/* Whether it would be a 1:1's id with its two users in the other order; a hint for the client. */
+bool pl_conversation_id_is_swapped(const char *text, size_t len);
 
 /* The id of user_id's conversation with peer_id (a user, in either order, or a group). Writes a
  * NUL; returns the length without it. */
 size_t pl_conversation_id_format(char out[PL_CONVERSATION_ID_TEXT_SIZE], int64_t user_id,
                                  int64_t peer_id);
 
-/* Home shard of a new user: fold(FNV-1a-64 of the name with A-Z lower-cased) mod shards,
- * where fold(h) = h ^ (h >> 32). Fixed for ever: a login finds its shard by it. shards > 0. */
+/* Home shard of a new user: fold(FNV-1a-64 of the name with A-Z lower-cased) mod shards, where
+ * fold(h) = h ^ (h >> 32). It must never change, because a login finds the user's shard by it.
+ * shards > 0. */
 unsigned pl_username_shard(const char *name, size_t len, unsigned shards);
 
 /* sentTimestamp: microseconds since 1970. */

@@ -7,12 +7,12 @@
 #include "base/json_scan.h"
 #include "base/memory.h"
 
-/* Up to here comparing all pairs of keys beats sorting them. */
+/* Up to so many keys, comparing all pairs is faster than sorting. */
 #define FEW_KEYS 8
 
-#define INTEGER_MAX 9007199254740991.0 /* 2^53 - 1: beyond it doubles skip integers */
+#define INTEGER_MAX 9007199254740991.0 /* 2^53 - 1: above it a double cannot hold every integer */
 
-/* A pl_json_t is the cJSON object under another name, so that no other file sees cJSON. */
+/* A pl_json_t is a cJSON object. The other name keeps cJSON out of all other files. */
 static inline const cJSON *tree(const pl_json_t *json)
 {
     return (const cJSON *)(const void *)json;
@@ -52,7 +52,7 @@ static bool keys_repeat(const cJSON *object)
     return false;
 }
 
-/* At any level; the scan has bounded the depth. */
+/* Looks at all levels. The recursion is bounded, because the scan has limited the depth. */
 static bool any_keys_repeat(const cJSON *item)
 {
     if (cJSON_IsObject(item) && keys_repeat(item))
@@ -70,7 +70,7 @@ int pl_json_parse(const char *body, size_t len, pl_json_t **json_r, pl_error_t *
         return -1;
     cJSON *object = cJSON_ParseWithLength(body, len);
     if (object == NULL) {
-        pl_error_set(err, PL_ERROR_INTERNAL, "cJSON refused what the scan had passed");
+        pl_error_set(err, PL_ERROR_INTERNAL, "cJSON refused a text that the scan accepted");
         return -1;
     }
     if (any_keys_repeat(object)) {
@@ -91,6 +91,28 @@ void pl_json_free(pl_json_t **json)
 static const cJSON *member(const pl_json_t *json, const char *key)
 {
     return cJSON_GetObjectItemCaseSensitive(tree(json), key);
+}
+
+static bool is_known(const char *key, const char *const *known)
+{
+    for (; *known != NULL; known++)
+        if (strcmp(key, *known) == 0)
+            return true;
+    return false;
+}
+
+const char *pl_json_unknown_key(const pl_json_t *json, const char *const *known, const char *after)
+{
+    const cJSON *item = ((const cJSON *)(const void *)json)->child;
+
+    while (after != NULL && item != NULL && item->string != after)
+        item = item->next;
+    if (after != NULL && item != NULL)
+        item = item->next;
+    for (; item != NULL; item = item->next)
+        if (!is_known(item->string, known))
+            return item->string;
+    return NULL;
 }
 
 enum pl_json_type pl_json_type_of(const pl_json_t *json, const char *key)
@@ -123,7 +145,7 @@ int pl_json_get_string(const pl_json_t *json, const char *key, const char **text
     if (!cJSON_IsString(item))
         return -1;
     *text_r = item->valuestring;
-    *len_r = strlen(item->valuestring); /* the scan has refused every NUL */
+    *len_r = strlen(item->valuestring); /* exact, because the scan refuses every NUL */
     return 1;
 }
 

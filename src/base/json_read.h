@@ -1,9 +1,9 @@
-/* A strict reader for request bodies: RFC 8259 to the letter, and what PostgreSQL cannot hold
- * refused.
+/* A strict reader for request bodies. It accepts RFC 8259 exactly, and refuses text that PostgreSQL
+ * cannot store.
  *
- * cJSON alone cuts strings at \u0000, lets invalid UTF-8 and lone surrogates through, takes any
- * control character for a space, and keeps duplicate keys. So one pass validates the text first;
- * cJSON then builds the tree of a text that is known to be good. */
+ * cJSON alone cuts strings at \u0000, accepts invalid UTF-8 and lone surrogates, treats any control
+ * character as a space, and keeps duplicate keys. So a first pass validates the text, and cJSON
+ * builds a tree only from valid text. */
 #ifndef PL_BASE_JSON_READ_H
 #define PL_BASE_JSON_READ_H
 
@@ -15,8 +15,7 @@
 #include "base/error.h"
 
 #define PL_JSON_DEPTH_MAX 64
-/* A node of the tree costs some 100 bytes and 2 bytes of text: this bounds what a body can claim.
- */
+/* Limits the memory of a tree: a node takes about 100 bytes, but only 2 bytes of text. */
 #define PL_JSON_VALUES_MAX 10000
 
 typedef struct pl_json pl_json_t;
@@ -31,25 +30,34 @@ enum pl_json_type {
     PL_JSON_OBJECT,
 };
 
-/* Parses an object. Returns 0 and gives *json_r to the caller to free; or -1 with PL_ERROR_INVALID
- * and a message with the byte offset, leaving *json_r NULL: bad syntax, invalid UTF-8, U+0000 raw
- * or as \u0000, a lone surrogate, a byte after the value, more than PL_JSON_DEPTH_MAX levels or
- * PL_JSON_VALUES_MAX values, an object with the same key twice (compared after unescaping, at any
- * level), a top level that is not an object. body needs no NUL and may be freed afterwards. */
+/* Parses an object. Returns 0 and *json_r, which the caller frees with pl_json_free(). Returns -1
+ * and a NULL *json_r, with PL_ERROR_INVALID and a message fit for a client, for: bad syntax;
+ * invalid UTF-8; U+0000, raw or as \u0000; a lone surrogate; a byte after the value; more than
+ * PL_JSON_DEPTH_MAX levels or PL_JSON_VALUES_MAX values; an object at any level that has the same
+ * key twice (compared after unescaping); a top level that is not an object. body needs no NUL and
+ * may be freed afterwards. */
 int pl_json_parse(const char *body, size_t len, pl_json_t **json_r, pl_error_t *err) PL_MUST_USE;
 
-/* Frees and sets *json to NULL; fine on NULL. Strings that the getters gave die with it. */
+/* Frees the tree, with all strings that the getters returned, and sets *json to NULL. *json may be
+ * NULL. */
 void pl_json_free(pl_json_t **json);
 
 /* Members of the top-level object. Keys are case-sensitive. */
 enum pl_json_type pl_json_type_of(const pl_json_t *json, const char *key);
 
-/* Typed getters: 1 and the value; 0 where the key is absent; -1 where the value is of another type
- * (null is another type) or, for the integer, not integral or beyond +-(2^53 - 1). */
+/* The next member of the top-level object whose key is not in `known` (ended by NULL); NULL: there
+ * is none. `after` is the last one that was given, or NULL at first. Dies with `json`. */
+const char *pl_json_unknown_key(const pl_json_t *json, const char *const *known,
+                                const char *after) PL_MUST_USE;
+
+/* Typed getters for members of the top-level object. They return 1 and the value; 0 if the key is
+ * absent; -1 if the value has another type (null is another type) or, for the integer, is not
+ * integral or is beyond +-(2^53 - 1). A string is UTF-8, ends in a NUL, and belongs to the tree. */
 int pl_json_get_string(const pl_json_t *json, const char *key, const char **text_r,
                        size_t *len_r) PL_MUST_USE;
 int pl_json_get_bool(const pl_json_t *json, const char *key, bool *value_r) PL_MUST_USE;
-/* An array of strings, of at most `max`: longer ones are -1 too. */
+/* An array of at most `max` strings, each ended by a NUL; -1 for a longer array. On -1 the contents
+ * of texts_r are undefined. */
 int pl_json_get_strings(const pl_json_t *json, const char *key, const char **texts_r, size_t max,
                         size_t *count_r) PL_MUST_USE;
 int pl_json_get_int64(const pl_json_t *json, const char *key, int64_t *value_r) PL_MUST_USE;

@@ -7,7 +7,7 @@
 #include "base/json_read.h"
 #include "base/text.h"
 
-/* cJSON copies a number into a buffer of this size and takes what does not fit for garbage. */
+/* cJSON copies a number into a buffer of this size, and misreads a longer number. */
 #define NUMBER_SIZE 64
 
 typedef struct scan {
@@ -65,14 +65,14 @@ static int read_hex4(scan_t *scan)
     return value;
 }
 
-/* Behind "\u". */
+/* Scans what follows "\u". */
 static int scan_unicode_escape(scan_t *scan)
 {
     int unit = read_hex4(scan);
     if (unit < 0)
         return refuse(scan, "\\u without four hexadecimal digits");
     if (unit == 0)
-        return refuse(scan, "U+0000 is not allowed; found");
+        return refuse(scan, "U+0000, which is not allowed,");
     if (unit >= 0xdc00 && unit <= 0xdfff)
         return refuse(scan, "a low surrogate without a high one");
     if (unit < 0xd800 || unit > 0xdbff)
@@ -86,7 +86,7 @@ static int scan_unicode_escape(scan_t *scan)
     return 0;
 }
 
-/* Behind the opening quote. The bytes are known to be UTF-8. */
+/* Scans what follows the opening quote. The text is known to be valid UTF-8. */
 static int scan_string(scan_t *scan)
 {
     while (scan->at < scan->len) {
@@ -151,7 +151,7 @@ static int scan_word(scan_t *scan, const char *word)
     return 0;
 }
 
-/* A key and its colon. */
+/* Scans a key and its colon. */
 static int scan_key(scan_t *scan)
 {
     skip_space(scan);
@@ -182,8 +182,8 @@ static inline bool in_object(const scan_t *scan)
     return (scan->objects >> (scan->depth - 1) & 1) != 0;
 }
 
-/* One value's begin. Returns 1 where a container was opened and its first value comes next, 0 where
- * the value is complete, -1 on error. */
+/* Scans a value, or the beginning of a container. Returns 1 if it opened a container and a value
+ * must follow, 0 if the value is complete or the container is empty, -1 on error. */
 static int scan_value(scan_t *scan)
 {
     skip_space(scan);
@@ -216,8 +216,8 @@ static int scan_value(scan_t *scan)
     }
 }
 
-/* What follows a complete value, or stands in an empty container. Returns 1 where another value
- * comes, 0 at the end of the outermost container, -1 on error. */
+/* Scans what follows a complete value or the opening of an empty container. Returns 1 if another
+ * value must follow, 0 at the end of the outermost container, -1 on error. */
 static int scan_after_value(scan_t *scan)
 {
     while (scan->depth > 0) {

@@ -4,7 +4,7 @@
 
 #include "base/id.h"
 
-/* True where the last byte can only be the end of a finished value. */
+/* True if the last byte can only be the end of a value. */
 static inline bool ends_a_value(const pl_buffer_t *buffer)
 {
     if (buffer->len == 0)
@@ -122,7 +122,8 @@ void pl_json_int64(pl_buffer_t *buffer, int64_t value)
     separate(buffer);
     if (value < 0) {
         if (value == INT64_MIN) {
-            pl_buffer_append_text(buffer, "-9223372036854775808"); /* has no positive */
+            pl_buffer_append_text(buffer,
+                                  "-9223372036854775808"); /* -INT64_MIN does not fit in int64_t */
             return;
         }
         pl_buffer_append_char(buffer, '-');

@@ -22,7 +22,7 @@ static const char *const level_names[] = {
     [PL_LOG_ERROR] = "error",
 };
 
-/* What follows the last field: ,"cut":true}\n */
+/* Room for the end of a line: ,"cut":true}\n */
 #define TAIL_MAX 16
 
 pl_log_field_t pl_log_field_text(const char *name, const char *text)
@@ -43,8 +43,8 @@ static void write_time(pl_buffer_t *line)
     pl_json_text(line, text);
 }
 
-/* Text from outside may be anything, and a line is UTF-8: where it is not valid, every byte
- * beyond ASCII becomes a question mark. */
+/* A line must be UTF-8, but text from outside may be any bytes. If it is not valid UTF-8, every
+ * byte that is not ASCII becomes a question mark. */
 static void write_text(pl_buffer_t *line, const char *text, size_t len)
 {
     if (text == NULL) {
@@ -52,7 +52,8 @@ static void write_text(pl_buffer_t *line, const char *text, size_t len)
         return;
     }
     if (len > PL_LOG_LINE_MAX)
-        len = PL_LOG_LINE_MAX; /* the field will be dropped, at bounded cost */
+        len = PL_LOG_LINE_MAX; /* it does not fit, and the field will be left out; this only limits
+                                  the cost */
     size_t start = line->len;
     pl_json_string(line, text, len);
     if (!pl_utf8_is_valid(line->data + start, line->len - start)) {
@@ -97,7 +98,7 @@ static void write_out(const char *data, size_t len)
     do {
         n = write(atomic_load(&output_fd), data, len);
     } while (n < 0 && errno == EINTR);
-    /* Where the log goes nowhere there is no place left to say so. */
+    /* If the log cannot be written, there is no place to report it. */
     errno = saved_errno;
 }
 

@@ -4,7 +4,7 @@
 #include <string.h>
 #include <unistd.h>
 
-/* Logging allocates nothing, but it may be what is running; so this says it with one write. */
+/* Does not use the log, which allocates memory itself and may be the caller. */
 static PL_NORETURN void out_of_memory(void)
 {
     static const char line[] = "{\"level\":\"error\",\"event\":\"out-of-memory\"}\n";

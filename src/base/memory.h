@@ -1,4 +1,5 @@
-/* Allocation that aborts when memory runs out: no caller ever sees NULL. Release with free(). */
+/* Allocation that aborts the process if there is no memory, so that no function returns NULL.
+ * Release the memory with free(). */
 #ifndef PL_BASE_MEMORY_H
 #define PL_BASE_MEMORY_H
 
@@ -7,11 +8,11 @@
 
 #include "base/compiler.h"
 
-/* A size of 0 is fine and gives a pointer that can be freed. */
+/* A size of 0 is allowed and returns a pointer that can be freed. */
 void *pl_malloc(size_t size) __attribute__((malloc, returns_nonnull)) PL_MUST_USE;
 void *pl_calloc(size_t count, size_t size) __attribute__((malloc, returns_nonnull)) PL_MUST_USE;
 void *pl_realloc(void *old, size_t size) __attribute__((returns_nonnull)) PL_MUST_USE;
-/* count * size that overflows aborts, too. */
+/* Aborts also if count * size overflows. */
 void *pl_reallocarray(void *old, size_t count, size_t size)
     __attribute__((returns_nonnull)) PL_MUST_USE;
 char *pl_strdup(const char *text) __attribute__((malloc, returns_nonnull)) PL_MUST_USE;

@@ -10,11 +10,11 @@
 
 #include "base/memory.h"
 
-/* Cells of one thread: 8 bytes each, of which only the touched pages take memory. Routes times
- * status classes times histogram bounds come to some hundreds. */
+/* Cells of one thread, 8 bytes each; only the pages that are used take memory. The largest need,
+ * routes times status classes times histogram bounds, is some hundreds. */
 #define MAX_CELLS 8192
 
-/* A cell that nothing reads: handles that were never registered count there. */
+/* The cell of zeroed handles; it is never read. */
 #define UNUSED_CELL 0
 
 enum metric_type { TYPE_COUNTER, TYPE_GAUGE, TYPE_HISTOGRAM, TYPE_READ };
@@ -199,7 +199,7 @@ int64_t pl_gauge_read(pl_gauge_t gauge)
     return sum;
 }
 
-/* `extra` is a further label, or empty. */
+/* `extra` is one more label, or empty. */
 static void render_sample(pl_buffer_t *out, const char *name, const char *suffix,
                           const char *labels, const char *extra)
 {

@@ -13,7 +13,7 @@ static _Thread_local struct {
 static void seed(void)
 {
     do {
-        /* Up to 256 bytes come in one piece once the kernel's pool is initialised. */
+        /* The kernel returns up to 256 bytes in one piece. */
         if (getrandom(state.s, sizeof(state.s), 0) != (ssize_t)sizeof(state.s))
             abort();
     } while ((state.s[0] | state.s[1] | state.s[2] | state.s[3]) == 0);
@@ -44,7 +44,7 @@ uint64_t pl_random_u64(void)
 uint64_t pl_random_below(uint64_t bound)
 {
     assert(bound > 0);
-    /* The first 2^64 mod bound values would make small results likelier. */
+    /* Without skipping the first (2^64 mod bound) values, small results would be more likely. */
     uint64_t skip = -bound % bound;
     uint64_t value;
     do {

@@ -1,5 +1,5 @@
-/* Random numbers for jitter, sequences and request ids. Seeded from the kernel once per thread,
- * then xoshiro256**: fast, and not for secrets. */
+/* Random numbers for jitter, sequences and request ids. The generator is xoshiro256**, seeded by
+ * the kernel once per thread. It is fast, but must not be used for secrets. Thread-safe. */
 #ifndef PL_BASE_RANDOM_H
 #define PL_BASE_RANDOM_H
 

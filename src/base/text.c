@@ -8,7 +8,8 @@ static inline bool is_continuation(unsigned char byte)
     return (byte & 0xc0) == 0x80;
 }
 
-/* Length of the well-formed sequence of two bytes or more that starts at p, or 0. */
+/* The length of the well-formed sequence of two or more bytes that starts at p; 0 if there is
+ * none. */
 static size_t sequence_length(const unsigned char *p, size_t left)
 {
     unsigned char first = p[0];
@@ -30,14 +31,15 @@ static size_t sequence_length(const unsigned char *p, size_t left)
     return 4;
 }
 
-/* Eight bytes of ASCII, none of them NUL? Most text is. */
-static inline bool is_plain_word(const unsigned char *p)
+/* True if the next eight bytes are ASCII without NUL, as most text is. */
+static inline bool is_plain_ascii(const unsigned char *p)
 {
     uint64_t word;
     memcpy(&word, p, sizeof(word));
     const uint64_t ones = UINT64_C(0x0101010101010101);
     const uint64_t highs = UINT64_C(0x8080808080808080);
-    /* Without a high bit, subtracting one sets a byte's high bit only where a byte was zero. */
+    /* If no byte has its high bit set, subtracting one from each sets a high bit only if one was
+     * 0. */
     return ((word | (word - ones)) & highs) == 0;
 }
 
@@ -46,7 +48,7 @@ bool pl_utf8_is_valid(const char *text, size_t len)
     const unsigned char *p = (const unsigned char *)text;
     size_t i = 0;
     while (i < len) {
-        if (len - i >= 8 && is_plain_word(p + i)) {
+        if (len - i >= 8 && is_plain_ascii(p + i)) {
             i += 8;
         } else if (p[i] < 0x80) {
             if (p[i] == 0)

@@ -1,4 +1,5 @@
-/* UTF-8 and the few character rules of the API. Nothing here needs a NUL at the end. */
+/* UTF-8, and the character rules of the API. All lengths are in bytes; no text needs a NUL at its
+ * end. */
 #ifndef PL_BASE_TEXT_H
 #define PL_BASE_TEXT_H
 
@@ -13,17 +14,18 @@
  * U+0000, which PostgreSQL's text cannot hold. The empty string is valid. */
 bool pl_utf8_is_valid(const char *text, size_t len);
 
-/* Code points in valid UTF-8. */
+/* The number of code points; the text must be valid UTF-8. */
 size_t pl_utf8_length(const char *text, size_t len);
 
-/* Bytes of the longest prefix with at most max_code_points; text is valid UTF-8. */
+/* The length in bytes of the longest prefix with at most max_code_points; the text must be valid
+ * UTF-8. */
 size_t pl_utf8_prefix(const char *text, size_t len, size_t max_code_points);
 
-/* Only U+0020 to U+007E (so the empty string is, too). */
+/* True if the text has only U+0020 to U+007E. The empty string is printable too. */
 bool pl_ascii_is_printable(const char *text, size_t len);
 
-/* Lower-cases a username and ends it with a NUL. Returns 0, or -1 where it is not 3 to 64
- * characters of a-z A-Z 0-9 . _ - (out is then undefined). */
+/* Writes the username in lower case, with a NUL. Returns 0; or -1, with undefined contents of out,
+ * if the name is not 3 to 64 characters of a-z A-Z 0-9 . _ - */
 int pl_username_normalise(const char *name, size_t len, char out[PL_USERNAME_SIZE]) PL_MUST_USE;
 
 #endif

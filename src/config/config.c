@@ -1,6 +1,6 @@
-/* Reads the INI file with inih, which by itself cuts long lines and long section names, says
- * nothing of a section without keys, and joins indented lines to the one before. The reader
- * function below sees every line first and refuses what inih would bend. */
+/* Reads the INI file with inih. By itself, inih cuts long lines and long section names, does not
+ * report a section without keys, and joins indented lines to the line before. So the function
+ * read_line() below sees every line first, and refuses lines that inih would change. */
 #include "config/config.h"
 
 #include <errno.h>
@@ -21,13 +21,13 @@ typedef struct parse {
     const char *file;
     const char *text;
     size_t len;
-    size_t at;
-    unsigned line;
+    size_t at;     /* offset of the next line */
+    unsigned line; /* number of the present line, for messages */
     pl_config_t *config;
     const pl_option_section_t *section; /* NULL before the first */
-    void *target;                       /* struct that the section's options lie in */
-    uint64_t plain_seen;                /* bit n: pl_option_sections[n] has been opened */
-    uint64_t keys_seen;                 /* bit n: the section's option n has been set */
+    void *target;                       /* the struct with the section's options */
+    uint64_t plain_seen; /* bit n: pl_option_sections[n], which takes no name, was opened */
+    uint64_t keys_seen;  /* bit n: the section's option n was set */
     bool failed;
     pl_error_t *err;
 } parse_t;
@@ -37,7 +37,7 @@ static void fail(parse_t *parse, const char *format, ...) PL_PRINTF(2, 3);
 static void fail(parse_t *parse, const char *format, ...)
 {
     if (parse->failed)
-        return; /* the first error is the one to mend */
+        return; /* report the first error */
     char what[160];
     va_list args;
     va_start(args, format);
@@ -64,8 +64,8 @@ static bool is_same_name(const char *known, const char *name, size_t len)
     return strlen(known) == len && memcmp(known, name, len) == 0;
 }
 
-/* Adds a zeroed element to databases or issuers, whose first member is the name. Returns NULL for a
- * name that is there already. */
+/* Adds a zeroed element to the databases or issuers; the first member of both is the name. Returns
+ * NULL if the name is there already. */
 static void *add_named(void **array, size_t *count, size_t size, const char *name, size_t len)
 {
     for (size_t i = 0; i < *count; i++) {
@@ -105,7 +105,7 @@ static void *add_section(parse_t *parse, const pl_option_section_t *section, con
     return element;
 }
 
-/* title: what stands between the brackets. */
+/* title: the text between the brackets. */
 static void open_section(parse_t *parse, const char *title, size_t len)
 {
     const char *space = memchr(title, ' ', len);
@@ -141,7 +141,7 @@ static void open_section(parse_t *parse, const char *title, size_t len)
     parse->keys_seen = 0;
 }
 
-/* inih's fgets: hands it the next line, after a look at it. */
+/* Called by inih in place of fgets. Checks the next line and opens its section, if it has one. */
 static char *read_line(char *out, int size, void *user)
 {
     parse_t *parse = user;
@@ -178,10 +178,10 @@ static char *read_line(char *out, int size, void *user)
     return out;
 }
 
-/* inih's handler: nonzero is success. */
+/* Called by inih for each key. Returns nonzero for success. */
 static int on_value(void *user, const char *section_title, const char *key, const char *value)
 {
-    (void)section_title; /* read_line() knows it in full */
+    (void)section_title; /* inih may have cut it; read_line() has set parse->section */
     parse_t *parse = user;
     if (parse->failed)
         return 0;
@@ -222,8 +222,8 @@ static bool is_cookie_name(const char *name)
                                               "0123456789!#$%&'*+-.^_`|~")] == '\0';
 }
 
-/* What no single option can tell. */
-static int check_together(const char *file, const pl_config_t *config, pl_error_t *err)
+/* Checks that one option alone cannot express. */
+static int check_whole(const char *file, const pl_config_t *config, pl_error_t *err)
 {
     if (!is_cookie_name(config->auth.cookie_name)) {
         pl_error_set(err, PL_ERROR_INVALID, "%s: [auth] cookie_name cannot be a cookie's name",
@@ -245,7 +245,7 @@ static int check_together(const char *file, const pl_config_t *config, pl_error_
     return 0;
 }
 
-/* inih's settings are global variables: they are set here, once for the process in practice. */
+/* inih's settings are global variables, so only one thread at a time may parse. */
 static int run_inih(parse_t *parse)
 {
     ini_max_line = LINE_MAX_LEN + 3;
@@ -271,7 +271,7 @@ int pl_config_parse(const char *name, const char *text, size_t len, pl_config_t 
     }
     set_plain_defaults(config);
     parse_t parse = {.file = name, .text = text, .len = len, .config = config, .err = err};
-    if (run_inih(&parse) < 0 || check_together(name, config, err) < 0) {
+    if (run_inih(&parse) < 0 || check_whole(name, config, err) < 0) {
         pl_config_free(config);
         return -1;
     }

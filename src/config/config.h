@@ -1,6 +1,6 @@
-/* The configuration, read once at start from an INI file. The keys, defaults and documentation are
- * one table in options.c; conf/parley.ini is printed from it. Field names are the keys, with the
- * unit where there is one. */
+/* The configuration, read once at the start from an INI file. The keys, their defaults and their
+ * documentation are one table in options.c, from which conf/parley.ini is printed. A field's name
+ * is its key, followed by its unit if it has one. */
 #ifndef PL_CONFIG_CONFIG_H
 #define PL_CONFIG_CONFIG_H
 
@@ -13,19 +13,20 @@
 #include "base/error.h"
 #include "base/log.h"
 
-/* [database NAME]. A text that the file does not set is "", never NULL. */
+/* A section [database NAME]. A text that the file does not set is "", never NULL. */
 typedef struct pl_config_database {
     char *name;       /* 1 to 32 of a-z 0-9 _ - */
-    char *dsn;        /* server role, through PgBouncer */
-    char *direct_dsn; /* server role, without a pooler */
-    char *owner_dsn;  /* owner role, without a pooler; only parleyctl uses it */
+    char *dsn;        /* the server's role, through PgBouncer */
+    char *direct_dsn; /* the server's role, without a pooler */
+    char *owner_dsn;  /* the owner's role, without a pooler; only parleyctl uses it */
     bool allow_data_loss_on_crash;
 } pl_config_database_t;
 
-/* [issuer NAME] */
+/* A section [issuer NAME]. */
 typedef struct pl_config_issuer {
     char *name;
-    char *issuer;    /* value of the iss claim; two sections may share it while keys change */
+    char *issuer; /* value of the iss claim; two sections may have the same one during a change of
+                     keys */
     char *algorithm; /* RS256, ES256 or EdDSA */
     char *public_key_file;
 } pl_config_issuer_t;
@@ -94,28 +95,29 @@ typedef struct pl_config {
     size_t issuer_count;
 } pl_config_t;
 
-/* Reads path into *config. Returns 0; or -1 with PL_ERROR_INVALID, whose message names file, line
- * and key: cannot be read, an unknown section or key, a key twice in one section, a value of the
- * wrong type or out of range, a line that is neither. *config needs no cleaning up then. What a
- * program cannot do without (a DSN, the key file) is for it to check: parleyd and parleyctl need
- * different ones. */
+/* Reads the file at path into *config. Returns 0, and the caller frees *config with
+ * pl_config_free(). Returns -1 with PL_ERROR_INVALID, and *config then owns nothing, if: the file
+ * cannot be read, a section or key is unknown or appears twice, a value has the wrong type or is
+ * out of range, or a line is none of these. The message names the file and, if possible, line and
+ * key. Does not check that required options (a DSN, the key file) are set: see the checks below.
+ * One thread at a time. */
 int pl_config_load(const char *path, pl_config_t *config, pl_error_t *err) PL_MUST_USE;
 
-/* The same from memory; name stands for the file in messages. text needs no NUL. */
+/* The same from memory; messages use name in place of the file's. text needs no NUL. */
 int pl_config_parse(const char *name, const char *text, size_t len, pl_config_t *config,
                     pl_error_t *err) PL_MUST_USE;
 
-/* Checks what parleyd needs: a directory DSN, at least one database with dsn and direct_dsn, the
- * JWT key file. Returns 0, or -1 with PL_ERROR_INVALID. */
+/* Checks that the options that parleyd needs are set: the directory's DSN, at least one database,
+ * dsn and direct_dsn of each, and the JWT key file. Returns 0, or -1 with PL_ERROR_INVALID. */
 int pl_config_check_server(const pl_config_t *config, pl_error_t *err) PL_MUST_USE;
 
 /* The same for parleyctl: owner DSNs of the directory and of every database. */
 int pl_config_check_owner(const pl_config_t *config, pl_error_t *err) PL_MUST_USE;
 
-/* Frees what the struct points to and zeroes it; fine on a zeroed one. */
+/* Frees the memory that the struct points to, and zeroes the struct. It may be zeroed already. */
 void pl_config_free(pl_config_t *config);
 
-/* The [database NAME], or NULL. */
+/* Returns the section [database NAME], or NULL. */
 const pl_config_database_t *pl_config_find_database(const pl_config_t *config, const char *name);
 
 /* Prints the annotated example: every key with its documentation, type, unit, range and default. */

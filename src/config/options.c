@@ -28,26 +28,24 @@
 
 static const pl_option_t server_options[] = {
     TEXT(server.listen_address, "listen_address", "127.0.0.1",
-         "Address of the API's listener: cleartext HTTP/1.1 and h2c. What faces a network is the "
-         "edge\n"
-         "(HAProxy) in front of it, so this stays on loopback or a trusted network."),
+         "Address of the API's listener: cleartext HTTP/1.1 and h2c. Clients connect to the edge\n"
+         "(HAProxy), not to this port, so keep it on loopback or on a trusted network."),
     INTEGER(server.http_port, "http_port", "8080", 1, 65535, NULL, "Port of the API's listener."),
     TEXT(server.admin_address, "admin_address", "127.0.0.1",
-         "Address of the admin listener (/metrics, /healthz, /readyz), which asks for no token."),
+         "Address of the admin listener (/metrics, /healthz, /readyz), which needs no token."),
     INTEGER(server.admin_port, "admin_port", "8081", 1, 65535, NULL, "Port of the admin listener."),
     INTEGER(server.workers, "workers", "0", 0, 256, NULL,
             "Worker threads, each with its event loop and lanes. 0: one per core."),
     INTEGER(server.max_connections, "max_connections", "50000", 1, 1000000, NULL,
-            "Client connections of the process. The file descriptor limit must allow them."),
+            "Most client connections of the process. The file descriptor limit must allow them."),
     INTEGER(server.max_requests_in_flight_per_connection, "max_requests_in_flight_per_connection",
             "1000", 1, 100000, NULL,
-            "Requests that one connection may have unanswered; what is over it gets 429."),
+            "Most unanswered requests of one connection; a further one gets 429."),
     INTEGER(server.max_request_body, "max_request_body", "524288", 1024, 16777216, "bytes",
-            "Largest request body; a larger one gets 413. The default holds a message of the "
-            "greatest length\n"
-            "with every byte escaped as \\uXXXX."),
+            "Largest request body; a larger one gets 413. The default has room for the longest\n"
+            "message with every byte escaped as \\uXXXX."),
     INTEGER(server.drain_timeout_s, "drain_timeout", "7", 0, 600, "seconds",
-            "After SIGTERM, how long requests in flight may take to end."),
+            "How long requests in flight may take to end after SIGTERM."),
 };
 
 static const pl_option_t directory_options[] = {
@@ -79,7 +77,7 @@ static const pl_option_t database_options[] = {
      .default_value = "",
      .example = "host=127.0.0.1 port=5432 dbname=parley_{name} user=parley_server",
      .offset = offsetof(pl_config_database_t, direct_dsn),
-     .documentation = "Server's role, direct: for LISTEN and what else a pooler cannot do."},
+     .documentation = "Server's role, direct (not through a pooler): for the relay."},
     {.key = "owner_dsn",
      .type = PL_OPTION_TEXT,
      .default_value = "",
@@ -90,8 +88,9 @@ static const pl_option_t database_options[] = {
      .type = PL_OPTION_BOOL,
      .default_value = "false",
      .offset = offsetof(pl_config_database_t, allow_data_loss_on_crash),
-     .documentation = "true: start although fsync, full_page_writes or synchronous_commit is off\n"
-                      "in this database, where a crash loses messages that were acknowledged."},
+     .documentation =
+         "true: start even if fsync, full_page_writes or synchronous_commit is off in\n"
+         "this database. Then a crash can lose messages that were acknowledged."},
 };
 
 static const pl_option_t auth_options[] = {
@@ -101,16 +100,16 @@ static const pl_option_t auth_options[] = {
      .example = "/etc/parley/jwt.key",
      .offset = offsetof(pl_config_t, auth.jwt_key_file),
      .documentation = "File with the HS256 key that signs and verifies access tokens: 32 bytes or\n"
-                      "more; white space at the end does not count. Who reads it can act as any\n"
-                      "user."},
+                      "more; white space at the end does not count. Keep it secret: with this key\n"
+                      "anyone can act as any user."},
     INTEGER(auth.token_lifetime_s, "token_lifetime", "3600", 60, 31536000, "seconds",
             "How long the token of a login is valid."),
     TEXT(auth.cookie_name, "cookie_name", "parley_token",
          "Name of the cookie that carries a browser's token."),
     INTEGER(auth.password_threads, "password_threads", "1", 1, 64, NULL,
-            "Threads that hash passwords (Argon2id, some 20 MB and 30 ms each)."),
+            "Threads that hash passwords (Argon2id; a hash takes about 20 MB and 30 ms)."),
     INTEGER(auth.password_queue, "password_queue", "64", 1, 100000, NULL,
-            "Logins and registrations that may wait for those threads; what is over it gets 503."),
+            "Most logins and registrations that wait for those threads; a further one gets 503."),
     INTEGER(auth.clock_leeway_s, "clock_leeway", "30", 0, 600, "seconds",
             "How far in the future a token's nbf and iat may lie, for clocks that differ."),
 };
@@ -121,14 +120,13 @@ static const pl_option_t issuer_options[] = {
      .default_value = "",
      .example = "https://login.example.com/",
      .offset = offsetof(pl_config_issuer_t, issuer),
-     .documentation = "Value of the token's iss claim, to the letter."},
+     .documentation = "Exact value of the token's iss claim."},
     {.key = "algorithm",
      .type = PL_OPTION_CHOICE,
      .default_value = "RS256",
      .choices = "RS256|ES256|EdDSA",
      .offset = offsetof(pl_config_issuer_t, algorithm),
-     .documentation =
-         "The only signature algorithm that is accepted from this issuer with this key."},
+     .documentation = "The only signature algorithm that is accepted with this key."},
     {.key = "public_key_file",
      .type = PL_OPTION_TEXT,
      .default_value = "",
@@ -138,23 +136,22 @@ static const pl_option_t issuer_options[] = {
 };
 
 static const pl_option_t lanes_options[] = {
+    INTEGER(lanes.write_lanes, "write_lanes", "1", 1, 256, NULL,
+            "Connections for sends, per database; the workers share them. Few lanes make large\n"
+            "batches, which cost less per message; more lanes use more cores of a database."),
     INTEGER(
-        lanes.write_lanes, "write_lanes", "1", 1, 256, NULL,
-        "Connections for sends, per database; the workers share them out. Few lanes make large\n"
-        "batches, which cost less per message; more use more of a database's cores."),
-    INTEGER(lanes.read_lanes_per_worker, "read_lanes_per_worker", "1", 1, 64, NULL,
-            "Connections for reads, per worker and database. The checks of cached pages have\n"
-            "one more for each database."),
+        lanes.read_lanes_per_worker, "read_lanes_per_worker", "1", 1, 64, NULL,
+        "Connections for reads, per worker and database. Each database has one more connection\n"
+        "for changes and one more for the checks of cached pages and users."),
     INTEGER(lanes.batch_size, "batch_size", "128", 1, 512, "operations",
             "Most operations in one transaction."),
     INTEGER(lanes.queue_size, "queue_size", "8192", 1, 1000000, "operations",
-            "Operations that may wait in one lane; what is over it gets 503."),
+            "Most operations of one lane, queued or in flight; a further one gets 503."),
     INTEGER(lanes.request_deadline_s, "request_deadline", "10", 1, 60, "seconds",
-            "How long a request may wait for its database; then it gets 503."),
+            "How long a request waits for its database before it gets 503."),
     INTEGER(lanes.copy_deadline_s, "copy_deadline", "1", 1, 60, "seconds",
-            "How long a send waits for the sender's copy after the recipient's is durable; then it "
-            "answers\n"
-            "\"senderCopy\": \"pending\" and the relay sees to it."),
+            "How long a send waits for the sender's copy after the recipient's copy is durable.\n"
+            "Then the answer says \"senderCopy\": \"pending\", and the relay writes the copy."),
 };
 
 static const pl_option_t cache_options[] = {
@@ -165,26 +162,27 @@ static const pl_option_t cache_options[] = {
 static const pl_option_t push_options[] = {
     INTEGER(
         push.heartbeat_s, "heartbeat", "15", 1, 60, "seconds",
-        "Between comments that keep a stream alive, and between re-checks of a waiter's version."),
-    INTEGER(push.stream_queue, "stream_queue", "65536", 4096, 16777216, "bytes",
-            "What may be queued for a stream that reads slowly; over it the stream is closed."),
+        "Time between the comments that keep a stream alive, and between the checks of a waiting\n"
+        "client's mailbox version."),
+    INTEGER(
+        push.stream_queue, "stream_queue", "65536", 4096, 16777216, "bytes",
+        "Most data queued for a stream whose client reads slowly; over it the stream is closed."),
     INTEGER(push.stream_stall_s, "stream_stall", "30", 1, 600, "seconds",
-            "A stream with data queued that makes no progress for so long is closed."),
+            "A stream is closed if it has queued data and makes no progress for so long."),
     INTEGER(push.retry_min_ms, "retry_min", "1000", 0, 600000, "milliseconds",
-            "Streams are told to reconnect after a random time from retry_min ..."),
+            "Clients of streams are told to reconnect after a random time from retry_min ..."),
     INTEGER(push.retry_max_ms, "retry_max", "3000", 0, 600000, "milliseconds", "... to retry_max."),
     INTEGER(push.max_waiters, "max_waiters", "50000", 1, 10000000, NULL,
-            "Long-polls and streams of the process; what is over it gets 429."),
+            "Most long-polls and streams of the process; a further one gets 429."),
     INTEGER(push.max_waiters_per_user, "max_waiters_per_user", "50", 1, 100000, NULL,
-            "Long-polls and streams of one user on one worker; what is over it gets 429."),
+            "Most long-polls and streams of one user on one worker; a further one gets 429."),
     INTEGER(push.presence_timeout_s, "presence_timeout", "30", 1, 3600, "seconds",
-            "A user without a stream, a long-poll or a word goes offline after so long."),
+            "A user goes offline after so long without a stream, a long-poll or an announcement."),
     INTEGER(push.presence_users, "presence_users", "200000", 1, 10000000, NULL,
-            "Users of whom it is known that they are online or when they were seen, some 72 bytes "
-            "each.\n"
-            "The one who has been offline the longest is forgotten first."),
+            "Most users whose presence is remembered, about 72 bytes each. The user who has been\n"
+            "offline the longest is forgotten first."),
     INTEGER(push.max_watched, "max_watched", "500000", 1, 10000000, NULL,
-            "Users whose presence streams watch, once for each stream; what is over it gets 429."),
+            "Most users whose presence is watched, counted once for each stream; more get 429."),
 };
 
 static const pl_option_t groups_options[] = {
@@ -194,8 +192,9 @@ static const pl_option_t groups_options[] = {
 
 static const pl_option_t relay_options[] = {
     INTEGER(relay.interval_s, "interval", "1", 1, 60, "seconds",
-            "Between looks into each database's outbox for copies that are still owed."),
-    INTEGER(relay.batch_size, "batch_size", "500", 1, 10000, "rows", "Outbox rows taken at once."),
+            "Time between two sweeps of each database's outboxes."),
+    INTEGER(relay.batch_size, "batch_size", "500", 1, 10000, "rows",
+            "Most outbox entries read and claimed at once."),
 };
 
 static const pl_option_t log_options[] = {
@@ -204,27 +203,29 @@ static const pl_option_t log_options[] = {
      .default_value = "info",
      .choices = "debug|info|warn|error",
      .offset = offsetof(pl_config_t, log.level),
-     .documentation = "Least level that is logged. JSON lines go to standard error."},
+     .documentation = "Lowest level that is logged. The log is JSON lines on standard error."},
 };
 
 const pl_option_section_t pl_option_sections[] = {
     {SECTION(server_options, "server", "Listeners, threads and limits of parleyd.")},
-    {SECTION(directory_options, "directory", "The database with the map of the shards.")},
-    {SECTION(database_options, "database",
-             "One section for each database that holds shards, by the name that the directory "
-             "knows it by (1 to\n"
-             "32 of a-z 0-9 _ -)."),
+    {SECTION(directory_options, "directory",
+             "The database with the directory, which says which database holds which shard.")},
+    {SECTION(
+         database_options, "database",
+         "One section for each database that holds shards. Its name is the one in the directory\n"
+         "(1 to 32 of a-z 0-9 _ -)."),
      .example_names = {"a", "b"}},
     {SECTION(auth_options, "auth", "Access tokens and passwords.")},
     {SECTION(issuer_options, "issuer",
-             "One section for each key of an external token issuer; none is needed."),
+             "One section for each key of an external token issuer. There need not be any."),
      .example_names = {"example"}, .is_optional = true},
     {SECTION(lanes_options, "lanes", "Connections to the databases and their queues.")},
     {SECTION(cache_options, "cache",
-             "Pages that were read, answered again while their mailbox is unchanged.")},
+             "Cached pages, which are served as long as their mailbox does not change.")},
     {SECTION(push_options, "push", "Long-polls and event streams.")},
-    {SECTION(groups_options, "groups", "Conversations of more than two.")},
-    {SECTION(relay_options, "relay", "Delivery of what the first attempt did not.")},
+    {SECTION(groups_options, "groups", "Group conversations.")},
+    {SECTION(relay_options, "relay",
+             "Delivery of the outbox entries that the first attempt did not deliver.")},
     {SECTION(log_options, "log", "Logging.")},
 };
 const size_t pl_option_section_count = sizeof(pl_option_sections) / sizeof(pl_option_sections[0]);
@@ -264,7 +265,7 @@ static int set_integer(const pl_option_t *option, int64_t *field, const char *va
     char *end;
     errno = 0;
     long long number = strtoll(value, &end, 10);
-    /* strtoll takes white space and a plus sign, too. */
+    /* strtoll also accepts white space and a plus sign, which are refused here. */
     bool is_number = (*value == '-' || (*value >= '0' && *value <= '9')) && *end == '\0' &&
                      errno == 0;
     if (!is_number || number < option->min || number > option->max) {
@@ -316,7 +317,7 @@ void pl_option_set_defaults(const pl_option_section_t *section, void *target)
         pl_error_t err;
         if (pl_option_set(&section->options[i], target, section->options[i].default_value, &err) <
             0)
-            abort(); /* the table contradicts itself; the unit test finds that */
+            abort(); /* the table has an invalid default; the unit test finds this */
     }
 }
 

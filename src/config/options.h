@@ -1,5 +1,5 @@
-/* The table of options: name, type, unit, range, default, place in pl_config_t and documentation of
- * every key. It parses, it makes the defaults, and it prints the annotated example. */
+/* The table of options: name, type, unit, range, default, field in pl_config_t and documentation of
+ * every key. The parser, the defaults and the annotated example all use it. */
 #ifndef PL_CONFIG_OPTIONS_H
 #define PL_CONFIG_OPTIONS_H
 
@@ -21,12 +21,13 @@ enum pl_option_type {
 typedef struct pl_option {
     const char *key;
     enum pl_option_type type;
-    const char *default_value; /* as it would stand in the file */
+    const char *default_value; /* in the file's notation */
     const char *unit;          /* NULL: none */
     int64_t min, max;
     const char *choices; /* separated by | */
     size_t offset;       /* of the field in its struct */
-    /* What the example sets it to, {name} being the section's name. NULL: the default stays. */
+    /* The value in the example, in which {name} stands for the section's name. NULL: the
+     * default. */
     const char *example;
     const char *documentation; /* lines of at most 98 characters */
 } pl_option_t;
@@ -34,7 +35,7 @@ typedef struct pl_option {
 typedef struct pl_option_section {
     const char *name;
     const char *documentation;
-    /* Of a section that takes a name, the names in the example, up to a NULL. */
+    /* If the section takes a name: the names in the example, ended by NULL. */
     const char *example_names[3];
     bool is_optional; /* the example shows it as a comment */
     const pl_option_t *options;
@@ -45,19 +46,20 @@ typedef struct pl_option_section {
 extern const pl_option_section_t pl_option_sections[];
 extern const size_t pl_option_section_count;
 
-/* NULL where there is none. name_len lets the caller pass the part before the space. */
+/* Both return NULL if there is none. name_len allows to pass the part of a title before the
+ * space. */
 const pl_option_section_t *pl_option_section_find(const char *name, size_t name_len);
 const pl_option_t *pl_option_find(const pl_option_section_t *section, const char *key);
 
-/* Parses value into the option's field of target. A text that the field held is freed. Returns 0,
- * or -1 with PL_ERROR_INVALID and a message that says what is allowed. */
+/* Parses value into the option's field of target, and frees the text that was there. Returns 0, or
+ * -1 with PL_ERROR_INVALID and a message that names the allowed values. */
 int pl_option_set(const pl_option_t *option, void *target, const char *value,
                   pl_error_t *err) PL_MUST_USE;
 
 /* Sets every option of a section to its default in a zeroed target. */
 void pl_option_set_defaults(const pl_option_section_t *section, void *target);
 
-/* Frees the texts of a section. */
+/* Frees the texts of a section in target. */
 void pl_option_free(const pl_option_section_t *section, void *target);
 
 #endif

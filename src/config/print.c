@@ -16,7 +16,7 @@ static void print_comment(FILE *out, const char *text)
     }
 }
 
-/* What may stand there, e.g. "Integer from 0 to 600, seconds; default 8." */
+/* Prints the allowed values, as "Integer from 0 to 600, seconds; default 8." */
 static void print_type(FILE *out, const pl_option_t *option)
 {
     switch (option->type) {
@@ -41,7 +41,7 @@ static void print_type(FILE *out, const pl_option_t *option)
     fputs(".\n", out);
 }
 
-/* An example's text with the section's name put in. */
+/* Prints the example with the section's name in place of {name}. */
 static void print_example(FILE *out, const char *example, const char *section_name)
 {
     static const char place[] = "{name}";
@@ -63,8 +63,8 @@ static void print_option(FILE *out, const pl_option_section_t *section, const pl
         print_type(out, option);
     }
     const char *value = option->example != NULL ? option->example : option->default_value;
-    /* What only repeats a default is a comment, so that a later default reaches who kept the
-     * example. */
+    /* A default is printed as a comment. So a new default in a later version takes effect also for
+     * those who use the example as it is. */
     bool is_comment = option->example == NULL || section->is_optional;
     fprintf(out, "%s%s =%s", is_comment ? ";" : "", option->key, value[0] != '\0' ? " " : "");
     print_example(out, value, section_name);
@@ -91,15 +91,15 @@ void pl_config_print_options(FILE *out)
     fputs("# Configuration of parleyd and parleyctl, annotated. Printed by `parleyd "
           "--print-options`.\n"
           "#\n"
-          "# Lines that begin with ; show the default. A comment takes a line of its own: "
-          "everything behind\n"
+          "# Lines that begin with ; show the default. A comment needs a line of its own: "
+          "everything after\n"
           "# the = belongs to the value. An unknown section or key stops the program.\n",
           out);
     for (size_t i = 0; i < pl_option_section_count; i++) {
         const pl_option_section_t *section = &pl_option_sections[i];
         if (section->example_names[0] == NULL)
             print_section(out, section, "", true);
-        /* The second of two named sections needs no second explanation. */
+        /* The documentation is printed for the first of the named sections only. */
         for (size_t n = 0; section->example_names[n] != NULL; n++)
             print_section(out, section, section->example_names[n], n == 0);
     }

@@ -56,12 +56,6 @@ typedef struct pl_core {
     pl_timer_queue_t *copy_timeouts;         /* of [lanes] copy_deadline */
 } pl_core_t;
 
-/* Registers the metrics of the core; once, before any core is created. */
-void pl_core_metrics_init(void);
-
-/* On the loop's thread; lives as long as the loop. Never NULL. */
-pl_core_t *pl_core_create(pl_loop_t *loop, const pl_core_deps_t *deps);
-
 /* When an operation that begins now has to end, for pl_op_t.deadline_ms. */
 uint64_t pl_core_deadline_ms(const pl_core_t *core);
 

@@ -12,14 +12,14 @@
 #include "base/memory.h"
 
 #define SLOTS 4
-/* A loop that has not looked while so many were erased forgets all that it knows. */
+/* A loop that has not looked while more users than this were erased forgets all ids. */
 #define ERASED_KEPT 1024
 
 typedef struct group {
     int64_t ids[SLOTS];
 } group_t;
 
-/* The last ones, in a ring; `count` of all that ever were. */
+/* A ring of the last erased users; `count` counts all that were ever erased. */
 struct pl_erased_users {
     pthread_mutex_t lock;
     atomic_size_t count;
@@ -34,7 +34,7 @@ struct pl_known_users {
     group_t *before; /* and in the one before */
 };
 
-/* ---- who was erased ---- */
+/* ---- erased users ---- */
 
 pl_erased_users_t *pl_erased_users_create(void)
 {
@@ -96,7 +96,7 @@ static void put_first(group_t *group, int64_t user_id, size_t slot)
     group->ids[0] = user_id;
 }
 
-/* Where in its group the id is; SLOTS: nowhere. */
+/* The id's place in its group; SLOTS: it is not there. */
 static size_t slot_of(const group_t *group, int64_t user_id)
 {
     size_t slot = 0;

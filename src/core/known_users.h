@@ -1,11 +1,11 @@
 /*
- * Ids of users who are known to exist, so that a send does not ask for its two users each time.
+ * A set of the ids of users who exist, so that a send need not read its two users each time.
  *
- * Ids are never reused, but users are erased. What this process has erased the sets of all its
- * loops forget before their next answer (pl_erased_users_t); for what another server has, an entry
- * counts for no longer than two turns of the set, and is asked for anew then. The set is bounded
- * and forgets the least recently used of a few neighbours. That somebody does not exist is not
- * kept.
+ * Ids are never reused, but users are erased. If this process erases a user, the sets of all its
+ * loops forget the id before their next answer (pl_erased_users_t). For users whom another server
+ * has erased, an entry is valid for two turns of the set at most; then the user is read again. The
+ * set is bounded and forgets the least recently used entry of a small group. It does not remember
+ * that a user does not exist.
  */
 #ifndef PL_CORE_KNOWN_USERS_H
 #define PL_CORE_KNOWN_USERS_H
@@ -21,11 +21,11 @@ typedef struct pl_erased_users pl_erased_users_t;
 pl_erased_users_t *pl_erased_users_create(void);
 void pl_erased_users_destroy(pl_erased_users_t **erased);
 
-/* From any thread: the user is known no more. */
+/* From any thread. Makes the sets of all loops forget the user. */
 void pl_erased_users_add(pl_erased_users_t *erased, int64_t user_id);
 
 /* Room for about `capacity` ids in each of two turns, 8 bytes each. `erased` outlives it; NULL:
- * nobody is. Never NULL. */
+ * no user is ever erased. Never NULL. */
 pl_known_users_t *pl_known_users_create(size_t capacity, pl_erased_users_t *erased);
 void pl_known_users_destroy(pl_known_users_t **set);
 
@@ -33,7 +33,7 @@ void pl_known_users_destroy(pl_known_users_t **set);
 void pl_known_users_add(pl_known_users_t *set, int64_t user_id);
 bool pl_known_users_has(pl_known_users_t *set, int64_t user_id);
 
-/* The next turn: what was not added since the last one is forgotten. */
+/* Begins the next turn: forgets the ids that were not added since the last one. */
 void pl_known_users_turn(pl_known_users_t *set);
 
 #endif

@@ -7,11 +7,11 @@
 #include "base/memory.h"
 #include "base/metrics.h"
 
-/* What a page costs beside its bytes: its struct, two allocations' overhead, its bucket. */
+/* The cost of a page beside its bytes: its struct, the overhead of two allocations, its bucket. */
 #define OVERHEAD (sizeof(pl_cached_page_t) + 48)
 /* Pages are about this large or larger, so chains stay short. */
 #define BYTES_PER_BUCKET 2048
-/* One answer must not push out everything else. */
+/* One page must not push out everything else. */
 #define LARGEST_FRACTION 8
 
 struct pl_page_cache {
@@ -58,7 +58,7 @@ pl_cached_page_t *pl_cached_page_create(const pl_page_key_t *key, int64_t versio
     page->key = *key;
     page->version = version;
     page->data = pl_buffer_detach(body, &page->len);
-    /* Buffers grow by doubling; what stays for long should be as large as it says. */
+    /* Buffers grow by doubling: give back what a page that stays for long does not use. */
     page->data = pl_realloc(page->data, page->len + 1);
     page->refs = 1;
     return page;
@@ -84,7 +84,7 @@ static pl_cached_page_t **bucket_of(const pl_page_cache_t *cache, const pl_page_
     return &cache->buckets[pl_hash64(key, sizeof(*key)) & cache->mask];
 }
 
-/* Where the page with that key is linked, or the end of its chain. */
+/* The link to the page with that key, or the end of its chain. */
 static pl_cached_page_t **find(const pl_page_cache_t *cache, const pl_page_key_t *key)
 {
     pl_cached_page_t **place = bucket_of(cache, key);
@@ -108,7 +108,7 @@ static void unlink_use(pl_page_cache_t *cache, pl_cached_page_t *page)
     *(page->older != NULL ? &page->older->newer : &cache->oldest) = page->newer;
 }
 
-/* `place` is where its chain links the page. */
+/* `place` is the link to the page in its chain. */
 static void drop(pl_page_cache_t *cache, pl_cached_page_t **place)
 {
     pl_cached_page_t *page = *place;

@@ -1,11 +1,11 @@
 /*
- * Answers of fetchConversation and fetchMessages, kept with the mailbox's version that they were
- * read at.
+ * A cache of pages (fetchConversation, fetchMessages), each with the version of its mailbox at the
+ * time of the read.
  *
- * A page is an answer of its query for as long as the mailbox has that version, which the caller
- * reads from the database at each request. So nothing is ever invalidated: a page whose mailbox has
- * moved on is replaced or pushed out. One cache per loop, bounded in bytes, least recently used
- * first out.
+ * A page is the right answer as long as the mailbox has this version, which the caller reads from
+ * the database for each request. So pages are never invalidated: a page with an old version is
+ * replaced or pushed out. There is one cache per loop, bounded in bytes; the least recently used
+ * page goes first.
  */
 #ifndef PL_CORE_PAGE_CACHE_H
 #define PL_CORE_PAGE_CACHE_H
@@ -55,11 +55,11 @@ pl_cached_page_t *pl_cached_page_create(const pl_page_key_t *key, int64_t versio
 /* Takes a void pointer to fit pl_request_reply_shared. */
 void pl_cached_page_unref(void *object);
 
-/* Keeps the page, with a reference of its own, in place of the one with that key. One that is
+/* Keeps the page, with a reference of its own, in place of the page with that key. A page that is
  * larger than an eighth of the cache is not kept. Counted as a miss: it had to be read. */
 void pl_page_cache_put(pl_page_cache_t *cache, pl_cached_page_t *page);
 
-/* Whether there is a page for the key, of whichever version: then it pays to read the version. */
+/* Whether there is a page for the key, of any version: then it pays to read the version. */
 bool pl_page_cache_has(const pl_page_cache_t *cache, const pl_page_key_t *key);
 
 /* The page if it has exactly that version, with a reference for the caller; else NULL. Counted as a

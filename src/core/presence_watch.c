@@ -12,6 +12,7 @@
 typedef struct watched {
     pl_waiter_t waiter;
     pl_presence_watch_t *watch;
+    bool is_peer; /* the viewer has a conversation with the user */
     enum { NOTHING, OFFLINE, ONLINE } told;
     bool is_changed; /* whether it may be told is to be asked */
     bool is_asked;
@@ -35,6 +36,8 @@ struct pl_presence_watch {
     request_t *request;
     pl_presence_question_t *question;
     bool is_watching;
+    bool must_read;   /* the viewer's peers may have changed since they were read */
+    size_t strangers; /* users who are no peers yet */
     size_t count;
     watched_t users[];
 };
@@ -46,6 +49,8 @@ static void on_event(pl_waiter_t *waiter, const pl_event_t *event)
     watched_t *watched = H2O_STRUCT_FROM_MEMBER(watched_t, waiter, waiter);
 
     (void)event;
+    if (!watched->is_peer)
+        return;
     watched->is_changed = true;
     if (watched->watch->is_watching)
         ask(watched->watch);
@@ -64,6 +69,8 @@ pl_presence_watch_t *pl_presence_watch_create(pl_core_t *core,
     watch->on_changed = on_changed;
     watch->owner = owner;
     watch->user_id = check->user_id;
+    watch->must_read = true;
+    watch->strangers = check->count;
     for (; watch->count < check->count; watch->count++) {
         watched_t *watched = &watch->users[watch->count];
         watched->waiter.callbacks = &callbacks;
@@ -140,18 +147,24 @@ static void ask(pl_presence_watch_t *watch)
                                           watch);
 }
 
-static void begin_watching(pl_presence_watch_t *watch, const pl_conversations_check_t *check)
+/* Takes the viewer's peers. A peer stays one: a conversation does not end. */
+static void take_peers(pl_presence_watch_t *watch, const pl_conversations_check_t *check)
 {
     watch->is_watching = true;
     for (size_t i = 0; i < watch->count; i++) {
-        watch->users[i].is_changed = check->has[i];
-        if (!check->has[i])
-            pl_hub_remove(watch->hub, &watch->users[i].waiter);
+        watched_t *watched = &watch->users[i];
+        if (!check->has[i] || watched->is_peer)
+            continue;
+        watched->is_peer = true;
+        watched->is_changed = true;
+        watch->strangers--;
     }
     ask(watch);
 }
 
-static void on_checked(pl_op_t *op)
+static void read_peers(pl_presence_watch_t *watch);
+
+static void on_read(pl_op_t *op)
 {
     request_t *request = H2O_STRUCT_FROM_MEMBER(request_t, check.op, op);
     pl_presence_watch_t *watch = request->watch;
@@ -161,10 +174,39 @@ static void on_checked(pl_op_t *op)
                      PL_S("sqlstate", op->sqlstate));
     if (watch != NULL) {
         watch->request = NULL;
-        if (op->error == PL_OK)
-            begin_watching(watch, &request->check);
+        if (op->error == PL_OK) {
+            take_peers(watch, &request->check);
+            if (watch->must_read)
+                read_peers(watch);
+        } else {
+            watch->must_read = true; /* at the next heartbeat */
+        }
     }
     free(request);
+}
+
+/* Asks which of the users the viewer has a conversation with, unless that is being asked. */
+static void read_peers(pl_presence_watch_t *watch)
+{
+    if (watch->request != NULL)
+        return;
+    request_t *request = pl_calloc(1, sizeof(*request));
+    pl_op_t *op = &request->check.op;
+    request->check.user_id = watch->user_id;
+    request->check.count = watch->count;
+    for (size_t i = 0; i < watch->count; i++)
+        request->check.peers[i] = watch->users[i].waiter.user_id;
+    op->kind = &pl_conversations_check_kind;
+    op->shard = (int)pl_id_shard(watch->user_id);
+    op->deadline_ms = pl_core_deadline_ms(watch->core);
+    op->on_done = on_read;
+    request->watch = watch;
+    watch->must_read = pl_lane_submit(pl_cluster_read_lane(watch->core->deps.cluster, op->shard),
+                                      op) != 0;
+    if (watch->must_read)
+        free(request);
+    else
+        watch->request = request;
 }
 
 static void recheck(pl_presence_watch_t *watch)
@@ -178,23 +220,16 @@ void pl_presence_watch_check(pl_presence_watch_t *watch)
 {
     if (watch->is_watching)
         recheck(watch);
-    if (watch->is_watching || watch->request != NULL)
+    if (watch->must_read)
+        read_peers(watch);
+}
+
+void pl_presence_watch_mailbox_changed(pl_presence_watch_t *watch)
+{
+    if (watch->strangers == 0)
         return;
-    request_t *request = pl_calloc(1, sizeof(*request));
-    pl_op_t *op = &request->check.op;
-    request->check.user_id = watch->user_id;
-    request->check.count = watch->count;
-    for (size_t i = 0; i < watch->count; i++)
-        request->check.peers[i] = watch->users[i].waiter.user_id;
-    op->kind = &pl_conversations_check_kind;
-    op->shard = (int)pl_id_shard(watch->user_id);
-    op->deadline_ms = pl_core_deadline_ms(watch->core);
-    op->on_done = on_checked;
-    request->watch = watch;
-    if (pl_lane_submit(pl_cluster_read_lane(watch->core->deps.cluster, op->shard), op) == 0)
-        watch->request = request;
-    else
-        free(request);
+    watch->must_read = true;
+    read_peers(watch);
 }
 
 static void give(int64_t user_id, const pl_presence_state_t *state, pl_presence_watch_take_fn take,

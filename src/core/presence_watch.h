@@ -1,12 +1,14 @@
 /*
  * The users whose presence a stream watches.
  *
- *   created --check--> CHECKING --answered--> WATCHING
+ *   created --check--> reading the peers --answered--> WATCHING
  *                         \--failed--> created, until the next heartbeat
  *
- * The watch registers for all of them before it asks the database which of them the viewer may see,
- * so that no change in between is missed. Then it drops the others. This is settled once, for the
- * life of the stream: a conversation does not end.
+ * The watch registers for all users before it asks the database with which of them the viewer has a
+ * conversation, so that no change in between is missed. Nothing is told of the others, who are
+ * strangers. When the viewer's mailbox changes the database is asked again, as long as there are
+ * strangers: one of them may have become a peer. A peer stays one, since a conversation does not
+ * end.
  *
  * A user may hide or show their presence at any time, and on another server too. So the database is
  * asked before a change is told, and at each heartbeat for users who were told to be online. A user
@@ -36,6 +38,9 @@ void pl_presence_watch_destroy(pl_presence_watch_t **watch);
 /* Every heartbeat: asks whom the caller may see, unless that is known or being asked, and whether
  * they still show themselves. */
 void pl_presence_watch_check(pl_presence_watch_t *watch);
+
+/* The viewer's mailbox has changed. */
+void pl_presence_watch_mailbox_changed(pl_presence_watch_t *watch);
 
 /* Calls `take` with an event for each user whose state is not the one that was taken last. At first
  * that is each user who shows their presence; none before WATCHING. */

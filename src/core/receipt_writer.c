@@ -1,10 +1,11 @@
 /*
- * A conversation that is written, or was in the last second, has a turn:
+ * A conversation that is being written, or was written in the last second, has a turn:
  *
  *   (none) --receipt--> WRITING --second over--> WRITING (late) --written--> (none)
  *                          `-----written-------> RESTING --second over-----> (none)
  *
- * and where receipts wait when it would end, it is WRITING again. A user's cursors have one too.
+ * If receipts wait when it would end, it is WRITING again. A user's cursors have a turn of their
+ * own.
  */
 #include "core/receipt_writer.h"
 
@@ -19,16 +20,16 @@
 #include "base/metrics.h"
 #include "core/change_flow.h"
 
-/* Chains of turns; more turns than this only make the chains longer. */
+/* Hash chains of turns. */
 #define BUCKETS 4096
-/* Turns of one loop, some 200 bytes each: what the change lane can write in a second, and more. */
+/* Turns of one loop, some 200 bytes each: more than the change lane can write in a second. */
 #define TURNS_MAX 32768
-/* A client that sends more than these for one conversation in a second has no use for them. */
+/* Receipts of one conversation that wait for the next write. No client needs more in a second. */
 #define WAITING_MAX 64
-/* Users whose cursors are remembered, 1 MiB. One who is forgotten costs one more write. */
+/* Users whose cursors are remembered, 1 MiB. A forgotten user costs one more write. */
 #define KNOWN_CURSORS 65536
 
-/* A cursor that a user's clients are known to have reached, and that is written. */
+/* A cursor that a user's clients have reached, and that is written. */
 typedef struct known_cursor {
     int64_t user_id;
     int64_t version;

@@ -1,15 +1,15 @@
 /*
- * Writes receipts, at most once a second for each conversation of a user: what a client reads
- * quickly is one write, and not one for each message. The same for a user's cursors, from which
- * follows what was delivered.
+ * Writes receipts, at most once a second for each conversation of a user. A client that reads
+ * quickly causes one write and not one for each message. The same holds for a user's cursors, which
+ * say what was delivered.
  *
- * What comes when nothing was written in the last second is written at once. What comes within a
- * second after a write waits for its end and then is one write of the highest. A receipt is done
- * when the write that it was part of has committed, so that what its client reads then shows it.
+ * If there was no write in the last second, a receipt is written at once. Else it waits until the
+ * second is over, and all that wait are one write of the highest watermark. A receipt is done when
+ * its write has committed, so that the client's next read shows it.
  *
- * Each conversation's receipts, and each user's cursors, are the business of one loop of the
- * process, found by a hash, to which the other loops post theirs: so the promise holds whichever
- * worker the requests come to, without a lock and without a receipt that waits twice.
+ * One loop of the process, chosen by a hash, handles all receipts of a conversation, or all cursors
+ * of a user. The other loops post theirs to it. So the limit holds whichever worker gets the
+ * requests, without a lock.
  */
 #ifndef PL_CORE_RECEIPT_WRITER_H
 #define PL_CORE_RECEIPT_WRITER_H
@@ -51,15 +51,15 @@ pl_receipt_writer_t *pl_receipt_writer_create(pl_loop_t *const *loops, size_t lo
 /* Registers the counters; once, before any receipt. */
 void pl_receipt_writer_metrics_init(void);
 
-/* The loop's part works from now on. On the loop's thread, once. */
+/* Makes the loop handle its part from now on. On the loop's thread, once. */
 void pl_receipt_writer_join(pl_receipt_writer_t *writer, pl_core_t *core);
 
 /* On any loop's thread. */
 void pl_receipt_writer_submit(pl_receipt_writer_t *writer, pl_receipt_t *receipt);
 
-/* A client of the user has everything up to `version`. Best effort: where it cannot be written it
- * is dropped, and the client's next cursor says it again. Costs a look into a table where it is
- * known. On any loop's thread. */
+/* A client of the user has everything up to `version`. Best effort: if it cannot be written it is
+ * dropped, since the client's next cursor says it again. A version that is known costs a look into
+ * a table. On any loop's thread. */
 void pl_receipt_writer_note_cursor(pl_receipt_writer_t *writer, int64_t user_id, int64_t version);
 
 #endif

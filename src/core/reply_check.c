@@ -10,13 +10,13 @@
 #include "base/memory.h"
 #include "store/message_check.h"
 
-/* Lists of those who wait; more of them than this only make the lists longer. */
+/* Hash chains of checks that wait. */
 #define BUCKETS 1024
 
 typedef struct pl_reply_lookup {
     pl_message_check_t read;
     pl_reply_checks_t *checks;
-    pl_reply_check_t *check; /* NULL: nobody waits any more */
+    pl_reply_check_t *check; /* NULL: it does not wait any more */
 } lookup_t;
 
 struct pl_reply_checks {
@@ -25,7 +25,7 @@ struct pl_reply_checks {
     int64_t deadline_ms;
     size_t waiting;
     size_t max_waiting;
-    h2o_linklist_t buckets[BUCKETS]; /* checks in the order of their coming */
+    h2o_linklist_t buckets[BUCKETS]; /* in the order of their start */
 };
 
 pl_reply_checks_t *pl_reply_checks_create(const pl_cluster_t *cluster, pl_timer_queue_t *timeouts,
@@ -49,7 +49,7 @@ void pl_reply_checks_destroy(pl_reply_checks_t **checks)
     *checks = NULL;
 }
 
-/* ---- who waits ---- */
+/* ---- waiting checks ---- */
 
 static h2o_linklist_t *bucket_of(pl_reply_checks_t *checks, int64_t sender_id, int64_t recipient_id)
 {
@@ -58,9 +58,9 @@ static h2o_linklist_t *bucket_of(pl_reply_checks_t *checks, int64_t sender_id, i
     return &checks->buckets[hash % BUCKETS];
 }
 
-/* The one of the pair that has waited longest; NULL: none waits. */
-static pl_reply_check_t *first_of(pl_reply_checks_t *checks, int64_t sender_id,
-                                  int64_t recipient_id)
+/* The check of the pair that has waited longest; NULL: none waits. */
+static pl_reply_check_t *oldest_of(pl_reply_checks_t *checks, int64_t sender_id,
+                                   int64_t recipient_id)
 {
     h2o_linklist_t *bucket = bucket_of(checks, sender_id, recipient_id);
 
@@ -79,7 +79,7 @@ static void wait_in_line(pl_reply_checks_t *checks, pl_reply_check_t *check)
     checks->waiting++;
 }
 
-/* Tells all of the pair whose turn has come. */
+/* Ends all checks of the pair whose turn has come. */
 static void settle(pl_reply_checks_t *checks, pl_reply_check_t *check, enum pl_error_code error,
                    bool exists)
 {
@@ -90,7 +90,7 @@ static void settle(pl_reply_checks_t *checks, pl_reply_check_t *check, enum pl_e
     check->error = error;
     check->exists = exists;
     check->is_settled = true;
-    while ((check = first_of(checks, sender_id, recipient_id)) != NULL && check->is_settled) {
+    while ((check = oldest_of(checks, sender_id, recipient_id)) != NULL && check->is_settled) {
         h2o_linklist_unlink(&check->link);
         checks->waiting--;
         check->on_done(check);
@@ -110,7 +110,7 @@ static int ask(lookup_t *lookup, int64_t mailbox_id, int64_t peer_id)
     return pl_lane_submit(pl_cluster_read_lane(lookup->checks->cluster, read->op.shard), &read->op);
 }
 
-/* The id tells who has sent it, by its direction bit. */
+/* The direction bit of the id says which of the two users sent the message. */
 static bool is_own(const pl_reply_check_t *check)
 {
     return (check->message_id & 1) == (check->sender_id > check->recipient_id);
@@ -174,7 +174,7 @@ static bool can_ask(const pl_reply_checks_t *checks, int64_t sender_id)
 bool pl_reply_check_start(pl_reply_checks_t *checks, pl_reply_check_t *check)
 {
     bool is_first = checks->waiting == 0 ||
-                    first_of(checks, check->sender_id, check->recipient_id) == NULL;
+                    oldest_of(checks, check->sender_id, check->recipient_id) == NULL;
 
     check->error = PL_OK;
     check->exists = true;

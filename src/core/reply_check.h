@@ -1,12 +1,13 @@
 /*
- * Whether the message that a send answers (replyTo) exists: read from the sender's mailbox. What
- * that does not hold and the sender has sent is asked of the recipient's, which had it first: the
- * sender's copy may still be owed. Where neither can be asked in time, the sender is believed. A
- * reaction asks the same of the message that it is for: there the sender is who reacts.
+ * Checks that the message which a send answers (replyTo) exists. It is read from the sender's
+ * mailbox. If it is not there and the sender wrote it, it is read from the recipient's mailbox too,
+ * which had it first: the sender's copy may still be in the outbox. If neither can be read in time,
+ * the reply is accepted. A reaction checks the message that it is for in the same way; the sender
+ * is then the user who reacts.
  *
- * Order: a read takes its time, and another send of the same pair must not overtake it. So every
- * send comes here, and while one of a pair waits, the later ones of that pair wait behind it. One
- * that answers nothing and has nobody to wait for goes on at once.
+ * Order: a read takes its time, and another send of the same pair of users must not overtake it. So
+ * every send comes here. While one of a pair waits, the later ones of that pair wait behind it. A
+ * send that answers no message and need not wait goes on at once.
  */
 #ifndef PL_CORE_REPLY_CHECK_H
 #define PL_CORE_REPLY_CHECK_H
@@ -23,31 +24,31 @@ typedef struct pl_reply_checks pl_reply_checks_t;
 typedef struct pl_reply_check pl_reply_check_t;
 struct pl_reply_lookup;
 
-/* Embedded, zeroed, in the object that asks, which lives until on_done. */
+/* Embedded, zeroed, in an object that lives until on_done. */
 struct pl_reply_check {
     /* Set by the caller. on_done may free the object. */
     int64_t sender_id;
     int64_t recipient_id;
-    int64_t message_id; /* 0: the send answers nothing */
+    int64_t message_id; /* 0: the send answers no message */
     void (*on_done)(pl_reply_check_t *check);
-    /* The answer: PL_OK and whether the send may go on, or PL_ERROR_OVERLOADED. */
+    /* The result: PL_OK and whether the send may go on, or PL_ERROR_OVERLOADED. */
     enum pl_error_code error;
     bool exists;
     /* Its own. */
-    bool is_settled; /* the answer is known; those before it may not have theirs */
+    bool is_settled; /* the result is known, but earlier checks of the pair may still wait */
     struct pl_reply_lookup *lookup;
     pl_timer_t timeout;
     h2o_linklist_t link;
 };
 
-/* For one loop. A read that takes longer than `timeouts` lasts is waited for no more. More than
- * `max_waiting` who wait are refused. Never NULL. */
+/* For one loop. A check waits for a read no longer than the duration of `timeouts`. If
+ * `max_waiting` checks wait, further ones end with PL_ERROR_OVERLOADED. Never NULL. */
 pl_reply_checks_t *pl_reply_checks_create(const pl_cluster_t *cluster, pl_timer_queue_t *timeouts,
                                           int64_t deadline_s, size_t max_waiting);
-/* When nobody waits. */
+/* Only when no check waits. */
 void pl_reply_checks_destroy(pl_reply_checks_t **checks);
 
-/* True: the answer is there already and on_done will not run. False: on_done will. */
+/* True: the result is there already and on_done will not run. False: on_done will run. */
 bool pl_reply_check_start(pl_reply_checks_t *checks, pl_reply_check_t *check) PL_MUST_USE;
 
 #endif

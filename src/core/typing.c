@@ -40,8 +40,7 @@ typedef struct typing {
     pl_group_members_read_t *group; /* NULL: a 1:1 */
     pl_typing_done_fn on_done;
     void *owner;
-    int64_t user_id;
-    int64_t peer_id;
+    pl_typing_order_t order;
 } typing_t;
 
 static typing_t *typing_of(pl_flow_t *flow)
@@ -62,11 +61,13 @@ static void encode(pl_buffer_t *out, const typing_t *typing)
     pl_json_key(out, "type");
     pl_json_text(out, "typing");
     pl_json_key(out, "conversationId");
-    pl_json_conversation_id(out, typing->user_id, typing->peer_id);
+    pl_json_conversation_id(out, typing->order.user_id, typing->order.peer_id);
     pl_json_key(out, "userId");
-    pl_json_id(out, typing->user_id);
+    pl_json_id(out, typing->order.user_id);
+    pl_json_key(out, "state");
+    pl_json_text(out, typing->order.is_stopped ? "stopped" : "started");
     pl_json_key(out, "expiresTimestamp");
-    pl_json_int64(out, pl_clock_now_us() + SHOWN_US);
+    pl_json_int64(out, pl_clock_now_us() + (typing->order.is_stopped ? 0 : SHOWN_US));
     pl_json_object_end(out);
 }
 
@@ -79,7 +80,7 @@ static void tell(const typing_t *typing, const int64_t *others, size_t count)
     encode(&json, typing);
     const pl_event_t event = {.name = "typing", .json = json.data, .len = json.len};
     for (size_t i = 0; i < count; i++)
-        if (others[i] != typing->user_id)
+        if (others[i] != typing->order.user_id)
             pl_hub_tell(hub_of(typing), others[i], &event);
     pl_buffer_dispose(&json);
 }
@@ -89,13 +90,16 @@ static bool is_worth_telling(const typing_t *typing, const int64_t *others, size
     size_t awaited = 0;
 
     for (size_t i = 0; i < count; i++)
-        awaited += others[i] != typing->user_id && pl_hub_is_awaited(hub_of(typing), others[i]);
+        awaited += others[i] != typing->order.user_id &&
+                   pl_hub_is_awaited(hub_of(typing), others[i]);
     if (awaited == 0) {
         pl_counter_add(counters.unwatched, 1);
         return false;
     }
-    if (!pl_typing_limit_take(typing->flow.core->deps.typing_limit, typing->user_id,
-                              typing->peer_id, pl_clock_monotonic_ms())) {
+    /* The end has a limit of its own, under a key that no peer has: it may follow at once. */
+    int64_t limited_as = typing->order.is_stopped ? ~typing->order.peer_id : typing->order.peer_id;
+    if (!pl_typing_limit_take(typing->flow.core->deps.typing_limit, typing->order.user_id,
+                              limited_as, pl_clock_monotonic_ms())) {
         pl_counter_add(counters.limited, 1);
         return false;
     }
@@ -106,7 +110,7 @@ static bool is_worth_telling(const typing_t *typing, const int64_t *others, size
 
 static pl_turn_t check_user(pl_flow_t *flow)
 {
-    return pl_flow_check_user(flow, typing_of(flow)->user_id);
+    return pl_flow_check_user(flow, typing_of(flow)->order.user_id);
 }
 
 /* ---- members ---- */
@@ -117,10 +121,10 @@ static pl_turn_t read_members(pl_flow_t *flow)
     pl_group_members_read_t *group = pl_calloc(1, sizeof(*group));
 
     typing->group = group;
-    group->member_id = typing->user_id;
-    group->group_id = typing->peer_id;
+    group->member_id = typing->order.user_id;
+    group->group_id = typing->order.peer_id;
     group->op.kind = &pl_group_members_read_kind;
-    group->op.shard = (int)pl_id_shard(typing->user_id);
+    group->op.shard = (int)pl_id_shard(typing->order.user_id);
     return pl_flow_read(flow, &group->op);
 }
 
@@ -140,7 +144,7 @@ static pl_turn_t judge_members(pl_flow_t *flow)
 
 static pl_turn_t check_peer(pl_flow_t *flow)
 {
-    return pl_flow_check_user(flow, typing_of(flow)->peer_id);
+    return pl_flow_check_user(flow, typing_of(flow)->order.peer_id);
 }
 
 static pl_turn_t judge_peer(pl_flow_t *flow)
@@ -149,7 +153,7 @@ static pl_turn_t judge_peer(pl_flow_t *flow)
 
     if (!flow->exists)
         return pl_flow_end(flow, PL_OUTCOME_CONVERSATION_NOT_FOUND);
-    return is_worth_telling(typing, &typing->peer_id, 1) ? PL_TURN_NEXT : PL_TURN_END;
+    return is_worth_telling(typing, &typing->order.peer_id, 1) ? PL_TURN_NEXT : PL_TURN_END;
 }
 
 static pl_turn_t read_block(pl_flow_t *flow)
@@ -157,10 +161,10 @@ static pl_turn_t read_block(pl_flow_t *flow)
     typing_t *typing = typing_of(flow);
     pl_block_check_t *block = &typing->block;
 
-    block->user_id = typing->peer_id;
-    block->other_id = typing->user_id;
+    block->user_id = typing->order.peer_id;
+    block->other_id = typing->order.user_id;
     block->op.kind = &pl_block_check_kind;
-    block->op.shard = (int)pl_id_shard(typing->peer_id);
+    block->op.shard = (int)pl_id_shard(typing->order.peer_id);
     return pl_flow_read(flow, &block->op);
 }
 
@@ -172,7 +176,7 @@ static pl_turn_t judge_block(pl_flow_t *flow)
     if (typing->block.is_blocked)
         pl_counter_add(counters.blocked, 1);
     else
-        tell(typing, &typing->peer_id, 1);
+        tell(typing, &typing->order.peer_id, 1);
     return PL_TURN_END;
 }
 
@@ -198,15 +202,14 @@ static void on_end(pl_flow_t *flow)
     free(typing);
 }
 
-void pl_typing_start(pl_core_t *core, int64_t user_id, int64_t peer_id, pl_typing_done_fn on_done,
+void pl_typing_start(pl_core_t *core, const pl_typing_order_t *order, pl_typing_done_fn on_done,
                      void *owner)
 {
     typing_t *typing = pl_calloc(1, sizeof(*typing));
 
-    typing->user_id = user_id;
-    typing->peer_id = peer_id;
+    typing->order = *order;
     typing->on_done = on_done;
     typing->owner = owner;
-    pl_flow_start(&typing->flow, core, pl_id_is_group(peer_id) ? group_steps : direct_steps,
+    pl_flow_start(&typing->flow, core, pl_id_is_group(order->peer_id) ? group_steps : direct_steps,
                   on_end);
 }

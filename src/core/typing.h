@@ -1,5 +1,6 @@
 /*
- * sendTyping: tells the open streams of a conversation's others that the user is typing.
+ * sendTyping: tells the open streams of a conversation's others that the user is typing, or has
+ * stopped.
  *
  *   check-user --> a 1:1: check-peer -> blocks -> told
  *        \-------> a group: members -> told
@@ -12,6 +13,7 @@
 #ifndef PL_CORE_TYPING_H
 #define PL_CORE_TYPING_H
 
+#include <stdbool.h>
 #include <stdint.h>
 
 #include "core/core.h"
@@ -20,8 +22,13 @@
 /* Called once, on the loop, never before pl_typing_start returns. */
 typedef void (*pl_typing_done_fn)(const pl_outcome_t *outcome, void *owner);
 
-/* `peer_id`: a user, or a group. */
-void pl_typing_start(pl_core_t *core, int64_t user_id, int64_t peer_id, pl_typing_done_fn on_done,
+typedef struct pl_typing_order {
+    int64_t user_id;
+    int64_t peer_id; /* a user, or a group */
+    bool is_stopped; /* the user has stopped before the last event expires */
+} pl_typing_order_t;
+
+void pl_typing_start(pl_core_t *core, const pl_typing_order_t *order, pl_typing_done_fn on_done,
                      void *owner);
 
 /* Called by pl_core_metrics_init. */

@@ -1,10 +1,10 @@
 /*
- * How often a user's typing in one conversation is told: once in an interval, whichever worker the
- * requests come to.
+ * Limits typing events to one per interval for each user and conversation, whichever worker gets
+ * the requests.
  *
- * One table for the process under one lock, which is held for a look at one group of slots: a
- * lock-free one could let two workers pass at once. It is bounded and keeps what it promises when
- * it is full: who finds no slot has to wait as if they had just been told.
+ * There is one table for the process under one lock, which is held for a look at one group of
+ * slots; without the lock two workers could pass at once. The table is bounded. If a user finds no
+ * slot, the event is dropped, so the limit holds when the table is full.
  */
 #ifndef PL_CORE_TYPING_LIMIT_H
 #define PL_CORE_TYPING_LIMIT_H
@@ -15,10 +15,10 @@
 
 #include "base/compiler.h"
 
-/* A client repeats its word every few seconds: more than one in a second is of use to nobody. */
+/* A client repeats its call every few seconds: more than one event a second has no use. */
 #define PL_TYPING_INTERVAL_MS 1000
-/* Those who may be told in one interval, 768 KiB: of 100,000 who type at once, each says so every
- * three seconds or more. */
+/* Events in one interval, 768 KiB: enough for 100,000 users who type at once and call every three
+ * seconds. */
 #define PL_TYPING_LIMIT_CAPACITY 32768
 
 typedef struct pl_typing_limit pl_typing_limit_t;
@@ -27,9 +27,9 @@ typedef struct pl_typing_limit pl_typing_limit_t;
 pl_typing_limit_t *pl_typing_limit_create(size_t capacity, int64_t interval_ms);
 void pl_typing_limit_destroy(pl_typing_limit_t **limit);
 
-/* Whether what user_id does in the conversation with peer_id (a user, or a group) may be told now;
- * then it may not be told again before the interval is over. `now_ms` is of the monotonic clock.
- * From any thread. */
+/* Whether an event of user_id in the conversation with peer_id (a user, or a group) may be sent
+ * now. If so, none may be sent again before the interval is over. `now_ms` is on the monotonic
+ * clock. From any thread. */
 bool pl_typing_limit_take(pl_typing_limit_t *limit, int64_t user_id, int64_t peer_id,
                           int64_t now_ms) PL_MUST_USE;
 

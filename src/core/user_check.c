@@ -10,7 +10,7 @@
 #include "base/memory.h"
 #include "store/mailbox.h"
 
-/* Chains of look-ups in flight; more of them than this only make the chains longer. */
+/* Hash chains of look-ups in flight. */
 #define BUCKETS 1024
 
 typedef struct lookup {
@@ -68,8 +68,8 @@ static lookup_t *find(pl_user_checks_t *checks, int64_t user_id)
     return NULL;
 }
 
-/* The check lane does not see users of a shard that has left its database: what it did not find is
- * asked of the shard itself. False: it was that already, or the lane is full. */
+/* The check lane does not see users of a shard that has left its database. So a user whom it did
+ * not find is looked up in the shard itself. False: that was done already, or the lane is full. */
 static bool ask_shard(lookup_t *lookup)
 {
     pl_op_t *op = &lookup->read.op;
@@ -83,7 +83,8 @@ static bool ask_shard(lookup_t *lookup)
     return false;
 }
 
-/* The look-up can be found until the last one who waits is told: who comes meanwhile queues up. */
+/* The look-up stays in its chain until the last waiting check is answered: checks that start in
+ * between queue up. */
 static void on_read(pl_op_t *op)
 {
     lookup_t *lookup = H2O_STRUCT_FROM_MEMBER(lookup_t, read.op, op);

@@ -79,7 +79,7 @@ static void check_database(pl_doctor_t *doctor, const pl_config_database_t *data
     if (doctor->map != NULL && doctor->map->state != PL_SYSTEM_UNINITIALISED &&
         pl_shard_map_find_database(doctor->map, database->name) < 0) {
         pl_check_warn(doctor, subject, "listed", "Remove it from the configuration, if it is old.",
-                      "configured, and the directory does not know it");
+                      "is in the configuration, but not in the directory");
     }
     pl_doctor_check_owner(doctor, subject, database);
     pl_doctor_check_server(doctor, subject, database);
@@ -121,7 +121,7 @@ int pl_command_doctor(const pl_ctl_t *ctl)
 
     pl_report_open(&report, ctl);
     if (ctl->repairs_unread && !ctl->checks_unread) {
-        pl_fail(&outcome, PL_EXIT_USAGE, "--repair is of --unread: give both");
+        pl_fail(&outcome, PL_EXIT_USAGE, "--repair needs --unread: give both");
         goto out;
     }
     if (pl_sql_files_load(&files, ctl->sql_directory, &outcome) < 0)

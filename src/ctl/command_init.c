@@ -1,11 +1,11 @@
 /*
- * init: from nothing, or from wherever an earlier init was interrupted, to a system that is ready.
+ * init creates a system, or finishes an init that was interrupted.
  *
  *   directory's tables -> plan -> databases, in parallel -> ready
  *
- * plan:  one transaction writes which databases there are and which shard is in which. From then on
- *        the map is fixed, and a later init must ask for the same.
- * ready: one insert into directory.system, when every database is done. parleyd does not start
+ * plan:  one transaction writes the list of databases and the database of each shard. From then on
+ *        the map is fixed, and a later init must have the same options.
+ * ready: one insert into directory.system, after every database is done. parleyd does not start
  *        before it.
  */
 #include <stdbool.h>
@@ -41,7 +41,7 @@ static int add_name(pl_system_t *system, name_list_t *list, const char *name)
     }
     for (int i = 0; i < list->count; i++)
         if (strcmp(list->names[i], name) == 0)
-            return pl_fail(&system->outcome, PL_EXIT_USAGE, "--databases: %s is there twice", name);
+            return pl_fail(&system->outcome, PL_EXIT_USAGE, "--databases: %s appears twice", name);
     list->names = pl_reallocarray(list->names, (size_t)list->count + 1, sizeof *list->names);
     list->names[list->count++] = pl_strdup(name);
     return 0;
@@ -69,7 +69,7 @@ static int read_names(pl_system_t *system, name_list_t *list)
     return rc;
 }
 
-/* A map that is written down must be the one that is asked for now. */
+/* The map in the directory must be the one that the options describe. */
 static int compare_map(pl_system_t *system, const name_list_t *names)
 {
     const pl_shard_map_t *map = system->map;
@@ -102,7 +102,8 @@ typedef struct plan {
     int shards;
 } plan_t;
 
-/* Shard s goes to the database s mod their number: neighbours apart, and equal shares. */
+/* Shard s goes to the database number s mod n, so that all databases get equal numbers of
+ * shards. */
 static int write_plan(pl_session_t *session, void *arg, pl_outcome_t *outcome)
 {
     const plan_t *plan = arg;
@@ -139,7 +140,7 @@ static int plan(pl_system_t *system, const name_list_t *names)
     return pl_system_load_map(system);
 }
 
-/* By the lock's connection, so the lock cannot have been lost in between. */
+/* Uses the connection that holds the lock: if the lock was lost, this fails too. */
 static int finish(pl_system_t *system)
 {
     char shards[16];
@@ -166,8 +167,8 @@ static int init(pl_system_t *system, const name_list_t *names)
     }
     if (plan(system, names) < 0)
         return -1;
-    /* A shard that a ready system has lost is not made anew, empty, as if nothing had been there.
-     */
+    /* If a ready system has lost a shard, it must be restored. An empty one in its place would hide
+     * the loss. */
     bool may_create_shards = system->map->state == PL_SYSTEM_INITIALISING;
     if (pl_system_add_databases(system, may_create_shards) < 0)
         return -1;
@@ -180,7 +181,7 @@ int pl_command_init(const pl_ctl_t *ctl)
     pl_system_t system;
     name_list_t names = {0};
 
-    /* The outcome of whatever failed is in `system`, and close reports it. */
+    /* If a step fails, its outcome is in `system`, and pl_system_close reports it. */
     (void)(pl_system_open(&system, ctl, true) == 0 && read_names(&system, &names) == 0 &&
            init(&system, &names) == 0);
     free_names(&names);

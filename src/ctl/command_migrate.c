@@ -19,7 +19,7 @@ static void migrate_up(pl_system_t *system)
         system->outcome = directory->outcome;
         return;
     }
-    /* The migrations may have changed what the map is read from. */
+    /* The migrations may have changed the tables of the map. */
     if (pl_system_load_map(system) < 0 || pl_system_add_databases(system, false) < 0)
         return;
     pl_system_run(system, pl_target_apply);

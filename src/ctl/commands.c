@@ -15,9 +15,10 @@ const pl_command_t pl_commands[] = {
         .name = "init",
         .summary = "Create a system: directory, tables, functions and shards",
         .details =
-            "Distributes the shards over the databases in turn and creates all that parleyd needs. "
-            "The number of shards is part of every user id, so it is chosen once. Run again, it "
-            "finishes what was interrupted, and changes nothing on a system that is complete.",
+            "Distributes the shards over the databases in turn and creates everything that parleyd "
+            "needs. The number of shards is part of every user id, so it can never be changed. If "
+            "init was interrupted, run it again to finish; it changes nothing in a complete "
+            "system.",
         .options = PL_COMMAND_SHARDS | PL_COMMAND_DATABASES | PL_COMMAND_SQL_DIR | PL_COMMAND_WAIT |
                    PL_COMMAND_JOBS,
         .exits = EXIT_ANY | EXIT(DRIFT),
@@ -29,18 +30,18 @@ const pl_command_t pl_commands[] = {
         .details =
             "The directory first, then the databases in parallel. Each migration is one "
             "transaction with its ledger row. A statement that meets a lock gives up after 3 s, so "
-            "that the server's queries do not line up behind it, and is tried again until --wait "
-            "is over. Run again, it continues where it was interrupted.",
+            "that the server's queries do not queue behind it, and is tried again until --wait "
+            "is over. If it was interrupted, run it again to continue.",
         .options = PL_COMMAND_SQL_DIR | PL_COMMAND_WAIT | PL_COMMAND_JOBS,
         .exits = EXIT_ANY | EXIT(DRIFT),
         .run = pl_command_migrate_up,
     },
     {
         .name = "migrate status",
-        .summary = "Tell what migrate up would do",
-        .details =
-            "Changes nothing. Exit code 0 when all is applied, 3 when something is to do, 4 when "
-            "what was applied differs from the files.",
+        .summary = "Show what migrate up would do",
+        .details = "Changes nothing. Exit code 0: everything is applied; 3: there is something to "
+                   "apply; 4: "
+                   "an applied migration differs from its file.",
         .options = PL_COMMAND_SQL_DIR | PL_COMMAND_JOBS,
         .exits = EXIT_ANY | EXIT(PENDING) | EXIT(DRIFT),
         .run = pl_command_migrate_status,
@@ -48,19 +49,19 @@ const pl_command_t pl_commands[] = {
     {
         .name = "shard list",
         .summary = "Show which database holds which shard",
-        .details = "As the directory says it; doctor compares that with the databases.",
+        .details = "Reads the directory only; doctor also compares it with the databases.",
         .options = 0,
         .exits = EXIT_ANY,
         .run = pl_command_shard_list,
     },
     {
         .name = "doctor",
-        .summary = "Check all that Parley's promises need",
+        .summary = "Check everything that Parley's promises depend on",
         .details =
-            "Changes nothing but with --repair. One line per check: ok, warn or fail, and what to "
-            "do. It connects with every DSN of "
-            "the configuration, as parleyd and parleyctl would, and through the pooler. Warnings "
-            "do not change the exit code.",
+            "Changes nothing, except with --repair. Prints one line per check: ok, warn or fail, "
+            "and "
+            "what to do. It connects with every DSN of the configuration, as parleyd and parleyctl "
+            "do, and through the pooler. Warnings do not change the exit code.",
         .options = PL_COMMAND_SQL_DIR | PL_COMMAND_UNREAD,
         .exits = EXIT_ANY | EXIT(PENDING) | EXIT(DRIFT),
         .run = pl_command_doctor,

@@ -1,15 +1,15 @@
 /*
- * The commands: one table, from which parsing, help and the documentation's check come.
+ * The table of commands. The parser, the help and the check of the documentation use it.
  *
- * Each prints its result on standard output (text, or one JSON object with --json), and what went
- * wrong on standard error, and returns the process's exit code.
+ * Each command prints its result on standard output (text, or one JSON object with --json) and a
+ * failure on standard error, and returns the exit code of the process.
  */
 #ifndef PL_CTL_COMMANDS_H
 #define PL_CTL_COMMANDS_H
 
 #include "ctl/ctl.h"
 
-/* Options beyond those of every command; bits of pl_command_t.options. */
+/* Options that only some commands have; bits of pl_command_t.options. */
 enum pl_command_option {
     PL_COMMAND_SHARDS = 1,
     PL_COMMAND_DATABASES = 2,
@@ -24,11 +24,11 @@ typedef struct pl_command {
     const char *summary; /* one line for the list of commands */
     const char *details; /* for the command's own help */
     unsigned options;    /* enum pl_command_option */
-    unsigned exits;      /* bit 1 << code for each exit code that it can give */
+    unsigned exits;      /* bit 1 << code for each exit code that it can return */
     int (*run)(const pl_ctl_t *ctl);
 } pl_command_t;
 
-/* Up to one whose name is NULL. */
+/* The last one has the name NULL. */
 extern const pl_command_t pl_commands[];
 
 int pl_command_init(const pl_ctl_t *ctl);

@@ -1,5 +1,5 @@
 /*
- * What a command is given: the command line and the configuration, both already checked.
+ * The input of a command: the command line and the configuration, both already parsed.
  */
 #ifndef PL_CTL_CTL_H
 #define PL_CTL_CTL_H
@@ -10,14 +10,14 @@
 
 typedef struct pl_ctl {
     const char *command;       /* as typed: "migrate up" */
-    const char *sql_directory; /* NULL: parleyctl's own */
-    const char *databases;     /* names with commas between; NULL: all of the configuration */
+    const char *sql_directory; /* NULL: the one that came with parleyctl */
+    const char *databases;     /* names separated by commas; NULL: all of the configuration */
     int shards;
-    int wait_s; /* for locks */
-    int jobs;   /* databases at a time */
+    int wait_s; /* how long to wait for locks, in seconds */
+    int jobs;   /* how many databases to work on in parallel */
     bool is_json;
-    bool checks_unread;  /* doctor: recounts what is unread */
-    bool repairs_unread; /* and repairs it */
+    bool checks_unread;  /* doctor recounts the unread messages */
+    bool repairs_unread; /* and repairs wrong counts */
     pl_config_t config;
 } pl_ctl_t;
 

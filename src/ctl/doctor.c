@@ -1,5 +1,5 @@
 /*
- * Collects checks.
+ * Collects the results of checks, with helpers that the groups of checks share.
  */
 #include "ctl/doctor.h"
 
@@ -18,7 +18,7 @@ static void add_check(pl_doctor_t *doctor, const char *subject, const char *name
     pl_outcome_t line;
     char detail[sizeof line.message];
 
-    /* An outcome makes one line of what may be a server's message. */
+    /* The detail may be a server's message of several lines; pl_fail makes it one line. */
     vsnprintf(detail, sizeof detail, format, args);
     pl_fail(&line, PL_EXIT_FAILED, "%s", detail);
     doctor->checks = pl_reallocarray(doctor->checks, (size_t)doctor->count + 1,
@@ -81,7 +81,8 @@ PGresult *pl_check_query(pl_doctor_t *doctor, const char *subject, const char *n
         return result;
     pl_check_fail(doctor, subject, name,
                   PQstatus(conn) == CONNECTION_BAD ? PL_EXIT_UNREACHABLE : PL_EXIT_FAILED,
-                  "The question itself was refused; see the message.", "%s", PQerrorMessage(conn));
+                  "The database refused the check's query; see the message.", "%s",
+                  PQerrorMessage(conn));
     PQclear(result);
     return NULL;
 }
@@ -91,7 +92,7 @@ PGconn *pl_check_connect(pl_doctor_t *doctor, const char *subject, const char *n
 {
     PGconn *conn;
 
-    /* To libpq an empty DSN is whatever the environment says. */
+    /* With an empty DSN, libpq would use the environment. */
     if (dsn[0] == '\0') {
         pl_check_fail(doctor, subject, name, PL_EXIT_USAGE,
                       "Set it as in conf/parley.ini; parleyd does not start without it.",
@@ -102,8 +103,8 @@ PGconn *pl_check_connect(pl_doctor_t *doctor, const char *subject, const char *n
     if (PQstatus(conn) == CONNECTION_OK)
         return conn;
     pl_check_fail(doctor, subject, name, PL_EXIT_UNREACHABLE,
-                  "See that the server runs, and compare the DSN with pg_hba.conf (or the pooler's"
-                  " databases and users).",
+                  "Check that the server runs, and compare the DSN with pg_hba.conf (or with the"
+                  " pooler's databases and users).",
                   "%s", PQerrorMessage(conn));
     PQfinish(conn);
     return NULL;

@@ -1,5 +1,5 @@
 /*
- * Checks of the directory and of what the owner sees of a database.
+ * Checks of the directory, and of a database over the owner's connection.
  */
 #include "base/error.h"
 #include "ctl/doctor.h"
@@ -7,9 +7,10 @@
 #include "ctl/records.h"
 #include "ctl/shards.h"
 
-#define OWNER_ADVICE \
-    "Mend owner_dsn in the configuration, or what the message names; init and migrate refuse too."
-#define LEDGER_ADVICE "Run parleyctl migrate status, and parleyctl migrate up where it is pending."
+#define OWNER_ADVICE                                                                              \
+    "Correct owner_dsn in the configuration, or what the message names; init and migrate refuse " \
+    "too."
+#define LEDGER_ADVICE "Run parleyctl migrate status; if something is pending, parleyctl migrate up."
 
 static int open_owner(pl_doctor_t *doctor, const char *subject, const char *dsn,
                       pl_session_t *session)
@@ -50,7 +51,7 @@ static void check_ledger(pl_doctor_t *doctor, pl_session_t *session, const char 
     pl_ledger_free(&ledger);
 }
 
-/* As parleyd does it at its start. */
+/* Connects and reads the map as parleyd does at its start. */
 static void check_server_dsn(pl_doctor_t *doctor)
 {
     const char *subject = "directory";
@@ -64,7 +65,7 @@ static void check_server_dsn(pl_doctor_t *doctor)
     if (pl_session_is_pooled(conn) == 1) {
         pl_check_fail(doctor, subject, "server-dsn", PL_EXIT_FAILED,
                       "Give [directory] dsn PostgreSQL's own host and port.",
-                      "leads to a pooler, through which no change of the map is announced");
+                      "leads to a pooler, through which parleyd cannot receive changes of the map");
     } else if (pl_shard_map_load(conn, &map, &error) < 0) {
         pl_check_fail(doctor, subject, "server-dsn", PL_EXIT_FAILED,
                       "As the owner: GRANT USAGE ON SCHEMA directory TO parley_server; GRANT SELECT"
@@ -127,10 +128,10 @@ static void check_functions(pl_doctor_t *doctor, pl_session_t *session, int data
                       outcome.message);
     } else if (!state.has_functions || state.outdated > 0) {
         pl_check_fail(doctor, session->label, "functions", PL_EXIT_PENDING,
-                      "Run parleyctl migrate up.", "not those of the files: %s%d of %d shards",
+                      "Run parleyctl migrate up.", "differ from the files: %s%d of %d shards",
                       state.has_functions ? "" : "schema parley, ", state.outdated, state.total);
     } else {
-        pl_check_ok(doctor, session->label, "functions", "those of the files, in %d shards",
+        pl_check_ok(doctor, session->label, "functions", "same as in the files, in %d shards",
                     state.total - state.missing);
     }
     pl_shards_state_free(&state);
@@ -150,7 +151,7 @@ void pl_doctor_check_owner(pl_doctor_t *doctor, const char *subject,
     if (index >= 0) {
         int rc = pl_records_check_identity(&session, database->name, doctor->map->shards, &outcome);
         pl_check_outcome(doctor, subject, "identity", rc, &outcome, OWNER_ADVICE,
-                         "the database that the directory means");
+                         "the database that the directory names");
         check_functions(doctor, &session, index);
         pl_doctor_check_shards(doctor, &session, index);
         if (doctor->ctl->checks_unread)

@@ -1,11 +1,14 @@
 /*
- * Checks of the pooled DSN, by what the pooler does rather than by what its file says.
+ * Checks of the pooled DSN.
  *
- * Transaction pooling is shown by server processes that change hands while their clients are
- * connected: two clients meet one process (the pool is idle), or one client meets two (it is busy).
- * With session pooling a client that has asked anything keeps its process to itself. Statement
- * pooling is shown by a refused BEGIN. The pooler's console adds its sizes, where it lets the
- * server's role in.
+ * The pool mode is read from PgBouncer's console, where the console lets the server's role in: its
+ * SHOW POOLS says which mode the pool has, with all overrides for one database or one user.
+ *
+ * Where the console is closed, only what a client can prove is said:
+ * - BEGIN is refused: statement pooling.
+ * - Two connected clients meet one server process, or one client meets two: transaction pooling.
+ * Session pooling cannot be proven so. With it each client keeps its process, but the same can be
+ * seen in a busy pool with transaction pooling. Then the check says that the mode is not known.
  */
 #include <stdio.h>
 #include <stdlib.h>
@@ -14,8 +17,15 @@
 #include "base/memory.h"
 #include "ctl/doctor.h"
 
-/* One round is enough on an idle pool and on a busy one; the others are for what lies between. */
-#define SHARING_ROUNDS 40
+#define MODE_ADVICE "Set pool_mode = transaction in pgbouncer.ini, then RELOAD."
+#define CONSOLE_ADVICE "Add the server's role to stats_users in pgbouncer.ini."
+
+/* In an idle pool the first round is enough. The others are for a busy pool; with a round trip of
+ * 1 ms they take 0.2 s. */
+#define SHARING_ROUNDS 100
+
+/* PostgreSQL's names have at most 63 bytes. */
+#define NAME_SIZE 64
 
 static int backend_pid(PGconn *conn)
 {
@@ -26,13 +36,16 @@ static int backend_pid(PGconn *conn)
     return pid;
 }
 
+/* True proves transaction pooling. False proves nothing. */
 static bool do_change_hands(PGconn *a, PGconn *b)
 {
     int before = backend_pid(a);
 
     for (int round = 0; round < SHARING_ROUNDS && before >= 0; round++) {
         int of_b = backend_pid(b), of_a = backend_pid(a);
-        if (of_b == before || (of_a >= 0 && of_a != before))
+        if (of_a < 0 || of_b < 0)
+            return false;
+        if (of_b == before || of_a != before)
             return true;
     }
     return false;
@@ -49,9 +62,9 @@ static bool keeps_transaction(PGconn *conn)
     return is_begun;
 }
 
-static void check_mode(pl_doctor_t *doctor, const char *subject, const char *dsn, PGconn *conn)
+static void check_mode_by_trial(pl_doctor_t *doctor, const char *subject, const char *dsn,
+                                PGconn *conn)
 {
-    const char *advice = "Set pool_mode = transaction in pgbouncer.ini, then RELOAD.";
     PGconn *other = pl_check_connect(doctor, subject, "pool-mode", dsn);
 
     if (other == NULL)
@@ -59,13 +72,14 @@ static void check_mode(pl_doctor_t *doctor, const char *subject, const char *dsn
     bool is_shared = do_change_hands(conn, other);
     /* Last: a statement pooler closes the connection that asks for a transaction. */
     if (!keeps_transaction(other)) {
-        pl_check_fail(doctor, subject, "pool-mode", PL_EXIT_FAILED, advice,
+        pl_check_fail(doctor, subject, "pool-mode", PL_EXIT_FAILED, MODE_ADVICE,
                       "refuses transactions, as statement pooling does");
     } else if (is_shared) {
         pl_check_ok(doctor, subject, "pool-mode", "transaction: server processes change hands");
     } else {
-        pl_check_fail(doctor, subject, "pool-mode", PL_EXIT_FAILED, advice,
-                      "each client keeps its server process, as with session pooling");
+        pl_check_warn(doctor, subject, "pool-mode", CONSOLE_ADVICE,
+                      "not known: two clients kept their server processes, which can be session"
+                      " pooling or a busy pool");
     }
     PQfinish(other);
 }
@@ -105,8 +119,8 @@ static void check_destination(pl_doctor_t *doctor, const char *subject, const ch
     PQfinish(direct);
 }
 
-/* The console is a database of PgBouncer's that speaks only simple queries. NULL if it is closed.
- */
+/* The console is PgBouncer's own database, which takes only simple queries. NULL if it is closed to
+ * the role of the DSN. */
 static PGconn *open_console(const char *dsn)
 {
     pl_buffer_t console = PL_BUFFER_EMPTY;
@@ -136,7 +150,7 @@ static PGconn *open_console(const char *dsn)
     return conn;
 }
 
-/* A column of the row whose column "name" is given; -1 when there is none. */
+/* A column of the row whose column `key_column` is `key`; -1 when there is none. */
 static int console_number(PGconn *console, const char *command, const char *key_column,
                           const char *key, const char *column)
 {
@@ -153,15 +167,63 @@ static int console_number(PGconn *console, const char *command, const char *key_
     return number;
 }
 
-static void check_sizes(pl_doctor_t *doctor, const char *subject, const char *dsn, PGconn *conn)
+/* The role at the server: the pooler may be told to log in with another than the client's. */
+static void find_role(PGconn *conn, char role_r[NAME_SIZE])
+{
+    PGresult *result = PQexec(conn, "SELECT session_user");
+
+    role_r[0] = '\0';
+    if (PQresultStatus(result) == PGRES_TUPLES_OK)
+        snprintf(role_r, NAME_SIZE, "%s", PQgetvalue(result, 0, 0));
+    PQclear(result);
+}
+
+/* The mode of the pool that `conn` uses, as the console names it; "" if the console does not say.
+ */
+static void find_mode(PGconn *console, PGconn *conn, char mode_r[NAME_SIZE])
+{
+    char role[NAME_SIZE];
+
+    mode_r[0] = '\0';
+    find_role(conn, role);
+    PGresult *result = PQexec(console, "SHOW POOLS");
+    if (PQresultStatus(result) == PGRES_TUPLES_OK) {
+        int database = PQfnumber(result, "database"), user = PQfnumber(result, "user");
+        int mode = PQfnumber(result, "pool_mode");
+        bool is_complete = database >= 0 && user >= 0 && mode >= 0;
+        for (int row = 0; is_complete && row < PQntuples(result); row++)
+            if (strcmp(PQgetvalue(result, row, database), PQdb(conn)) == 0 &&
+                strcmp(PQgetvalue(result, row, user), role) == 0)
+                snprintf(mode_r, NAME_SIZE, "%s", PQgetvalue(result, row, mode));
+    }
+    PQclear(result);
+}
+
+/* `console` may be NULL. */
+static void check_mode(pl_doctor_t *doctor, const char *subject, const char *dsn, PGconn *conn,
+                       PGconn *console)
+{
+    char mode[NAME_SIZE] = "";
+
+    if (console != NULL)
+        find_mode(console, conn, mode);
+    if (mode[0] == '\0')
+        check_mode_by_trial(doctor, subject, dsn, conn);
+    else if (strcmp(mode, "transaction") == 0)
+        pl_check_ok(doctor, subject, "pool-mode", "transaction, by the pooler's console");
+    else
+        pl_check_fail(doctor, subject, "pool-mode", PL_EXIT_FAILED, MODE_ADVICE,
+                      "%s, by the pooler's console", mode);
+}
+
+/* `console` may be NULL. */
+static void check_sizes(pl_doctor_t *doctor, const char *subject, PGconn *conn, PGconn *console)
 {
     int lanes = pl_doctor_lanes(doctor);
     int databases = (int)doctor->ctl->config.database_count;
-    PGconn *console = open_console(dsn);
 
     if (console == NULL) {
-        pl_check_warn(doctor, subject, "pool-size",
-                      "Add the server's role to stats_users in pgbouncer.ini.",
+        pl_check_warn(doctor, subject, "pool-size", CONSOLE_ADVICE,
                       "not known: PgBouncer's console is closed to %s", PQuser(conn));
         return;
     }
@@ -182,6 +244,16 @@ static void check_sizes(pl_doctor_t *doctor, const char *subject, const char *ds
         pl_check_ok(doctor, subject, "pool-size", "%d server connections for %d lanes here", pool,
                     lanes);
     }
+}
+
+static void check_pool(pl_doctor_t *doctor, const char *subject,
+                       const pl_config_database_t *database, PGconn *conn)
+{
+    PGconn *console = open_console(database->dsn);
+
+    check_mode(doctor, subject, database->dsn, conn, console);
+    check_destination(doctor, subject, database->direct_dsn, conn);
+    check_sizes(doctor, subject, conn, console);
     PQfinish(console);
 }
 
@@ -196,9 +268,7 @@ void pl_doctor_check_pooler(pl_doctor_t *doctor, const char *subject,
     is_pooled = pl_session_is_pooled(conn);
     if (is_pooled == 1) {
         pl_check_ok(doctor, subject, "pooled-dsn", "reachable, a pooler");
-        check_mode(doctor, subject, database->dsn, conn);
-        check_destination(doctor, subject, database->direct_dsn, conn);
-        check_sizes(doctor, subject, database->dsn, conn);
+        check_pool(doctor, subject, database, conn);
     } else if (is_pooled == 0) {
         pl_check_warn(doctor, subject, "pooled-dsn",
                       "Put PgBouncer with transaction pooling between, and its address into dsn.",

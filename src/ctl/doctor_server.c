@@ -1,6 +1,6 @@
 /*
- * Checks over the server's own direct connection: the settings as they apply to its role, and what
- * that role may and may not do.
+ * Checks over parleyd's direct connection: the settings that apply to its role, and the rights of
+ * that role.
  */
 #include <inttypes.h>
 #include <stdio.h>
@@ -17,13 +17,13 @@
 #define VERSION_MIN 150000
 #define VERSION_TESTED_MAX 159999
 
-/* A parleyd's direct connections per database: one listens, one notifies. */
+/* Direct connections of one parleyd per database: the relay's, for its source and its target. */
 #define DIRECT_CONNECTIONS 2
 
-/* Below this, the time between asking and answering explains a difference. */
+/* A smaller difference may come from the time that the query took. */
 #define CLOCK_SKEW_MAX_US 1000000
 
-/* A schema that a move has left behind, detached, is no longer the server's business. */
+/* Excludes the schemas of shards that were moved away: their tables are detached. */
 #define LIVE_SCHEMAS \
     "(n.nspname = 'parley' OR n.oid IN (SELECT relnamespace FROM pg_class WHERE relispartition))"
 
@@ -43,7 +43,8 @@ static void check_version(pl_doctor_t *doctor, const char *subject, PGconn *conn
     }
 }
 
-static void check_durability(pl_doctor_t *doctor, const char *subject, PGconn *conn, bool may_lose)
+static void check_durability(pl_doctor_t *doctor, const char *subject, PGconn *conn,
+                             bool allows_data_loss)
 {
     const char *advice = "ALTER SYSTEM SET ... = on for each (synchronous_commit also by ALTER "
                          "ROLE parley_server and"
@@ -52,7 +53,7 @@ static void check_durability(pl_doctor_t *doctor, const char *subject, PGconn *c
 
     if (pl_durability_check(conn, &error) == 0) {
         pl_check_ok(doctor, subject, "durability", "fsync, full_page_writes, synchronous_commit");
-    } else if (error.code == PL_ERROR_INVALID && may_lose) {
+    } else if (error.code == PL_ERROR_INVALID && allows_data_loss) {
         pl_check_warn(doctor, subject, "durability", advice,
                       "%s; allowed by allow_data_loss_on_crash", error.message);
     } else {
@@ -72,18 +73,17 @@ static void check_replication(pl_doctor_t *doctor, const char *subject, PGconn *
     const char *wal_level = PQgetvalue(result, 0, 0), *commit = PQgetvalue(result, 0, 2);
     bool has_standbys = PQgetvalue(result, 0, 1)[0] == 't';
     if (strcmp(wal_level, "logical") != 0) {
-        pl_check_fail(
-            doctor, subject, "wal-level", PL_EXIT_FAILED,
-            "ALTER SYSTEM SET wal_level = logical, then restart; best from the first day.",
-            "%s; a shard moves by logical replication", wal_level);
+        pl_check_fail(doctor, subject, "wal-level", PL_EXIT_FAILED,
+                      "ALTER SYSTEM SET wal_level = logical, then restart PostgreSQL.",
+                      "%s; moving a shard needs logical replication", wal_level);
     } else {
         pl_check_ok(doctor, subject, "wal-level", "%s", wal_level);
     }
     if (has_standbys && (strcmp(commit, "local") == 0 || strcmp(commit, "remote_write") == 0)) {
         pl_check_warn(doctor, subject, "replication",
                       "ALTER ROLE parley_server SET synchronous_commit = on.",
-                      "synchronous standbys are named, and synchronous_commit is %s for %s: a"
-                      " failover may lose what was acknowledged",
+                      "there are synchronous standbys, but synchronous_commit is %s for %s: a"
+                      " failover can lose acknowledged messages",
                       commit, PQuser(conn));
     } else {
         pl_check_ok(doctor, subject, "replication", "synchronous_commit %s, %s", commit,
@@ -124,7 +124,7 @@ static void check_connections(pl_doctor_t *doctor, const char *subject, PGconn *
         pl_check_fail(doctor, subject, "connections", PL_EXIT_FAILED,
                       "Raise max_connections (or the role's or database's limit), or lower the"
                       " lanes in the configuration.",
-                      "one parleyd here needs %d on this server, and %d are to be had",
+                      "one parleyd here needs %d on this server, but only %d are available",
                       server->connections_needed, available);
     } else {
         pl_check_ok(doctor, subject, "connections", "one parleyd here needs %d of %d",
@@ -133,7 +133,7 @@ static void check_connections(pl_doctor_t *doctor, const char *subject, PGconn *
     PQclear(result);
 }
 
-/* What is wrong with the role's rights, one problem a row. */
+/* Rights that the role should not have, one problem per row. */
 static const char excessive_rights[] =
     "SELECT 'is a superuser' FROM pg_roles WHERE rolname = current_user AND rolsuper"
     " UNION ALL SELECT 'may create roles, databases or replication, or bypass row security'"
@@ -155,7 +155,8 @@ static const char excessive_rights[] =
     " WHERE c.relnamespace = to_regnamespace('directory') AND c.relkind = 'r'"
     " AND has_table_privilege(c.oid, 'INSERT, UPDATE, DELETE, TRUNCATE') HAVING count(*) > 0";
 
-/* What is called from within runs with its caller's rights and is nobody else's to call. */
+/* Rights that the role needs and does not have. The server calls only the SECURITY DEFINER
+ * functions; the others are called by these, with their owner's rights. */
 static const char missing_rights[] =
     "SELECT 'no USAGE on schema ' || string_agg(quote_ident(n.nspname), ', ') FROM pg_namespace n"
     " WHERE " LIVE_SCHEMAS " AND NOT has_schema_privilege(n.oid, 'USAGE') HAVING count(*) > 0"
@@ -171,29 +172,26 @@ static void check_rights(pl_doctor_t *doctor, const char *subject, PGconn *conn)
         const char *sql;
         const char *advice;
         const char *good;
-    } questions[] = {
+    } checks[] = {
         {"role-excess", excessive_rights,
-         "Revoke it: what a server can do, whoever takes over a server can do.",
+         "Revoke it: an attacker who takes over a server has its rights.",
          "no DDL, no tables, no other rights"},
         {"role-rights", missing_rights,
          "As the owner, GRANT it to parley_server (sql/ has the grants beside the functions).",
-         "may call every function that is meant for it"},
+         "may call every function that it needs"},
     };
 
-    for (size_t i = 0; i < sizeof questions / sizeof questions[0]; i++) {
-        PGresult *result = pl_check_query(doctor, subject, questions[i].name, conn,
-                                          questions[i].sql);
+    for (size_t i = 0; i < sizeof checks / sizeof checks[0]; i++) {
+        PGresult *result = pl_check_query(doctor, subject, checks[i].name, conn, checks[i].sql);
         if (result == NULL)
             continue;
         for (int row = 0; row < PQntuples(result); row++) {
-            pl_check_fail(doctor, subject, questions[i].name, PL_EXIT_FAILED, questions[i].advice,
+            pl_check_fail(doctor, subject, checks[i].name, PL_EXIT_FAILED, checks[i].advice,
                           "%s %s%s", PQuser(conn), i == 0 ? "" : "has ",
                           PQgetvalue(result, row, 0));
         }
-        if (PQntuples(result) == 0) {
-            pl_check_ok(doctor, subject, questions[i].name, "%s: %s", PQuser(conn),
-                        questions[i].good);
-        }
+        if (PQntuples(result) == 0)
+            pl_check_ok(doctor, subject, checks[i].name, "%s: %s", PQuser(conn), checks[i].good);
         PQclear(result);
     }
 }
@@ -209,11 +207,11 @@ static void check_timeouts(pl_doctor_t *doctor, const char *subject, PGconn *con
         return;
     if (PQgetisnull(result, 0, 0)) {
         pl_check_ok(doctor, subject, "role-timeouts",
-                    "statements, locks and idle transactions end");
+                    "statements, locks and idle transactions have time limits");
     } else {
         pl_check_warn(doctor, subject, "role-timeouts",
                       "As a superuser: ALTER ROLE parley_server SET statement_timeout = '5s' (lock:"
-                      " 3s, idle in transaction: 10s); a pooled session cannot set its own.",
+                      " 3s, idle in transaction: 10s); a session behind a pooler cannot set them.",
                       "unlimited for %s: %s", PQuser(conn), PQgetvalue(result, 0, 0));
     }
     PQclear(result);
@@ -233,7 +231,7 @@ static void check_autovacuum(pl_doctor_t *doctor, const char *subject, PGconn *c
     } else {
         pl_check_warn(doctor, subject, "autovacuum",
                       "ALTER SYSTEM SET autovacuum = on and track_counts = on, then reload.",
-                      "off: mailboxes and the outbox slow down with every send");
+                      "off: mailboxes and the outbox become slower with every send");
     }
     PQclear(result);
 }
@@ -248,11 +246,12 @@ static void check_clock(pl_doctor_t *doctor, const char *subject, PGconn *conn)
         return;
     int64_t ahead_us = strtoll(PQgetvalue(result, 0, 0), NULL, 10) - pl_clock_now_us();
     if (llabs(ahead_us) <= CLOCK_SKEW_MAX_US) {
-        pl_check_ok(doctor, subject, "clock", "within a second of this machine's");
+        pl_check_ok(doctor, subject, "clock", "differs from this machine's by less than a second");
     } else {
-        pl_check_warn(doctor, subject, "clock",
-                      "Run an NTP client on both; order and cursors hold, timestamps are off.",
-                      "%" PRId64 " ms ahead of this machine's", ahead_us / 1000);
+        pl_check_warn(
+            doctor, subject, "clock",
+            "Run an NTP client on both. Order and cursors are correct, timestamps are not.",
+            "%" PRId64 " ms ahead of this machine's", ahead_us / 1000);
     }
     PQclear(result);
 }
@@ -270,7 +269,7 @@ void pl_doctor_check_server(pl_doctor_t *doctor, const char *subject,
                       "leads to a pooler, through which LISTEN does not work");
     } else if (strcmp(PQuser(conn), SERVER_ROLE) != 0) {
         pl_check_fail(doctor, subject, "direct-dsn", PL_EXIT_FAILED,
-                      "Log in as parley_server, which the functions are granted to.",
+                      "Log in as parley_server, the role that may call the functions.",
                       "reachable, as %s", PQuser(conn));
     } else {
         pl_check_ok(doctor, subject, "direct-dsn", "reachable, without a pooler");

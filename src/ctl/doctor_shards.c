@@ -1,6 +1,6 @@
 /*
- * The catalogue against the map. Asks pg_catalog by schema, since information_schema takes seconds
- * over thousands of tables.
+ * Compares PostgreSQL's catalogue with the map. It reads pg_catalog by schema, because
+ * information_schema takes seconds if there are thousands of tables.
  */
 #include <stdio.h>
 #include <stdlib.h>
@@ -10,11 +10,11 @@
 #include "ctl/sql_files.h"
 
 /*
- * What differs, as (kind, schema, tables). $1 are the schemas that the map puts here, $2 their
- * ranges as pg_get_expr writes them.
- *   missing   a parent has no leaf in that schema, or one with another range
- *   foreign   leaves of a schema that the map has elsewhere
- *   leftover  such a schema without attached leaves
+ * Returns the differences as (kind, schema, tables). $1 are the schemas that should be in this
+ * database according to the map, $2 their ranges in the notation of pg_get_expr. missing   a parent
+ * table has no leaf in that schema, or its leaf has another range foreign   the schema's shard is
+ * in another database, but leaves of it are attached here leftover  the same, but without attached
+ * leaves
  */
 static const char compare_leaves[] =
     "WITH expected AS (SELECT * FROM unnest($1::text[], $2::text[]) AS e (schema_name, bound)),"
@@ -45,7 +45,8 @@ static const char invalid_indexes[] =
     " WHERE NOT (i.indisvalid AND i.indisready)"
     " AND (n.nspname IN ('parley', 'directory') OR n.nspname ~ '^shard_[0-9]{4}$')";
 
-/* Appends to an array literal; neither value has a character that needs escaping but quotes. */
+/* Appends to an array literal. The values have no characters that need escaping inside double
+ * quotes. */
 static void append_element(pl_buffer_t *array, const char *value)
 {
     pl_buffer_append_text(array, array->len == 0 ? "{\"" : "\",\"");
@@ -70,7 +71,7 @@ static PGresult *compare(const pl_doctor_t *doctor, PGconn *conn, int database)
         pl_shard_schema_format(schema, shard);
         append_element(&schemas, schema);
         pl_buffer_clear(&bound);
-        /* pg_get_expr quotes numbers and leaves MAXVALUE as it is. */
+        /* pg_get_expr puts quotes around numbers, but not around MAXVALUE. */
         pl_sql_expand(&bound,
                       shard == map->shards - 1 ? "FOR VALUES FROM ('{lower}') TO ({upper})"
                                                : "FOR VALUES FROM ('{lower}') TO ('{upper}')",
@@ -91,7 +92,7 @@ static void check_leaves(pl_doctor_t *doctor, const pl_session_t *session, int d
 
     if (PQresultStatus(result) != PGRES_TUPLES_OK) {
         pl_check_fail(doctor, session->label, "shards", PL_EXIT_FAILED,
-                      "The question itself was refused; see the message.", "%s",
+                      "The database refused the check's query; see the message.", "%s",
                       PQresultErrorMessage(result));
     }
     for (int row = 0; row < PQntuples(result); row++) {
@@ -107,18 +108,18 @@ static void check_leaves(pl_doctor_t *doctor, const pl_session_t *session, int d
         case 'f':
             pl_check_fail(doctor, session->label, "shards", PL_EXIT_FAILED,
                           "Detach them: a server with an old map could write there.",
-                          "%s is attached, and the map has it in another database: %s", schema,
+                          "%s is attached, but in the map it is in another database: %s", schema,
                           tables);
             break;
         default:
             pl_check_warn(doctor, session->label, "shards",
                           "Drop the schema once you are sure that nothing needs it.",
-                          "%s is there, detached, and the map has it in another database", schema);
+                          "%s is there, detached; in the map it is in another database", schema);
             break;
         }
     }
     if (PQresultStatus(result) == PGRES_TUPLES_OK && PQntuples(result) == 0)
-        pl_check_ok(doctor, session->label, "shards", "attached as the map says");
+        pl_check_ok(doctor, session->label, "shards", "attached as in the map");
     PQclear(result);
 }
 
@@ -133,7 +134,7 @@ static void check_indexes(pl_doctor_t *doctor, const pl_session_t *session)
         pl_check_ok(doctor, session->label, "indexes", "all valid");
     } else {
         pl_check_fail(doctor, session->label, "indexes", PL_EXIT_FAILED,
-                      "REINDEX INDEX each of them (CONCURRENTLY on a system in use).",
+                      "Run REINDEX INDEX for each (CONCURRENTLY on a system in use).",
                       "not valid: %s", PQgetvalue(result, 0, 0));
     }
     PQclear(result);

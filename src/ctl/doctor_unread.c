@@ -1,9 +1,9 @@
 /*
- * Whether every conversation's unread_count is what a recount of its messages gives. It is kept up
- * by each write, and is shown as it is: nothing else would notice.
+ * Checks that every conversation's unread_count equals a recount of its messages. Each write
+ * updates the count, and reads return it as it is, so nothing else would find a wrong one.
  *
- * The mailboxes of a shard are looked at a slice at a time, each in one statement and so in one
- * snapshot: a send in between is no difference, and no lock is held. A repair locks one mailbox and
+ * The mailboxes of a shard are checked in slices. A slice is one statement, and so one snapshot:
+ * sends at the same time make no difference, and no lock is held. A repair locks one mailbox and
  * counts again.
  */
 #include <stdio.h>
@@ -13,9 +13,9 @@
 #include "base/buffer.h"
 #include "ctl/doctor.h"
 
-/* Mailboxes: some tenths of a second, so that no snapshot is held for longer. */
+/* Mailboxes in a slice. Takes a few tenths of a second, so that no snapshot is held for long. */
 #define SLICE "1000"
-/* Of the counts that are wrong. */
+/* How many of the wrong counts are printed. */
 #define EXAMPLES_MAX 5
 
 #define NAME "unread"
@@ -54,8 +54,9 @@ static int repair(unread_t *unread, const char *user_id, pl_outcome_t *outcome)
     return 0;
 }
 
-/* The rows of a mailbox are next to each other. */
-static int take_wrong(unread_t *unread, const PGresult *wrong, pl_outcome_t *outcome)
+/* Records the wrong counts, and repairs their mailboxes. The rows of a mailbox are next to each
+ * other. */
+static int handle_wrong(unread_t *unread, const PGresult *wrong, pl_outcome_t *outcome)
 {
     for (int row = 0; row < PQntuples(wrong); row++) {
         const char *user_id = PQgetvalue(wrong, row, 0);
@@ -67,7 +68,8 @@ static int take_wrong(unread_t *unread, const PGresult *wrong, pl_outcome_t *out
     return 0;
 }
 
-/* From the mailbox after `id` on; `id` is the slice's last one then. 1: there may be more. */
+/* Checks the slice of mailboxes after `id`, and sets `id` to the last one. Returns 1 if there may
+ * be more, 0 if not, -1 with the outcome. */
 static int check_slice(unread_t *unread, char id[static 24], pl_outcome_t *outcome)
 {
     const char *values[] = {id, NULL};
@@ -90,7 +92,7 @@ static int check_slice(unread_t *unread, char id[static 24], pl_outcome_t *outco
     snprintf(sql, sizeof sql, "SELECT * FROM %s.wrong_unread_counts($1, $2)", unread->schema);
     if (pl_session_query(unread->session, sql, 2, values, NAME, &result, outcome) < 0)
         return -1;
-    rc = take_wrong(unread, result, outcome);
+    rc = handle_wrong(unread, result, outcome);
     PQclear(result);
     memcpy(id, last, sizeof last);
     return rc < 0 ? -1 : 1;
@@ -112,18 +114,18 @@ static void report(pl_doctor_t *doctor, const char *subject, const unread_t *unr
                    const char *examples)
 {
     if (unread->wrong == 0) {
-        pl_check_ok(doctor, subject, NAME, "%ld mailboxes, every count is what a recount gives",
+        pl_check_ok(doctor, subject, NAME, "%ld mailboxes, every count equals its recount",
                     unread->mailboxes);
     } else if (unread->repairs) {
-        pl_check_warn(doctor, subject, NAME, "Report it: no write should bring it about.",
+        pl_check_warn(doctor, subject, NAME, "Report this as a bug: no write should cause it.",
                       "%ld mailboxes, %ld counts repaired: %s", unread->mailboxes, unread->repaired,
                       examples);
     } else {
         pl_check_fail(doctor, subject, NAME, PL_EXIT_FAILED,
-                      "Run parleyctl doctor --unread --repair, and report it: no write should bring"
-                      " it about.",
-                      "%ld mailboxes, %ld counts are not what a recount gives: %s",
-                      unread->mailboxes, unread->wrong, examples);
+                      "Run parleyctl doctor --unread --repair, and report this as a bug: no write"
+                      " should cause it.",
+                      "%ld mailboxes, %ld counts differ from their recount: %s", unread->mailboxes,
+                      unread->wrong, examples);
     }
 }
 
@@ -141,7 +143,8 @@ void pl_doctor_check_unread(pl_doctor_t *doctor, pl_session_t *session, int data
         report(doctor, session->label, &unread, pl_buffer_terminate(&unread.examples));
     } else {
         pl_check_outcome(doctor, session->label, NAME, rc, &outcome,
-                         "Run it again; with pending functions, parleyctl migrate up first.", "");
+                         "Run it again; if functions are pending, run parleyctl migrate up first.",
+                         "");
     }
     pl_buffer_dispose(&unread.examples);
 }

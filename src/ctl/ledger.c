@@ -1,8 +1,8 @@
 /*
  * Applies migrations and keeps the ledger.
  *
- * A ledger row commits with its migration, so a migration is applied and recorded or neither, at
- * whatever moment parleyctl or the server dies.
+ * A ledger row commits together with its migration. So even if parleyctl or the server is killed, a
+ * migration is either applied and recorded, or neither.
  */
 #include "ctl/ledger.h"
 
@@ -102,19 +102,19 @@ int pl_ledger_check(const pl_ledger_t *ledger, const char *label, pl_outcome_t *
         switch (migration->state) {
         case PL_MIGRATION_CHANGED:
             return pl_fail(outcome, PL_EXIT_DRIFT,
-                           "%s: migration %s was applied in another version than the file's; a"
-                           " released migration never changes: restore the file, and put the"
-                           " change into a new one",
+                           "%s: migration %s was applied with another text than its file has now; a"
+                           " released migration must not change: restore the file, and put the"
+                           " change into a new migration",
                            label, migration->name);
         case PL_MIGRATION_UNKNOWN:
             return pl_fail(outcome, PL_EXIT_DRIFT,
-                           "%s: migration %s was applied and has no file here; a newer parleyctl"
-                           " has been at work: use that one",
+                           "%s: migration %s was applied but has no file here; a newer parleyctl"
+                           " applied it: use that one",
                            label, migration->name);
         case PL_MIGRATION_APPLIED:
             if (is_pending_before) {
                 return pl_fail(outcome, PL_EXIT_DRIFT,
-                               "%s: migration %s was applied and one before it was not; the ledger"
+                               "%s: migration %s was applied but one before it was not; the ledger"
                                " was changed by hand",
                                label, migration->name);
             }
@@ -144,7 +144,7 @@ static int run_migration(pl_session_t *session, void *arg, pl_outcome_t *outcome
     if (pl_session_run(session, run->file->text, run->file->name, outcome) < 0)
         return -1;
     if (PQtransactionStatus(session->conn) != PQTRANS_INTRANS)
-        return 0; /* the caller refuses */
+        return 0; /* pl_transaction_run reports it */
     run->duration_ms = pl_clock_monotonic_ms() - start_ms;
     snprintf(sql, sizeof sql,
              "INSERT INTO %s.migration (number, name, checksum, applied_timestamp, duration_ms,"

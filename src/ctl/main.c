@@ -19,15 +19,15 @@
 #define CONFIG_DEFAULT "/etc/parley/parley.ini"
 #define SHARDS_DEFAULT 16
 
-/* Longer than a deployment's own parleyctl needs on a small system, short enough for its pipeline.
- */
+/* Longer than another parleyctl needs for a small system, and short enough for a deployment
+ * pipeline. */
 #define WAIT_DEFAULT_S 30
 #define WAIT_MAX_S 86400
 
 #define JOBS_DEFAULT 8
 #define JOBS_MAX 256
 
-/* No short form: keys of argp beyond the characters. */
+/* These options have no short form: their keys are not characters. */
 enum {
     KEY_JSON = 256,
     KEY_SHARDS,
@@ -61,16 +61,16 @@ static const struct {
      {"shards", KEY_SHARDS, "N", 0, "Number of shards, 1 to 8192 (default 16)", 0}},
     {PL_COMMAND_DATABASES,
      {"databases", KEY_DATABASES, "NAME,...", 0,
-      "Databases that hold them (default: all of the configuration)", 0}},
+      "Databases that hold the shards (default: all of the configuration)", 0}},
     {PL_COMMAND_SQL_DIR,
      {"sql-dir", KEY_SQL_DIR, "DIR", 0,
-      "Directory with migrations/ and sql/ (default: those parleyctl came with)", 0}},
+      "Directory with migrations/ and sql/ (default: the one that came with parleyctl)", 0}},
     {PL_COMMAND_WAIT,
      {"wait", KEY_WAIT, "SECONDS", 0, "How long to wait for locks (default 30)", 0}},
     {PL_COMMAND_JOBS,
-     {"jobs", KEY_JOBS, "N", 0, "How many databases to work on at a time (default 8)", 0}},
+     {"jobs", KEY_JOBS, "N", 0, "How many databases to work on in parallel (default 8)", 0}},
     {PL_COMMAND_UNREAD,
-     {"unread", KEY_UNREAD, NULL, 0, "Recount the unread messages of every conversation, too", 0}},
+     {"unread", KEY_UNREAD, NULL, 0, "Also recount the unread messages of every conversation", 0}},
     {PL_COMMAND_UNREAD,
      {"repair", KEY_REPAIR, NULL, 0, "With --unread: repair the counts that are wrong", 0}},
 };
@@ -126,7 +126,7 @@ static error_t parse_option(int key, char *arg, struct argp_state *state)
     }
 }
 
-/* argp's note on arguments of long options tells nobody anything that the list does not. */
+/* Removes argp's note on the arguments of long options; the list of options shows them already. */
 static char *filter_help(int key, const char *text, void *input)
 {
     (void)input;
@@ -170,7 +170,7 @@ static void parse_command(const pl_command_t *command, int argc, char **argv,
     pl_buffer_dispose(&name);
 }
 
-/* How many of the words are the command's name; 0 when they are not. */
+/* Returns how many of the words are the command's name; 0 if they are another name. */
 static int match(const pl_command_t *command, int count, char **words)
 {
     const char *rest = command->name;
@@ -204,7 +204,8 @@ static error_t parse_top(int key, char *arg, struct argp_state *state)
         if (matched > 0) {
             arguments->command = command;
             arguments->ctl.command = command->name;
-            /* The last word of the command's name makes room for the program's name. */
+            /* The command's parser expects a program name first; it replaces the last word of the
+             * command's name. */
             parse_command(command, count - matched + 1, words + matched - 1, arguments);
             state->next = state->argc;
             return 0;

@@ -1,5 +1,5 @@
 /*
- * Exit codes and the message that goes with them.
+ * Exit codes and their messages.
  */
 #include "ctl/outcome.h"
 
@@ -14,7 +14,7 @@
 static const struct {
     const char *name;
     const char *description;
-    int gravity;
+    int severity; /* the higher is the worse */
 } exits[PL_EXIT_COUNT] = {
     [PL_EXIT_OK] = {"ok", "done, or nothing to do", 0},
     [PL_EXIT_FAILED] = {"failed", "a statement, a file or a check failed", 6},
@@ -37,11 +37,11 @@ const char *pl_exit_description(enum pl_exit code)
 
 enum pl_exit pl_exit_worse(enum pl_exit a, enum pl_exit b)
 {
-    return exits[a].gravity >= exits[b].gravity ? a : b;
+    return exits[a].severity >= exits[b].severity ? a : b;
 }
 
-/* Server messages have several lines and end in one; an outcome is a single line. A message that
- * was cut may end within a character; the JSON would be invalid then. */
+/* Makes one line of a message. A server's message may have several lines and ends in a newline. A
+ * message that was cut may end inside a character, which would make the JSON invalid. */
 static void make_line(char *message)
 {
     size_t length = strlen(message);

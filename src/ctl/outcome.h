@@ -6,8 +6,8 @@
 #include "base/compiler.h"
 
 /*
- * What a command came to: the process's exit code and, unless all is well, the line that says why
- * and what to do. Scripts depend on the numbers; they never change their meaning.
+ * The outcome of a command: the exit code of the process and, unless it is PL_EXIT_OK, one line
+ * with the reason and what to do. Scripts depend on the numbers: their meanings never change.
  */
 enum pl_exit {
     PL_EXIT_OK = 0,
@@ -21,13 +21,13 @@ enum pl_exit {
 
 #define PL_EXIT_COUNT 7
 
-/* The word for an exit code ("ok", "failed", ...), as --json has it. Never NULL. */
+/* The code's name in --json ("ok", "failed", ...). Never NULL. */
 const char *pl_exit_name(enum pl_exit code);
 
-/* One sentence on when the code is given, for help and documentation. Never NULL. */
+/* When the code is returned, in a few words, for help and documentation. Never NULL. */
 const char *pl_exit_description(enum pl_exit code);
 
-/* The graver of two, for a command that worked on several databases. */
+/* The more serious of two codes, for a command that worked on several databases. */
 enum pl_exit pl_exit_worse(enum pl_exit a, enum pl_exit b);
 
 typedef struct pl_outcome {
@@ -39,9 +39,10 @@ typedef struct pl_outcome {
 int pl_fail(pl_outcome_t *outcome, enum pl_exit code, const char *format, ...) PL_PRINTF(3, 4);
 
 /*
- * The same for a statement that the server refused or a connection that is gone: "<what>: <the
- * server's message>". Lost connection: PL_EXIT_UNREACHABLE. Lock not granted in time or deadlock:
- * PL_EXIT_BLOCKED. All else: PL_EXIT_FAILED. `result` may be NULL. Always returns -1.
+ * The same for a statement that the server refused or a connection that was lost. The message is
+ * the formatted text, a colon and the server's message. The code is PL_EXIT_UNREACHABLE for a lost
+ * connection, PL_EXIT_BLOCKED for a deadlock or a lock that was not granted in time, and else
+ * PL_EXIT_FAILED. `result` may be NULL. Always returns -1.
  */
 int pl_fail_sql(pl_outcome_t *outcome, PGconn *conn, const PGresult *result, const char *format,
                 ...) PL_PRINTF(4, 5);

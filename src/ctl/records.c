@@ -1,5 +1,5 @@
 /*
- * parleyctl's own tables, and the conditions under which it may touch a database at all.
+ * parleyctl's own tables, and the conditions under which it works on a database.
  */
 #include "ctl/records.h"
 
@@ -13,7 +13,7 @@
     " applied_timestamp bigint NOT NULL, duration_ms bigint NOT NULL,"        \
     " applied_by text NOT NULL, tool_version text NOT NULL);"
 
-/* Each is one message, so one transaction: all of it is there or nothing. */
+/* Each is sent as one message and so is one transaction. */
 static const char create_directory[] = "CREATE SCHEMA IF NOT EXISTS directory;" LEDGER("directory");
 
 static const char create_database[] = "CREATE SCHEMA IF NOT EXISTS parley;" LEDGER(
@@ -25,7 +25,7 @@ static const char create_database[] = "CREATE SCHEMA IF NOT EXISTS parley;" LEDG
               "NULL,"
               " shards integer NOT NULL);";
 
-/* The oldest that the tests run on, and the first with all that publications by schema need. */
+/* The oldest version that the tests run on, and the first one with publications by schema. */
 #define SERVER_VERSION_MIN 150000
 
 int pl_records_have(pl_session_t *session, const char *relation, pl_outcome_t *outcome)
@@ -41,7 +41,8 @@ int pl_records_have(pl_session_t *session, const char *relation, pl_outcome_t *o
     return have;
 }
 
-/* Looking first: CREATE SCHEMA IF NOT EXISTS asks for the right to create even when it does not. */
+/* Looks first, because CREATE SCHEMA IF NOT EXISTS needs the right to create even if it creates
+ * nothing. */
 static int ensure(pl_session_t *session, const char *last_table, const char *ddl,
                   pl_outcome_t *outcome)
 {
@@ -71,12 +72,12 @@ static int compare_identity(pl_session_t *session, const char *name, int shards,
         int found_shards = atoi(PQgetvalue(result, 0, 1));
         if (strcmp(found, name) != 0) {
             rc = pl_fail(outcome, PL_EXIT_BLOCKED,
-                         "%s: its owner_dsn leads to the database that was initialised as \"%s\";"
+                         "%s: owner_dsn leads to the database that was initialised as \"%s\";"
                          " every [database NAME] needs a database of its own",
                          session->label, found);
         } else if (found_shards != shards) {
             rc = pl_fail(outcome, PL_EXIT_BLOCKED,
-                         "%s: belongs to a system of %d shards, and the directory says %d; check"
+                         "%s: belongs to a system of %d shards, but the directory has %d; check"
                          " the owner_dsn of [directory] and of [database %s]",
                          session->label, found_shards, shards, name);
         }
@@ -125,18 +126,18 @@ int pl_records_check_owner(pl_session_t *session, pl_outcome_t *outcome)
                          " has_database_privilege(current_database(), 'CREATE'),"
                          " EXISTS (SELECT FROM pg_roles WHERE rolname = 'parley_server'),"
                          " current_database()",
-                         0, NULL, "who the owner is", &result, outcome) < 0)
+                         0, NULL, "the owner's role", &result, outcome) < 0)
         return -1;
     const char *role = PQgetvalue(result, 0, ROLE), *database = PQgetvalue(result, 0, DATABASE);
     if (PQgetvalue(result, 0, IS_STANDBY)[0] == 't') {
         rc = pl_fail(outcome, PL_EXIT_BLOCKED,
-                     "%s: its owner_dsn leads to a standby; it must lead to the primary (with"
+                     "%s: owner_dsn leads to a standby; it must lead to the primary (with"
                      " several hosts: target_session_attrs=read-write)",
                      session->label);
     } else if (PQgetvalue(result, 0, IS_SUPER)[0] == 't' || strcmp(role, "parley_server") == 0) {
         rc = pl_fail(outcome, PL_EXIT_BLOCKED,
-                     "%s: its owner_dsn logs in as %s; what the server calls runs with the owner's"
-                     " rights, so that must be a role that is no superuser and not the server's"
+                     "%s: owner_dsn logs in as %s; the functions that the server calls run with the"
+                     " owner's rights, so the owner must not be a superuser or the server's role"
                      " (CREATE ROLE parley_owner LOGIN)",
                      session->label, role);
     } else if (PQgetvalue(result, 0, CAN_CREATE)[0] != 't') {

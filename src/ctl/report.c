@@ -172,7 +172,7 @@ static void list_shards(pl_buffer_t *line, const pl_target_t *target)
     if (target->shards_created > 0)
         pl_buffer_appendf(line, ", %d created", target->shards_created);
     if (target->shards_updated > 0)
-        pl_buffer_appendf(line, ", %d given the new functions", target->shards_updated);
+        pl_buffer_appendf(line, ", %d updated", target->shards_updated);
     if (shards->missing > 0)
         pl_buffer_appendf(line, ", %d missing", shards->missing);
     if (shards->outdated > 0)

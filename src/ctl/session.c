@@ -1,16 +1,16 @@
 /*
  * Owner connections: connect, refuse a pooler, lock, run.
  *
- * Why a pooler is refused: the advisory lock belongs to one server connection. Behind a pooler the
- * lock would be taken on one and the migration run on another, and the lock could stay behind on an
- * idle server connection after parleyctl has gone.
+ * Why a pooler is refused: the advisory lock belongs to one server connection. Behind a pooler,
+ * parleyctl could take the lock on one server connection and run the migration on another, and the
+ * lock could stay on an idle server connection after parleyctl has ended.
  *
- * How a pooler is found: in the startup exchange a client is given a key for cancel requests, whose
- * first half is the server's process id. A pooler cannot pass on the key of one server connection,
- * since the client will meet several, so it makes up a key of its own. PQbackendPID() (what the
- * startup said) then differs from pg_backend_pid() (what the server says). This needs no rights, no
- * second connection and no luck with the pool's size; a TCP proxy or a tunnel passes the key on and
- * is rightly let through.
+ * How a pooler is found: at the start of a session the client receives a key for cancel requests,
+ * whose first half is the server's process id. A pooler uses several server connections for one
+ * client, so it cannot pass on the key of one of them and makes up its own. Then PQbackendPID(),
+ * which comes from the key, differs from pg_backend_pid(), which the server returns. This test
+ * needs no rights and no second connection, and does not depend on the size of the pool. A TCP
+ * proxy or a tunnel passes the key on, so it is allowed, as it should be.
  */
 #include "ctl/session.h"
 
@@ -23,25 +23,26 @@
 #include "base/clock.h"
 #include "directory/connect.h"
 
-/* Long enough for a loaded server's fork and TLS, short enough for a person; a DSN may override. */
+/* Long enough for a loaded server to fork and do TLS, and short enough for a person who waits. A
+ * DSN may set another value. */
 #define CONNECT_TIMEOUT_S "10"
 
 /*
- * DDL that waits for a lock makes every later query on the table wait behind it: the worst case
- * that parleyd's users see is 3 s, once per attempt. The other timeouts would end a long migration,
- * or the directory's session, which does nothing but hold the lock meanwhile. Functions are checked
- * when they run, so that the order of their files does not matter.
+ * While DDL waits for a lock, every later query on the table waits behind it. lock_timeout limits
+ * this to 3 s per attempt. The other timeouts are off: they could end a long migration, or the
+ * directory's session, which is idle while it holds the lock. The bodies of functions are not
+ * checked when they are created, so that the order of their files does not matter.
  */
 #define SESSION_SETTINGS                                                                \
     "SET lock_timeout = '3s'; SET statement_timeout = 0; SET idle_session_timeout = 0;" \
     " SET idle_in_transaction_session_timeout = 0; SET search_path = pg_catalog;"       \
     " SET client_min_messages = warning; SET check_function_bodies = off"
 
-/* The two-integer form of advisory locks: "PLY" and which. */
+/* The first key of the advisory locks ("PLY"); the second is enum pl_session_lock. */
 #define LOCK_SPACE "5261401"
 
-/* Polling, because a session that waits inside the lock manager holds a snapshot, with which
- * CREATE INDEX CONCURRENTLY and the like deadlock. */
+/* The lock is polled. A session that waits inside PostgreSQL's lock manager would hold a snapshot,
+ * and CREATE INDEX CONCURRENTLY would wait for that snapshot: a deadlock. */
 #define LOCK_POLL_MS 100
 
 PGconn *pl_session_connect(const char *dsn)
@@ -78,7 +79,7 @@ int pl_session_open(pl_session_t *session, const char *dsn, const char *label,
     }
     if (pooled) {
         pl_fail(outcome, PL_EXIT_BLOCKED,
-                "%s: owner_dsn leads to a pooler, where a session's lock does not hold; give it"
+                "%s: owner_dsn leads to a pooler, where a session's lock has no effect; give it"
                 " PostgreSQL's own host and port",
                 label);
         goto fail;
@@ -154,18 +155,18 @@ static int fail_locked(pl_session_t *session, const char *lock, int wait_s, pl_o
                          " WHERE l.locktype = 'advisory' AND l.granted AND l.classid = " LOCK_SPACE
                          " AND l.objid = $1::int AND l.objsubid = 2 AND l.database ="
                          " (SELECT oid FROM pg_database WHERE datname = current_database())",
-                         1, values, "who holds the lock", &result, outcome) < 0)
+                         1, values, "the lock's holder", &result, outcome) < 0)
         return -1;
     if (PQntuples(result) > 0) {
         pl_fail(
             outcome, PL_EXIT_BLOCKED,
-            "%s: another parleyctl is at work (server process %s, user %s, from %s); waited %d s."
-            " Run again when it is done, or give --wait",
+            "%s: another parleyctl is running (server process %s, user %s, from %s); waited %d s."
+            " Run again when it has ended, or give --wait",
             session->label, PQgetvalue(result, 0, 0), PQgetvalue(result, 0, 1),
             PQgetvalue(result, 0, 2), wait_s);
     } else {
         pl_fail(outcome, PL_EXIT_BLOCKED,
-                "%s: another parleyctl was at work for all of %d s; run again, or give --wait",
+                "%s: another parleyctl was running for all of %d s; run again, or give --wait",
                 session->label, wait_s);
     }
     PQclear(result);

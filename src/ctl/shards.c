@@ -1,5 +1,5 @@
 /*
- * Functions, and the schemas of shards.
+ * Applies functions, and creates the schemas of shards.
  */
 #include "ctl/shards.h"
 
@@ -30,7 +30,8 @@ void pl_shards_state_free(pl_shards_state_t *state)
     memset(state, 0, sizeof *state);
 }
 
-/* Every schema of ours, with the checksum of its functions; an empty one before the first. */
+/* Returns each of our schemas with the checksum of its functions, which is empty if it has none
+ * yet. */
 static int query_schemas(pl_session_t *session, PGresult **result_r, pl_outcome_t *outcome)
 {
     int have = pl_records_have(session, "parley.function_set", outcome);
@@ -164,7 +165,7 @@ int pl_shards_apply(pl_session_t *session, const pl_sql_files_t *files, const pl
 {
     if (state->missing > 0 && !may_create) {
         return pl_fail(outcome, PL_EXIT_BLOCKED,
-                       "%s: %d of its %d shards have no schema; parleyctl doctor names them",
+                       "%s: %d of its %d shards have no schema; parleyctl doctor lists them",
                        session->label, state->missing, state->total);
     }
     for (int shard = 0; shard < map->shards; shard++) {

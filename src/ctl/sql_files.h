@@ -33,18 +33,18 @@ typedef struct pl_sql_files {
     pl_sql_file_t create_shard;    /* sql/shard/create_shard.sql */
     pl_sql_list_t shard_functions; /* the other *.sql in sql/shard */
     /*
-     * Of the functions and of the database migrations together: a migration can drop a function or
-     * change what it was made for, so after every migration all functions are applied again.
+     * Of the functions together with the database migrations. A migration can drop a function, or
+     * change a table that it uses; so after every migration all functions are applied again.
      */
     char functions_checksum[PL_CHECKSUM_SIZE];
     char shard_functions_checksum[PL_CHECKSUM_SIZE];
 } pl_sql_files_t;
 
 /*
- * Reads all files of a directory; NULL means where parleyctl's own are: the installation's, else
- * those of the source tree that it was built from. Returns 0; or -1 with PL_EXIT_FAILED: nothing
- * there, a migration whose name is not NNNN_name.sql, a number that is missing or twice there.
- * The caller frees in both cases.
+ * Reads all files of a directory. NULL means the installed files or, if there are none, those of
+ * the source tree from which parleyctl was built. Returns 0; or -1 with PL_EXIT_FAILED if there are
+ * no files, a migration is not named NNNN_name.sql, or a number is missing or appears twice. The
+ * caller frees *files in both cases.
  */
 int pl_sql_files_load(pl_sql_files_t *files, const char *directory,
                       pl_outcome_t *outcome) PL_MUST_USE;

@@ -1,9 +1,9 @@
 /*
  * The directory's session, and a target per database.
  *
- * The directory's lock is held from before the first change to after the last, so two parleyctls
- * never work on one system at a time. Each database's own lock is for the case that two
- * directories, by mistake, lead to one database.
+ * The directory's lock is held from before the first change until after the last one, so two
+ * parleyctls never work on one system at a time. Each database has a lock of its own, in case two
+ * directories use one database by mistake.
  */
 #include "ctl/system.h"
 
@@ -56,7 +56,7 @@ int pl_system_require_ready(pl_system_t *system)
     switch (system->map->state) {
     case PL_SYSTEM_UNINITIALISED:
         return pl_fail(&system->outcome, PL_EXIT_BLOCKED,
-                       "directory: there is no system yet: run parleyctl init");
+                       "directory: the system is not initialised: run parleyctl init");
     case PL_SYSTEM_INITIALISING:
         return pl_fail(&system->outcome, PL_EXIT_BLOCKED,
                        "directory: init was interrupted; run it again with --shards %d to finish",
@@ -93,7 +93,7 @@ int pl_system_add_databases(pl_system_t *system, bool may_create_shards)
         const pl_config_database_t *database = pl_config_find_database(&system->ctl->config, name);
         if (database == NULL) {
             return pl_fail(&system->outcome, PL_EXIT_USAGE,
-                           "the directory lists the database %s, and the configuration has no"
+                           "the directory lists the database %s, but the configuration has no"
                            " [database %s] with an owner_dsn",
                            name, name);
         }

@@ -1,5 +1,6 @@
 /*
- * What init and migrate share: the directory's session with its lock, and the targets.
+ * The state of a command that works on the whole system: the directory's session with its lock, the
+ * map, and the targets.
  */
 #ifndef PL_CTL_SYSTEM_H
 #define PL_CTL_SYSTEM_H
@@ -26,33 +27,36 @@ typedef struct pl_system {
     pl_outcome_t outcome;
 } pl_system_t;
 
-/* Every call that returns int: 0, or -1 with the system's outcome set. */
+/* Every function that returns int returns 0, or -1 with the system's outcome set. */
 
-/* Reads the SQL files (unless the command has no use for them) and connects to the directory. */
+/* Reads the SQL files, if the command needs them, and connects to the directory. The caller calls
+ * pl_system_close in any case. */
 int pl_system_open(pl_system_t *system, const pl_ctl_t *ctl, bool needs_files) PL_MUST_USE;
 
-/* Checks the directory's owner and takes the lock that keeps other parleyctls out of the system. */
+/* Checks the directory's owner role, and takes the lock that excludes other parleyctls. */
 int pl_system_lock(pl_system_t *system) PL_MUST_USE;
 
-/* Reads the map, in place of one that was read before. */
+/* Reads the map, and frees the one that was read before. */
 int pl_system_load_map(pl_system_t *system) PL_MUST_USE;
 
-/* Reads the map, and requires that init has finished: else PL_EXIT_BLOCKED. */
+/* Reads the map. PL_EXIT_BLOCKED if init has not finished. */
 int pl_system_require_ready(pl_system_t *system) PL_MUST_USE;
 
 /* The target of the directory; valid until pl_system_add_databases. */
 pl_target_t *pl_system_directory_target(pl_system_t *system);
 
 /*
- * Makes the targets of all databases in the map. PL_EXIT_USAGE when the configuration has no
- * owner_dsn for one of them.
+ * Adds a target for each database of the map. PL_EXIT_USAGE if one of them is not in the
+ * configuration.
  */
 int pl_system_add_databases(pl_system_t *system, bool may_create_shards) PL_MUST_USE;
 
-/* Runs the databases' targets in parallel and takes over the gravest of all targets' outcomes. */
+/* Runs the databases' targets in parallel. The system's outcome becomes the most serious one of all
+ * targets. */
 void pl_system_run(pl_system_t *system, void (*run)(pl_target_t *));
 
-/* Adds system and targets to the report, prints it, frees everything, returns the exit code. */
+/* Adds the system and the targets to the report, prints it and frees everything. Returns the exit
+ * code. */
 enum pl_exit pl_system_close(pl_system_t *system);
 
 #endif

@@ -1,10 +1,10 @@
 /*
- * The steps on one database, in the order in which each is safe to be the last:
+ * The steps on one database. Their order makes it safe to stop after any of them:
  *
  *   records -> migrations (one transaction each) -> functions (one) -> shards (one each)
  *
- * Each step looks at what is there and does what is missing, so after a kill at any point the next
- * run continues where this one ended.
+ * Each step does only what is not done yet. So if parleyctl is killed, the next run continues at
+ * that point.
  */
 #include "ctl/target.h"
 
@@ -166,7 +166,7 @@ typedef struct work {
     void (*run)(pl_target_t *);
 } work_t;
 
-static void *work_off(void *arg)
+static void *run_targets(void *arg)
 {
     work_t *work = arg;
 
@@ -186,10 +186,10 @@ void pl_targets_run(pl_target_t *targets, int count, void (*run)(pl_target_t *),
     int threads = jobs < count ? jobs : count, started = 0;
     pthread_t *ids = pl_calloc((size_t)threads + 1, sizeof *ids);
 
-    /* This thread works too, so a thread that cannot be had only makes it slower. */
-    while (started < threads - 1 && pthread_create(&ids[started], NULL, work_off, &work) == 0)
+    /* This thread works too. If another one cannot be started, the work only takes longer. */
+    while (started < threads - 1 && pthread_create(&ids[started], NULL, run_targets, &work) == 0)
         started++;
-    work_off(&work);
+    run_targets(&work);
     for (int i = 0; i < started; i++)
         pthread_join(ids[i], NULL);
     free(ids);

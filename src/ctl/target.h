@@ -1,6 +1,6 @@
 /*
- * One database (or the directory) on which a command works, with what came of it. Databases are
- * worked on in parallel, a thread and a connection each.
+ * One database (or the directory) on which a command works, and the result. Commands work on
+ * databases in parallel, each with its own thread and connection.
  */
 #ifndef PL_CTL_TARGET_H
 #define PL_CTL_TARGET_H
@@ -21,17 +21,17 @@ typedef struct pl_target {
     char *name; /* of the database, owned; NULL for the directory */
     const char *dsn;
     const pl_sql_files_t *files;
-    const pl_shard_map_t *map; /* while it runs; NULL for the directory */
+    const pl_shard_map_t *map; /* must outlive the run; NULL for the directory */
     int database;              /* its index in the map */
     int wait_s;
     bool may_create_shards;
 
-    /* What came of it. */
+    /* The result. */
     pl_outcome_t outcome;
     pl_ledger_t ledger;
-    pl_shards_state_t shards; /* what is left to do */
+    pl_shards_state_t shards; /* the state after the run */
     int shards_created;
-    int shards_updated; /* functions applied again */
+    int shards_updated; /* existing shards that got new functions */
     bool are_functions_applied;
     int64_t duration_ms;
 } pl_target_t;
@@ -39,17 +39,18 @@ typedef struct pl_target {
 /* "directory" or "database NAME". */
 void pl_target_format_label(const pl_target_t *target, char *label, size_t size);
 
-/* Migrations of the directory, in a session that has checked the owner and holds the lock. Returns
- * 0, or -1 with the target's outcome. */
+/* Applies the directory's migrations in a session that holds the lock and whose owner role was
+ * checked. Returns 0, or -1 with the target's outcome. */
 int pl_target_apply_directory(pl_target_t *target, pl_session_t *session) PL_MUST_USE;
 
-/* Connects, locks and applies migrations, functions and shards; the target's outcome tells. */
+/* Connects, locks, and applies migrations, functions and shards. Sets the target's outcome. */
 void pl_target_apply(pl_target_t *target);
 
-/* Looks and changes nothing: PL_EXIT_PENDING, PL_EXIT_DRIFT or PL_EXIT_OK. */
+/* Compares the target with the files and the map, and changes nothing. The target's outcome is
+ * PL_EXIT_PENDING, PL_EXIT_DRIFT or PL_EXIT_OK, or the failure of the comparison. */
 void pl_target_inspect(pl_target_t *target);
 
-/* Calls run for each, at most `jobs` at a time. */
+/* Calls run for each target, with at most `jobs` in parallel. Returns when all have ended. */
 void pl_targets_run(pl_target_t *targets, int count, void (*run)(pl_target_t *), int jobs);
 
 void pl_target_free(pl_target_t *target);

@@ -1,5 +1,5 @@
 /*
- * Transactions of the tool.
+ * Runs a transaction, and retries it after a lock timeout.
  */
 #include "ctl/transaction.h"
 
@@ -10,8 +10,8 @@
 #include "base/random.h"
 
 /*
- * Between two attempts the queries that lined up behind the lock request get through. At least as
- * long as they need, and random, so that two tools do not keep step.
+ * The pause between two attempts lets the queries run that waited behind the lock request. It is
+ * random, so that two parleyctls do not retry at the same moments.
  */
 #define RETRY_PAUSE_MIN_MS 200
 #define RETRY_PAUSE_MAX_MS 800
@@ -37,7 +37,7 @@ int pl_transaction_run(pl_session_t *session, pl_transaction_body *body, void *a
 
     for (;;) {
         if (attempt(session, body, arg, outcome) == 0) {
-            /* An attempt before this one may have left its failure there. */
+            /* Remove the failure of an earlier attempt. */
             outcome->code = PL_EXIT_OK;
             outcome->message[0] = '\0';
             return 0;

@@ -52,8 +52,8 @@ static int fail(const pl_error_t *error)
     return EXIT_FAILURE;
 }
 
-/* Blocked before any thread starts, so that all inherit it: the main loop alone hears signals. A
- * client that leaves is seen by a failed write, not by SIGPIPE. */
+/* Signals are blocked before any thread starts, so that all threads inherit this and only the main
+ * loop receives them. A connection that a client closed shows as a failed write, not as SIGPIPE. */
 static void block_signals(sigset_t *stop)
 {
     signal(SIGPIPE, SIG_IGN);

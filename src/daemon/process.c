@@ -12,7 +12,7 @@
 #include "base/log.h"
 #include "base/memory.h"
 #include "base/metrics.h"
-#include "core/core.h"
+#include "core/create.h"
 #include "core/password_work.h"
 #include "daemon/worker.h"
 #include "db/cluster.h"
@@ -40,7 +40,7 @@ typedef struct process {
     bool draining;
 } process_t;
 
-/* One process runs one of these; it outlives every thread. */
+/* There is one in a process, and it outlives every thread. */
 static process_t process;
 
 /* ---- readiness and gauges ---- */
@@ -101,8 +101,8 @@ static void register_gauges(void)
         pl_gauge_register_read("parley_lane_connections", "Lanes with a working connection.",
                                labels, lane_connections, kinds[i]);
     }
-    pl_gauge_register_read("parley_password_jobs_waiting", "Passwords that wait to be hashed.",
-                           NULL, passwords_waiting, process.deps.passwords);
+    pl_gauge_register_read("parley_password_jobs_waiting", "Passwords waiting to be hashed.", NULL,
+                           passwords_waiting, process.deps.passwords);
 }
 
 /* ---- start ---- */
@@ -195,7 +195,7 @@ static int create_admin(pl_error_t *error)
     return 0;
 }
 
-/* ---- the way down ---- */
+/* ---- drain ---- */
 
 static void on_drain_check(pl_timer_t *timer)
 {

@@ -1,5 +1,6 @@
 /*
- * The running server: workers, relay, admin listener, and the way down.
+ * The running server: it starts the workers, the relay and the admin listener, and drains them.
+ *
  *
  *   serving --SIGTERM, SIGINT--> draining --nothing in flight, or drain_timeout--> stopped
  *                                    `--second signal--> stopped
@@ -13,8 +14,10 @@
 #include "config/config.h"
 #include "directory/shard_map.h"
 
-/* Serves until a signal of `stop` (blocked in the caller, and so in every thread) has come and the
- * drain is over. Takes `map`. -1 when it could not start, with the error that says why. */
+/* Serves until a signal of `stop` has come and the drain is over, then returns 0. The caller must
+ * have blocked the signals of `stop`, so that every thread has them blocked. Takes ownership of
+ * `map`. -1: it could not start; `error` has the reason. May exit the process instead of returning,
+ * if the relay still waits for a database. */
 int pl_process_run(const pl_config_t *config, pl_shard_map_t *map, const sigset_t *stop,
                    pl_error_t *error) __attribute__((warn_unused_result));
 

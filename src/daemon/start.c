@@ -10,7 +10,8 @@
 #define CONNECT_TIMEOUT_S "3"
 #define RETRY_S 1
 
-/* 0 and a map that can be served, 1 when it may come with time, -1 when it cannot. */
+/* Returns 0 and the map of an initialised system; 1 if trying again may help; -1 if it cannot
+ * help. */
 static int load_map(const pl_config_t *config, pl_shard_map_t **map_r, pl_error_t *error)
 {
     PGconn *pg = pl_connect(config->directory.dsn, "parleyd", CONNECT_TIMEOUT_S);
@@ -45,8 +46,8 @@ static int check_database(const pl_config_database_t *database, pl_error_t *erro
         } else {
             pl_error_t cause = *error;
             pl_error_set(error, PL_ERROR_INVALID,
-                         "database %s loses acknowledged messages in a crash: %s", database->name,
-                         cause.message);
+                         "database %s can lose acknowledged messages in a crash: %s",
+                         database->name, cause.message);
             rc = -1;
         }
     }
@@ -63,13 +64,13 @@ static bool is_asked_to_stop(const sigset_t *stop)
 int pl_start_wait(const pl_config_t *config, const sigset_t *stop, pl_shard_map_t **map_r,
                   pl_error_t *error)
 {
-    char told[sizeof(error->message)] = "";
+    char logged[sizeof(error->message)] = "";
     int rc;
 
     while ((rc = load_map(config, map_r, error)) == 1) {
-        if (strcmp(told, error->message) != 0)
+        if (strcmp(logged, error->message) != 0)
             pl_log_warn("start-waits", PL_E(error));
-        memcpy(told, error->message, sizeof(told));
+        memcpy(logged, error->message, sizeof(logged));
         if (is_asked_to_stop(stop))
             return 1;
     }

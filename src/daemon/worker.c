@@ -9,7 +9,7 @@
 #include "api/api.h"
 #include "base/compiler.h"
 #include "base/memory.h"
-#include "core/core.h"
+#include "core/create.h"
 #include "store/outbox.h"
 
 struct pl_worker {
@@ -19,7 +19,7 @@ struct pl_worker {
     pl_auth_t *auth;
     pl_api_t *api;
     pl_server_worker_t *server;
-    sem_t passed; /* the loop is there; and later, the loop has ended */
+    sem_t progress; /* posted when the loop exists, and again when it has ended */
     pl_task_t start;
     pl_task_t drain;
     pl_task_t stop;
@@ -76,18 +76,18 @@ static PL_NORETURN void *run(void *arg)
     snprintf(name, sizeof(name), "worker-%d", worker->index);
     pthread_setname_np(pthread_self(), name);
     worker->loop = pl_loop_create(worker->index);
-    sem_post(&worker->passed);
+    sem_post(&worker->progress);
     pl_loop_run(worker->loop);
-    sem_post(&worker->passed);
-    /* libh2o keeps free memory per thread and would lose it with the thread: parked, it stays
-     * reachable, and what a leak check finds at the exit are leaks. */
+    sem_post(&worker->progress);
+    /* libh2o keeps lists of free memory per thread, which would be lost with the thread. The thread
+     * stays, so that a leak check at exit reports only real leaks. */
     for (;;)
         pause();
 }
 
 static void await(pl_worker_t *worker)
 {
-    while (sem_wait(&worker->passed) != 0)
+    while (sem_wait(&worker->progress) != 0)
         continue;
 }
 
@@ -100,7 +100,7 @@ int pl_worker_create(int index, pl_worker_t **worker_r, pl_error_t *error)
     worker->start.run = on_start;
     worker->drain.run = on_drain;
     worker->stop.run = on_stop;
-    sem_init(&worker->passed, 0, 0);
+    sem_init(&worker->progress, 0, 0);
     if (pthread_create(&thread, NULL, run, worker) != 0) {
         pl_error_set(error, PL_ERROR_INTERNAL, "a worker's thread cannot be started");
         free(worker);

@@ -1,9 +1,10 @@
 /*
- * A worker: one thread with its loop, its part of the API server, its lanes, long-polls and
+ * A worker: one thread with its loop, its part of the API server, and its lanes, long-polls and
  * streams.
  *
- *   created --start--> serving --drain--> draining --stop--> gone
- */
+ *   created --start--> serving --drain--> draining --stop--> stopped
+ *
+ *  */
 #ifndef PL_DAEMON_WORKER_H
 #define PL_DAEMON_WORKER_H
 
@@ -20,7 +21,7 @@
 
 typedef struct pl_worker pl_worker_t;
 
-/* What all workers share; outlives them. */
+/* The objects that all workers share; they outlive the workers. */
 typedef struct pl_worker_deps {
     const pl_config_t *config;
     pl_cluster_t *cluster;
@@ -33,26 +34,27 @@ typedef struct pl_worker_deps {
     pl_password_pool_t *passwords;
 } pl_worker_deps_t;
 
-/* Starts a thread with a loop of that index, and returns when the loop is there. -1: no thread can
- * be had. */
+/* Starts a thread with a loop of that index, and returns when the loop exists. -1: the thread could
+ * not be started. */
 int pl_worker_create(int index, pl_worker_t **worker_r, pl_error_t *error)
     __attribute__((warn_unused_result));
 
 pl_loop_t *pl_worker_loop(const pl_worker_t *worker);
 
-/* Begins to serve. -1: a key file cannot be read. */
+/* Begins to serve. `deps` must outlive the worker. -1: a key file cannot be used. */
 int pl_worker_start(pl_worker_t *worker, const pl_worker_deps_t *deps, pl_error_t *error)
     __attribute__((warn_unused_result));
 
-/* Stops accepting and ends long-polls and streams; requests in flight go on. From any thread, once.
- */
+/* Stops accepting connections and ends long-polls and streams; other requests in flight go on. From
+ * any thread, once. */
 void pl_worker_drain(pl_worker_t *worker);
 
-/* Closes what is left and ends the loop, which pl_worker_await waits for. From any thread, once. */
+/* Closes the remaining connections and ends the loop; pl_worker_await waits for the end. From any
+ * thread, once. */
 void pl_worker_stop(pl_worker_t *worker);
 
-/* Returns when the loop has ended, a few seconds after pl_worker_stop at the latest. The memory
- * stays until the process ends: an operation that no lane has finished may point into it. */
+/* Returns when the loop has ended, at most a few seconds after pl_worker_stop. The worker's memory
+ * is not freed, because an unfinished operation of a lane may point to it. */
 void pl_worker_await(pl_worker_t *worker);
 
 #endif

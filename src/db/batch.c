@@ -13,8 +13,8 @@ void pl_batch_init(pl_batch_t *batch, size_t limit)
     batch->limit = limit;
 }
 
-/* A statement that names no shard's schema serves all shards of the database. */
-static bool share_statement(const pl_batch_statement_t *statement, const pl_op_t *op)
+/* A statement that names no shard's schema works for all shards of the database. */
+static bool can_share_statement(const pl_batch_statement_t *statement, const pl_op_t *op)
 {
     return statement->kind == op->kind &&
            (op->kind->sql_tail == NULL || op->kind->sql_shards != NULL ||
@@ -27,13 +27,14 @@ static bool has_room(const pl_batch_statement_t *statement, const pl_op_t *op)
            statement->weight + op->weight <= PL_STATEMENT_WEIGHT_MAX;
 }
 
-/* The statement that `op` joins: the last that it can share, if there is room in it. */
+/* Index of the statement that `op` joins: the last one that it can share, if that has room; else a
+ * new one at the end. */
 static size_t find_statement(const pl_batch_t *batch, const pl_op_t *op)
 {
     if (op->kind->max_ops > 1)
         for (size_t i = batch->statements_count; i-- > 0;) {
             const pl_batch_statement_t *statement = &batch->statements[i];
-            if (share_statement(statement, op))
+            if (can_share_statement(statement, op))
                 return has_room(statement, op) ? i : batch->statements_count;
         }
     return batch->statements_count;
@@ -41,7 +42,7 @@ static size_t find_statement(const pl_batch_t *batch, const pl_op_t *op)
 
 #define NO_STATEMENT SIZE_MAX
 
-static void take(pl_batch_t *batch, pl_op_t *op, pl_op_t *leader, size_t *statement_of)
+static void add_op(pl_batch_t *batch, pl_op_t *op, pl_op_t *leader, size_t *statement_of)
 {
     size_t index = leader != NULL ? NO_STATEMENT : find_statement(batch, op);
 
@@ -61,7 +62,8 @@ static void take(pl_batch_t *batch, pl_op_t *op, pl_op_t *leader, size_t *statem
     batch->weight += op->weight;
 }
 
-static void group(pl_batch_t *batch, const size_t *statement_of)
+/* Fills `grouped`: the operations of statement 0 in their order, then those of statement 1, ... */
+static void group_by_statement(pl_batch_t *batch, const size_t *statement_of)
 {
     size_t next[PL_BATCH_MAX] = {0};
     size_t offset = 0;
@@ -76,10 +78,11 @@ static void group(pl_batch_t *batch, const size_t *statement_of)
             batch->grouped[next[statement_of[i]]++] = batch->ops[i];
 }
 
-/* The first operations of their keys: a hash table with open addressing, at most half full. */
+/* A hash table of the first operation of each key, with open addressing; at most half full. */
 #define LEADERS_SIZE ((size_t)2 * PL_BATCH_MAX)
 
-/* The operation with the key of `op` that is there already; NULL: `op` is the first. */
+/* Returns the operation in the batch that has the same key as `op`. If there is none, adds `op` to
+ * the table and returns NULL. */
 static pl_op_t *find_leader(pl_op_t **leaders, pl_op_t *op)
 {
     size_t at = op->key % LEADERS_SIZE;
@@ -99,7 +102,7 @@ static bool is_full(const pl_batch_t *batch, const pl_op_t *op)
 {
     size_t limit = op->kind->is_lone ? PL_STATEMENT_WEIGHT_MAX : PL_BATCH_WEIGHT_MAX;
 
-    return batch->count > 0 && (op->alone || batch->weight + op->weight > limit);
+    return batch->count > 0 && (op->is_retried_alone || batch->weight + op->weight > limit);
 }
 
 void pl_batch_fill(pl_batch_t *batch, h2o_linklist_t *queue)
@@ -113,11 +116,11 @@ void pl_batch_fill(pl_batch_t *batch, h2o_linklist_t *queue)
         if (is_full(batch, op))
             break;
         h2o_linklist_unlink(&op->link);
-        take(batch, op, find_leader(leaders, op), statement_of);
-        if (op->alone)
+        add_op(batch, op, find_leader(leaders, op), statement_of);
+        if (op->is_retried_alone)
             break;
     } while (batch->count < batch->limit && !h2o_linklist_is_empty(queue));
-    group(batch, statement_of);
+    group_by_statement(batch, statement_of);
 }
 
 static const char *statement_sql(pl_batch_t *batch, const pl_batch_statement_t *statement)
@@ -139,6 +142,7 @@ static const char *statement_sql(pl_batch_t *batch, const pl_batch_statement_t *
 
 int pl_batch_send(pl_batch_t *batch, pl_conn_t *conn)
 {
+    assert(batch->statements_count > 0 && batch->decoded == 0);
     for (size_t i = 0; i < batch->statements_count; i++) {
         const pl_batch_statement_t *statement = &batch->statements[i];
         pl_params_reset(&batch->params);

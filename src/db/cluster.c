@@ -1,5 +1,6 @@
 #include "db/cluster.h"
 
+#include <assert.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -10,7 +11,7 @@
 
 typedef struct database {
     const char *name;
-    pl_lane_t **write_lanes; /* those of all databases go to the loops in turn */
+    pl_lane_t **write_lanes; /* the loops get the lanes of all databases in turn */
     pl_lane_t *change_lane;
     pl_lane_t *check_lane;
     pl_lane_t **read_lanes; /* the lanes of loop i begin at i * read_lanes_per_loop */
@@ -24,8 +25,8 @@ struct pl_cluster {
     database_t *databases;      /* in the map's order */
 };
 
-/* The server's statement_timeout ends a statement after 5 s (see sql/README.md); a batch that is
- * not answered then hangs on the network. */
+/* PostgreSQL's statement_timeout ends a statement after 5 s (see sql/README.md). If a batch has no
+ * answer after 8 s, the network is at fault. */
 #define BATCH_TIMEOUT_MS 8000
 
 static pl_lane_t *create_lane(const pl_config_t *config, const pl_config_database_t *database,
@@ -151,6 +152,7 @@ pl_lane_t *pl_cluster_check_lane(const pl_cluster_t *cluster, int64_t mailbox_id
 pl_lane_t *pl_cluster_read_lane(const pl_cluster_t *cluster, int shard)
 {
     database_t *database = database_of(cluster, (unsigned)shard);
+    assert(pl_loop_current() != NULL);
     size_t first = (size_t)pl_loop_index(pl_loop_current()) * cluster->read_lanes_per_loop;
     size_t best = first;
 

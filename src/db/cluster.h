@@ -1,14 +1,16 @@
 /*
- * The databases of the system and this process's lanes to them.
+ * The databases of the system, and this process's lanes to them. For each database the process has:
  *
- * Every mailbox has one write lane in the process, whichever worker its requests come to: so what a
- * server receives in order is stored in order, and few lanes are kept full. (Two of them may still
- * meet at a mailbox: a send within one database writes the sender's in the recipient's lane.) Reads
- * need none of this and take a lane of the worker that asks, so that they never wait for a commit.
- * What changes mailboxes otherwise (store/change.h) has a lane of its own, one in the process: in a
- * transaction with sends it would take locks in another order, and sends would wait for it.
- * The checks of cached pages and of users have a lane of their own, one in the process: they are
- * tiny, and what they cost is the statement.
+ * - Write lanes, for sends. Every mailbox has exactly one of them, whichever worker received the
+ *   request. So sends that a server receives in order are stored in order, and a few lanes are kept
+ *   full. (Two write lanes can still lock the same mailbox: if both users are in one database, the
+ *   sender's copy is written in the lane of the recipient's mailbox.)
+ * - One change lane, for all other writes (store/change.h). Changes take their locks in another
+ *   order than sends; in one transaction with sends they would make the sends wait.
+ * - Read lanes, some for each worker, so that reads never wait for a commit.
+ * - One check lane, for version checks of cached pages and for checks whether users exist. These
+ *   are tiny: nearly all of their cost is the statement, so one lane makes the batches as large
+ *   as possible.
  */
 #ifndef PL_DB_CLUSTER_H
 #define PL_DB_CLUSTER_H
@@ -25,44 +27,47 @@
 
 typedef struct pl_cluster pl_cluster_t;
 
-/* Lanes for every database of `map` on each of the `loops`, not yet started. Takes `map`; `config`
- * must outlive it. `context` goes to on_committed. -1 with `error` when a database of the map has
- * no DSN in the configuration. */
+/* Creates the lanes for every database of `map`, shared out over the `loops` but not yet started.
+ * Takes ownership of `map`; `config` and the loops must outlive the cluster, which lives as long as
+ * the process. `context` is passed to on_committed. Returns -1 with PL_ERROR_INVALID if a database
+ * of the map is not in the configuration. From any thread. */
 int pl_cluster_create(const pl_config_t *config, pl_shard_map_t *map, pl_loop_t *const *loops,
                       size_t loops_count, void *context, pl_cluster_t **cluster_r,
                       pl_error_t *error) __attribute__((warn_unused_result));
 
-/* Starts the lanes that belong to `loop`; on its thread. */
+/* Starts the lanes that belong to `loop`. On its thread, once. */
 void pl_cluster_start(pl_cluster_t *cluster, pl_loop_t *loop);
 
-/* How many shards the system has. */
+/* All below may be called from any thread, unless they say otherwise. */
+
+/* The number of shards of the system. */
 int pl_cluster_shards(const pl_cluster_t *cluster);
 
-/* Whether the system may have given out that id: not 0, and of a shard that there is. */
+/* True if the system can have made that id: it is above 0 and its shard exists. */
 bool pl_cluster_has(const pl_cluster_t *cluster, int64_t id);
 
-/* Whether one transaction can write both mailboxes. */
+/* True if both mailboxes are in one database, so that one transaction can write both. */
 bool pl_cluster_share_database(const pl_cluster_t *cluster, int64_t mailbox_id, int64_t other_id);
 
-/* The one lane in which this process writes `mailbox_id`'s mailbox. */
+/* The one lane in which this process writes sends to that mailbox. */
 pl_lane_t *pl_cluster_write_lane(const pl_cluster_t *cluster, int64_t mailbox_id);
 
-/* The one lane in which this process changes mailboxes of that database otherwise. */
+/* The one lane in which this process writes changes to the mailboxes of that mailbox's database. */
 pl_lane_t *pl_cluster_change_lane(const pl_cluster_t *cluster, int64_t mailbox_id);
 
-/* The one lane in which this process checks the versions of cached pages and whether users exist:
- * one for all threads, so that the checks of all come in large batches. An operation in it cannot
- * be abandoned. */
+/* The one lane in which this process runs its checks in that mailbox's database. An operation in it
+ * must not be abandoned, since the lane may belong to another loop. */
 pl_lane_t *pl_cluster_check_lane(const pl_cluster_t *cluster, int64_t mailbox_id);
 
-/* A lane of the calling thread's loop for reads of a shard. */
+/* The shortest of the calling loop's read lanes for that shard. On the thread of a running loop. */
 pl_lane_t *pl_cluster_read_lane(const pl_cluster_t *cluster, int shard);
 
-/* Whether some database has a working connection: what /readyz asks. One that is away must not take
- * the server from those whose mailboxes are in the others. From any thread. */
+/* True if at least one database has a working write connection; /readyz reports this. A single
+ * database that is down must not make the server unready for users of the other databases. */
 bool pl_cluster_is_ready(const pl_cluster_t *cluster);
 
-/* Calls `visit` for each lane: for gauges. From any thread. */
+/* Calls `visit` for each lane, to compute gauges. `kind` is "write", "change", "check" or
+ * "read". */
 void pl_cluster_visit_lanes(const pl_cluster_t *cluster,
                             void (*visit)(void *arg, const char *database, const char *kind,
                                           const pl_lane_t *lane),

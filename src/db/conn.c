@@ -1,5 +1,6 @@
 #include "db/conn.h"
 
+#include <assert.h>
 #include <fcntl.h>
 #include <stdlib.h>
 #include <string.h>
@@ -12,12 +13,12 @@
 #include "directory/connect.h"
 #include "loop/timer.h"
 
-/* libpq's own connect_timeout is ignored by PQconnectPoll. A pooler whose server is down answers
- * within its login timeout, so five seconds mean that nobody is there. */
+/* PQconnectPoll ignores libpq's connect_timeout. A pooler answers within its login timeout even if
+ * its server is down, so after five seconds there is no pooler either. */
 #define CONNECT_TIMEOUT_MS 5000
-/* Reconnects wait 100 ms, then twice as long up to 2 s, each by a random half: a pooler that comes
- * back is not met by all lanes at once, and a copy that is owed to it waits at most 2 s for the
- * connection. */
+/* The pause before a reconnect doubles from 100 ms to 2 s. Half of each pause is random, so that
+ * not all lanes reconnect at once to a pooler that comes back. A follow-up waits for the connection
+ * at most 2 s longer than necessary. */
 #define RETRY_MIN_MS 100
 #define RETRY_MAX_MS 2000
 #define RETRY_TICK_MS 40
@@ -33,16 +34,31 @@ struct pl_conn {
     state_t state;
     PGconn *pg;
     h2o_socket_t *socket; /* of a dup of libpq's descriptor: libpq may close its own at any time */
-    bool broken;          /* seen inside a call; told from the loop */
-    pl_deferred_t told;
+    bool broken;          /* found inside a pl_conn_ call; the loss is reported from the loop */
+    pl_deferred_t report_broken;
     pl_timer_t timer;
-    uint64_t deadline_ms; /* of the connecting, or of the waiting */
-    uint64_t retry_ms;
+    uint64_t deadline_ms; /* CONNECTING: when to give up. WAITING: when to connect */
+    uint64_t retry_ms;    /* the last pause; 0 after a success */
 };
 
 static void on_socket_ready(h2o_socket_t *socket, const char *err);
 static void on_write_ready(h2o_socket_t *socket, const char *err);
 static void connect_start(pl_conn_t *conn);
+
+/* Each state has one bit; the arrows of conn.h. */
+static const unsigned next_states[] = {
+    [WAITING] = 1u << CONNECTING,
+    [CONNECTING] = 1u << IDLE | 1u << WAITING,
+    [IDLE] = 1u << BUSY | 1u << WAITING,
+    [BUSY] = 1u << IDLE | 1u << WAITING,
+};
+
+static void set_state(pl_conn_t *conn, state_t state)
+{
+    assert(pl_loop_is_own(conn->loop));
+    assert((next_states[conn->state] >> state & 1u) != 0);
+    conn->state = state;
+}
 
 static void close_socket(pl_conn_t *conn)
 {
@@ -66,7 +82,7 @@ static int open_socket(pl_conn_t *conn)
 
 static void enter_waiting(pl_conn_t *conn)
 {
-    conn->state = WAITING;
+    set_state(conn, WAITING);
     conn->retry_ms = conn->retry_ms == 0 ? RETRY_MIN_MS : conn->retry_ms * 2;
     if (conn->retry_ms > RETRY_MAX_MS)
         conn->retry_ms = RETRY_MAX_MS;
@@ -82,14 +98,14 @@ static void lose(pl_conn_t *conn, const char *reason)
     PQfinish(conn->pg);
     conn->pg = NULL;
     conn->broken = false;
-    pl_deferred_cancel(&conn->told);
+    pl_deferred_cancel(&conn->report_broken);
     enter_waiting(conn);
     conn->callbacks->on_lost(conn->owner);
 }
 
 static void on_broken(pl_deferred_t *deferred)
 {
-    pl_conn_t *conn = H2O_STRUCT_FROM_MEMBER(pl_conn_t, told, deferred);
+    pl_conn_t *conn = H2O_STRUCT_FROM_MEMBER(pl_conn_t, report_broken, deferred);
     if (conn->broken)
         lose(conn, PQerrorMessage(conn->pg));
 }
@@ -97,7 +113,7 @@ static void on_broken(pl_deferred_t *deferred)
 static int mark_broken(pl_conn_t *conn)
 {
     conn->broken = true;
-    pl_loop_defer(conn->loop, &conn->told);
+    pl_loop_defer(conn->loop, &conn->report_broken);
     return -1;
 }
 
@@ -110,14 +126,14 @@ static void become_ready(pl_conn_t *conn)
         return;
     }
     h2o_socket_read_start(conn->socket, on_socket_ready);
-    conn->state = IDLE;
+    set_state(conn, IDLE);
     conn->retry_ms = 0;
     pl_log_info("connection-ready", PL_S("connection", conn->name));
     conn->callbacks->on_idle(conn->owner);
 }
 
-/* The socket may differ after every poll, even with the same number, so it is taken anew each time.
- */
+/* After every poll libpq may use another socket, even one with the same number, so the socket is
+ * opened again each time. */
 static void connect_step(pl_conn_t *conn, PostgresPollingStatusType wanted)
 {
     if (wanted == PGRES_POLLING_OK) {
@@ -153,7 +169,7 @@ static void connect_start(pl_conn_t *conn)
                               "gssencmode", NULL};
     const char *values[] = {conn->dsn, "parleyd", "UTF8", "disable", NULL};
 
-    conn->state = CONNECTING;
+    set_state(conn, CONNECTING);
     conn->deadline_ms = (uint64_t)pl_clock_monotonic_ms() + CONNECT_TIMEOUT_MS;
     pl_timer_arm(pl_timer_queue(conn->loop, RETRY_TICK_MS), &conn->timer);
     conn->pg = PQconnectStartParams(keywords, values, 1);
@@ -175,27 +191,28 @@ static int flush(pl_conn_t *conn)
     return 0;
 }
 
-/* The server or the pooler ends the session with these, whatever the batch was about. */
+/* With such an error the server or the pooler ends the session; it does not say that the batch is
+ * wrong. */
 static bool is_fatal(const PGresult *result)
 {
     const char *severity = PQresultErrorField(result, PG_DIAG_SEVERITY_NONLOCALIZED);
     return severity != NULL && (strcmp(severity, "FATAL") == 0 || strcmp(severity, "PANIC") == 0);
 }
 
-/* Takes what has arrived. Returns -1 when the connection is no longer to be trusted. */
+/* Passes on all results that have arrived. Returns -1 if the connection must be given up. */
 static int take_results(pl_conn_t *conn)
 {
     while (conn->state == BUSY && !PQisBusy(conn->pg)) {
         PGresult *result = PQgetResult(conn->pg);
-        if (result ==
-            NULL) { /* the end of one statement's results, or nothing to come: a lost connection */
+        if (result == NULL) {
+            /* The results of one statement end here, or the connection is lost. */
             if (PQstatus(conn->pg) == CONNECTION_BAD)
                 return -1;
             continue;
         }
         if (PQresultStatus(result) == PGRES_PIPELINE_SYNC) {
             PQclear(result);
-            conn->state = IDLE;
+            set_state(conn, IDLE);
             conn->callbacks->on_batch_end(conn->owner);
         } else if (is_fatal(result)) {
             PQclear(result);
@@ -245,9 +262,9 @@ pl_conn_t *pl_conn_create(pl_loop_t *loop, const char *name, const char *dsn,
     conn->dsn = pl_strdup(dsn);
     conn->callbacks = callbacks;
     conn->owner = owner;
-    conn->told.run = on_broken;
+    conn->report_broken.run = on_broken;
     conn->timer.on_fire = on_timer;
-    /* From the timer, so that no callback comes before this returns. */
+    /* The timer starts to connect, so that no callback comes before this function returns. */
     conn->deadline_ms = 0;
     pl_timer_arm(pl_timer_queue(loop, RETRY_TICK_MS), &conn->timer);
     return conn;
@@ -263,6 +280,7 @@ int pl_conn_query(pl_conn_t *conn, const char *sql, const pl_params_t *params)
     const char *values[PL_PARAMS_MAX];
     int formats[PL_PARAMS_MAX];
 
+    assert(pl_loop_is_own(conn->loop) && conn->state == IDLE);
     for (int i = 0; i < params->count; i++) {
         values[i] = params->nulls[i] ? NULL : params->data.data + params->offsets[i];
         formats[i] = 1;
@@ -275,9 +293,10 @@ int pl_conn_query(pl_conn_t *conn, const char *sql, const pl_params_t *params)
 
 int pl_conn_sync(pl_conn_t *conn)
 {
+    assert(pl_loop_is_own(conn->loop) && conn->state == IDLE);
     if (conn->broken || PQpipelineSync(conn->pg) != 1 || flush(conn) != 0)
         return mark_broken(conn);
-    conn->state = BUSY;
+    set_state(conn, BUSY);
     return 0;
 }
 

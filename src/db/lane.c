@@ -1,5 +1,6 @@
 #include "db/lane.h"
 
+#include <assert.h>
 #include <stdatomic.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -14,12 +15,14 @@
 #include "directory/durability.h"
 #include "loop/timer.h"
 
-/* How often the queue is searched for operations past their deadline. */
+/* How often the queue is searched for operations that are past their deadline. */
 #define SWEEP_MS 100
-/* The pause after a failure that may pass: the database is not asked in a tight loop. */
+/* The pause after a transient failure, so that the lane does not retry in a tight loop. */
 #define PAUSE_MS 60
 /* SQLSTATE of a statement that took longer than statement_timeout. */
 #define QUERY_CANCELED "57014"
+
+typedef enum { UNCHECKED, CHECKING, CHECKED } durability_t;
 
 struct pl_lane {
     pl_loop_t *loop;
@@ -28,56 +31,68 @@ struct pl_lane {
     uint64_t batch_timeout_ms;
     size_t queue_size;
     bool allow_data_loss_on_crash;
-    enum { UNCHECKED, CHECKING, CHECKED } durability;
+    durability_t durability; /* of the commits on this connection */
     bool is_durable;
     void *context;
     pl_conn_t *conn;
     h2o_linklist_t queue;
     pl_batch_t batch;
     uint64_t batch_sent_ms;
-    uint64_t progress_ms; /* when the last was sent or answered */
+    uint64_t progress_ms; /* when the last batch was sent, or the last result came */
     bool batch_failed;
     char batch_sqlstate[6];
     pl_deferred_t flush;
     pl_timer_t sweep;
     pl_timer_t pause;
-    atomic_size_t length;
+    atomic_size_t length; /* operations queued or in flight */
     atomic_bool connected;
 };
 
 static void flush_queue(pl_lane_t *lane);
 
-static void on_home(pl_task_t *task)
+/* UNCHECKED --> CHECKING --> CHECKED, and back to UNCHECKED when the connection is lost. */
+static void set_durability(pl_lane_t *lane, durability_t durability)
+{
+    assert(pl_loop_is_own(lane->loop));
+    assert(durability == UNCHECKED || durability == lane->durability + 1);
+    lane->durability = durability;
+}
+
+static void run_on_done(pl_task_t *task)
 {
     pl_op_t *op = H2O_STRUCT_FROM_MEMBER(pl_op_t, task, task);
     op->on_done(op);
 }
 
-/* The operation leaves the lane. It is the owner's from here on. */
+/* The operation leaves the lane and belongs to its owner again. */
 static void finish(pl_lane_t *lane, pl_op_t *op, enum pl_error_code error)
 {
+    size_t length = atomic_fetch_sub_explicit(&lane->length, 1, memory_order_relaxed);
+
+    assert(op->lane == lane && length > 0);
+    op->lane = NULL;
     op->error = error;
-    atomic_fetch_sub_explicit(&lane->length, 1, memory_order_relaxed);
-    op->task.run = on_home;
+    op->task.run = run_on_done;
     if (op->home == lane->loop)
         op->on_done(op);
     else
         pl_loop_post(op->home, &op->task);
 }
 
-/* The batch's operations go back to the head of the queue, in their order. */
-static void requeue(pl_lane_t *lane, bool alone)
+/* Puts the batch's operations back at the head of the queue, in their order. */
+static void requeue(pl_lane_t *lane, bool retry_alone)
 {
     for (size_t i = lane->batch.count; i-- > 0;) {
         pl_op_t *op = lane->batch.ops[i];
-        op->alone = op->alone || alone;
+        op->is_retried_alone = op->is_retried_alone || retry_alone;
         h2o_linklist_insert(lane->queue.next, &op->link);
     }
     pl_batch_clear(&lane->batch);
 }
 
-/* Failures that say nothing about the operation: the same may succeed in a moment. */
-static bool may_pass(const char *sqlstate)
+/* True for failures that are not the operation's fault: the same operation may succeed in a
+ * moment. */
+static bool is_transient(const char *sqlstate)
 {
     static const char *const states[] = {
         "40001",                 /* serialization_failure */
@@ -93,24 +108,24 @@ static bool may_pass(const char *sqlstate)
            strncmp(sqlstate, "57P", 3) == 0;
 }
 
-/* The transaction failed as a whole. With several operations in it each is tried by itself; a
- * single one is tried again or refused. */
-static void settle_failed(pl_lane_t *lane)
+/* The transaction failed as a whole. If it had several operations, each is retried alone. If it had
+ * one, that is retried or ends with an error. */
+static void end_failed_batch(pl_lane_t *lane)
 {
     pl_op_t *op = lane->batch.ops[0];
-    bool passing = may_pass(lane->batch_sqlstate);
+    bool transient = is_transient(lane->batch_sqlstate);
 
     pl_db_metrics_batch_failed();
     if (lane->batch.count == 1 && strcmp(lane->batch_sqlstate, QUERY_CANCELED) == 0) {
-        /* It alone used up the time that a statement has. Again it would, and hold up the others.
-         */
+        /* This operation alone reached the time limit of a statement. It would do so again, and
+         * delay the others. */
         pl_batch_clear(&lane->batch);
         finish(lane, op, PL_ERROR_DEADLINE);
         return;
     }
-    if (passing)
+    if (transient)
         pl_timer_arm(pl_timer_queue(lane->loop, PAUSE_MS), &lane->pause);
-    if (lane->batch.count > 1 || passing) {
+    if (lane->batch.count > 1 || transient) {
         requeue(lane, lane->batch.count > 1);
         return;
     }
@@ -119,17 +134,18 @@ static void settle_failed(pl_lane_t *lane)
     finish(lane, op, PL_ERROR_SQL);
 }
 
-static void settle_committed(pl_lane_t *lane)
+static void end_committed_batch(pl_lane_t *lane)
 {
     pl_op_t *ops[PL_BATCH_MAX], *again[PL_BATCH_MAX];
     size_t count = lane->batch.count, done = 0, again_count = 0;
 
+    assert(lane->batch.decoded == lane->batch.statements_count);
     for (size_t i = 0; i < lane->batch.statements_count; i++) {
         const pl_batch_statement_t *statement = &lane->batch.statements[i];
         if (statement->kind->on_committed != NULL)
             statement->kind->on_committed(lane->context, statement->ops, statement->count);
     }
-    /* All results first, for with its callback an operation is gone. */
+    /* All results are copied before any callback, because a callback may free its operation. */
     for (size_t i = 0; i < count; i++) {
         pl_op_t *op = lane->batch.ops[i], *leader = lane->batch.leaders[i];
         if (leader == NULL || op->kind->adopt(op, leader))
@@ -140,17 +156,18 @@ static void settle_committed(pl_lane_t *lane)
     pl_batch_clear(&lane->batch);
     while (again_count > 0)
         h2o_linklist_insert(lane->queue.next, &again[--again_count]->link);
-    /* In the order of submission; a callback may submit to this lane. */
+    /* In the order of submission. The batch is empty already: a callback may submit to this
+     * lane. */
     for (size_t i = 0; i < done; i++)
         finish(lane, ops[i], PL_OK);
 }
 
-/* A failed send is told by on_lost. */
+/* If sending fails, on_lost follows. */
 static void check_durability(pl_lane_t *lane)
 {
     const pl_params_t none = {.count = 0};
 
-    lane->durability = CHECKING;
+    set_durability(lane, CHECKING);
     lane->is_durable = false;
     lane->progress_ms = (uint64_t)pl_clock_monotonic_ms();
     if (pl_conn_query(lane->conn, pl_durability_query, &none) == 0)
@@ -169,18 +186,19 @@ static void on_idle(void *owner)
         pl_conn_drop(lane->conn, "commits are not durable");
         return;
     }
-    lane->durability = CHECKED;
+    if (lane->durability == CHECKING)
+        set_durability(lane, CHECKED);
     atomic_store_explicit(&lane->connected, true, memory_order_relaxed);
     flush_queue(lane);
 }
 
-static void judge_durability(pl_lane_t *lane, const PGresult *result)
+static void read_durability(pl_lane_t *lane, const PGresult *result)
 {
     pl_error_t error;
 
     if (PQresultStatus(result) != PGRES_TUPLES_OK)
         return;
-    lane->is_durable = lane->allow_data_loss_on_crash || pl_durability_judge(result, &error) == 0;
+    lane->is_durable = lane->allow_data_loss_on_crash || pl_durability_read(result, &error) == 0;
     if (!lane->is_durable)
         pl_log_error("database-not-durable", PL_S("lane", lane->name), PL_E(&error));
 }
@@ -192,7 +210,7 @@ static void on_result(void *owner, PGresult *result)
 
     lane->progress_ms = (uint64_t)pl_clock_monotonic_ms();
     if (lane->durability == CHECKING) {
-        judge_durability(lane, result);
+        read_durability(lane, result);
         PQclear(result);
         return;
     }
@@ -220,16 +238,16 @@ static void on_batch_end(void *owner)
         return;
     pl_db_metrics_batch(lane->batch.count, (uint64_t)pl_clock_monotonic_ms() - lane->batch_sent_ms);
     if (lane->batch_failed)
-        settle_failed(lane);
+        end_failed_batch(lane);
     else
-        settle_committed(lane);
+        end_committed_batch(lane);
 }
 
 static void on_lost(void *owner)
 {
     pl_lane_t *lane = owner;
     atomic_store_explicit(&lane->connected, false, memory_order_relaxed);
-    lane->durability = UNCHECKED;
+    set_durability(lane, UNCHECKED);
     pl_db_metrics_connection_lost();
     for (size_t i = 0; i < lane->batch.count; i++)
         lane->batch.ops[i]->is_outcome_unknown = true;
@@ -252,7 +270,7 @@ static void flush_queue(pl_lane_t *lane)
     lane->batch_failed = false;
     lane->batch_sent_ms = lane->progress_ms = (uint64_t)pl_clock_monotonic_ms();
     pl_batch_fill(&lane->batch, &lane->queue);
-    /* A failed send is told by on_lost, which queues the batch again. */
+    /* If sending fails, on_lost follows and queues the batch again. */
     (void)!pl_batch_send(&lane->batch, lane->conn);
 }
 
@@ -280,8 +298,8 @@ static void on_sweep(pl_timer_t *timer)
     uint64_t now_ms = (uint64_t)pl_clock_monotonic_ms();
 
     pl_timer_arm(pl_timer_queue(lane->loop, SWEEP_MS), timer);
-    bool is_waiting = lane->batch.count > 0 || lane->durability == CHECKING;
-    if (is_waiting && now_ms - lane->progress_ms > lane->batch_timeout_ms)
+    bool is_answer_due = lane->batch.count > 0 || lane->durability == CHECKING;
+    if (is_answer_due && now_ms - lane->progress_ms > lane->batch_timeout_ms)
         pl_conn_drop(lane->conn, "no answer in time");
 
     h2o_linklist_t expired;
@@ -303,8 +321,9 @@ static void on_sweep(pl_timer_t *timer)
 
 static void enqueue(pl_lane_t *lane, pl_op_t *op)
 {
+    assert(op->lane == lane);
     h2o_linklist_insert(&lane->queue, &op->link);
-    pl_loop_defer(lane->loop, &lane->flush);
+    pl_loop_defer(lane->loop, &lane->flush); /* asserts the thread */
 }
 
 static void on_arrival(pl_task_t *task)
@@ -335,12 +354,15 @@ pl_lane_t *pl_lane_create(pl_loop_t *loop, const pl_lane_settings_t *settings)
 
 void pl_lane_start(pl_lane_t *lane)
 {
+    assert(lane->conn == NULL);
     lane->conn = pl_conn_create(lane->loop, lane->name, lane->dsn, &conn_callbacks, lane);
     pl_timer_arm(pl_timer_queue(lane->loop, SWEEP_MS), &lane->sweep);
 }
 
 int pl_lane_submit(pl_lane_t *lane, pl_op_t *op)
 {
+    assert(op->lane == NULL && op->kind != NULL && op->on_done != NULL);
+    assert(pl_loop_current() != NULL);
     if (atomic_fetch_add_explicit(&lane->length, 1, memory_order_relaxed) >= lane->queue_size) {
         atomic_fetch_sub_explicit(&lane->length, 1, memory_order_relaxed);
         return -1;
@@ -348,7 +370,7 @@ int pl_lane_submit(pl_lane_t *lane, pl_op_t *op)
     op->lane = lane;
     op->home = pl_loop_current();
     op->error = PL_OK;
-    op->alone = false;
+    op->is_retried_alone = false;
     op->is_outcome_unknown = false;
     memset(op->sqlstate, 0, sizeof(op->sqlstate));
     memset(&op->link, 0, sizeof(op->link));
@@ -364,9 +386,10 @@ int pl_lane_submit(pl_lane_t *lane, pl_op_t *op)
 
 void pl_op_refuse(pl_op_t *op)
 {
+    assert(op->lane == NULL && pl_loop_current() != NULL);
     memset(&op->task, 0, sizeof(op->task));
     op->error = PL_ERROR_OVERLOADED;
-    op->task.run = on_home;
+    op->task.run = run_on_done;
     pl_loop_post(pl_loop_current(), &op->task);
 }
 

@@ -1,19 +1,22 @@
 /*
- * A lane: one connection of one loop, with its queue.
+ * A lane: one database connection of one loop, with its queue.
  *
- * An idle lane sends at the end of the loop's turn what has come in it; a busy lane collects. So
- * batches grow with the load and a lone request never waits. A batch is one transaction:
+ * An idle lane sends its queue at the end of the loop's turn; a busy lane collects operations. So
+ * batches grow with the load, and a single request never waits for others. A batch is one
+ * transaction:
  *
  *   queued --batch built--> in flight --committed--> done
- *     ^                        |--failed--> queued, alone (each by itself, in the old order)
+ *     ^                        |--failed--> queued; each is retried alone, in the same order
  *     +----------- connection lost: outcome unknown, sent again (every operation is idempotent)
  *
- * Before its first batch on a new connection a lane asks whether commits there are durable; where
- * they are not, it works only if the configuration says so. A server may become another behind the
- * same address.
+ * Before the first batch on a new connection the lane checks that commits there are durable,
+ * because the address may lead to another server now. If they are not durable, the lane works only
+ * if the configuration allows it.
  *
- * An operation that fails alone is done with an error; one that could succeed later (deadlock, a
- * server that shuts down or is read-only, a time limit) is tried again until its deadline.
+ * If an operation fails that is alone in its batch, it ends with an error. If the cause may pass
+ * (deadlock, a server that shuts down or is read-only, lack of resources), it is tried again until
+ * its deadline. If its statement reaches the time limit, it ends with PL_ERROR_DEADLINE, because it
+ * would take as long again and delay the others.
  */
 #ifndef PL_DB_LANE_H
 #define PL_DB_LANE_H
@@ -29,32 +32,35 @@ typedef struct pl_lane_settings {
     const char *dsn;
     size_t batch_size;         /* operations */
     size_t queue_size;         /* operations */
-    uint64_t batch_timeout_ms; /* without an answer for so long the connection is given up */
+    uint64_t batch_timeout_ms; /* the connection is closed if no answer comes for so long */
     bool allow_data_loss_on_crash;
-    void *context; /* for on_committed */
+    void *context; /* passed to the on_committed of the operations' kinds */
 } pl_lane_settings_t;
 
-/* A lane that `loop` will run. From any thread; the settings' strings are copied. Never NULL. */
+/* Creates a lane that `loop` will run. The settings' strings are copied. Never NULL; it lives as
+ * long as the process. From any thread. */
 pl_lane_t *pl_lane_create(pl_loop_t *loop, const pl_lane_settings_t *settings);
 
-/* Connects. On the lane's loop, once. */
+/* Starts to connect. On the thread of the lane's loop, once. */
 void pl_lane_start(pl_lane_t *lane);
 
-/* Queues an operation, from any loop's thread. -1: the queue is full and the operation is not
- * taken. Operations that one thread submits run in that order. */
+/* Queues an operation; the lane owns it until on_done. Returns -1 if the queue is full: then the
+ * caller still owns it and no callback comes. Operations that one thread submits run in the order
+ * of submission. From the thread of any running loop. */
 int pl_lane_submit(pl_lane_t *lane, pl_op_t *op) __attribute__((warn_unused_result));
 
-/* Ends an operation that no lane took, with PL_ERROR_OVERLOADED: calls its on_done from the calling
- * thread's loop. For callers whose own contract allows no callback at once. */
+/* Ends an operation that pl_lane_submit did not take: on_done is called with PL_ERROR_OVERLOADED,
+ * from the calling thread's loop and after this function returns. From the thread of any running
+ * loop. */
 void pl_op_refuse(pl_op_t *op);
 
-/* Whether the lane has a working connection. From any thread. */
+/* True if the lane has a working connection. From any thread. */
 bool pl_lane_is_connected(const pl_lane_t *lane);
 
-/* Operations queued or in flight. From any thread. */
+/* The number of operations that are queued or in flight. From any thread. */
 size_t pl_lane_length(const pl_lane_t *lane);
 
-/* The loop that runs it. */
+/* The loop that runs the lane. From any thread. */
 pl_loop_t *pl_lane_loop(const pl_lane_t *lane);
 
 #endif

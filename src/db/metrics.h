@@ -1,4 +1,4 @@
-/* What the lanes count. */
+/* The metrics of the lanes. All functions may be called from any thread. */
 #ifndef PL_DB_METRICS_H
 #define PL_DB_METRICS_H
 
@@ -8,8 +8,13 @@
 /* Registers the metrics; once, before any lane starts. */
 void pl_db_metrics_init(void);
 
+/* A batch of so many operations was answered after so long. */
 void pl_db_metrics_batch(size_t operations, uint64_t duration_ms);
+
+/* A batch's transaction failed. */
 void pl_db_metrics_batch_failed(void);
+
+/* A connection was lost, or could not be made. */
 void pl_db_metrics_connection_lost(void);
 
 #endif

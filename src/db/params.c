@@ -186,7 +186,7 @@ static uint32_t get32(const char *from)
     return ntohl(wire);
 }
 
-/* As open_array writes it; without elements there is no dimension. */
+/* The same header as in open_array; an array without elements has no dimension. */
 pl_result_array_t pl_result_array(const PGresult *result, int row, int column)
 {
     enum { DIMENSIONS = 0, LENGTH = 12, ELEMENTS = 20 };
@@ -197,7 +197,7 @@ pl_result_array_t pl_result_array(const PGresult *result, int row, int column)
     return (pl_result_array_t){value + ELEMENTS, get32(value + LENGTH)};
 }
 
-/* Each element is its length and its value. */
+/* Each element is its length, then its value. */
 static const char *element(const pl_result_array_t *array, size_t index, size_t size)
 {
     const char *at = array->elements + index * (sizeof(uint32_t) + size);

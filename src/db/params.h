@@ -1,8 +1,10 @@
 /*
  * Parameters of one statement in PostgreSQL's binary format, and readers for binary results.
  *
- * A batch sends arrays, one element per operation or per mailbox: int8[], int4[], bool[], text[].
- * Scalars serve the reads.
+ * Statements for many operations have arrays (int8[], int4[], bool[], text[]), with one element per
+ * operation or per mailbox. Statements for one operation have scalars.
+ *
+ * Too many parameters, or an element that does not exist, is a programmer's error (asserted).
  */
 #ifndef PL_DB_PARAMS_H
 #define PL_DB_PARAMS_H
@@ -25,20 +27,21 @@ typedef struct pl_params {
     bool nulls[PL_PARAMS_MAX];
 } pl_params_t;
 
-/* Forgets the parameters and keeps the memory. A zeroed pl_params_t is empty. */
+/* Removes all parameters and keeps the memory. A zeroed pl_params_t is empty. */
 void pl_params_reset(pl_params_t *params);
+/* Frees the memory; the struct can be used again. */
 void pl_params_dispose(pl_params_t *params);
 
 void pl_params_int64(pl_params_t *params, int64_t value);
 void pl_params_int32(pl_params_t *params, int32_t value);
 /* NULL is SQL's NULL. */
 void pl_params_bool(pl_params_t *params, const bool *value);
-/* `text` NULL is SQL's NULL. Valid UTF-8 without NUL bytes: the database refuses all else, and with
- * it the batch. */
+/* `text` NULL is SQL's NULL; `length` is in bytes. The text must be valid UTF-8 without NUL bytes:
+ * the database refuses anything else, and then the whole batch fails. */
 void pl_params_text(pl_params_t *params, const char *text, size_t length);
 
-/* Opens an array of `count` elements; exactly so many element calls of the same type follow, then
- * the end. */
+/* Begins an array of `count` elements. Exactly `count` element calls of the same type must follow,
+ * then pl_params_array_end. */
 void pl_params_int64_array(pl_params_t *params, size_t count);
 void pl_params_int32_array(pl_params_t *params, size_t count);
 void pl_params_bool_array(pl_params_t *params, size_t count);
@@ -50,14 +53,14 @@ void pl_params_element_bool(pl_params_t *params, bool value);
 void pl_params_element_text(pl_params_t *params, const char *text, size_t length);
 void pl_params_array_end(pl_params_t *params);
 
-/* Values of a binary result. The column's type must be the function's (int8, int4, bool);
- * NULL reads as 0. */
+/* Read a value of a binary result. The column's type must be the one in the function's name (int8,
+ * int4, bool). NULL reads as 0 or false. */
 int64_t pl_result_int64(const PGresult *result, int row, int column);
 int32_t pl_result_int32(const PGresult *result, int row, int column);
 bool pl_result_bool(const PGresult *result, int row, int column);
 
-/* An array of a binary result: int8[], int4[] or bool[], without NULLs. NULL is the empty array. It
- * lives as long as the result. */
+/* An array in a binary result: int8[], int4[] or bool[], without NULL elements. A NULL array is
+ * empty. It is valid as long as the result. */
 typedef struct pl_result_array {
     const char *elements;
     size_t count;

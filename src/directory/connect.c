@@ -10,7 +10,7 @@ static void ignore_notice(void *arg, const PGresult *result)
 
 PGconn *pl_connect(const char *dsn, const char *application, const char *timeout_s)
 {
-    /* A DSN is expanded in the place of "dbname", so what comes before it is a default. */
+    /* libpq expands the DSN in the place of "dbname"; the values before it are defaults. */
     const char *const keywords[] = {"connect_timeout", "fallback_application_name",
                                     "client_encoding", "gssencmode",
                                     "dbname",          NULL};

@@ -1,17 +1,19 @@
 /*
- * Direct connections that are used blocking, and silence for all of libpq: by default it prints
- * what a server remarks between the lines of the log.
+ * Blocking connections to PostgreSQL, without a pooler; and a way to keep libpq from printing the
+ * server's notices to standard error, where the log's JSON lines go.
  */
 #ifndef PL_DIRECTORY_CONNECT_H
 #define PL_DIRECTORY_CONNECT_H
 
 #include <libpq-fe.h>
 
-/* `timeout_s`, in decimal, bounds the connecting to each host. What the DSN itself says about that
- * or about the name comes first. Never NULL: see PQstatus, and end it by PQfinish. */
+/* Connects and blocks until it is done. `timeout_s` (seconds, as a decimal string) limits the
+ * attempt for each host. If the DSN sets connect_timeout or application_name, the DSN wins. Never
+ * NULL: check the result with PQstatus, and close it with PQfinish. */
 PGconn *pl_connect(const char *dsn, const char *application, const char *timeout_s);
 
-/* Notices and warnings are nobody's answer. To be called as soon as there is a connection. */
+/* Makes libpq ignore the server's notices and warnings. Call it as soon as the connection object
+ * exists. */
 void pl_connect_ignore_notices(PGconn *pg);
 
 #endif

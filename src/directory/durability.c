@@ -1,5 +1,5 @@
 /*
- * The settings without which an acknowledged message can be lost in a crash.
+ * If one of these settings is off, a crash can lose acknowledged messages.
  */
 #include "directory/durability.h"
 
@@ -12,7 +12,7 @@ const char pl_durability_query[] =
 
 static const char *const settings[] = {"fsync", "full_page_writes", "synchronous_commit"};
 
-static void list_what_is_off(const PGresult *result, char *list, size_t size)
+static void list_settings_off(const PGresult *result, char *list, size_t size)
 {
     size_t length = 0;
 
@@ -28,15 +28,14 @@ static void list_what_is_off(const PGresult *result, char *list, size_t size)
     }
 }
 
-int pl_durability_judge(const PGresult *answer, pl_error_t *error)
+int pl_durability_read(const PGresult *result, pl_error_t *error)
 {
     char off[80];
 
-    list_what_is_off(answer, off, sizeof off);
+    list_settings_off(result, off, sizeof off);
     if (off[0] == '\0')
         return 0;
-    pl_error_set(error, PL_ERROR_INVALID, "off: %s; what is acknowledged could be lost in a crash",
-                 off);
+    pl_error_set(error, PL_ERROR_INVALID, "off: %s; a crash could lose acknowledged messages", off);
     return -1;
 }
 
@@ -54,7 +53,7 @@ int pl_durability_check(PGconn *conn, pl_error_t *error)
                          "durability check: %.150s", PQresultErrorMessage(result));
         goto out;
     }
-    rc = pl_durability_judge(result, error);
+    rc = pl_durability_read(result, error);
 out:
     PQclear(result);
     return rc;

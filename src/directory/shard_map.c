@@ -1,8 +1,8 @@
 /*
  * Reads schema `directory`: the row that describes the system, the databases, the shards.
  *
- * Invariant of a map that is handed out: unless the system is uninitialised, every shard from 0 to
- * shards - 1 has exactly one database, and that database is in the list of names.
+ * Invariant of a loaded map: unless the system is uninitialised, every shard from 0 to shards - 1
+ * has exactly one database, and that database is in the list of names.
  */
 #include "directory/shard_map.h"
 
@@ -71,7 +71,7 @@ static int read_shard(pl_shard_map_t *map, const PGresult *result, int row, pl_e
     return 0;
 }
 
-/* Takes the names from `row` on; returns the first row that is not a database. */
+/* Reads the database names, which begin at `row`; returns the first row after them. */
 static int read_names(pl_shard_map_t *map, const PGresult *result, int row)
 {
     int rows = PQntuples(result);

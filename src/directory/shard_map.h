@@ -9,10 +9,10 @@
 #include "base/id.h"
 
 /*
- * Which database holds which shard, as the directory says it at one moment.
+ * The database of each shard: a snapshot of the directory.
  *
- * A loaded map never changes: whoever needs a newer one loads another, compares `map_version` and
- * swaps the pointer. So several threads may read one map without a lock.
+ * A loaded map never changes, so several threads may read it without a lock. To get a newer one,
+ * load another map, compare `map_version` and swap the pointer.
  */
 
 /* "shard_" and the number in at least four digits, with the terminating NUL. */
@@ -21,8 +21,8 @@
 enum pl_system_state {
     /* `parleyctl init` has not run: the directory has no tables, or nothing in them. */
     PL_SYSTEM_UNINITIALISED,
-    /* The map is written down, but not every database has its schemas yet: init runs, or was
-     * interrupted. */
+    /* The directory has the map, but not every database has its schemas yet: init is running, or
+     * was interrupted. */
     PL_SYSTEM_INITIALISING,
     /* Init's last step has written the row of directory.system. */
     PL_SYSTEM_READY,
@@ -32,7 +32,7 @@ typedef struct pl_shard_map {
     enum pl_system_state state;
     int shards;          /* 0 while uninitialised */
     int64_t map_version; /* 0 unless ready */
-    /* In the order of their names; at most 65,535. */
+    /* Sorted by name; fewer than 65,535. */
     int database_count;
     char **database_names;
     /* Index into database_names, valid for shards 0 .. shards - 1. */
@@ -43,8 +43,8 @@ typedef struct pl_shard_map {
  * Reads the map over a connection that may select from the schema `directory`; blocks. The read is
  * one statement, so the map is one snapshot.
  *
- * Returns 0 and a map that the caller frees, for every `state` (a server that finds another state
- * than PL_SYSTEM_READY should say "run parleyctl init"). Returns -1 with PL_ERROR_UNAVAILABLE when
+ * Returns 0 and a map that the caller frees, whatever its `state` is (unless it is PL_SYSTEM_READY,
+ * a server should tell the DBA to run `parleyctl init`). Returns -1 with PL_ERROR_UNAVAILABLE when
  * the connection is lost, PL_ERROR_SQL when the statement is refused, and PL_ERROR_INVALID when the
  * directory contradicts itself (a shard missing, or out of range).
  */

@@ -1,4 +1,5 @@
-/* Who calls: a bearer token, or the login's cookie where the request comes from our own pages. */
+/* Finds the caller: by a bearer token, or by the login's cookie if the request comes from our own
+ * pages. */
 #include <string.h>
 
 #include "http/private.h"
@@ -21,7 +22,8 @@ static pl_slice_t authority_of_origin(pl_slice_t origin)
     return (pl_slice_t){NULL, 0};
 }
 
-/* Browsers tell where a request comes from; what does not tell is no browser and has no cookie. */
+/* Browsers say where a request comes from. A client that does not say it is no browser, and has no
+ * cookie that it was made to send. */
 static bool is_same_origin(const pl_request_t *request)
 {
     pl_slice_t site = pl_request_header(request, "sec-fetch-site");

@@ -1,9 +1,9 @@
 /*
  * One accepted connection, and the bounds on what its client may do.
  *
- * libh2o has no place of its own for this: the struct hangs on the socket's on_close, which also
- * tells when the connection ends. Work outlives the connection, so the struct is counted: one for
- * the socket and one per request handle.
+ * libh2o has no field for this struct, so the socket's on_close callback holds it; that callback
+ * also says when the connection ends. Work can outlive the connection, so the struct is reference
+ * counted: one reference for the socket and one for each request handle.
  */
 #include <netinet/in.h>
 #include <netinet/tcp.h>
@@ -16,14 +16,14 @@
 #include "base/memory.h"
 #include "http/private.h"
 
-/* A connection may cancel this many fresh requests at once, and this many a second in the long
- * run. A proxy carries a hundred users on one connection who may all leave together; an attacker
- * sends tens of thousands. */
+/* A connection may cancel this many fresh requests at once, and this many a second over time. A
+ * proxy carries a hundred users on one connection, and they may all leave together. An attacker
+ * cancels tens of thousands. */
 #define RESET_BURST 200
 #define RESET_RATE 100
 
-/* Sent bytes that nobody acknowledges, and bytes that a closed window holds back, for so long:
- * the peer is dead. */
+/* When the peer has acknowledged no sent bytes, or has kept its window closed, for so long, the
+ * peer counts as dead. */
 #define TCP_USER_TIMEOUT_MS 30000
 
 struct pl_connection {
@@ -139,8 +139,8 @@ void pl_connection_settle(pl_connection_t *connection)
     unref(connection);
 }
 
-/* Bytes in the input are a request on its way; it is answered, and the connection closed after
- * it. An HTTP/2 connection is told by GOAWAY and closes when its streams are done. */
+/* Bytes in the input are a request on its way. It is answered, and the connection is closed after
+ * it. An HTTP/2 connection gets a GOAWAY and closes when its streams are done. */
 void pl_connection_close_idle(pl_server_worker_t *worker)
 {
     for (h2o_linklist_t *node = worker->connections.next; node != &worker->connections;

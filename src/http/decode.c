@@ -46,6 +46,15 @@ ssize_t pl_decode_query(const char *data, size_t len, char *out)
     return decode(data, len, out, true);
 }
 
+ssize_t pl_decode_list(const char *data, size_t len, char *list, size_t list_len)
+{
+    ssize_t decoded_len = pl_decode_query(data, len, list + list_len + 1);
+    if (decoded_len < 0)
+        return -1;
+    list[list_len] = ',';
+    return (ssize_t)list_len + 1 + decoded_len;
+}
+
 int pl_decode_integer(const char *data, size_t len, int64_t *value_r)
 {
     bool negative = len > 0 && data[0] == '-';

@@ -13,7 +13,7 @@
 #include "base/memory.h"
 #include "http/private.h"
 
-/* Connections taken per turn of the loop, so that a storm of them does not hold up requests. */
+/* Connections that one turn of the loop accepts: a storm of them does not hold up requests. */
 #define ACCEPT_PER_TURN 16
 /* How long a listener rests at the connection cap, or when descriptors have run out. */
 #define REST_MS 100
@@ -76,8 +76,8 @@ static int bind_socket(const struct sockaddr_storage *address, socklen_t len, bo
     return fd;
 }
 
-/* With SO_REUSEPORT a second server of the same user would quietly share the port; so it is
- * bound once without. */
+/* With SO_REUSEPORT a second server of the same user would share the port without an error. So the
+ * port is first bound once without it. */
 static int probe(const struct sockaddr_storage *address, socklen_t len)
 {
     int fd = bind_socket(address, len, false);
@@ -232,7 +232,8 @@ void pl_listener_stop(pl_server_worker_t *worker)
     atomic_store_explicit(&worker->server->workers[worker->index], NULL, memory_order_release);
     if (worker->listener == NULL)
         return;
-    /* What the kernel has accepted and we have not would be reset with the socket. */
+    /* Connections that the kernel has accepted and this server has not yet would be reset together
+     * with the socket. */
     on_acceptable(worker->listener, NULL);
     pl_timer_disarm(&worker->accept_again);
     h2o_socket_close(worker->listener);

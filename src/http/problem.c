@@ -148,11 +148,26 @@ void pl_problem_reply(pl_request_t *request, pl_problem_t problem, const char *f
     send_problem(request, problem, detail, NULL, &(pl_reply_t){0});
 }
 
-void pl_problem_reply_fields(pl_request_t *request, const pl_problem_fields_t *fields)
+/* "/recipientId: must be a userId; /messageContent: is required" */
+static void list_fields(pl_buffer_t *out, const pl_problem_fields_t *fields)
+{
+    for (size_t i = 0; i < fields->count; i++) {
+        const char *pointer = fields->items[i].pointer;
+        pl_buffer_append_text(out, i > 0 ? "; " : "");
+        pl_buffer_append_text(out, pointer[0] != '\0' ? pointer : "the body");
+        pl_buffer_append_text(out, ": ");
+        pl_buffer_append_text(out, fields->items[i].detail);
+    }
+}
+
+void pl_problem_reply_fields(pl_request_t *request, pl_problem_t problem,
+                             const pl_problem_fields_t *fields)
 {
     assert(fields->count > 0);
-    send_problem(request, PL_PROBLEM_VALIDATION_FAILED, fields->items[0].detail, fields,
-                 &(pl_reply_t){0});
+    pl_buffer_t detail = PL_BUFFER_EMPTY;
+    list_fields(&detail, fields);
+    send_problem(request, problem, pl_buffer_terminate(&detail), fields, &(pl_reply_t){0});
+    pl_buffer_dispose(&detail);
 }
 
 void pl_problem_reply_field(pl_request_t *request, const char *pointer, const char *format, ...)
@@ -164,7 +179,7 @@ void pl_problem_reply_field(pl_request_t *request, const char *pointer, const ch
     va_end(arguments);
     pl_problem_fields_t fields = {0};
     pl_problem_fields_add(&fields, pointer, "%s", detail);
-    pl_problem_reply_fields(request, &fields);
+    pl_problem_reply_fields(request, PL_PROBLEM_VALIDATION_FAILED, &fields);
 }
 
 void pl_problem_reply_error(pl_request_t *request, const pl_error_t *error)

@@ -47,6 +47,7 @@
     X(UNSUPPORTED_MEDIA_TYPE, "unsupported-media-type", 415, "The body must be application/json")  \
     X(EXPECTATION_FAILED, "expectation-failed", 417, "The expectation cannot be met")              \
     X(VALIDATION_FAILED, "validation-failed", 422, "The request is not valid")                     \
+    X(UNKNOWN_FIELD, "unknown-field", 422, "The body has a field that is not known")               \
     X(TOO_MANY_REQUESTS, "too-many-requests", 429, "Too many requests")                            \
     X(HEADERS_TOO_LARGE, "headers-too-large", 431, "The header section is too large")              \
     X(INTERNAL_ERROR, "internal-error", 500, "The server failed")                                  \
@@ -89,8 +90,10 @@ void pl_problem_fields_add(pl_problem_fields_t *fields, const char *pointer, con
 void pl_problem_reply(pl_request_t *request, pl_problem_t problem, const char *format, ...)
     PL_PRINTF(3, 4);
 
-/* Answers 422 validation-failed with those fields (at least one). */
-void pl_problem_reply_fields(pl_request_t *request, const pl_problem_fields_t *fields);
+/* Answers with the problem (validation-failed or unknown-field) and those fields, at least one. The
+ * detail repeats them, so that a client that shows only the detail shows which fields are wrong. */
+void pl_problem_reply_fields(pl_request_t *request, pl_problem_t problem,
+                             const pl_problem_fields_t *fields);
 
 /* One field: 422 with one pointer. */
 void pl_problem_reply_field(pl_request_t *request, const char *pointer, const char *format, ...)

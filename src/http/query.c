@@ -1,4 +1,4 @@
-/* Query parameters: known names only, each at most once. */
+/* Query parameters: only known names, and each name at most once unless its value is a list. */
 #include <stdio.h>
 #include <string.h>
 
@@ -29,6 +29,50 @@ static int refuse(pl_request_t *request, const char *what, pl_slice_t name)
     return -1;
 }
 
+/* The first value gets room for all that may be joined to it: for the rest of the query, since a
+ * further value takes at least one byte more there than here. So a query with many values costs no
+ * more memory than its own length. */
+static int start_list(h2o_req_t *req, const char *data, size_t len, pl_slice_t *list)
+{
+    size_t rest = (size_t)(req->path.base + req->path.len - data);
+    char *room = h2o_mem_alloc_pool(&req->pool, rest + 1);
+    ssize_t decoded_len = pl_decode_query(data, len, room);
+    if (decoded_len < 0)
+        return -1;
+    *list = (pl_slice_t){room, (size_t)decoded_len};
+    return 0;
+}
+
+static int join_list(const char *data, size_t len, pl_slice_t *list)
+{
+    ssize_t joined_len = pl_decode_list(data, len, (char *)(uintptr_t)list->data, list->len);
+    if (joined_len < 0)
+        return -1;
+    list->len = (size_t)joined_len;
+    return 0;
+}
+
+static int take_value(pl_request_t *request, const char *data, size_t len,
+                      pl_query_parameter_t *parameter)
+{
+    bool is_repeated = parameter->value.data != NULL;
+    pl_slice_t name = {parameter->name, strlen(parameter->name)};
+    int rc;
+    if (is_repeated && !parameter->is_list)
+        return refuse(request, "a parameter is given more than once", name);
+    if (is_repeated)
+        rc = join_list(data, len, &parameter->value);
+    else if (parameter->is_list)
+        rc = start_list(request->req, data, len, &parameter->value);
+    else
+        rc = decode_value(request->req, data, len, &parameter->value);
+    if (rc != 0)
+        return refuse(request, "a bad percent escape", name);
+    if (!pl_utf8_is_valid(parameter->value.data, parameter->value.len))
+        return refuse(request, "a value is not valid UTF-8", name);
+    return 0;
+}
+
 /* One name=value. */
 static int take_pair(pl_request_t *request, const char *data, size_t len,
                      pl_query_parameter_t *parameters, size_t count)
@@ -37,20 +81,12 @@ static int take_pair(pl_request_t *request, const char *data, size_t len,
     size_t name_len = equals != NULL ? (size_t)(equals - data) : len;
     const char *value_data = equals != NULL ? equals + 1 : data + len;
     size_t value_len = (size_t)(data + len - value_data);
-    pl_slice_t name, value;
-    if (decode_value(request->req, data, name_len, &name) != 0 ||
-        decode_value(request->req, value_data, value_len, &value) != 0)
+    pl_slice_t name;
+    if (decode_value(request->req, data, name_len, &name) != 0)
         return refuse(request, "a bad percent escape", (pl_slice_t){data, name_len});
-    for (size_t i = 0; i < count; i++) {
-        if (!pl_slice_is(name, parameters[i].name))
-            continue;
-        if (parameters[i].value.data != NULL)
-            return refuse(request, "a parameter is given more than once", name);
-        if (!pl_utf8_is_valid(value.data, value.len))
-            return refuse(request, "a value is not valid UTF-8", name);
-        parameters[i].value = value;
-        return 0;
-    }
+    for (size_t i = 0; i < count; i++)
+        if (pl_slice_is(name, parameters[i].name))
+            return take_value(request, value_data, value_len, &parameters[i]);
     return refuse(request, "an unknown parameter", name);
 }
 
@@ -85,7 +121,7 @@ int pl_request_query_integer(pl_request_t *request, const pl_query_parameter_t *
         return 0;
     char pointer[64];
     snprintf(pointer, sizeof(pointer), "?%s", parameter->name);
-    pl_problem_reply_field(request, pointer, "%s must be an integer from %lld to %lld",
-                           parameter->name, (long long)min, (long long)max);
+    pl_problem_reply_field(request, pointer, "must be an integer from %lld to %lld", (long long)min,
+                           (long long)max);
     return -1;
 }

@@ -1,11 +1,14 @@
-/* Answers to requests: always with their length, for without it libh2o closes an HTTP/1.1
- * connection after any status but 200. */
+/* Answers to requests. Each has its length: without it libh2o closes an HTTP/1.1 connection after
+ * any status but 200. */
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
 #include "base/memory.h"
 #include "http/private.h"
+
+/* A smaller body is not worth compressing: it fits into one packet as it is. */
+#define COMPRESSIBLE_BYTES 1024
 
 /* For responses that are sent in one piece. */
 static h2o_generator_t one_piece;
@@ -20,6 +23,8 @@ const char *pl_reply_reason(int status)
         {201, "Created"},
         {204, "No Content"},
         {304, "Not Modified"},
+        {307, "Temporary Redirect"},
+        {308, "Permanent Redirect"},
         {400, "Bad Request"},
         {401, "Unauthorized"},
         {403, "Forbidden"},
@@ -48,34 +53,48 @@ void pl_reply_add_header(h2o_req_t *req, const char *name, const char *value)
                           copy.len);
 }
 
-static void add_cache_headers(h2o_req_t *req, pl_cache_policy_t cache)
+static bool has_no_content(int status)
 {
-    h2o_headers_t *headers = &req->res.headers;
-    switch (cache) {
-    case PL_CACHE_NO_STORE:
-        h2o_add_header(&req->pool, headers, H2O_TOKEN_CACHE_CONTROL, NULL, H2O_STRLIT("no-store"));
-        return;
-    case PL_CACHE_REVALIDATE:
-        h2o_add_header(&req->pool, headers, H2O_TOKEN_CACHE_CONTROL, NULL,
-                       H2O_STRLIT("private, no-cache"));
-        h2o_add_header(&req->pool, headers, H2O_TOKEN_VARY, NULL,
-                       H2O_STRLIT("authorization, cookie"));
-        return;
-    case PL_CACHE_PUBLIC:
-        h2o_add_header(&req->pool, headers, H2O_TOKEN_CACHE_CONTROL, NULL,
-                       H2O_STRLIT("public, no-cache"));
-        return;
-    }
+    return status == 204 || status == 304;
 }
 
-static void add_headers(h2o_req_t *req, const char *id, const pl_reply_t *reply)
+/*
+ * The edge compresses JSON. That brings nothing to a small body. It must not happen to a token: who
+ * can choose a part of a compressed answer learns from its length whether that part equals another
+ * part of it. A 304 says nothing here: its headers would replace those of the page that it
+ * confirms.
+ */
+static bool is_compressible(const pl_reply_t *reply, size_t len)
+{
+    return has_no_content(reply->status) || (len >= COMPRESSIBLE_BYTES && !reply->has_token);
+}
+
+static void add_cache_headers(h2o_req_t *req, pl_cache_policy_t cache, bool is_compressible)
+{
+    static const struct {
+        const char *compressible, *other;
+    } controls[] = {
+        [PL_CACHE_NO_STORE] = {"no-store", "no-store, no-transform"},
+        [PL_CACHE_REVALIDATE] = {"private, no-cache", "private, no-cache, no-transform"},
+        [PL_CACHE_PUBLIC] = {"public, no-cache", "public, no-cache, no-transform"},
+    };
+    h2o_headers_t *headers = &req->res.headers;
+    const char *control = is_compressible ? controls[cache].compressible : controls[cache].other;
+
+    h2o_add_header(&req->pool, headers, H2O_TOKEN_CACHE_CONTROL, NULL, control, strlen(control));
+    if (cache == PL_CACHE_REVALIDATE)
+        h2o_add_header(&req->pool, headers, H2O_TOKEN_VARY, NULL,
+                       H2O_STRLIT("authorization, cookie"));
+}
+
+static void add_headers(h2o_req_t *req, const char *id, const pl_reply_t *reply, size_t len)
 {
     h2o_iovec_t id_copy = h2o_strdup(&req->pool, id, strlen(id));
     h2o_add_header_by_str(&req->pool, &req->res.headers, H2O_STRLIT("x-request-id"), 0, NULL,
                           id_copy.base, id_copy.len);
     h2o_add_header_by_str(&req->pool, &req->res.headers, H2O_STRLIT("x-content-type-options"), 0,
                           NULL, H2O_STRLIT("nosniff"));
-    add_cache_headers(req, reply->cache);
+    add_cache_headers(req, reply->cache, is_compressible(reply, len));
     if (reply->etag != NULL)
         pl_reply_add_header(req, "etag", reply->etag);
     if (reply->location != NULL)
@@ -93,11 +112,6 @@ static void add_headers(h2o_req_t *req, const char *id, const pl_reply_t *reply)
         snprintf(seconds, sizeof(seconds), "%d", reply->retry_after_s);
         pl_reply_add_header(req, "retry-after", seconds);
     }
-}
-
-static bool has_no_content(int status)
-{
-    return status == 204 || status == 304;
 }
 
 void pl_request_reply_shared(pl_request_t *request, const pl_reply_t *reply, const char *data,
@@ -119,7 +133,7 @@ void pl_request_reply_shared(pl_request_t *request, const pl_reply_t *reply, con
     if (!has_no_content(reply->status))
         pl_reply_add_header(req, "content-type",
                             reply->content_type != NULL ? reply->content_type : "application/json");
-    add_headers(req, request->id, reply);
+    add_headers(req, request->id, reply, len);
     request->reply_len = sends_body ? len : 0;
     pl_measure_body_sent(request->reply_len);
     pl_request_await_progress(request);

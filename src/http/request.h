@@ -86,11 +86,12 @@ bool pl_request_has_etag(const pl_request_t *request, const char *etag);
  * valid UTF-8 without NUL, and absent (data NULL) if the parameter was not given. */
 typedef struct pl_query_parameter {
     const char *name;
+    bool is_list; /* may be repeated: name=a&name=b has the value "a,b", as name=a,b has */
     pl_slice_t value;
 } pl_query_parameter_t;
 
-/* -1: the query has an unknown or repeated name or a bad escape, and the request was answered
- * with a 400. */
+/* -1: the query has an unknown name, a repeated one that is no list, or a bad escape, and the
+ * request was answered with a 400. */
 int pl_request_query(pl_request_t *request, pl_query_parameter_t *parameters,
                      size_t count) PL_MUST_USE;
 
@@ -104,7 +105,9 @@ int pl_request_query_integer(pl_request_t *request, const pl_query_parameter_t *
  * given. ---- */
 
 typedef enum pl_cache_policy {
-    PL_CACHE_NO_STORE, /* Cache-Control: no-store */
+    /* Cache-Control: no-store. Each policy adds no-transform to answers that are small or carry a
+     * token */
+    PL_CACHE_NO_STORE,
     /* Cache-Control: private, no-cache; Vary: Authorization, Cookie: for what has an ETag */
     PL_CACHE_REVALIDATE,
     PL_CACHE_PUBLIC, /* Cache-Control: public, no-cache; static files */
@@ -122,6 +125,7 @@ typedef struct pl_reply {
     const char *www_authenticate;
     const char *content_security_policy;
     int retry_after_s; /* 0: none */
+    bool has_token;    /* the body carries a token: no proxy may compress it */
 } pl_reply_t;
 
 /* Answers with the buffer's bytes, taking them over: the buffer is empty afterwards. NULL: no

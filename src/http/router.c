@@ -6,6 +6,7 @@
 
 #include "base/log.h"
 #include "base/memory.h"
+#include "base/text.h"
 #include "http/decode.h"
 #include "http/private.h"
 
@@ -27,7 +28,7 @@ struct pl_router_entry {
 struct pl_router {
     pl_router_entry_t *entries;
     size_t count;
-    pl_router_entry_t none; /* what requests that match nothing are counted under */
+    pl_router_entry_t none; /* counts the requests that match no route */
 };
 
 static const pl_route_t no_route = {.operation = "none"};
@@ -147,17 +148,13 @@ static void add_allowed(char *allow, size_t size, const pl_route_t *route)
              has_head ? ", HEAD" : "");
 }
 
-/* The route for the request, with its parameters; NULL after answering that there is none. */
-static const pl_router_entry_t *find_route(const pl_router_t *router, pl_request_t *request)
+/* The route for the path and the method, with the request's parameters; NULL if there is none.
+ * `allow` gets the methods that the path has. */
+static const pl_router_entry_t *match(const pl_router_t *router, pl_request_t *request,
+                                      const pl_slice_t *segments, size_t count, char *allow,
+                                      size_t allow_size)
 {
-    pl_slice_t segments[MAX_SEGMENTS] = {{0}};
-    size_t count;
-    char allow[128] = "";
     const char *pattern = NULL;
-    if (split_and_decode(request->req, segments, &count) != 0) {
-        pl_problem_reply(request, PL_PROBLEM_MALFORMED_REQUEST, "The path has a bad escape");
-        return NULL;
-    }
     for (size_t i = 0; i < router->count; i++) {
         const pl_router_entry_t *entry = &router->entries[i];
         if (!path_matches(entry, segments, count) ||
@@ -165,7 +162,7 @@ static const pl_router_entry_t *find_route(const pl_router_t *router, pl_request
             continue;
         pattern = entry->route->pattern;
         if (!method_matches(entry->route, request)) {
-            add_allowed(allow, sizeof(allow), entry->route);
+            add_allowed(allow, allow_size, entry->route);
             continue;
         }
         for (size_t n = 0, parameter = 0; n < count; n++)
@@ -173,7 +170,56 @@ static const pl_router_entry_t *find_route(const pl_router_t *router, pl_request
                 request->parameters[parameter++] = segments[n];
         return entry;
     }
-    if (allow[0] != '\0')
+    return NULL;
+}
+
+/*
+ * A slash at the end of a path is forgiven, but not to a DELETE: a client that leaves an id empty
+ * (DELETE /v1/things/) means one of them, and the path without the slash may be all of them.
+ */
+static bool has_slash_too_many(const pl_request_t *request, const pl_slice_t *segments,
+                               size_t count)
+{
+    return count > 1 && count <= MAX_SEGMENTS && segments[count - 1].len == 0 &&
+           segments[count - 2].len > 0 &&
+           !h2o_memis(request->req->method.base, request->req->method.len, H2O_STRLIT("DELETE"));
+}
+
+/* To the same path without its last slash. It has matched a route, so it leads to no other host. */
+static void redirect(pl_request_t *request)
+{
+    const h2o_req_t *req = request->req;
+    size_t path_len = req->query_at != SIZE_MAX ? req->query_at : req->path.len;
+    if (!pl_ascii_is_printable(req->path.base, req->path.len)) {
+        pl_problem_reply(request, PL_PROBLEM_NOT_FOUND, "There is no such path");
+        return;
+    }
+    pl_buffer_t location = PL_BUFFER_EMPTY;
+    pl_buffer_append(&location, req->path.base, path_len - 1);
+    pl_buffer_append(&location, req->path.base + path_len, req->path.len - path_len);
+    pl_reply_t reply = {.status = 308, .location = pl_buffer_terminate(&location)};
+    pl_request_reply(request, &reply, NULL);
+    pl_buffer_dispose(&location);
+}
+
+/* The route for the request, with its parameters; NULL after an answer from here. */
+static const pl_router_entry_t *find_route(const pl_router_t *router, pl_request_t *request)
+{
+    pl_slice_t segments[MAX_SEGMENTS] = {{0}};
+    size_t count;
+    char allow[128] = "";
+    if (split_and_decode(request->req, segments, &count) != 0) {
+        pl_problem_reply(request, PL_PROBLEM_MALFORMED_REQUEST, "The path has a bad escape");
+        return NULL;
+    }
+    bool is_forgiven = has_slash_too_many(request, segments, count);
+    const pl_router_entry_t *entry = match(router, request, segments, count - is_forgiven, allow,
+                                           sizeof(allow));
+    if (entry != NULL && !is_forgiven)
+        return entry;
+    if (entry != NULL)
+        redirect(request);
+    else if (allow[0] != '\0')
         pl_problem_reply_with(request, PL_PROBLEM_METHOD_NOT_ALLOWED, &(pl_reply_t){.allow = allow},
                               "Allowed: %s", allow);
     else
@@ -217,6 +263,8 @@ static int check_body(pl_request_t *request, unsigned flags)
         pl_problem_reply(request, PL_PROBLEM_MALFORMED_REQUEST, "This operation takes no body");
         return -1;
     }
+    if (len == 0 && (flags & PL_ROUTE_OPTIONAL_BODY))
+        return 0;
     if (!is_json(pl_request_header(request, "content-type"))) {
         pl_problem_reply(request, PL_PROBLEM_UNSUPPORTED_MEDIA_TYPE,
                          "Send the body as application/json");
@@ -245,8 +293,8 @@ void pl_router_dispatch(const pl_router_t *router, pl_request_t *request)
     pl_request_ref(request);
     entry->route->handler(request, request->worker->context);
     if (pl_request_is_live(request) && request->refs == 2) {
-        /* Nobody but libh2o's side and this function knows it any more. A programmer's error, but
-         * a client should not wait for ever because of it. */
+        /* Only libh2o's side and this function still hold it, so no answer can come any more. This
+         * is a programmer's error, but the client must not wait for ever because of it. */
         pl_log_error("handler-did-not-answer", PL_S("operation", entry->route->operation));
         pl_problem_reply(request, PL_PROBLEM_INTERNAL_ERROR, "The operation gave no answer");
     }

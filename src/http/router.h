@@ -1,9 +1,9 @@
 /*
  * Which handler answers which path: tables of routes, tried in the order in which they were added.
  *
- * The router answers by itself: 404 for an unknown path, 405 with Allow, 415 and 413 for a body
- * that the route does not take, 401 and 403 for what authentication refuses. So a handler is called
- * with a request that is allowed to be there.
+ * The router answers by itself: 308 for a path with a slash too many at its end, 404 for an unknown
+ * path, 405 with Allow, 415 and 413 for a body that the route does not take, 401 and 403 for what
+ * authentication refuses. So a handler is called with a request that is allowed to be there.
  *
  * Authentication: `Authorization: Bearer <token>`, or the login's cookie. A cookie is sent by
  * browsers on behalf of any site that asks them to, so with a cookie a method other than GET or
@@ -23,8 +23,9 @@ enum {
     PL_ROUTE_PUBLIC = 1, /* no token is needed and none is looked at */
     /* no token is needed; one in Authorization is verified. Cookies are not looked at */
     PL_ROUTE_OPTIONAL_AUTH = 2,
-    PL_ROUTE_BODY = 4,    /* takes a body, application/json */
-    PL_ROUTE_NO_HEAD = 8, /* GET that does not answer HEAD too (long-poll, stream) */
+    PL_ROUTE_BODY = 4,           /* takes a body, application/json */
+    PL_ROUTE_OPTIONAL_BODY = 16, /* with PL_ROUTE_BODY: or none */
+    PL_ROUTE_NO_HEAD = 8,        /* GET that does not answer HEAD too (long-poll, stream) */
 };
 
 typedef struct pl_route {

@@ -13,14 +13,15 @@
 /* libh2o's timer for a whole request (headers and body) and for an idle HTTP/1 connection: what
  * a slow upload of the largest body may take. */
 #define HTTP1_REQUEST_TIMEOUT_MS 30000
-/* An HTTP/2 connection without requests; above what proxies keep theirs for. */
+/* How long an HTTP/2 connection may stay without requests: longer than proxies keep theirs. */
 #define HTTP2_IDLE_TIMEOUT_MS 60000
-/* libh2o's own limit on bodies lies above ours: on HTTP/2 it resets the stream with
- * REFUSED_STREAM, which clients take for leave to try again, where ours answers 413. */
+/* libh2o's own limit on bodies is above ours. On HTTP/2 it resets the stream with REFUSED_STREAM,
+ * after which clients try again; our limit answers 413. */
 #define BODY_HEADROOM 2
-/* Between two looks for idle connections in the drain, and two for the end of everything. */
+/* Between two checks for idle connections in the drain, and between two checks whether all
+ * connections have ended. */
 #define DRAIN_SWEEP_MS 200
-/* So many looks later work that still holds a request will not end: the process must. */
+/* If work still holds a request after so many checks, it will not end, and the process is ended. */
 #define DESTROY_SWEEPS 10
 
 struct handler {
@@ -156,8 +157,7 @@ void pl_server_worker_drain(pl_server_worker_t *worker)
     on_drain_sweep(&worker->drain_sweep);
 }
 
-/* Held requests are dropped and streams cut: of those libh2o has no event by which it would end
- * them. */
+/* Drops held requests and cuts streams: libh2o has no event that would end them. */
 static void end_requests(pl_server_worker_t *worker)
 {
     h2o_linklist_t *node = worker->requests.next;
@@ -191,7 +191,7 @@ static void free_worker(pl_deferred_t *deferred)
         on_destroyed(owner);
 }
 
-/* Comes again until libh2o has closed every connection, which takes it a few turns of the loop. */
+/* Runs again until libh2o has closed every connection, which takes a few turns of the loop. */
 static void on_destroy_sweep(pl_timer_t *timer)
 {
     pl_server_worker_t *worker = H2O_STRUCT_FROM_MEMBER(pl_server_worker_t, drain_sweep, timer);

@@ -44,11 +44,19 @@ static void on_docs(pl_request_t *request, void *worker)
     reply_with_path(request, "/docs");
 }
 
+static void on_root(pl_request_t *request, void *worker)
+{
+    (void)worker;
+    if (pl_request_query(request, NULL, 0) == 0)
+        pl_request_reply(request, &(pl_reply_t){.status = 307, .location = "/docs"}, NULL);
+}
+
 void pl_static_add_routes(pl_router_t *router)
 {
     static const pl_route_t routes[] = {
         {"fetchOpenapi", "GET", "/openapi.json", on_openapi, PL_ROUTE_PUBLIC},
         {"fetchDocs", "GET", "/docs", on_docs, PL_ROUTE_PUBLIC},
+        {"redirectToDocs", "GET", "/", on_root, PL_ROUTE_PUBLIC},
     };
     pl_router_add(router, routes, sizeof(routes) / sizeof(routes[0]));
 }

@@ -25,7 +25,7 @@ extern const size_t pl_static_files_count;
 /* Answers with the file, or 304. */
 void pl_static_reply(pl_request_t *request, const pl_static_file_t *file);
 
-/* GET /openapi.json and GET /docs. */
+/* GET /openapi.json, GET /docs, and GET /, which leads to /docs. */
 void pl_static_add_routes(pl_router_t *router);
 
 #endif

@@ -8,7 +8,8 @@
 #include "base/log.h"
 #include "base/memory.h"
 
-/* Hang-ups per turn of the loop, so that a mass departure does not hold up everything else. */
+/* Hang-ups that one turn of the loop handles: when very many clients leave at once, other work
+ * still gets its turn. */
 #define MAX_PER_TURN 64
 
 struct pl_watcher {
@@ -60,7 +61,7 @@ void pl_watcher_add(pl_watcher_t *watcher, pl_watch_t *watch, int fd)
         return;
     struct epoll_event event = {.events = EPOLLRDHUP | EPOLLONESHOT, .data.ptr = watch};
     if (epoll_ctl(watcher->epoll_fd, EPOLL_CTL_ADD, fd, &event) != 0) {
-        /* Heartbeats and the long-poll's own end still find the client gone. */
+        /* The next heartbeat, or the end of the long-poll, still finds that the client has left. */
         pl_log_warn("watch-failed", PL_S("detail", strerror(errno)));
         return;
     }

@@ -1,5 +1,6 @@
 #include "loop/loop.h"
 
+#include <assert.h>
 #include <errno.h>
 #include <stdatomic.h>
 #include <stdlib.h>
@@ -9,7 +10,7 @@
 #include "base/memory.h"
 #include "loop/loop_private.h"
 
-/* The longest sleep of an idle loop. Timers have their own descriptor and need no limit here. */
+/* The longest sleep of an idle loop. Timers do not depend on it: they have their own descriptor. */
 #define MAX_WAIT_MS 1000
 
 static _Thread_local pl_loop_t *current;
@@ -30,6 +31,7 @@ pl_loop_t *pl_loop_create(int index)
 {
     pl_loop_t *loop = pl_calloc(1, sizeof(*loop));
     loop->index = index;
+    loop->thread = pthread_self();
     loop->h2o = h2o_evloop_create();
     loop->tasks = h2o_multithread_create_queue(loop->h2o);
     h2o_multithread_register_receiver(loop->tasks, &loop->receiver, on_tasks);
@@ -50,6 +52,7 @@ static void run_deferred(pl_loop_t *loop)
 
 void pl_loop_run(pl_loop_t *loop)
 {
+    assert(pl_loop_is_own(loop) && current == NULL);
     current = loop;
     while (!atomic_load_explicit(&loop->stopping, memory_order_relaxed)) {
         if (h2o_evloop_run(loop->h2o, MAX_WAIT_MS) != 0 && errno != EINTR) {
@@ -61,7 +64,7 @@ void pl_loop_run(pl_loop_t *loop)
     current = NULL;
 }
 
-static void on_stop(pl_task_t *task)
+static void on_wake_up(pl_task_t *task)
 {
     free(task);
 }
@@ -69,7 +72,7 @@ static void on_stop(pl_task_t *task)
 void pl_loop_stop(pl_loop_t *loop)
 {
     pl_task_t *wake = pl_calloc(1, sizeof(*wake));
-    wake->run = on_stop;
+    wake->run = on_wake_up;
     atomic_store_explicit(&loop->stopping, true, memory_order_relaxed);
     pl_loop_post(loop, wake);
 }
@@ -89,6 +92,11 @@ pl_loop_t *pl_loop_current(void)
     return current;
 }
 
+bool pl_loop_is_own(const pl_loop_t *loop)
+{
+    return pthread_equal(loop->thread, pthread_self());
+}
+
 void pl_loop_post(pl_loop_t *loop, pl_task_t *task)
 {
     h2o_multithread_send_message(&loop->receiver, &task->super);
@@ -96,6 +104,7 @@ void pl_loop_post(pl_loop_t *loop, pl_task_t *task)
 
 void pl_loop_defer(pl_loop_t *loop, pl_deferred_t *deferred)
 {
+    assert(pl_loop_is_own(loop));
     if (!h2o_linklist_is_linked(&deferred->link))
         h2o_linklist_insert(&loop->deferred, &deferred->link);
 }

@@ -1,5 +1,6 @@
 #include "loop/timer.h"
 
+#include <assert.h>
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
@@ -12,8 +13,9 @@
 #include "loop/loop_private.h"
 
 struct pl_timer_queue {
+    pl_loop_t *loop;
     uint64_t duration_ms;
-    h2o_linklist_t timers; /* ascending due_ms */
+    h2o_linklist_t timers; /* in ascending order of due_ms */
 };
 
 static void fire_due(pl_timer_queue_t *queue, uint64_t now_ms)
@@ -57,13 +59,15 @@ void pl_loop_timers_init(pl_loop_t *loop)
 
 pl_timer_queue_t *pl_timer_queue(pl_loop_t *loop, uint64_t duration_ms)
 {
+    assert(pl_loop_is_own(loop) && duration_ms > 0);
     for (size_t i = 0; i < loop->timers_count; i++)
         if (loop->timers[i]->duration_ms == duration_ms)
             return loop->timers[i];
-    if (loop->timers_count == PL_LOOP_MAX_DURATIONS)
-        abort(); /* a programmer's error: what a client may choose is bounded */
+    /* Clients can choose few durations, so reaching the limit is a programmer's error. */
+    assert(loop->timers_count < PL_LOOP_MAX_DURATIONS);
 
     pl_timer_queue_t *queue = pl_calloc(1, sizeof(*queue));
+    queue->loop = loop;
     queue->duration_ms = duration_ms;
     h2o_linklist_init_anchor(&queue->timers);
     loop->timers[loop->timers_count++] = queue;
@@ -72,15 +76,19 @@ pl_timer_queue_t *pl_timer_queue(pl_loop_t *loop, uint64_t duration_ms)
 
 void pl_timer_arm(pl_timer_queue_t *queue, pl_timer_t *timer)
 {
+    assert(pl_loop_is_own(queue->loop) && timer->on_fire != NULL);
     pl_timer_disarm(timer);
+    timer->queue = queue;
     timer->due_ms = (uint64_t)pl_clock_monotonic_ms() + queue->duration_ms;
     h2o_linklist_insert(&queue->timers, &timer->link);
 }
 
 void pl_timer_disarm(pl_timer_t *timer)
 {
-    if (h2o_linklist_is_linked(&timer->link))
-        h2o_linklist_unlink(&timer->link);
+    if (!h2o_linklist_is_linked(&timer->link))
+        return;
+    assert(pl_loop_is_own(timer->queue->loop));
+    h2o_linklist_unlink(&timer->link);
 }
 
 bool pl_timer_is_armed(const pl_timer_t *timer)

@@ -1,9 +1,12 @@
 /*
- * Timers on the monotonic clock. All timers of one queue last equally long, so that a queue is a
- * list in the order of arming: arming, disarming and firing cost the same with ten and with ten
- * million.
+ * Timers on the monotonic clock.
  *
- * Resolution: PL_TIMER_TICK_MS. A timer never fires early.
+ * All timers of one queue have the same duration, so the queue is a list that is sorted by due time
+ * simply because each newly armed timer goes to its end. Arming, disarming and firing one timer
+ * therefore take constant time.
+ *
+ * Resolution: PL_TIMER_TICK_MS. A timer never fires early. Only the loop's own thread may use its
+ * queues and timers (asserted).
  */
 #ifndef PL_LOOP_TIMER_H
 #define PL_LOOP_TIMER_H
@@ -18,19 +21,20 @@
 typedef struct pl_timer pl_timer_t;
 typedef struct pl_timer_queue pl_timer_queue_t;
 
-/* Embedded in its object; zeroed, with `on_fire` set, before it is first armed. */
+/* Embed it in an object; zero it and set `on_fire` before it is armed for the first time. */
 struct pl_timer {
     h2o_linklist_t link;
-    uint64_t due_ms;
+    pl_timer_queue_t *queue; /* the one in which it was last armed */
+    uint64_t due_ms;         /* on the monotonic clock */
     void (*on_fire)(pl_timer_t *timer);
 };
 
-/* The loop's queue for that duration (> 0), created at the first call. Lives as long as the loop.
- */
+/* The loop's queue for that duration (> 0). Created at the first call, and lives as long as the
+ * loop. */
 pl_timer_queue_t *pl_timer_queue(pl_loop_t *loop, uint64_t duration_ms);
 
-/* Fires once, `duration` from now; an armed timer starts again. It may be armed again from its own
- * on_fire. */
+/* Fires once, the queue's duration from now; a timer that is armed already starts again. A timer
+ * may be armed again in its own on_fire. */
 void pl_timer_arm(pl_timer_queue_t *queue, pl_timer_t *timer);
 
 /* Does nothing to a timer that is not armed. */

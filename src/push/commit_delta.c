@@ -8,8 +8,8 @@
 #include "base/text.h"
 #include "store/resource_json.h"
 
-/* A message with its conversation as JSON, without its content, some of which is the snippet too.
- */
+/* An estimate for the JSON of one message and its conversation, without the message's content and
+ * the snippet. */
 #define MESSAGE_BYTES 1024
 
 /* One row that the batch may have written into one mailbox. */
@@ -21,7 +21,7 @@ typedef struct row {
     bool is_new;
 } row_t;
 
-/* By mailbox; retries first, then what is new in the order of versions. */
+/* Sorts by mailbox; in a mailbox the retries come first, then the new rows by version. */
 static int compare_rows(const void *a, const void *b)
 {
     const row_t *left = a, *right = b;
@@ -71,8 +71,8 @@ static void message_to_json(pl_buffer_t *out, const row_t *row)
     pl_message_to_json(out, &message);
 }
 
-/* The conversation as it is after the batch: `newest` is its row with the highest message id,
- * `last` the one with the highest version. */
+/* Writes the conversation as it is after the batch. `newest` is its row with the highest message
+ * id, `last` the row with the highest version. */
 static void conversation_to_json(pl_buffer_t *out, const row_t *newest, const row_t *last)
 {
     const pl_message_write_t *write = newest->write;
@@ -88,10 +88,12 @@ static void conversation_to_json(pl_buffer_t *out, const row_t *newest, const ro
     pl_conversation_to_json(out, &conversation);
 }
 
-/* Each conversation once, at its last row, so that they come in the order of versions. False: one
- * is not known, since nobody waited when the write was sent, or holds a newer message that is not
- * of this batch, so that its state has to be read. A row above the mailbox's version before the
- * batch is newer than all that the mailbox held, and than what its user has cleared. */
+/* Writes each conversation once, at its last row, so that they are in the order of versions.
+ * Returns false if the state of one must be read from the database. There are two reasons: there
+ * was no waiter when the write was sent, so the write did not return the conversation; or the
+ * conversation may have a newer message that is not in this batch. A message whose time is later
+ * than the mailbox's version before the batch is newer than everything that was in the mailbox, and
+ * than what its user cleared. */
 static bool conversations_to_json(pl_buffer_t *out, const row_t *rows, size_t count)
 {
     for (size_t i = 0; i < count; i++) {
@@ -123,7 +125,7 @@ static bool delta_to_json(pl_buffer_t *out, const row_t *rows, size_t count)
     pl_json_key(out, "messages");
     pl_json_array_begin(out);
     for (size_t i = 0; i < count; i++) {
-        /* What it has is the row's, which only the database can put in the API's words. */
+        /* Only the database can turn a message's `extra` into the JSON of the API. */
         if (rows[i].write->extra != NULL)
             return false;
         message_to_json(out, &rows[i]);
@@ -156,7 +158,8 @@ static void build_one(pl_commit_deltas_t *deltas, const row_t *rows, size_t coun
     };
     if (retries == count)
         return;
-    /* What is written next must not see the end of the last delta as a value before it. */
+    /* The JSON writer puts a comma after a finished value. The newline hides the end of the delta
+     * before this one from it. */
     pl_buffer_append_char(&deltas->text, '\n');
     delta->offset++;
     if (delta_to_json(&deltas->text, rows + retries, count - retries))

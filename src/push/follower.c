@@ -1,5 +1,6 @@
 #include "push/follower.h"
 
+#include <assert.h>
 #include <stdlib.h>
 
 #include "base/clock.h"
@@ -19,20 +20,21 @@ struct pl_follower {
     const pl_follower_callbacks_t *callbacks;
     void *owner;
     int64_t cursor;
-    int64_t seen; /* the highest version that it was told of */
+    int64_t woken_version; /* the highest version of any wake-up so far */
     pl_timer_t heartbeat;
-    struct request *request; /* the read in flight, which outlives the follower if it must */
+    struct request *request; /* the read in flight, or NULL; it may outlive the follower */
     int32_t page_size;
     state_t state;
-    bool must_read; /* the mailbox may hold more than it was given: at the start, after a full page
-                       or a failure */
-    bool is_confirmed; /* the cursor was read from the mailbox, or compared with it */
+    /* There may be changes beyond the cursor that no wake-up announces: at the start, and after a
+     * full page or a failed read. */
+    bool must_read;
+    bool is_confirmed; /* the cursor came from the mailbox, or was compared with it */
 };
 
 /* One read for a follower. Allocated only while in flight, so that an idle follower stays small. */
 typedef struct request {
-    pl_follower_t *follower; /* NULL: destroyed meanwhile */
-    int64_t seen;            /* the follower's, when it was sent */
+    pl_follower_t *follower; /* NULL: the follower no longer needs the result */
+    int64_t woken_version;   /* the follower's, when the read was sent */
     bool is_version;
     union {
         pl_page_read_t page;
@@ -42,13 +44,33 @@ typedef struct request {
 
 static void read_page(pl_follower_t *follower);
 
-static bool is_behind(const pl_follower_t *follower)
+/* Each state has one bit; the arrows of follower.h. From READING to READING: a wake-up came during
+ * a read that found nothing. */
+static const unsigned next_states[] = {
+    [IDLE] = 1u << READING | 1u << WAITING,
+    [READING] = 1u << IDLE | 1u << READING | 1u << WAITING,
+    [WAITING] = 1u << IDLE | 1u << READING,
+};
+
+static void assert_own_thread(const pl_follower_t *follower)
 {
-    return follower->must_read || follower->seen > follower->cursor;
+    assert(pl_loop_is_own(pl_hub_local_loop(follower->settings->hub)));
 }
 
-/* After a read that found nothing beyond the cursor. */
-static void settle(pl_follower_t *follower)
+static void set_state(pl_follower_t *follower, state_t state)
+{
+    assert_own_thread(follower);
+    assert((next_states[follower->state] >> state & 1u) != 0);
+    follower->state = state;
+}
+
+static bool is_behind(const pl_follower_t *follower)
+{
+    return follower->must_read || follower->woken_version > follower->cursor;
+}
+
+/* A read found nothing beyond the cursor: waits, unless a wake-up has come since. */
+static void wait_for_changes(pl_follower_t *follower)
 {
     follower->must_read = false;
     follower->is_confirmed = true;
@@ -56,19 +78,19 @@ static void settle(pl_follower_t *follower)
         read_page(follower);
         return;
     }
-    follower->state = WAITING;
+    set_state(follower, WAITING);
     follower->callbacks->on_waiting(follower->owner, follower->cursor);
 }
 
 static void fail(pl_follower_t *follower, enum pl_error_code error)
 {
-    follower->state = IDLE;
+    set_state(follower, IDLE);
     follower->must_read = true;
     follower->callbacks->on_error(follower->owner, error);
 }
 
-/* Lets go of a read that is still in flight: its answer is no longer wanted. */
-static void forget_request(pl_follower_t *follower)
+/* Abandons the read in flight, if any: its result is no longer needed. */
+static void abandon_request(pl_follower_t *follower)
 {
     request_t *request = follower->request;
 
@@ -82,48 +104,51 @@ static void forget_request(pl_follower_t *follower)
         request->page.op.abandoned = true;
 }
 
-/* A wake-up is a hint. A read that began after it and did not reach what it told has the last word,
- * so that a mailbox that lost its end (a replica that took over) is not read again and again. */
-static void believe(pl_follower_t *follower, const request_t *request, const pl_page_t *page)
+/* A wake-up is only a hint. If a read that started after the wake-up still finds a lower version,
+ * trust the read. Else a mailbox that lost its last changes (a replica took over) would be read
+ * again and again. */
+static void trust_read(pl_follower_t *follower, const request_t *request, const pl_page_t *page)
 {
-    if (follower->seen == request->seen && !page->has_more)
-        follower->seen = page->version;
+    if (follower->woken_version == request->woken_version && !page->has_more)
+        follower->woken_version = page->version;
 }
 
-/* One read at a time: a delta from a commit may have come while a heartbeat's check was under way.
- */
+/* A follower has one read at a time. There may already be one: the version check of a heartbeat,
+ * during which a wake-up came with a delta and the owner then asked for the next one. */
 static void submit(pl_follower_t *follower, request_t *request, pl_op_t *op)
 {
     int shard = (int)pl_id_shard(follower->waiter.user_id);
 
     op->shard = shard;
     op->deadline_ms = (uint64_t)pl_clock_monotonic_ms() + follower->settings->deadline_ms;
-    forget_request(follower);
+    abandon_request(follower);
     request->follower = follower;
-    request->seen = follower->seen;
+    request->woken_version = follower->woken_version;
     follower->request = request;
     if (pl_lane_submit(pl_cluster_read_lane(follower->settings->cluster, shard), op) == 0)
         return;
-    pl_op_refuse(op); /* no callback comes from inside pl_follower_next */
+    /* Not at once: no callback may come inside pl_follower_next. */
+    pl_op_refuse(op);
 }
 
 static void deliver(pl_follower_t *follower, const pl_delta_t *delta)
 {
-    follower->state = IDLE;
+    assert(delta->cursor >= 0);
+    set_state(follower, IDLE);
     follower->cursor = delta->cursor;
     follower->is_confirmed = true;
     follower->must_read = delta->has_more;
     follower->callbacks->on_delta(follower->owner, delta);
 }
 
-static void take_page(pl_follower_t *follower, const request_t *request, pl_page_t *page)
+static void handle_page(pl_follower_t *follower, const request_t *request, pl_page_t *page)
 {
     pl_buffer_t json = PL_BUFFER_EMPTY;
 
-    believe(follower, request, page);
+    trust_read(follower, request, page);
     if (pl_page_length(&request->page) == 0 && page->is_delta) {
         follower->cursor = page->version;
-        settle(follower);
+        wait_for_changes(follower);
         return;
     }
     pl_delta_to_json(&json, &request->page, page, follower->settings->max_delta_bytes);
@@ -145,7 +170,7 @@ static void on_page_read(pl_op_t *op)
         else if (!pl_page_head(&request->page, &page))
             fail(follower, PL_ERROR_INVALID);
         else
-            take_page(follower, request, &page);
+            handle_page(follower, request, &page);
     }
     pl_page_read_dispose(&request->page);
     free(request);
@@ -155,7 +180,7 @@ static void read_page(pl_follower_t *follower)
 {
     request_t *request = pl_calloc(1, sizeof(*request));
 
-    follower->state = READING;
+    set_state(follower, READING);
     request->page = (pl_page_read_t){.op = {.kind = &pl_updates_read_kind, .on_done = on_page_read},
                                      .user_id = follower->waiter.user_id,
                                      .page_size = follower->page_size,
@@ -172,20 +197,21 @@ static void start_from_now(pl_follower_t *follower, const pl_version_read_t *rea
     }
     follower->cursor = read->version;
     pl_clock_observe(read->version);
-    settle(follower);
+    wait_for_changes(follower);
 }
 
-/* The heartbeat's check. A wake-up may have come while it was under way: without a delta, and has
- * left the reading to it; or with one, which the check's answer may be older than. */
+/* Handles the result of the heartbeat's version check. A wake-up may have come during the check. If
+ * it had no usable delta, it left the reading to this function (see on_wake). If it had one, the
+ * follower is no longer WAITING, and the result may be older than its cursor. */
 static void check_version(pl_follower_t *follower, const pl_version_read_t *read)
 {
     bool differs = read->op.error == PL_OK && read->version != follower->cursor;
 
     if (follower->state != WAITING)
         return;
-    if (differs && read->version > follower->cursor && follower->seen <= follower->cursor)
+    if (differs && read->version > follower->cursor && follower->woken_version <= follower->cursor)
         pl_push_metrics_late();
-    if (differs || follower->seen > follower->cursor)
+    if (differs || follower->woken_version > follower->cursor)
         read_page(follower);
 }
 
@@ -219,8 +245,9 @@ static void on_wake(pl_waiter_t *waiter, const pl_wake_t *wake)
 {
     pl_follower_t *follower = H2O_STRUCT_FROM_MEMBER(pl_follower_t, waiter, waiter);
 
-    if (wake->version > follower->seen)
-        follower->seen = wake->version;
+    assert_own_thread(follower);
+    if (wake->version > follower->woken_version)
+        follower->woken_version = wake->version;
     if (follower->state != WAITING || wake->version <= follower->cursor)
         return;
     if (wake->delta != NULL && wake->previous == follower->cursor &&
@@ -285,7 +312,8 @@ void pl_follower_destroy(pl_follower_t **follower_p)
     *follower_p = NULL;
     if (follower == NULL)
         return;
-    forget_request(follower);
+    assert_own_thread(follower);
+    abandon_request(follower);
     pl_timer_disarm(&follower->heartbeat);
     pl_hub_remove(follower->settings->hub, &follower->waiter);
     free(follower);
@@ -296,12 +324,12 @@ void pl_follower_next(pl_follower_t *follower)
     if (follower->state != IDLE)
         return;
     if (follower->cursor == PL_FOLLOW_FROM_NOW) {
-        follower->state = READING;
+        set_state(follower, READING);
         read_version(follower);
     } else if (is_behind(follower)) {
         read_page(follower);
     } else {
-        follower->state = WAITING;
+        set_state(follower, WAITING);
     }
 }
 

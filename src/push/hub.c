@@ -1,5 +1,6 @@
 #include "push/hub.h"
 
+#include <assert.h>
 #include <stdatomic.h>
 #include <stdlib.h>
 #include <string.h>
@@ -8,8 +9,8 @@
 #include "base/memory.h"
 #include "push/commit_delta.h"
 
-/* 256 KiB of counters. With 20,000 users waiting three in four other users find their counter at
- * zero. */
+/* 256 KiB of counters. With 20,000 waiting users the counter of another user is zero in three cases
+ * of four. */
 #define INTEREST_SIZE 65536
 #define BUCKETS_MIN 256
 
@@ -31,20 +32,21 @@ struct pl_hub {
     atomic_uint interest[INTEREST_SIZE];
 };
 
-/* What is on its way to every loop: one batch's wake-ups, or an ephemeral event. Freed by the last.
- */
-typedef struct parcel parcel_t;
+/* A notice is posted to every loop: the wake-ups of one batch, or an ephemeral event. The loop that
+ * handles it last frees it. */
+typedef struct notice notice_t;
 typedef struct delivery {
     pl_task_t task;
-    parcel_t *parcel;
+    notice_t *notice;
     pl_hub_local_t *local;
 } delivery_t;
 
-struct parcel {
-    atomic_size_t references;
-    void (*tell)(pl_hub_local_t *local, const parcel_t *parcel);
+struct notice {
+    atomic_size_t references; /* loops that have not handled it yet */
+    void (*handle)(pl_hub_local_t *local, const notice_t *notice);
+    /* Wake-ups. */
     pl_commit_deltas_t deltas;
-    /* The event, whose JSON is behind the deliveries. */
+    /* An event, whose JSON is behind the deliveries. */
     int64_t user_id;
     pl_event_t event;
     delivery_t deliveries[];
@@ -60,7 +62,7 @@ bool pl_hub_is_awaited(const pl_hub_t *hub, int64_t user_id)
     return atomic_load(&hub->interest[interest_index(user_id)]) > 0;
 }
 
-static bool is_awaited(void *arg, int64_t user_id)
+static bool may_have_waiter(void *arg, int64_t user_id)
 {
     return pl_hub_is_awaited(arg, user_id);
 }
@@ -70,87 +72,90 @@ static h2o_linklist_t *bucket_of(const pl_hub_local_t *local, int64_t user_id)
     return &local->buckets[(pl_hash_id(user_id) >> 16) & (local->buckets_count - 1)];
 }
 
-static void tell_wake(pl_waiter_t *waiter, const void *what)
+static void call_on_wake(pl_waiter_t *waiter, const void *arg)
 {
-    waiter->callbacks->on_wake(waiter, what);
+    waiter->callbacks->on_wake(waiter, arg);
 }
 
-static void tell_event(pl_waiter_t *waiter, const void *what)
+static void call_on_event(pl_waiter_t *waiter, const void *arg)
 {
-    const parcel_t *parcel = what;
-    waiter->callbacks->on_event(waiter, &parcel->event);
+    const notice_t *notice = arg;
+    waiter->callbacks->on_event(waiter, &notice->event);
 }
 
-/* Tells each waiter of user_id on this loop. */
-static void tell_local(pl_hub_local_t *local, int64_t user_id,
-                       void (*tell)(pl_waiter_t *waiter, const void *what), const void *what)
+/* Calls `call` for each waiter of user_id on this loop. */
+static void call_waiters(pl_hub_local_t *local, int64_t user_id,
+                         void (*call)(pl_waiter_t *waiter, const void *arg), const void *arg)
 {
     h2o_linklist_t *bucket = bucket_of(local, user_id);
-    h2o_linklist_t told;
+    h2o_linklist_t pending;
 
-    /* Off to a list of its own first: a waiter may remove itself or its neighbour, and may register
-     * again. */
-    h2o_linklist_init_anchor(&told);
+    assert(pl_loop_is_own(local->loop));
+    /* First move them to a list of their own: a callback may remove its waiter or others, and may
+     * register again. */
+    h2o_linklist_init_anchor(&pending);
     for (h2o_linklist_t *node = bucket->next; node != bucket;) {
         pl_waiter_t *waiter = H2O_STRUCT_FROM_MEMBER(pl_waiter_t, link, node);
         node = node->next;
         if (waiter->user_id == user_id) {
             h2o_linklist_unlink(&waiter->link);
-            h2o_linklist_insert(&told, &waiter->link);
+            h2o_linklist_insert(&pending, &waiter->link);
         }
     }
-    while (!h2o_linklist_is_empty(&told)) {
-        pl_waiter_t *waiter = H2O_STRUCT_FROM_MEMBER(pl_waiter_t, link, told.next);
+    while (!h2o_linklist_is_empty(&pending)) {
+        pl_waiter_t *waiter = H2O_STRUCT_FROM_MEMBER(pl_waiter_t, link, pending.next);
         h2o_linklist_unlink(&waiter->link);
         h2o_linklist_insert(bucket_of(local, waiter->user_id), &waiter->link);
-        tell(waiter, what);
+        call(waiter, arg);
     }
 }
 
-static void tell_wakes(pl_hub_local_t *local, const parcel_t *parcel)
+static void handle_wakes(pl_hub_local_t *local, const notice_t *notice)
 {
-    for (size_t i = 0; i < parcel->deltas.count; i++) {
+    for (size_t i = 0; i < notice->deltas.count; i++) {
         pl_wake_t wake;
-        pl_commit_deltas_get(&parcel->deltas, i, &wake);
-        tell_local(local, wake.user_id, tell_wake, &wake);
+        pl_commit_deltas_get(&notice->deltas, i, &wake);
+        call_waiters(local, wake.user_id, call_on_wake, &wake);
     }
 }
 
-static void tell_events(pl_hub_local_t *local, const parcel_t *parcel)
+static void handle_event(pl_hub_local_t *local, const notice_t *notice)
 {
-    tell_local(local, parcel->user_id, tell_event, parcel);
+    call_waiters(local, notice->user_id, call_on_event, notice);
 }
 
 static void on_delivery(pl_task_t *task)
 {
     delivery_t *delivery = H2O_STRUCT_FROM_MEMBER(delivery_t, task, task);
-    parcel_t *parcel = delivery->parcel;
+    notice_t *notice = delivery->notice;
 
-    parcel->tell(delivery->local, parcel);
-    if (atomic_fetch_sub(&parcel->references, 1) == 1) {
-        pl_commit_deltas_dispose(&parcel->deltas);
-        free(parcel);
+    notice->handle(delivery->local, notice);
+    size_t references = atomic_fetch_sub(&notice->references, 1);
+    assert(references > 0);
+    if (references == 1) {
+        pl_commit_deltas_dispose(&notice->deltas);
+        free(notice);
     }
 }
 
-static size_t parcel_size(const pl_hub_t *hub)
+static size_t notice_size(const pl_hub_t *hub)
 {
-    return sizeof(parcel_t) + hub->locals_count * sizeof(delivery_t);
+    return sizeof(notice_t) + hub->locals_count * sizeof(delivery_t);
 }
 
-/* With room for an event's JSON of `len` bytes behind it. */
-static parcel_t *parcel_create(const pl_hub_t *hub, size_t len)
+/* Has room for an event's JSON of `len` bytes behind it. */
+static notice_t *notice_create(const pl_hub_t *hub, size_t len)
 {
-    return pl_calloc(1, parcel_size(hub) + len);
+    return pl_calloc(1, notice_size(hub) + len);
 }
 
-static void send_parcel(pl_hub_t *hub, parcel_t *parcel)
+static void notice_post(pl_hub_t *hub, notice_t *notice)
 {
-    atomic_init(&parcel->references, hub->locals_count);
+    atomic_init(&notice->references, hub->locals_count);
     for (size_t i = 0; i < hub->locals_count; i++) {
-        delivery_t *delivery = &parcel->deliveries[i];
+        delivery_t *delivery = &notice->deliveries[i];
         delivery->task.run = on_delivery;
-        delivery->parcel = parcel;
+        delivery->notice = notice;
         delivery->local = &hub->locals[i];
         pl_loop_post(delivery->local->loop, &delivery->task);
     }
@@ -163,15 +168,15 @@ static void on_commit(pl_commit_listener_t *listener, pl_op_t *const *writes, si
 
     if (atomic_load(&hub->waiters) == 0)
         return;
-    pl_commit_deltas_build(&deltas, writes, count, is_awaited, hub);
+    pl_commit_deltas_build(&deltas, writes, count, may_have_waiter, hub);
     if (deltas.count == 0) {
         pl_commit_deltas_dispose(&deltas);
         return;
     }
-    parcel_t *parcel = parcel_create(hub, 0);
-    parcel->tell = tell_wakes;
-    parcel->deltas = deltas;
-    send_parcel(hub, parcel);
+    notice_t *notice = notice_create(hub, 0);
+    notice->handle = handle_wakes;
+    notice->deltas = deltas;
+    notice_post(hub, notice);
 }
 
 static void on_change(pl_commit_listener_t *listener, const pl_mailbox_wake_t *wakes, size_t count)
@@ -180,22 +185,22 @@ static void on_change(pl_commit_listener_t *listener, const pl_mailbox_wake_t *w
 
     if (atomic_load(&hub->waiters) == 0)
         return;
-    parcel_t *parcel = parcel_create(hub, 0);
-    parcel->tell = tell_wakes;
-    pl_commit_deltas_from_wakes(&parcel->deltas, wakes, count, is_awaited, hub);
-    send_parcel(hub, parcel);
+    notice_t *notice = notice_create(hub, 0);
+    notice->handle = handle_wakes;
+    pl_commit_deltas_from_wakes(&notice->deltas, wakes, count, may_have_waiter, hub);
+    notice_post(hub, notice);
 }
 
 void pl_hub_tell(pl_hub_t *hub, int64_t user_id, const pl_event_t *event)
 {
     if (!pl_hub_is_awaited(hub, user_id))
         return;
-    parcel_t *parcel = parcel_create(hub, event->len);
-    parcel->tell = tell_events;
-    parcel->user_id = user_id;
-    parcel->event = *event;
-    parcel->event.json = memcpy((char *)parcel + parcel_size(hub), event->json, event->len);
-    send_parcel(hub, parcel);
+    notice_t *notice = notice_create(hub, event->len);
+    notice->handle = handle_event;
+    notice->user_id = user_id;
+    notice->event = *event;
+    notice->event.json = memcpy((char *)notice + notice_size(hub), event->json, event->len);
+    notice_post(hub, notice);
 }
 
 static h2o_linklist_t *create_buckets(size_t count)
@@ -247,6 +252,7 @@ pl_commit_listener_t *pl_hub_listener(pl_hub_t *hub)
 
 pl_hub_local_t *pl_hub_local(pl_hub_t *hub, const pl_loop_t *loop)
 {
+    assert((size_t)pl_loop_index(loop) < hub->locals_count);
     return &hub->locals[pl_loop_index(loop)];
 }
 
@@ -273,6 +279,7 @@ int pl_hub_add(pl_hub_local_t *local, pl_waiter_t *waiter, int64_t user_id)
 {
     pl_hub_t *hub = local->hub;
 
+    assert(pl_loop_is_own(local->loop) && !h2o_linklist_is_linked(&waiter->link));
     if (atomic_load(&hub->waiters) >= hub->max_waiters ||
         (hub->max_waiters_per_user < SIZE_MAX &&
          count_of_user(local, user_id) >= hub->max_waiters_per_user))
@@ -293,10 +300,12 @@ void pl_hub_remove(pl_hub_local_t *local, pl_waiter_t *waiter)
 
     if (!h2o_linklist_is_linked(&waiter->link))
         return;
+    assert(pl_loop_is_own(local->loop) && local->count > 0);
     h2o_linklist_unlink(&waiter->link);
     local->count--;
-    atomic_fetch_sub(&hub->interest[interest_index(waiter->user_id)], 1);
-    atomic_fetch_sub(&hub->waiters, 1);
+    unsigned interest = atomic_fetch_sub(&hub->interest[interest_index(waiter->user_id)], 1);
+    size_t waiters = atomic_fetch_sub(&hub->waiters, 1);
+    assert(interest > 0 && waiters > 0);
 }
 
 size_t pl_hub_waiters(const pl_hub_t *hub)

@@ -1,17 +1,17 @@
 /*
- * Who waits for which mailbox, and how they learn of a commit.
+ * The hub knows the waiters of each mailbox and wakes them after a commit.
  *
- * The lane that has committed a batch tells the hub, on its own thread. The hub asks a table of
- * counters, indexed by a hash of the user, whether anyone may be waiting: a send to a user whom
- * nobody watches costs one load. Otherwise it builds the mailbox's delta once, from what was just
- * written, and posts it to the loops, each of which wakes its own waiters. A waiter registers
- * before it reads, so whatever commits after its read wakes it.
+ * When a lane has committed a batch, it calls the hub on the lane's thread. The hub has a table of
+ * counters, indexed by a hash of the user, which says whether the mailbox may have a waiter: a send
+ * to a mailbox without waiters costs one load. If there may be one, the hub builds the mailbox's
+ * delta once, from the data that was just written, and posts it to all loops; each loop wakes its
+ * own waiters. A waiter registers before it reads, so every commit after its read wakes it.
  *
- * A wake-up is a hint. What is lost (another server wrote, a batch whose answer was lost) is found
- * by the followers' own check of the version every heartbeat.
+ * A wake-up is a hint. It can be missing (another server wrote, or the result of the commit was
+ * lost); then the follower's version check at the next heartbeat finds the change.
  *
- * Ephemeral events (typing) go the same way, to those of a user's waiters that take them: told
- * once, stored nowhere, and lost where they cannot be told now.
+ * Ephemeral events (typing) take the same way to the user's waiters. They are sent once and stored
+ * nowhere; a waiter that cannot take an event now misses it.
  */
 #ifndef PL_PUSH_HUB_H
 #define PL_PUSH_HUB_H
@@ -32,62 +32,66 @@ typedef struct pl_wake {
     int64_t user_id;
     int64_t previous; /* the version before */
     int64_t version;  /* the version now */
-    /* The Delta from `previous` to `version` as JSON; NULL when it has to be read. */
+    /* The Delta from `previous` to `version` as JSON; NULL if it must be read from the database. */
     const char *delta;
     size_t delta_len;
-    size_t messages_count;
+    size_t messages_count; /* in the delta */
 } pl_wake_t;
 
-/* An ephemeral event: it is told once and stored nowhere. */
+/* An ephemeral event: it is sent once and stored nowhere. */
 typedef struct pl_event {
     const char *name; /* its `type`; a literal */
     const char *json; /* an object */
     size_t len;
 } pl_event_t;
 
-/* On the waiter's loop. They may remove their waiter and others. */
+/* Called on the waiter's loop. A callback may remove its own waiter and others of the same loop,
+ * and add waiters. */
 typedef struct pl_waiter_callbacks {
     void (*on_wake)(pl_waiter_t *waiter, const pl_wake_t *wake);
-    /* The event that pl_hub_tell was given, valid during the call. */
+    /* A copy of the event that was given to pl_hub_tell, valid during the call. */
     void (*on_event)(pl_waiter_t *waiter, const pl_event_t *event);
 } pl_waiter_callbacks_t;
 
-/* Embedded in its owner; zeroed but for the callbacks before it is added. */
+/* Embed it in its owner; zero it and set the callbacks before it is added. */
 struct pl_waiter {
     h2o_linklist_t link;
     int64_t user_id;
     const pl_waiter_callbacks_t *callbacks;
 };
 
-/* One for the process, with a part for each loop. `max_waiters` bounds the process,
- * `max_waiters_per_user` one user on one loop (SIZE_MAX: no bound of its own). Lives as long as the
- * process. */
+/* Creates a hub for the process, with a hub-local for each loop. `max_waiters` limits the waiters
+ * of the process, `max_waiters_per_user` those of one user on one loop (SIZE_MAX: no such limit).
+ * Lives as long as the process. */
 pl_hub_t *pl_hub_create(pl_loop_t *const *loops, size_t loops_count, size_t max_waiters,
                         size_t max_waiters_per_user);
 
-/* What the lanes report commits to. */
+/* The listener to which the lanes report their commits, each on its own thread. */
 pl_commit_listener_t *pl_hub_listener(pl_hub_t *hub);
 
+/* The hub-local of a loop: its waiters. And back: its loop, its hub. From any thread. */
 pl_hub_local_t *pl_hub_local(pl_hub_t *hub, const pl_loop_t *loop);
 pl_loop_t *pl_hub_local_loop(const pl_hub_local_t *local);
 pl_hub_t *pl_hub_of(const pl_hub_local_t *local);
 
-/* Hands an event to all waiters of user_id, on their loops, never before this returns. Its JSON is
- * copied. It costs one load where nobody waits. From any thread. */
+/* Sends an event to all waiters of user_id, on their loops; no on_event comes before this returns.
+ * Its JSON is copied. Costs one load if there is no waiter. From any thread. */
 void pl_hub_tell(pl_hub_t *hub, int64_t user_id, const pl_event_t *event);
 
-/* False: nobody waits for user_id, and an event need not be made. True: somebody may. From any
- * thread. */
+/* False: user_id has no waiter, so the caller need not build an event. True: there may be a waiter.
+ * From any thread. */
 bool pl_hub_is_awaited(const pl_hub_t *hub, int64_t user_id);
 
-/* Registers a waiter for user_id. -1: too many wait. On the loop's thread, as all below. */
+/* Registers a waiter for user_id. -1: there are too many waiters. On the loop's own thread
+ * (asserted). */
 int pl_hub_add(pl_hub_local_t *local, pl_waiter_t *waiter, int64_t user_id)
     __attribute__((warn_unused_result));
 
-/* Does nothing to a waiter that is not registered. */
+/* Removes a waiter from the hub-local to which it was added. Does nothing if it is not registered.
+ * On the loop's own thread (asserted). */
 void pl_hub_remove(pl_hub_local_t *local, pl_waiter_t *waiter);
 
-/* Waiters registered in the process. From any thread. */
+/* The number of waiters registered in the process. From any thread. */
 size_t pl_hub_waiters(const pl_hub_t *hub);
 
 #endif

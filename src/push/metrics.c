@@ -30,11 +30,11 @@ static double offline(void *owner)
 static void init_presence(pl_presence_t *presence)
 {
     static const char users_help[] =
-        "Users whose presence is known; offline: when they were last seen.";
+        "Users whose presence is known; of the offline ones, when they were last seen.";
 
     metrics.refused = pl_counter_register(
         "parley_presence_refused_total",
-        "Streams, long-polls and announcements that made nobody online: the table was full.", NULL);
+        "Streams, long-polls and announcements that did not count: the table was full.", NULL);
     pl_gauge_register_read("parley_presence_users", users_help, "state=\"online\"", online,
                            presence);
     pl_gauge_register_read("parley_presence_users", users_help, "state=\"offline\"", offline,
@@ -45,22 +45,22 @@ static void init_presence(pl_presence_t *presence)
 
 void pl_push_metrics_init(pl_hub_t *hub, pl_presence_t *presence)
 {
-    static const char deltas_help[] = "Deltas given to waiting clients, by where they came from.";
+    static const char deltas_help[] = "Deltas sent to waiting clients, by their source.";
     static const char events_help[] =
-        "Typing events that reached a stream; dropped: it had not yet taken what was before.";
+        "Typing events that reached a stream; dropped: the client had not read the data before.";
 
     metrics.direct = pl_counter_register("parley_push_deltas_total", deltas_help,
                                          "source=\"commit\"");
     metrics.read = pl_counter_register("parley_push_deltas_total", deltas_help, "source=\"read\"");
-    metrics.late = pl_counter_register(
-        "parley_push_late_total",
-        "Changes found by a heartbeat's check that no wake-up had told of.", NULL);
+    metrics.late = pl_counter_register("parley_push_late_total",
+                                       "Changes that a heartbeat's check found, without a wake-up.",
+                                       NULL);
     metrics.written = pl_counter_register("parley_push_events_total", events_help,
                                           "result=\"written\"");
     metrics.dropped = pl_counter_register("parley_push_events_total", events_help,
                                           "result=\"dropped\"");
-    pl_gauge_register_read("parley_push_waiters", "Long-polls and streams that wait.", NULL,
-                           waiters, hub);
+    pl_gauge_register_read("parley_push_waiters", "Open long-polls and streams.", NULL, waiters,
+                           hub);
     init_presence(presence);
 }
 

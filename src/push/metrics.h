@@ -1,4 +1,4 @@
-/* What push counts. */
+/* The metrics of push. All functions but the first may be called from any thread. */
 #ifndef PL_PUSH_METRICS_H
 #define PL_PUSH_METRICS_H
 
@@ -10,16 +10,17 @@
 /* Registers the metrics; once, after the hub and the presence are created. */
 void pl_push_metrics_init(pl_hub_t *hub, pl_presence_t *presence);
 
-/* A delta went to a waiter: built from what was written, or read. */
+/* A delta went to a waiter. direct: it was built from the data of the commit; else it was read. */
 void pl_push_metrics_delta(bool direct);
 
-/* A heartbeat's check has found a change that no wake-up told of. */
+/* A heartbeat's check found a change for which no wake-up had come. */
 void pl_push_metrics_late(void);
 
-/* An ephemeral event reached a stream: written, or dropped since the stream reads slowly. */
+/* An ephemeral event reached a stream. It was written, or dropped because the client reads
+ * slowly. */
 void pl_push_metrics_event(bool written);
 
-/* A user does not count as being online: the table is full. */
+/* The presence table is full, so a user does not count as online. */
 void pl_push_metrics_presence_refused(void);
 
 #endif

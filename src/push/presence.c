@@ -9,20 +9,20 @@
 #include "base/memory.h"
 #include "loop/timer.h"
 
-/* What a watcher may learn later than the time was up. */
+/* The period of the timer: a watcher learns at most so much later that a user went offline. */
 #define EXPIRE_MS 1000
-/* Of a crowd that leaves at once so many are taken while others wait for the lock. */
+/* If very many users expire at once, the lock is released after so many. */
 #define EXPIRE_AT_ONCE 64
 
-typedef enum { OFFLINE, OPEN, FADING } state_t;
+typedef enum { OFFLINE, OPEN, GRACE } state_t;
 
 typedef struct entry {
     struct entry *next;  /* in its bucket */
-    h2o_linklist_t link; /* in `fading` or `offline` */
+    h2o_linklist_t link; /* in `grace` or `offline`; not linked while OPEN */
     int64_t user_id;
-    int64_t seen_ms; /* the last sign, on the monotonic clock */
+    int64_t seen_ms; /* the last sign of life, on the monotonic clock */
     int64_t seen_us; /* the same, since 1970 */
-    uint32_t open;   /* streams and long-polls */
+    uint32_t open;   /* number of open streams and long-polls */
     state_t state;
 } entry_t;
 
@@ -35,7 +35,7 @@ struct pl_presence {
     size_t max_users;
     size_t count;
     size_t offline_count;
-    h2o_linklist_t fading; /* by seen_ms */
+    h2o_linklist_t grace; /* by seen_ms */
     h2o_linklist_t offline;
     size_t mask; /* number of buckets, a power of two, less one */
     entry_t *buckets[];
@@ -52,7 +52,7 @@ pl_presence_t *pl_presence_create(size_t max_users, int64_t timeout_ms, pl_hub_t
     presence->watchers = watchers;
     presence->max_users = max_users;
     presence->mask = buckets - 1;
-    h2o_linklist_init_anchor(&presence->fading);
+    h2o_linklist_init_anchor(&presence->grace);
     h2o_linklist_init_anchor(&presence->offline);
     return presence;
 }
@@ -93,24 +93,35 @@ static entry_t *find(pl_presence_t *presence, int64_t user_id)
     return *place_of(presence, user_id);
 }
 
-/* Also from FADING to FADING, for a new sign: to the end of the list. */
+/* Each state has one bit; the arrows of presence.h. From OPEN to OPEN: a further stream was opened.
+ * From GRACE to GRACE: a new sign of life moves the entry to the end of the list. */
+static const unsigned next_states[] = {
+    [OFFLINE] = 1u << OPEN | 1u << GRACE,
+    [OPEN] = 1u << OPEN | 1u << GRACE,
+    [GRACE] = 1u << OFFLINE | 1u << OPEN | 1u << GRACE,
+};
+
 static void set_state(pl_presence_t *presence, entry_t *entry, state_t state)
 {
+    assert((next_states[entry->state] >> state & 1u) != 0);
+    assert((entry->open > 0) == (state == OPEN));
+    assert(entry->state != OFFLINE || presence->offline_count > 0);
     presence->offline_count -= entry->state == OFFLINE;
     presence->offline_count += state == OFFLINE;
     entry->state = state;
     if (h2o_linklist_is_linked(&entry->link))
         h2o_linklist_unlink(&entry->link);
     if (state != OPEN)
-        h2o_linklist_insert(state == FADING ? &presence->fading : &presence->offline, &entry->link);
+        h2o_linklist_insert(state == GRACE ? &presence->grace : &presence->offline, &entry->link);
 }
 
-/* The one who was seen the longest ago. False: nobody is offline. */
+/* Removes the offline user whose last sign of life is the oldest. False: no user is offline. */
 static bool forget_one(pl_presence_t *presence)
 {
     if (h2o_linklist_is_empty(&presence->offline))
         return false;
     entry_t *entry = H2O_STRUCT_FROM_MEMBER(entry_t, link, presence->offline.next);
+    assert(entry->state == OFFLINE && presence->offline_count > 0);
     *place_of(presence, entry->user_id) = entry->next;
     h2o_linklist_unlink(&entry->link);
     presence->offline_count--;
@@ -119,7 +130,7 @@ static bool forget_one(pl_presence_t *presence)
     return true;
 }
 
-/* NULL: the table is full of users who are online. */
+/* A new entry is OFFLINE. NULL: the table is full of online users. */
 static entry_t *find_or_add(pl_presence_t *presence, int64_t user_id)
 {
     entry_t *entry = find(presence, user_id);
@@ -136,29 +147,29 @@ static entry_t *find_or_add(pl_presence_t *presence, int64_t user_id)
     return entry;
 }
 
-/* By the time, and not by what the timer has found out so far. */
+/* Depends on the time alone, not on whether the timer has already run. */
 static bool is_online(const pl_presence_t *presence, const entry_t *entry, int64_t now_ms)
 {
     return entry->state == OPEN ||
-           (entry->state == FADING && now_ms - entry->seen_ms < presence->timeout_ms);
+           (entry->state == GRACE && now_ms - entry->seen_ms < presence->timeout_ms);
 }
 
-static void see(entry_t *entry, int64_t now_ms)
+static void record_sign(entry_t *entry, int64_t now_ms)
 {
     entry->seen_ms = now_ms;
     entry->seen_us = pl_clock_now_us();
 }
 
-/* ---- what others do ---- */
+/* ---- the public functions ---- */
 
-/* Watchers are in this process; word to other servers goes out from here too. */
+/* Notifies the watchers in this process. Other servers will be notified from here too. */
 static void tell_watchers(const pl_presence_t *presence, int64_t user_id)
 {
     pl_hub_tell(presence->watchers, user_id, &(pl_event_t){.name = "presence", .json = ""});
 }
 
-/* A sign of life: `opened` streams more than before. */
-static int take_sign(pl_presence_t *presence, int64_t user_id, uint32_t opened, int64_t now_ms)
+/* Handles a sign of life; `opened` is the number of streams and long-polls that it opens. */
+static int handle_sign(pl_presence_t *presence, int64_t user_id, uint32_t opened, int64_t now_ms)
 {
     bool was_online = false;
 
@@ -167,8 +178,8 @@ static int take_sign(pl_presence_t *presence, int64_t user_id, uint32_t opened, 
     if (entry != NULL) {
         was_online = is_online(presence, entry, now_ms);
         entry->open += opened;
-        see(entry, now_ms);
-        set_state(presence, entry, entry->open > 0 ? OPEN : FADING);
+        record_sign(entry, now_ms);
+        set_state(presence, entry, entry->open > 0 ? OPEN : GRACE);
     }
     pthread_mutex_unlock(&presence->lock);
     if (entry == NULL)
@@ -180,12 +191,12 @@ static int take_sign(pl_presence_t *presence, int64_t user_id, uint32_t opened, 
 
 int pl_presence_enter(pl_presence_t *presence, int64_t user_id, int64_t now_ms)
 {
-    return take_sign(presence, user_id, 1, now_ms);
+    return handle_sign(presence, user_id, 1, now_ms);
 }
 
 int pl_presence_announce(pl_presence_t *presence, int64_t user_id, int64_t now_ms)
 {
-    return take_sign(presence, user_id, 0, now_ms);
+    return handle_sign(presence, user_id, 0, now_ms);
 }
 
 void pl_presence_leave(pl_presence_t *presence, int64_t user_id, int64_t now_ms)
@@ -193,9 +204,9 @@ void pl_presence_leave(pl_presence_t *presence, int64_t user_id, int64_t now_ms)
     pthread_mutex_lock(&presence->lock);
     entry_t *entry = find(presence, user_id);
     assert(entry != NULL && entry->open > 0);
-    see(entry, now_ms);
+    record_sign(entry, now_ms);
     if (--entry->open == 0)
-        set_state(presence, entry, FADING);
+        set_state(presence, entry, GRACE);
     pthread_mutex_unlock(&presence->lock);
 }
 
@@ -218,14 +229,14 @@ pl_presence_state_t pl_presence_read(pl_presence_t *presence, int64_t user_id, i
     return state;
 }
 
-/* The next of those whose time is up; their number. */
+/* Makes up to EXPIRE_AT_ONCE users OFFLINE whose time is over, and returns how many they are. */
 static size_t take_expired(pl_presence_t *presence, int64_t now_ms, int64_t users[EXPIRE_AT_ONCE])
 {
     size_t count = 0;
 
     pthread_mutex_lock(&presence->lock);
-    while (count < EXPIRE_AT_ONCE && !h2o_linklist_is_empty(&presence->fading)) {
-        entry_t *entry = H2O_STRUCT_FROM_MEMBER(entry_t, link, presence->fading.next);
+    while (count < EXPIRE_AT_ONCE && !h2o_linklist_is_empty(&presence->grace)) {
+        entry_t *entry = H2O_STRUCT_FROM_MEMBER(entry_t, link, presence->grace.next);
         if (is_online(presence, entry, now_ms))
             break;
         set_state(presence, entry, OFFLINE);

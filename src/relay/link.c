@@ -1,5 +1,6 @@
 #include "relay/link.h"
 
+#include <assert.h>
 #include <errno.h>
 #include <poll.h>
 
@@ -8,11 +9,13 @@
 #include "directory/connect.h"
 #include "directory/durability.h"
 
-/* The relay serves all databases in turn: a host that drops packets must not hold up the rest. */
+/* The relay works on one database after the other: a host that drops packets must not delay the
+ * rest. */
 #define CONNECT_TIMEOUT_S "3"
 #define RETRY_MIN_MS 500
 #define RETRY_MAX_MS 2000
-/* The server's role has a statement_timeout of 5 s; longer silence means that the server hangs. */
+/* The server's role has a statement_timeout of 5 s; if no answer comes for longer, the server or
+ * the network hangs. */
 #define ANSWER_TIMEOUT_MS 6000
 
 static void give_up(pl_link_t *link, const char *event, const char *detail)
@@ -25,12 +28,13 @@ static void give_up(pl_link_t *link, const char *event, const char *detail)
     link->retry_ms = pl_clock_monotonic_ms() + link->retry_pause_ms;
 }
 
-/* Gives the link up where not: a copy that a crash can take away must not settle what is owed. */
+/* Closes the link if commits are not durable: a copy that a crash can lose must not settle its
+ * outbox entry. */
 static bool is_durable(pl_link_t *link)
 {
     pl_error_t error;
     PGresult *answer = pl_link_run(link, pl_durability_query, NULL);
-    bool is_durable = answer != NULL && pl_durability_judge(answer, &error) == 0;
+    bool is_durable = answer != NULL && pl_durability_read(answer, &error) == 0;
 
     if (answer != NULL && !is_durable)
         give_up(link, "relay-database-not-durable", error.message);
@@ -57,7 +61,7 @@ bool pl_link_is_up(pl_link_t *link)
     return true;
 }
 
-/* Waits until the statement is answered. False: the connection failed, or the time is up. */
+/* Waits until libpq has a result. False: the connection failed, or ANSWER_TIMEOUT_MS is over. */
 static bool await_answer(pl_link_t *link)
 {
     int64_t deadline_ms = pl_clock_monotonic_ms() + ANSWER_TIMEOUT_MS;
@@ -73,6 +77,7 @@ static bool await_answer(pl_link_t *link)
     }
 }
 
+/* Returns the statement's last result. NULL: no answer came, and the link is closed. */
 static PGresult *take_result(pl_link_t *link)
 {
     PGresult *last = NULL;
@@ -95,6 +100,7 @@ PGresult *pl_link_run(pl_link_t *link, const char *sql, const pl_params_t *param
     const char *values[PL_PARAMS_MAX];
     int formats[PL_PARAMS_MAX];
 
+    assert(link->pg != NULL);
     if (params == NULL)
         params = &none;
     for (int i = 0; i < params->count; i++) {

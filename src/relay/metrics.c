@@ -10,17 +10,15 @@ static pl_gauge_t pending;
 void pl_relay_metrics_init(void)
 {
     stored_total = pl_counter_register("parley_relay_copies_total",
-                                       "Senders' copies that the relay has stored from the outbox.",
-                                       NULL);
+                                       "Senders' copies that the relay stored.", NULL);
     changed_total = pl_counter_register("parley_relay_changes_total",
-                                        "Changes that the relay has made from the change outbox.",
-                                        NULL);
-    blocked_total = pl_counter_register("parley_relay_blocked_total",
-                                        "Attempts at copies and changes whose database was away.",
-                                        NULL);
-    pending = pl_gauge_register("parley_outbox_pending",
-                                "Rows of both outboxes that the relay's last sweep left behind.",
-                                NULL);
+                                        "Changes that the relay made.", NULL);
+    blocked_total = pl_counter_register(
+        "parley_relay_blocked_total",
+        "Due outbox entries whose database was not reachable, per sweep.", NULL);
+    pending = pl_gauge_register(
+        "parley_outbox_pending",
+        "Entries of both outboxes that the relay's last sweep did not settle.", NULL);
 }
 
 void pl_relay_metrics_stored(size_t copies)

@@ -1,24 +1,24 @@
-/* What the relay counts. */
+/* The metrics of the relay. All functions may be called from any thread. */
 #ifndef PL_RELAY_METRICS_H
 #define PL_RELAY_METRICS_H
 
 #include <stddef.h>
 #include <stdint.h>
 
-/* Registers the metrics; once. */
+/* Registers the metrics; once, before the relay starts. */
 void pl_relay_metrics_init(void);
 
-/* Copies that are stored now. */
+/* The relay has stored so many copies. */
 void pl_relay_metrics_stored(size_t copies);
 
-/* Changes that are made now. */
+/* The relay has made so many changes. */
 void pl_relay_metrics_changed(size_t changes);
 
-/* Due rows whose target's database is away. */
+/* So many entries were due, but their target database was not reachable. */
 void pl_relay_metrics_blocked(size_t rows);
 
-/* How the number of rows that a sweep left in the outboxes differs from that of the sweep before.
- */
+/* Adds to the gauge of pending entries: how many more (or fewer) a complete sweep left in the
+ * outboxes than the one before. */
 void pl_relay_metrics_pending(int64_t difference);
 
 #endif

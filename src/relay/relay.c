@@ -1,5 +1,6 @@
 #include "relay/relay.h"
 
+#include <assert.h>
 #include <pthread.h>
 #include <stdbool.h>
 #include <stdlib.h>
@@ -15,14 +16,14 @@
 #include "relay/seen.h"
 #include "store/change.h"
 
-/* A copy that is this old is no longer on its way in a lane: above the deadline of a first
- * attempt's copy. */
+/* A first attempt takes less than this: no lane still works on an entry that is older. */
 #define GRACE_US (2 * 1000000)
-/* A sweep of one database ends after so many pages and goes on from there the next time: a backlog
- * for a database that is away does not keep the relay from the others. */
+/* After so many pages a sweep of one database pauses; it continues there the next time. So a
+ * backlog for an unreachable database does not keep the relay from the others. */
 #define PAGES_PER_SWEEP 40
 
-/* Of an outbox row's key: recipient, sender, message; or mailbox, version, ordinal. */
+/* The columns of an outbox entry's key: recipient, sender, message; or mailbox, version,
+ * ordinal. */
 #define KEY_COLUMNS 3
 
 /* Columns of claim_outbox. */
@@ -51,29 +52,30 @@ typedef struct keys keys_t;
 /* Each database has an outbox for copies of messages and one for changes. */
 enum outbox { OUTBOX_COPIES, OUTBOX_CHANGES, OUTBOXES };
 
-/* How far the sweeps of one outbox have come. */
+/* The progress of the sweeps through one outbox. */
 typedef struct progress {
-    int64_t after[KEY_COLUMNS]; /* where the sweep goes on */
-    size_t swept;               /* rows that this sweep has left behind */
-    size_t pending;             /* rows that the last whole sweep left behind */
+    int64_t after[KEY_COLUMNS]; /* key of the last entry read; the sweep continues after it */
+    size_t left;                /* entries that this sweep has not settled so far */
+    size_t pending;             /* entries that the last complete sweep did not settle */
     pl_seen_t seen;
 } progress_t;
 
-/* One database as a source of outbox rows and as a target of what is owed. */
-typedef struct place {
-    pl_link_t source; /* its transaction holds the rows' locks */
+/* One database, as the source of outbox entries and as the target of follow-ups. */
+typedef struct database {
+    pl_link_t source; /* its transaction holds the locks of the claimed entries */
     pl_link_t target;
     progress_t progress[OUTBOXES];
-} place_t;
+} database_t;
 
-/* What tells the outboxes apart. */
+/* The statements and functions of one outbox. */
 typedef struct outbox_kind {
-    const char *pending_sql; /* keys after a key, the target's id behind them */
-    const char *claim_sql;   /* by keys, with what is owed */
-    const char *settle_sql;  /* by keys */
-    /* When the row came to be, in microseconds. */
+    const char *pending_sql; /* reads the keys after a given key, each with its target's id */
+    const char *claim_sql;   /* locks the entries of given keys, and returns their follow-ups */
+    const char *settle_sql;  /* deletes the entries of given keys */
+    /* When the entry was written: microseconds since 1970. */
     int64_t (*timestamp)(const PGresult *rows, int row);
-    /* Makes what the claimed rows owe, and notes in `settled` which owe nothing any more. */
+    /* Writes the follow-ups of the claimed entries. Adds to `settled` the keys of the entries that
+     * need nothing more. */
     void (*relay)(pl_relay_t *relay, const PGresult *claimed, keys_t *settled);
 } outbox_kind_t;
 
@@ -81,8 +83,8 @@ struct pl_relay {
     const pl_config_t *config;
     const pl_shard_map_t *map;
     pl_commit_listener_t *listener;
-    place_t *places; /* in the map's order of databases */
-    pthread_mutex_t lock;
+    database_t *databases; /* in the map's order */
+    pthread_mutex_t lock;  /* of `stopping` and `ended`; all else is the thread's own */
     pthread_cond_t wake;
     bool stopping;
     bool ended;
@@ -109,17 +111,20 @@ static void pause_between_sweeps(pl_relay_t *relay)
     pthread_mutex_unlock(&relay->lock);
 }
 
-/* ---- one page of outbox rows ---- */
+/* ---- one page of outbox entries ---- */
 
-/* Keys of outbox rows, side by side as the functions take them. */
+/* Keys of outbox entries, as one array per column: the form in which the SQL functions take
+ * them. */
 struct keys {
     size_t count;
+    size_t capacity;
     int64_t *columns[KEY_COLUMNS];
 };
 
 static void keys_init(keys_t *keys, size_t capacity)
 {
     keys->count = 0;
+    keys->capacity = capacity;
     for (int i = 0; i < KEY_COLUMNS; i++)
         keys->columns[i] = pl_calloc(capacity, sizeof(int64_t));
 }
@@ -130,9 +135,10 @@ static void keys_dispose(keys_t *keys)
         free(keys->columns[i]);
 }
 
-/* A row's key is in its first columns. */
+/* The key is in the row's first columns. */
 static void keys_add(keys_t *keys, const PGresult *rows, int row)
 {
+    assert(keys->count < keys->capacity);
     for (int column = 0; column < KEY_COLUMNS; column++)
         keys->columns[column][keys->count] = pl_result_int64(rows, row, column);
     keys->count++;
@@ -151,28 +157,28 @@ static PGresult *run_with_keys(pl_relay_t *relay, pl_link_t *link, const char *s
     return pl_link_run(link, sql, &relay->params);
 }
 
-static PGresult *read_page(pl_relay_t *relay, place_t *place, const progress_t *progress,
+static PGresult *read_page(pl_relay_t *relay, database_t *database, const progress_t *progress,
                            const outbox_kind_t *kind)
 {
     pl_params_reset(&relay->params);
     for (int i = 0; i < KEY_COLUMNS; i++)
         pl_params_int64(&relay->params, progress->after[i]);
     pl_params_int32(&relay->params, (int32_t)relay->config->relay.batch_size);
-    return pl_link_run(&place->source, kind->pending_sql, &relay->params);
+    return pl_link_run(&database->source, kind->pending_sql, &relay->params);
 }
 
-/* Where a mailbox is; NULL for an id of no shard. */
-static place_t *place_of(pl_relay_t *relay, int64_t mailbox_id)
+/* The database of a mailbox; NULL if the id's shard does not exist. */
+static database_t *database_of(pl_relay_t *relay, int64_t mailbox_id)
 {
     unsigned shard = pl_id_shard(mailbox_id);
     if (shard >= (unsigned)relay->map->shards)
         return NULL;
-    return &relay->places[relay->map->database_of_shard[shard]];
+    return &relay->databases[relay->map->database_of_shard[shard]];
 }
 
-/* The page's rows whose turn has come and that can be relayed now. */
-static void take_due(pl_relay_t *relay, progress_t *progress, const outbox_kind_t *kind,
-                     const PGresult *rows, keys_t *due)
+/* Adds to `due` the keys of the page's entries that are due and whose database is reachable. */
+static void collect_due(pl_relay_t *relay, progress_t *progress, const outbox_kind_t *kind,
+                        const PGresult *rows, keys_t *due)
 {
     int64_t old_us = pl_clock_now_us() - GRACE_US;
     size_t blocked = 0;
@@ -182,7 +188,7 @@ static void take_due(pl_relay_t *relay, progress_t *progress, const outbox_kind_
                                     pl_result_int64(rows, row, 1), pl_result_int64(rows, row, 2));
         if (!was_seen && kind->timestamp(rows, row) >= old_us)
             continue;
-        place_t *target = place_of(relay, pl_result_int64(rows, row, KEY_COLUMNS));
+        database_t *target = database_of(relay, pl_result_int64(rows, row, KEY_COLUMNS));
         if (target != NULL && pl_link_is_up(&target->target))
             keys_add(due, rows, row);
         else
@@ -191,12 +197,14 @@ static void take_due(pl_relay_t *relay, progress_t *progress, const outbox_kind_
     pl_relay_metrics_blocked(blocked);
 }
 
-/* ---- what is owed ---- */
+/* ---- follow-ups ---- */
 
-/* All of one kind. */
+/* Runs operations, all of one kind, in one statement. */
 static bool run_ops(pl_relay_t *relay, pl_link_t *target, pl_op_t *const *ops, size_t count)
 {
     const pl_op_kind_t *kind = ops[0]->kind;
+
+    assert(count > 0 && kind->sql_tail == NULL); /* its statement works for all shards */
 
     pl_params_reset(&relay->params);
     kind->encode(&relay->params, ops, count);
@@ -209,8 +217,10 @@ static bool run_ops(pl_relay_t *relay, pl_link_t *target, pl_op_t *const *ops, s
     return true;
 }
 
-/* A run that is refused is tried one by one, so that one bad row does not hold up the others. */
-static size_t run_some(pl_relay_t *relay, pl_link_t *target, pl_op_t **ops, size_t count)
+/* Runs operations in one statement. If the database refuses it, each is retried alone, so that one
+ * bad entry does not delay the others. Moves the operations that succeeded to the front of `ops`
+ * and returns how many they are. */
+static size_t run_statement(pl_relay_t *relay, pl_link_t *target, pl_op_t **ops, size_t count)
 {
     size_t done = 0;
 
@@ -224,8 +234,7 @@ static size_t run_some(pl_relay_t *relay, pl_link_t *target, pl_op_t **ops, size
     return done;
 }
 
-/* Does what it can, as much at once as a lane would; moves what is done to the front of `ops` and
- * returns how many. */
+/* The same, with as many statements as a lane would need (PL_STATEMENT_WEIGHT_MAX). */
 static size_t run_all(pl_relay_t *relay, pl_link_t *target, pl_op_t **ops, size_t count)
 {
     size_t done = 0;
@@ -237,7 +246,7 @@ static size_t run_all(pl_relay_t *relay, pl_link_t *target, pl_op_t **ops, size_
                 break;
             weight += ops[end]->weight;
         }
-        size_t some = run_some(relay, target, ops + first, end - first);
+        size_t some = run_statement(relay, target, ops + first, end - first);
         memmove(ops + done, ops + first, some * sizeof(*ops));
         done += some;
     }
@@ -269,7 +278,8 @@ static void read_copy(const PGresult *rows, int row, pl_message_write_t *copy)
     }
 }
 
-/* Stores the copies, database by database. A row whose message is gone owes nothing any more. */
+/* Stores the copies, one database after the other. An entry whose message is gone needs no copy and
+ * is settled. */
 static void relay_copies(pl_relay_t *relay, const PGresult *claimed, keys_t *settled)
 {
     size_t count = (size_t)PQntuples(claimed);
@@ -282,11 +292,11 @@ static void relay_copies(pl_relay_t *relay, const PGresult *claimed, keys_t *set
             keys_add(settled, claimed, (int)i);
     }
     for (int database = 0; database < relay->map->database_count; database++) {
-        place_t *target = &relay->places[database];
+        database_t *target = &relay->databases[database];
         size_t wanted = 0;
         for (size_t i = 0; i < count; i++)
             if (!PQgetisnull(claimed, (int)i, COPY_CONTENT) &&
-                place_of(relay, copies[i].mailbox_id) == target)
+                database_of(relay, copies[i].mailbox_id) == target)
                 ops[wanted++] = &copies[i].op;
         size_t written = run_all(relay, &target->target, ops, wanted);
         for (size_t i = 0; i < written; i++)
@@ -302,7 +312,8 @@ static int64_t change_timestamp(const PGresult *rows, int row)
     return pl_result_int64(rows, row, CHANGE_VERSION);
 }
 
-/* Makes the changes, database by database. What cannot be made yet stays owed. */
+/* Makes the changes, one database after the other. A change whose answer is "missing" cannot be
+ * made yet; its entry stays. */
 static void relay_changes(pl_relay_t *relay, const PGresult *claimed, keys_t *settled)
 {
     size_t count = (size_t)PQntuples(claimed);
@@ -318,10 +329,10 @@ static void relay_changes(pl_relay_t *relay, const PGresult *claimed, keys_t *se
         pl_change_init(&changes[i]);
     }
     for (int database = 0; database < relay->map->database_count; database++) {
-        place_t *target = &relay->places[database];
+        database_t *target = &relay->databases[database];
         size_t wanted = 0, made = 0;
         for (size_t i = 0; i < count; i++)
-            if (place_of(relay, changes[i].mailbox_id) == target)
+            if (database_of(relay, changes[i].mailbox_id) == target)
                 ops[wanted++] = &changes[i].op;
         size_t done = run_all(relay, &target->target, ops, wanted);
         for (size_t i = 0; i < done; i++) {
@@ -369,9 +380,9 @@ static bool run_command(pl_link_t *link, const char *sql)
     return is_done;
 }
 
-/* Claims, makes and settles in one transaction of the source. False: it failed, and the claim with
- * it. */
-static bool relay_due(pl_relay_t *relay, place_t *place, const outbox_kind_t *kind,
+/* Claims the due entries, writes their follow-ups and settles them, in one transaction of the
+ * source. False: that transaction failed; the entries stay. */
+static bool relay_due(pl_relay_t *relay, database_t *database, const outbox_kind_t *kind,
                       const keys_t *due, size_t *settled_r)
 {
     PGresult *claimed = NULL, *done = NULL;
@@ -379,18 +390,18 @@ static bool relay_due(pl_relay_t *relay, place_t *place, const outbox_kind_t *ki
     bool ok = false;
 
     keys_init(&settled, due->count);
-    if (!run_command(&place->source, "BEGIN"))
+    if (!run_command(&database->source, "BEGIN"))
         goto out;
-    claimed = run_with_keys(relay, &place->source, kind->claim_sql, due);
+    claimed = run_with_keys(relay, &database->source, kind->claim_sql, due);
     if (claimed == NULL)
         goto out;
     kind->relay(relay, claimed, &settled);
     if (settled.count > 0) {
-        done = run_with_keys(relay, &place->source, kind->settle_sql, &settled);
+        done = run_with_keys(relay, &database->source, kind->settle_sql, &settled);
         if (done == NULL)
             goto out;
     }
-    ok = run_command(&place->source, "COMMIT");
+    ok = run_command(&database->source, "COMMIT");
     *settled_r = settled.count;
 out:
     PQclear(claimed);
@@ -399,27 +410,28 @@ out:
     return ok;
 }
 
-/* True when there may be another page. */
-static bool sweep_page(pl_relay_t *relay, place_t *place, progress_t *progress,
+/* Returns true if there may be another page. */
+static bool sweep_page(pl_relay_t *relay, database_t *database, progress_t *progress,
                        const outbox_kind_t *kind)
 {
-    PGresult *rows = read_page(relay, place, progress, kind);
+    PGresult *rows = read_page(relay, database, progress, kind);
     size_t settled = 0;
     keys_t due;
 
     if (rows == NULL) {
-        pl_link_close(&place->source);
+        pl_link_close(&database->source);
         return false;
     }
     size_t length = (size_t)PQntuples(rows);
     keys_init(&due, length);
-    take_due(relay, progress, kind, rows, &due);
-    /* What fails is tried again by the next sweep; the transaction and its locks go with the link.
-     */
-    if (due.count > 0 && !relay_due(relay, place, kind, &due, &settled))
-        pl_link_close(&place->source);
-    bool more = length == (size_t)relay->config->relay.batch_size && place->source.pg != NULL;
-    progress->swept += length - settled;
+    collect_due(relay, progress, kind, rows, &due);
+    /* If it fails, the next sweep tries again. Closing the link ends the transaction and its
+     * locks. */
+    if (due.count > 0 && !relay_due(relay, database, kind, &due, &settled))
+        pl_link_close(&database->source);
+    bool more = length == (size_t)relay->config->relay.batch_size && database->source.pg != NULL;
+    assert(settled <= length);
+    progress->left += length - settled;
     for (int i = 0; i < KEY_COLUMNS; i++)
         progress->after[i] = more ? pl_result_int64(rows, (int)length - 1, i) : 0;
     keys_dispose(&due);
@@ -427,18 +439,20 @@ static bool sweep_page(pl_relay_t *relay, place_t *place, progress_t *progress,
     return more;
 }
 
-static void sweep(pl_relay_t *relay, place_t *place, enum outbox outbox)
+/* Continues the sweep of one outbox. If it reaches the end or the source fails, reports the number
+ * of entries that are left, and begins a new sweep. */
+static void sweep(pl_relay_t *relay, database_t *database, enum outbox outbox)
 {
-    progress_t *progress = &place->progress[outbox];
+    progress_t *progress = &database->progress[outbox];
 
-    if (!pl_link_is_up(&place->source))
+    if (!pl_link_is_up(&database->source))
         return;
     for (int page = 0; page < PAGES_PER_SWEEP && !is_stopping(relay); page++)
-        if (!sweep_page(relay, place, progress, &outbox_kinds[outbox])) {
-            pl_relay_metrics_pending((int64_t)progress->swept - (int64_t)progress->pending);
-            progress->pending = progress->swept;
-            progress->swept = 0;
-            pl_seen_turn(&progress->seen);
+        if (!sweep_page(relay, database, progress, &outbox_kinds[outbox])) {
+            pl_relay_metrics_pending((int64_t)progress->left - (int64_t)progress->pending);
+            progress->pending = progress->left;
+            progress->left = 0;
+            pl_seen_end_sweep(&progress->seen);
             return;
         }
 }
@@ -452,7 +466,7 @@ static void *run(void *arg)
     while (!is_stopping(relay)) {
         for (int i = 0; i < relay->map->database_count; i++)
             for (enum outbox outbox = 0; outbox < OUTBOXES; outbox++)
-                sweep(relay, &relay->places[i], outbox);
+                sweep(relay, &relay->databases[i], outbox);
         pause_between_sweeps(relay);
     }
     pthread_mutex_lock(&relay->lock);
@@ -472,17 +486,17 @@ int pl_relay_start(const pl_config_t *config, const pl_shard_map_t *map,
     relay->config = config;
     relay->map = map;
     relay->listener = listener;
-    relay->places = pl_calloc((size_t)map->database_count, sizeof(place_t));
+    relay->databases = pl_calloc((size_t)map->database_count, sizeof(database_t));
     for (int i = 0; i < map->database_count; i++) {
         const pl_config_database_t *database = pl_config_find_database(config,
                                                                        map->database_names[i]);
-        relay->places[i].source = (pl_link_t){
+        relay->databases[i].source = (pl_link_t){
             .name = database->name,
             .dsn = database->direct_dsn,
             .allow_data_loss_on_crash = database->allow_data_loss_on_crash};
-        relay->places[i].target = relay->places[i].source;
+        relay->databases[i].target = relay->databases[i].source;
         for (int outbox = 0; outbox < OUTBOXES; outbox++)
-            pl_seen_init(&relay->places[i].progress[outbox].seen);
+            pl_seen_init(&relay->databases[i].progress[outbox].seen);
     }
     pthread_mutex_init(&relay->lock, NULL);
     pthread_condattr_init(&monotonic);
@@ -512,6 +526,7 @@ bool pl_relay_await(pl_relay_t *relay)
     clock_gettime(CLOCK_MONOTONIC, &until);
     until.tv_sec += 1;
     pthread_mutex_lock(&relay->lock);
+    assert(relay->stopping);
     while (!relay->ended && pthread_cond_timedwait(&relay->wake, &relay->lock, &until) == 0)
         continue;
     bool ended = relay->ended;

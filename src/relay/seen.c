@@ -1,11 +1,13 @@
 #include "relay/seen.h"
 
+#include <assert.h>
 #include <string.h>
 
 #include "base/hash.h"
 #include "base/memory.h"
 
-/* 512 KiB a table. What does not fit is due by its age alone. */
+/* 512 KiB for each table. A key that does not fit is not remembered: its entry is due by age
+ * alone. */
 #define SLOTS 65536
 #define FILL_MAX (SLOTS / 4 * 3)
 
@@ -16,7 +18,8 @@ void pl_seen_init(pl_seen_t *seen)
     seen->count = 0;
 }
 
-/* The slot that holds the hash, or the empty one where it belongs. Tables are never full. */
+/* Returns the slot that holds the hash, or the empty slot where it belongs. A table is never
+ * full. */
 static uint64_t *find(uint64_t *slots, uint64_t hash)
 {
     size_t i = hash % SLOTS;
@@ -36,10 +39,11 @@ bool pl_seen_add(pl_seen_t *seen, int64_t recipient_id, int64_t sender_id, int64
         *slot = hash;
         seen->count++;
     }
+    assert(seen->count <= FILL_MAX);
     return *find(seen->before, hash) == hash;
 }
 
-void pl_seen_turn(pl_seen_t *seen)
+void pl_seen_end_sweep(pl_seen_t *seen)
 {
     uint64_t *now = seen->now;
 

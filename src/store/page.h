@@ -73,7 +73,8 @@ typedef struct pl_message {
     size_t client_message_id_len;
     const char *content;
     size_t content_len;
-    const char *extra; /* members of its JSON object, without the braces; extra_len 0: none */
+    const char *extra; /* members of its JSON object, without the braces; extra_len 0: none, it is
+                        * a user's */
     size_t extra_len;
     /* For a message of the user's own: 's' sent, 'd' delivered to the peer, 'r' read by the peer.
      * Else 0. */

@@ -54,8 +54,12 @@ void pl_message_to_json(pl_buffer_t *out, const pl_message_t *message)
         pl_json_key(out, "status");
         pl_json_text(out, status_word(message->status));
     }
-    if (message->extra_len > 0)
+    if (message->extra_len > 0) {
         pl_json_raw(out, message->extra, message->extra_len);
+    } else {
+        pl_json_key(out, "messageType");
+        pl_json_text(out, "user");
+    }
     pl_json_object_end(out);
 }
 

@@ -1,6 +1,6 @@
-"""What users do in test_model.py. Each action is one function that reads a drawn step as something that makes sense
-in the world as it is, and says how: the requests, which keys of the world they touch, and what the answers mean to
-the model. An action whose operation the document in openapi/ does not have is never drawn.
+"""The actions of users in test_model.py. Each action is a function that turns a drawn step into something possible in the
+present state of the world. It returns the requests, the keys of the world that they touch, and the effect of the answers
+on the model. An action is never drawn if the document in openapi/ does not have its operation.
 """
 
 import dataclasses
@@ -13,7 +13,7 @@ ACTIONS = {}
 
 @dataclasses.dataclass(frozen=True)
 class Step:
-    """What is drawn. Any numbers make sense: they choose, modulo their number, among what there is."""
+    """A drawn step. Any numbers are valid: they choose, modulo the number of candidates, among the existing things."""
 
     action: str
     who: int
@@ -27,8 +27,8 @@ class Step:
 
 @dataclasses.dataclass
 class Plan:
-    """requests run at once, and at once with those of other plans that touch nothing that this one changes;
-    effect(answers) comes after all of them."""
+    """`requests` run at the same time, also with those of other plans that touch nothing that this plan changes.
+    `effect(answers)` is called after all of them."""
 
     requests: list
     effect: callable = lambda answers: None
@@ -74,7 +74,7 @@ def is_there(document, needs):
 
 
 def available(document):
-    """The names of the actions, each as often as it weighs."""
+    """The names of the actions, each repeated by its weight."""
     return [name for name, found in ACTIONS.items() if is_there(document, found.needs) for _ in range(found.weight)]
 
 
@@ -98,7 +98,8 @@ def on_message(message):
 
 
 def changed(world, user, message, effect, code="message-not-found"):
-    """The effect of a change of a message, if it was allowed: not by who is blocked, nor beside a deletion at the same time."""
+    """The effect of an allowed change of a message. It is not allowed to blocked users, nor at the same time as a
+    deletion."""
     def judge(answers):
         peer = next(other for other in message.participants if other != user.id)
         for answer in answers:
@@ -145,7 +146,7 @@ def send_plan(world, user, peer, body, copies=1):
 
 @action(weight=8)
 def send(world, step):
-    """Now and then the same several times at once."""
+    """Sometimes the same several times at once."""
     user, peer = pair_of(world, step)
     body = {"recipientId": peer.id, "clientMessageId": world.new_key(), "messageContent": step.text}
     if step.pick % 2:
@@ -172,7 +173,7 @@ def earlier(world, step):
 
 @action(weight=3)
 def retry(world, step):
-    """An earlier request, word for word: the first result again, whatever has become of the message and of the two."""
+    """Repeats an earlier request exactly: it gets the first result, whatever happened to the message and the users since."""
     user, sent = earlier(world, step)
     if sent is None:
         return None
@@ -187,7 +188,7 @@ def retry(world, step):
 
 @action(weight=1)
 def reuse(world, step):
-    """The same clientMessageId with other content; also with the content that the message has now."""
+    """The same clientMessageId with other content, or with the message's present content."""
     user, sent = earlier(world, step)
     contents = [] if sent is None else sorted((sent.message.contents | {step.text}) - {sent.message.original})
     if not contents:
@@ -217,7 +218,7 @@ def receive(world, step):
 
 @action(weight=3, needs="editMessage")
 def edit(world, step):
-    """Two at once now and then: either is the last."""
+    """Sometimes two at once: either may be the last."""
     user, _ = pair_of(world, step)
     message = message_of(world, user, step, lambda m: m.sender == user.id)
     if message is None:
@@ -283,7 +284,7 @@ def react(world, step):
 
 @action(weight=2, needs="removeReaction")
 def unreact(world, step):
-    """Also what was not there: it changes nothing."""
+    """Also removes reactions that do not exist, which changes nothing."""
     return reaction_plan(world, step, "DELETE")
 
 
@@ -337,7 +338,7 @@ SIZES = (1, 2, 3, 7, 100)
 
 
 def device_plan(world, step, act):
-    """At once with all but what is done to the same device."""
+    """Runs beside everything except actions on the same device."""
     device = choose(world.devices[world.users[step.who % len(world.users)].id], step.whom)
 
     def request():
@@ -361,7 +362,7 @@ def catch_up(world, step):
 
 @action(weight=2)
 def reconnect(world, step):
-    """From a state that was kept, or from its cursor with the view of now."""
+    """Reconnects from a saved state, or from the cursor of one with the present view."""
     return device_plan(world, step, lambda device: device.go_back(step.pick, with_view=step.pick % 3 > 0))
 
 

@@ -1,7 +1,7 @@
-"""One stack per pytest worker, shared by its tests; users are cheap and every test has its own.
+"""One stack per pytest worker, shared by its tests. Users are cheap, so every test has its own.
 
-After each test the log of the server must hold no unexpected error; at the end of a whole run every
-status that the OpenAPI document promises must have been seen.
+After each test the server's log must have no unexpected error. At the end of a whole run the tests must have seen every
+status in the OpenAPI document.
 """
 
 import os
@@ -39,8 +39,8 @@ def stack(tmp_path_factory):
 
 @pytest.fixture(autouse=True)
 def quiet_log(request):
-    """Fails the test during which parleyd logged an error that it has not announced with
-    @pytest.mark.expects_errors, printed a sanitizer's report, or died."""
+    """Fails the test if parleyd logged an error that is not announced with @pytest.mark.expects_errors, printed a
+    sanitizer's report, or died."""
     if "stack" not in request.fixturenames:
         yield
         return
@@ -99,7 +99,7 @@ def user_on(api, stack, shards):
 
 @pytest.fixture(params=["same-shard", "same-database", "other-database"])
 def pair(request, api, stack):
-    """Two users, placed in each of the ways that make a send take another path."""
+    """Two users, in each placement for which a send takes another path."""
     databases = stack.shards_by_database()
     first, second = (databases[name] for name in sorted(databases)[:2])
     places = {"same-shard": (first[0], first[0]), "same-database": (first[0], first[1]),

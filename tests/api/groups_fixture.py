@@ -1,4 +1,4 @@
-"""Groups for the tests of them: members in both databases, and what a member has of the group."""
+"""Helpers for tests of groups: members in both databases, and what a member has of the group."""
 
 import json
 
@@ -19,7 +19,7 @@ def make_group(api, owner, *members, name="Trip"):
 
 
 def word(message):
-    """What a message says: its content, or the type of its event."""
+    """The content of a message, or the type of its event."""
     return message["systemEvent"]["type"] if "systemEvent" in message else message.get("messageContent")
 
 
@@ -53,7 +53,7 @@ def roles(group):
 
 
 def change(api, user, method, group, message_id, body=None, suffix=""):
-    """An edit, deletion or reaction: (status, what it answers)."""
+    """An edit, deletion or reaction. Returns (status, body)."""
     response = api.http.request(method, f"/v1/conversations/{group}/messages/{message_id}{suffix}",
                                 headers={"authorization": f"Bearer {user.token}", "content-type": "application/json"}
                                 if body else {"authorization": f"Bearer {user.token}"},

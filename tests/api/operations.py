@@ -1,26 +1,29 @@
-"""One valid request for each operation: what the tests of statuses that every operation has vary."""
+"""One valid request for each operation. Tests of the statuses that every operation has vary these requests."""
 
 from harness.client import conversation_id, unique
 
 IDS = ["createUser", "fetchUserByUsername", "fetchUser", "fetchMe", "updateMe", "deleteMe", "exportMe",
        "createSession", "sendMessage", "fetchConversation", "fetchMessages", "editMessage", "deleteMessage",
-       "addReaction", "removeReaction", "fetchReactions", "fetchMessageReceipts", "sendReceipt", "updateConversation", "deleteConversation", "fetchBlocks",
+       "addReaction", "removeReaction", "fetchReactions", "fetchMessageReceipts", "sendReceipt", "updateConversation",
+       "deleteConversation", "fetchBlocks",
        "blockUser", "unblockUser", "fetchBlock", "createGroup", "fetchGroup", "updateGroup",
-       "fetchGroupMembers", "addGroupMembers", "removeGroupMember", "updateGroupMember", "sendTyping", "fetchUpdates", "streamUpdates", "fetchPresence",
-       "announcePresence", "fetchOpenapi", "fetchDocs"]
-# What takes a body.
+       "fetchGroupMembers", "addGroupMembers", "removeGroupMember", "updateGroupMember", "sendTyping", "fetchUpdates",
+       "streamUpdates", "fetchPresence", "announcePresence", "fetchCapabilities", "fetchOpenapi", "fetchDocs"]
+# Operations with a body.
 POSTS = ["createUser", "updateMe", "createSession", "sendMessage", "editMessage", "sendReceipt", "updateConversation",
          "createGroup", "updateGroup", "addGroupMembers", "updateGroupMember"]
-# What changes something and takes no body.
+# Operations that change something and have no body.
 BODILESS = ["sendTyping", "announcePresence", "deleteMe", "deleteMessage", "addReaction", "removeReaction",
             "deleteConversation", "blockUser", "unblockUser", "removeGroupMember"]
-PUBLIC = ["createSession", "fetchOpenapi", "fetchDocs"]
+PUBLIC = ["createSession", "fetchCapabilities", "fetchOpenapi", "fetchDocs"]
+# Of those without a body, the ones that may have one.
+OPTIONAL_BODY = ["sendTyping"]
 STATIC = ["fetchOpenapi", "fetchDocs"]
 PASSWORD = "correct horse battery"
 
 
 def prepare(api, me, peer):
-    """What some operations need: a group, a block, and a message, whose id it gives."""
+    """Makes what some operations need: a group, a block and a message. Returns the message's id."""
     me.group = api.as_user(me).create_group("Group", [peer]).expect(201)["groupId"]
     api.as_user(me).block_user(peer).expect(204)
     return api.as_user(me).send(peer, "x").expect(201)["messageId"]
@@ -70,6 +73,7 @@ def request_of(operation, me, peer, message_id="1"):
         "streamUpdates": ("GET", "/v1/updates/stream", None),
         "fetchPresence": ("GET", f"/v1/presence?userIds={peer.id}", None),
         "announcePresence": ("PUT", "/v1/presence", None),
+        "fetchCapabilities": ("GET", "/v1/capabilities", None),
         "fetchOpenapi": ("GET", "/openapi.json", None),
         "fetchDocs": ("GET", "/docs", None),
     }[operation]

@@ -1,5 +1,5 @@
-"""Proves the admin listener: metrics are Prometheus text with the figures that operators need, health
-and readiness say what they must, and none of it is served on the API's port."""
+"""Proves the admin listener: metrics are Prometheus text with the figures that operators need, health and readiness are
+reported correctly, and nothing of this is served on the API's port."""
 
 import re
 import urllib.error
@@ -60,7 +60,7 @@ def test_health_and_readiness(stack):
 
 
 def test_readiness_follows_the_database(stack):
-    """Without its databases the process lives and is not ready; it recovers by itself."""
+    """Without its databases the process is alive but not ready; it recovers by itself."""
     server = Parleyd(stack, proxied=True).start()
     try:
         server.set_proxies("refuse")

@@ -1,5 +1,5 @@
-"""Proves that an admin's token without a user of its own may do what admins do, and is told that it has
-no mailbox where one is asked for."""
+"""Proves that an admin's token without a user may do what admins may do, and gets a clear error from operations that need
+a mailbox."""
 
 import pytest
 

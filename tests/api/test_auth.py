@@ -1,6 +1,6 @@
-"""Proves authentication: only a token that is signed by a configured key with that key's algorithm,
-has an expiry and is valid now, lets anyone in; nobody acts for others but an admin; external
-issuers work, and their keys cannot be confused with ours."""
+"""Proves authentication: a token is accepted only if a configured key signed it with that key's algorithm, it has an
+expiry and it is valid now; only an admin can act for others; external issuers work, and their keys cannot be confused
+with ours."""
 
 import base64
 import hashlib
@@ -19,7 +19,7 @@ from harness.stack import Parleyd
 
 
 def status(api, user, token, **headers):
-    """What fetchUser answers to that token."""
+    """The status of fetchUser with that token."""
     answer = api.request("GET", f"/v1/users/{user.id}", headers={"authorization": f"Bearer {token}", **headers})
     return answer.status
 
@@ -43,7 +43,7 @@ def test_claims(api, alice, change):
 
 
 def test_times_with_leeway(api, alice):
-    """30 s of leeway by default: clocks of issuers differ."""
+    """The default leeway is 30 s, because the clocks of issuers differ."""
     now = int(time.time())
     assert status(api, alice, minted(api, alice, exp=now - 3600)) == 401
     assert status(api, alice, minted(api, alice, exp=now - 120)) == 401
@@ -54,7 +54,7 @@ def test_times_with_leeway(api, alice):
 
 @pytest.mark.own_server
 def test_token_expires_while_it_is_remembered(stack, contract, alice):
-    """A verified token is cached; its expiry is looked at all the same."""
+    """The expiry of a cached token is still checked."""
     server = Parleyd(stack, {"auth": {"clock_leeway": 0}}).start()
     try:
         api = Api(server.url, contract, stack.jwt_key)
@@ -88,7 +88,7 @@ def test_signatures(api, alice):
 
 
 def test_last_bits_of_the_signature_are_significant(api, alice):
-    """Base64url of 32 bytes leaves two bits over: another last character must not be taken."""
+    """Base64url of 32 bytes has two unused bits: a token with another last character must be refused."""
     head, payload, signature = minted(api, alice).split(".")
     alphabet = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_"
     value = alphabet.index(signature[-1])
@@ -154,7 +154,7 @@ def test_no_token_in_the_url(api, alice):
 
 
 def test_token_of_nobody(api, alice):
-    """A well signed token for a user who does not exist: nothing is created, nothing breaks."""
+    """A correctly signed token for a user who does not exist creates nothing and breaks nothing."""
     ghost = User("1", "ghost", tokens.mint(api.key, 1))
     mine = api.as_user(ghost)
     mine.fetch_user(alice.id).expect(200)
@@ -286,7 +286,7 @@ def test_our_key_with_an_issuers_name(issuers, alice):
 
 
 def test_document_says_json_everywhere(api, alice):
-    """A refusal has no hint of what the token was."""
+    """A refusal contains nothing of the token."""
     token = minted(api, alice, exp=1)
     answer = api.request("GET", f"/v1/users/{alice.id}", headers={"authorization": f"Bearer {token}"})
     assert token not in json.dumps(answer.json) and answer.headers["www-authenticate"].startswith("Bearer")

@@ -1,5 +1,5 @@
-"""Proves blockUser, unblockUser, fetchBlock and fetchBlocks: who is blocked reaches the blocker with nothing, from the moment
-that the block is answered and on every server; all else goes on as before."""
+"""Proves blockUser, unblockUser, fetchBlock and fetchBlocks: once a block is answered, nothing from the blocked user
+reaches the blocker, on any server; everything else works as before."""
 
 import concurrent.futures
 import threading
@@ -38,7 +38,7 @@ def test_a_blocked_sender_reaches_nothing(api, pair):
 
 
 def test_a_first_message_of_a_blocked_sender(api, pair):
-    """There is no conversation then, for either of them."""
+    """A refused first message makes no conversation, for either user."""
     one, other = pair
     api.as_user(other).block_user(one).expect(204)
     api.as_user(one).send(other, "hello").expect(403, code="recipient-unavailable")
@@ -223,7 +223,7 @@ class Stream:
 
 
 def test_typing_of_the_blocked_is_not_shown(stack, api, contract, pair):
-    """Nor does the blocked user see a difference. The blocker's is shown."""
+    """The blocked user sees no difference. The blocker's typing is shown."""
     one, other = pair
     carol = api.make_user()
     api.as_user(other).block_user(one).expect(204)
@@ -237,7 +237,8 @@ def test_typing_of_the_blocked_is_not_shown(stack, api, contract, pair):
 
 
 def test_presence_is_not_shown_to_the_blocked(stack, api, contract, pair):
-    """Who watches sees the blocker go, and come back when the block is gone. The blocker sees the blocked."""
+    """The blocked user sees the blocker go offline, and come back after the unblock. The blocker still sees the blocked
+    user."""
     one, other = pair
     api.as_user(one).send(other, "hello").expect(201)
     for user in pair:

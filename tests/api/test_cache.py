@@ -1,5 +1,5 @@
-"""Proves promise 6: after a 2xx every read shows it, cached or not, on this server and on another;
-and that the ETag is the mailbox's version, so that 304 is never a stale answer."""
+"""Proves promise 6: after a 2xx every read shows the write, cached or not, on this server and on others; and that the
+ETag is the mailbox's version, so that a 304 is never stale."""
 
 import threading
 

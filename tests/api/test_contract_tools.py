@@ -1,6 +1,5 @@
-"""Proves that the tools of this suite find what they are there to find: the contract refuses bad
-responses, the parsers refuse bad streams and metrics, the log reader sees an error. A check that never
-fails shows nothing. Needs no server."""
+"""Proves that the tools of this suite find errors: the contract refuses bad responses, the parsers refuse bad streams and
+metrics, the log reader finds an error. A check that never fails shows nothing. Needs no server."""
 
 import copy
 import functools

@@ -1,4 +1,4 @@
-"""Proves fetchConversation: order, paging, the fields of a row, and that a list is its owner's alone."""
+"""Proves fetchConversation: order, paging, the fields of a row, and that only the owner can read a list."""
 
 import pytest
 

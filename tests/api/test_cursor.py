@@ -10,7 +10,7 @@ import pytest
 from harness import checkers
 from harness.h2conn import H2Connection
 from harness.readers import KINDS, post
-from harness.stack import SLOWNESS
+from harness.stack import SLOWNESS, wait_until
 
 WRITERS = 20
 MESSAGES = 40
@@ -98,7 +98,9 @@ def test_readers_of_a_mailbox_that_also_sends(api, stack, contract):
         reading = [asyncio.ensure_future(reader.run(stop)) for reader in readers]
         await asyncio.gather(*(write(stack.url, contract, *pair, chance.random())
                                for peer in peers for pair in ((peer, owner), (owner, peer))))
-        await asyncio.sleep(1)  # Copies that an answer called pending.
+        # Until the copies are there that an answer called pending.
+        await asyncio.to_thread(wait_until, lambda: len(api.as_user(owner).all_updates()[0]) == 2 * len(peers) * MESSAGES,
+                                30 * SLOWNESS, "all copies are there")
         stop.set()
         await asyncio.wait_for(asyncio.gather(*reading), 60 * SLOWNESS)
 

@@ -1,6 +1,6 @@
-"""Proves exportMe: every line satisfies the contract and all that the mailbox holds is there, whatever its size and
-whatever changes meanwhile; a client that reads slowly, leaves or asks twice costs no more than a page; and what was
-cut off has no end."""
+"""Proves exportMe: every line satisfies the contract and everything in the mailbox is there, whatever its size and
+whatever changes at the same time; a client that reads slowly, leaves or asks twice costs no more memory than a page; and
+an export that was cut off has no end line."""
 
 import concurrent.futures
 import json

@@ -1,4 +1,5 @@
-"""Receipts in a group: a message is delivered and read when it is to all others, and members hear of nothing else."""
+"""Proves receipts in a group: a message counts as delivered or read when it is for all others, and a member gets a change
+only when what the member sees has changed."""
 
 import concurrent.futures
 
@@ -147,7 +148,7 @@ def test_delivered_by_cursors(api, group):
 
 
 def test_who_tells_nobody(api, group):
-    """Is not seen to read, and does not see others read."""
+    """A member with receipts turned off does not show their reads, and does not see others' reads."""
     group, members = group
     api.as_user(members[1]).update_me(readReceipts=False).expect(200)
     message_id = send(api, group, members)

@@ -1,6 +1,6 @@
-"""Proves createGroup, fetchGroup, updateGroup, addGroupMembers, removeGroupMember and updateGroupMember: who may do what, and to
-whom there is no such group; that a creation is idempotent; that the limit holds; and that each change is a system
-message which all members have in one order."""
+"""Proves createGroup, fetchGroup, updateGroup, addGroupMembers, removeGroupMember and updateGroupMember: the rights of
+each role; the group does not exist for other users; a creation is idempotent; the limit of members holds; each change is
+a system message, and all members have them in one order."""
 
 import threading
 

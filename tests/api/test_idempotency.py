@@ -1,6 +1,6 @@
-"""Proves promise 3, exactly once: a retry gets the first result and changes nothing, however many
-come at once; the same key with other content is refused and changes nothing; the same
-clientMessageId elsewhere is another message."""
+"""Proves promise 3, exactly once: a retry gets the first result and changes nothing, even if many come at once; the same
+key with other content is refused and changes nothing; the same clientMessageId in another conversation is another
+message."""
 
 import asyncio
 

@@ -1,6 +1,6 @@
-"""Proves editMessage, deleteMessage, addReaction, removeReaction and sendMessage's replyTo: who may do
-what to which message, what each of the two sees of it by every way of reading, that a retry of the
-original send stays a duplicate, and that changes from many devices leave both copies equal."""
+"""Proves editMessage, deleteMessage, addReaction, removeReaction and sendMessage's replyTo: which changes each user may
+make, how both users see them by every way of reading, that a retry of the original send stays a duplicate, and that both
+copies are equal after changes from many devices."""
 
 import asyncio
 import json
@@ -9,10 +9,10 @@ from urllib.parse import quote
 
 import pytest
 
-from harness import tokens
+from harness import metrics, tokens
 from harness.client import User, conversation_id, seen_by, unique
 from harness.h2conn import H2Connection
-from harness.stack import SLOWNESS, wait_until
+from harness.stack import PROMPTLY, SLOWNESS, wait_until
 from test_idempotency import state
 from test_typing import Reader
 
@@ -554,17 +554,18 @@ def test_the_list_follows_a_change_of_the_last_message(api, pair, sent):
         assert changes["conversations"] == delta["conversations"] and changes["isDeltaUpdate"] is True
 
 
-def test_long_poll_is_woken(api, alice, bob):
+def test_long_poll_is_woken(api, stack, alice, bob):
     message_id = send(api, alice, bob, "x")["messageId"]
     read(api, bob, alice, message_id)
+    before = metrics.waiters(stack)
 
     async def main():
         loop = asyncio.get_running_loop()
         cursor = api.as_user(bob).fetch_updates(timeout=0).expect(200)["lastUpdatedTimestamp"]
         wait = loop.run_in_executor(None, lambda: api.as_user(bob).fetch_updates(lastUpdatedTimestamp=cursor, timeout=30))
-        await asyncio.sleep(0.3)
+        await asyncio.to_thread(metrics.wait_for_more_waiters, stack, before)
         await loop.run_in_executor(None, lambda: api.as_user(alice).edit_message(bob, message_id, "y").expect(200))
-        return (await asyncio.wait_for(wait, 5 * SLOWNESS)).expect(200)
+        return (await asyncio.wait_for(wait, PROMPTLY)).expect(200)
 
     delta = asyncio.run(main())
     assert [m["messageContent"] for m in delta["messages"]] == ["y"]

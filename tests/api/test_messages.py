@@ -1,5 +1,5 @@
-"""Proves fetchMessages: order, paging by number and by `before`, stability of `before` while new
-messages arrive, and that a conversation of others does not exist."""
+"""Proves fetchMessages: order, paging by number and by `before`, stability of `before` while new messages arrive, and
+that conversations of others answer 404."""
 
 import pytest
 

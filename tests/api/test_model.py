@@ -1,6 +1,6 @@
-"""Proves that everybody sees what was done: users do random things, some of them at once, each on several clients that
-lag behind, reconnect from old cursors and start anew; at the end the view that each client has built from deltas,
-the mailbox fetched anew, and what a model says that the user must see, are the same.
+"""Proves that all users see the right state: users do random actions, some at the same time, each with several clients
+that lag behind, reconnect from old cursors and start anew. At the end three things must be equal: the view that each
+client built from deltas, the mailbox as it is fetched anew, and the view that a model computes.
 
 PARLEY_SEED repeats what is chosen (not how requests at once interleave), PARLEY_MODEL_EXAMPLES says how many runs.
 """

@@ -1,5 +1,5 @@
-"""Proves promise 4, order: a thousand sends pipelined on one connection come back in order on both
-sides, over h2c and over HTTP/1.1; what follows an acknowledgement sorts after it, on any server."""
+"""Proves promise 4, order: a thousand sends that are pipelined on one connection are stored in order on both sides, over
+h2c and HTTP/1.1; a send after an acknowledgement sorts after that message, on any server."""
 
 import asyncio
 import json

@@ -1,6 +1,6 @@
-"""Proves that a client may choose any timeout for its long-polls: all of them, waiting at once on one
-worker, are held, end when they should, and take nothing from the others. (A worker has a list of
-timers for every duration, and room for a fixed number of lists.)"""
+"""Proves that clients may choose any timeout for their long-polls: all possible timeouts at once on one worker are
+accepted, end in time, and do not disturb each other. (A worker has a list of timers for each duration, and a fixed number
+of lists.)"""
 
 import asyncio
 import time

@@ -1,5 +1,5 @@
-"""Proves that malformed, smuggling-shaped and odd HTTP/1.1 is answered or closed, never misread: what
-follows on the connection, and the server as a whole, go on undisturbed."""
+"""Proves that malformed, smuggling-shaped and unusual HTTP/1.1 is answered or the connection is closed, and that it is
+never misread: later requests and the rest of the server are not affected."""
 
 import pytest
 

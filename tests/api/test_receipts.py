@@ -1,7 +1,6 @@
-"""Proves sendReceipt and what follows from a cursor: watermarks move forward only and never above the
-last message, both users see them, messages have their status, receipts turned off are off for both
-directions, what comes close together is one write, and unreadCount is what a recount gives after any
-interleaving."""
+"""Proves sendReceipt, and the receipts that follow from cursors: watermarks only move forward and never above the last
+message; both users see them; messages have the right status; receipts that are turned off are off in both directions;
+receipts close together are one write; and unreadCount equals a recount after any interleaving."""
 
 import asyncio
 import concurrent.futures
@@ -155,13 +154,6 @@ def test_wrong_fields(api, alice, bob, body, pointers):
     assert [error["pointer"] for error in answer.json["errors"]] == pointers
 
 
-def test_unknown_fields_are_ignored(api, alice, bob):
-    message_id, = sent(api, alice, bob)
-    api.as_user(bob).post(f"/v1/conversations/{conversation_id(alice.id, bob.id)}/receipts",
-                          {"type": "read", "messageId": message_id, "mood": "fine"}).expect(204)
-    assert conversation(api, bob, alice)["unreadCount"] == 0
-
-
 def test_bodies_that_are_none(api, alice, bob):
     target = f"/v1/conversations/{conversation_id(alice.id, bob.id)}/receipts"
     for content in (b"", b"{", b"[]", b'{"type":"read","type":"read"}'):
@@ -217,7 +209,7 @@ def test_the_reader_tells_nobody(api, pair):
     set_read_receipts(api, other, False)
     api.as_user(other).send_receipt(one, message_id).expect(204)
     assert conversation(api, other, one)["unreadCount"] == 0
-    wait_until(lambda: statuses(api, one, other) == ["delivered"], 5 * SLOWNESS, "it is delivered")
+    wait_until(lambda: statuses(api, one, other) == ["delivered"], 20 * SLOWNESS, "it is delivered")
     assert state_of(api, one, other, other) == (message_id, "0")
     set_read_receipts(api, other, True)
     later, = sent(api, one, other)
@@ -230,8 +222,16 @@ def test_who_tells_nobody_is_not_told(api, pair):
     message_id, = sent(api, one, other)
     set_read_receipts(api, one, False)
     api.as_user(other).send_receipt(one, message_id).expect(204)
-    wait_until(lambda: statuses(api, one, other) == ["delivered"], 5 * SLOWNESS, "it is delivered")
+    wait_until(lambda: statuses(api, one, other) == ["delivered"], 20 * SLOWNESS, "it is delivered")
     assert state_of(api, one, other, other) == (message_id, "0")
+
+
+def deliver_the_first_alone(api, one, other, cursor):
+    """Comes with the cursor before the second message. A user's cursors are taken in order, so what came before this one has had its
+    effect when the first message is delivered; and the second one is not."""
+    api.as_user(other).fetch_updates(lastUpdatedTimestamp=cursor, timeout=0).expect(200)
+    wait_until(lambda: statuses(api, one, other) != ["sent", "sent"], 20 * SLOWNESS, "the first is delivered")
+    assert statuses(api, one, other) == ["delivered", "sent"]
 
 
 def test_delivered_by_a_long_poll(api, pair):
@@ -239,20 +239,18 @@ def test_delivered_by_a_long_poll(api, pair):
     one, other = pair
     me = api.as_user(other)
     first, = sent(api, one, other)
-    delta = me.fetch_updates(lastUpdatedTimestamp=0, timeout=0).expect(200)
-    assert [m["messageId"] for m in delta["messages"]] == [first]
-    me.fetch_updates(timeout=0).expect(200)
-    time.sleep(0.3)
-    assert statuses(api, one, other) == ["sent"]
+    cursor = me.fetch_updates(timeout=0).expect(200)["lastUpdatedTimestamp"]
     second, = sent(api, one, other)
-    me.fetch_updates(lastUpdatedTimestamp=delta["lastUpdatedTimestamp"], timeout=0).expect(200)
-    wait_until(lambda: state_of(api, one, other, other) == (first, "0"), 5 * SLOWNESS, "the first is delivered")
-    assert statuses(api, one, other) == ["delivered", "sent"]
+    delta = me.fetch_updates(lastUpdatedTimestamp=0, timeout=0).expect(200)
+    assert [m["messageId"] for m in delta["messages"]] == [first, second]
+    me.fetch_updates(timeout=0).expect(200)
+    deliver_the_first_alone(api, one, other, cursor)
+    assert state_of(api, one, other, other) == (first, "0")
     own = conversation(api, other, one)
     assert own["unreadCount"] == 2
     cursor = me.all_updates(delta["lastUpdatedTimestamp"])[1]
     me.fetch_updates(lastUpdatedTimestamp=cursor, timeout=0).expect(200)
-    wait_until(lambda: state_of(api, one, other, other) == (second, "0"), 5 * SLOWNESS, "and the second")
+    wait_until(lambda: state_of(api, one, other, other) == (second, "0"), 20 * SLOWNESS, "and the second")
     assert me.fetch_updates(lastUpdatedTimestamp=cursor, timeout=0).expect(200)["lastUpdatedTimestamp"] == cursor, \
         "the client is told nothing by its own cursor"
 
@@ -260,27 +258,29 @@ def test_delivered_by_a_long_poll(api, pair):
 @pytest.mark.parametrize("by", ["header", "parameter"])
 def test_delivered_by_a_stream(api, stack, contract, pair, by):
     one, other = pair
+    sent(api, one, other)
+    before = api.as_user(other).fetch_updates(timeout=0).expect(200)["lastUpdatedTimestamp"]
     message_id, = sent(api, one, other)
     cursor = api.as_user(other).fetch_updates(lastUpdatedTimestamp=0, timeout=0).expect(200)["lastUpdatedTimestamp"]
     read_events(stack, contract, other).close()
     read_events(stack, contract, other, query="?lastUpdatedTimestamp=0").close()
-    time.sleep(0.3)
-    assert statuses(api, one, other) == ["sent"]
+    deliver_the_first_alone(api, one, other, before)
     if by == "header":
         connection = read_events(stack, contract, other, [("Last-Event-ID", str(cursor))])
     else:
         connection = read_events(stack, contract, other, query=f"?lastUpdatedTimestamp={cursor}")
-    wait_until(lambda: statuses(api, one, other) == ["delivered"], 5 * SLOWNESS, "it is delivered")
+    wait_until(lambda: statuses(api, one, other) == ["delivered"] * 2, 20 * SLOWNESS, "it is delivered")
     assert state_of(api, one, other, other) == (message_id, "0")
     connection.close()
 
 
 def test_a_cursor_from_the_future_says_nothing(api, alice, bob):
     sent(api, alice, bob)
+    cursor = api.as_user(bob).fetch_updates(timeout=0).expect(200)["lastUpdatedTimestamp"]
+    sent(api, alice, bob)
     future = int(time.time() * 1e6) + 10**12
     api.as_user(bob).fetch_updates(lastUpdatedTimestamp=future, timeout=0).expect(200)
-    time.sleep(0.3)
-    assert statuses(api, alice, bob) == ["sent"]
+    deliver_the_first_alone(api, alice, bob, cursor)
 
 
 def test_a_known_cursor_costs_nothing(api, stack, alice, bob):
@@ -289,9 +289,15 @@ def test_a_known_cursor_costs_nothing(api, stack, alice, bob):
     me = api.as_user(bob)
     cursor = me.all_updates()[1]
     me.fetch_updates(lastUpdatedTimestamp=cursor, timeout=0).expect(200)
-    wait_until(lambda: statuses(api, alice, bob) == ["delivered"], 5 * SLOWNESS, "it is delivered")
+    wait_until(lambda: statuses(api, alice, bob) == ["delivered"], 20 * SLOWNESS, "it is delivered")
     cursor = me.all_updates(cursor)[1]
-    time.sleep(0.2)
+
+    def is_known():
+        before = count(stack, "parley_delivered_cursors_total", result="known")
+        me.fetch_updates(lastUpdatedTimestamp=cursor, timeout=0).expect(200)
+        return count(stack, "parley_delivered_cursors_total", result="known") > before
+
+    wait_until(is_known, 20 * SLOWNESS, "the server remembers what it has written")
     known = count(stack, "parley_delivered_cursors_total", result="known")
     for _ in range(5):
         assert me.fetch_updates(lastUpdatedTimestamp=cursor, timeout=0).expect(200)["conversations"] == []
@@ -360,16 +366,23 @@ class H1Client:
         assert self.connection.read_response()[0] == 204
 
 
-def test_conversations_do_not_wait_for_each_other(api, alice, bob):
+def test_conversations_do_not_wait_for_each_other(api, stack, alice, bob):
+    """Only the second receipt of a conversation waits; on a machine that is too slow to send two within the time, one of a few does."""
+    def waited():
+        return count(stack, "parley_receipts_total", result="coalesced")
+
     carol = api.make_user()
+    before = waited()
     for peer in (alice, carol):
-        messages = sent(api, peer, bob, 2)
-        start = time.monotonic()
+        messages = sent(api, peer, bob, 20)
         api.as_user(bob).send_receipt(peer, messages[0]).expect(204)
-        assert time.monotonic() - start < 0.8 * INTERVAL * SLOWNESS
-    start = time.monotonic()
-    api.as_user(bob).send_receipt(carol, messages[1]).expect(204)
-    assert time.monotonic() - start > 0.5 * INTERVAL, "the second of a conversation has to wait"
+        assert waited() == before
+    for message_id in messages[1:]:
+        api.as_user(bob).send_receipt(carol, message_id).expect(204)
+        if waited() > before:
+            break
+    assert waited() == before + 1
+    api.as_user(bob).send_receipt(carol, messages[-1]).expect(204)
     assert conversation(api, bob, carol)["unreadCount"] == 0
 
 
@@ -399,14 +412,15 @@ def test_too_many_wait(stack, contract, api, alice, bob):
 def test_a_client_that_leaves_while_its_receipt_waits(api, stack, alice, bob):
     messages = sent(api, alice, bob, 2)
     api.as_user(bob).send_receipt(alice, messages[0]).expect(204)
+    accepted = count(stack, "parley_receipts_total", result="accepted")
     connection = H1Connection(stack.url)
     connection.send(connection.encode(
         "POST", f"/v1/conversations/{conversation_id(alice.id, bob.id)}/receipts",
         [("Authorization", f"Bearer {bob.token}"), ("Content-Type", "application/json")],
         json.dumps({"type": "read", "messageId": messages[1]}).encode()))
-    time.sleep(0.1)
+    wait_until(lambda: count(stack, "parley_receipts_total", result="accepted") > accepted, 20 * SLOWNESS, "it is accepted")
     connection.close()
-    wait_until(lambda: conversation(api, bob, alice)["unreadCount"] == 0, 5 * SLOWNESS, "it is written all the same")
+    wait_until(lambda: conversation(api, bob, alice)["unreadCount"] == 0, 20 * SLOWNESS, "it is written all the same")
 
 
 @pytest.mark.own_server
@@ -424,7 +438,7 @@ def test_what_waits_is_written_before_the_end(stack, api, alice, bob):
         send(messages[0])
         waiting = threading.Thread(target=send, args=(messages[1],))
         waiting.start()
-        time.sleep(0.2)
+        metrics.wait_for(server.admin_url, "parley_receipts_total", lambda value: value == 2, 20 * SLOWNESS, result="accepted")
         assert server.terminate()[0] == 0
         waiting.join()
         assert answers == messages

@@ -99,8 +99,8 @@ def test_fields_are_checked(api, body):
 
 @pytest.mark.concurrent
 def test_password_queue_is_bounded(api, account):
-    """More logins at once than the queue takes: each is answered, by 201 or by 503 with Retry-After,
-    and other requests are not held up behind the hashing."""
+    """More logins at once than the queue holds: each gets 201, or 503 with Retry-After, and the hashing does not delay
+    other requests."""
     from concurrent.futures import ThreadPoolExecutor
 
     session = api.create_session(account.username, PASSWORD).expect(201)

@@ -1,5 +1,5 @@
-"""Proves updateConversation and deleteConversation: they change one user's view and nobody else's, every device of that user
-learns of it, and what is deleted is gone from every list, page and count, while retries and what comes later work as ever."""
+"""Proves updateConversation and deleteConversation: they change only one user's view; every device of that user gets the
+change; deleted messages are in no list, page or count; retries and later messages work as before."""
 
 import time
 

@@ -1,5 +1,5 @@
-"""A stack whose PostgreSQL counts statements, and one parleyd whose allocations are counted. Nothing happens by itself in
-them: one worker, no autovacuum, and background work once a minute."""
+"""A stack whose PostgreSQL counts statements, and one parleyd whose allocations are counted. Almost nothing runs in the
+background: there is one worker, no autovacuum, and the relay sweeps once a minute."""
 
 import collections
 import os
@@ -36,7 +36,7 @@ def stack():
 
 
 class CountedParleyd(Parleyd):
-    """With allocations.c loaded before its allocator."""
+    """A parleyd with allocations.c preloaded, which counts its allocations."""
 
     def __init__(self, stack):
         super().__init__(stack, SETTINGS)
@@ -79,7 +79,7 @@ def user_on(api, stack, shard):
 
 @pytest.fixture(params=PLACES)
 def pair(request, api, stack):
-    """Two users who have talked: nothing is done for the first time, in either direction."""
+    """Two users who have sent messages in both directions, so that caches and lanes are warm."""
     databases = stack.shards_by_database()
     first, second = (databases[name] for name in sorted(databases)[:2])
     places = dict(zip(PLACES, [(first[0], first[0]), (first[0], first[1]), (first[0], second[0])]))
@@ -91,8 +91,8 @@ def pair(request, api, stack):
 
 
 class Work:
-    """What the databases were asked to do in a `with` block: `statements` by function, `transactions` that wrote, `batches`
-    and `operations` as parleyd counts them, and in how many `seconds`."""
+    """The work of the databases during a `with` block: `statements` by function, `transactions` that wrote, `batches` and
+    `operations` as parleyd counts them, and `seconds`."""
 
     def __init__(self, stack, server):
         self.stack, self.server = stack, server
@@ -111,7 +111,7 @@ class Work:
         self.seconds = time.monotonic() - self.begin
         self.statements = self.statements_now() - self.before[0]
         self.batches, self.operations = (now - then for now, then in zip(self.batches_now(), self.before[1]))
-        self.query("SELECT pg_logical_emit_message(true, '', '')")  # once it has committed, all before it can be read
+        self.query("SELECT pg_logical_emit_message(true, '', '')")  # after this commit, all WAL before it can be read
         commits, = self.query("SELECT count(*) FROM pg_get_wal_records_info_till_end_of_wal(%s)"
                               " WHERE resource_manager = 'Transaction' AND record_type = 'COMMIT'", (self.start,))[0]
         self.transactions = commits - 1
@@ -120,7 +120,7 @@ class Work:
         return self.stack.query(self.stack.databases[0], statement, parameters)
 
     def wait(self):
-        """Until nothing is owed and nothing on its way."""
+        """Waits until the outboxes and the lanes are empty."""
         wait_until(lambda: not any(self.stack.query(name, "SELECT 1 FROM parley.outbox LIMIT 1")
                                    for name in self.stack.databases), 10 * SLOWNESS, "the outboxes are empty")
         metrics.wait_for(self.server.admin_url, "parley_lane_operations", lambda value: value == 0)

@@ -1,4 +1,4 @@
-"""Requests that cost the same each time, over HTTP/2 as the edge makes them."""
+"""Requests that cost the same each time, over HTTP/2 as the edge sends them."""
 
 import asyncio
 import json
@@ -16,8 +16,8 @@ def body(recipient):
 
 
 def at_once(url, user, method, path, contents):
-    """One request for each of `contents` (bytes or None), written to one connection without a pause: the statuses. All of
-    one path, or of a list of paths each its own."""
+    """Sends one request for each of `contents` (bytes or None) on one connection, without pauses; returns the statuses.
+    `path` is one path for all, or a list with one path for each."""
     paths = [path] * len(contents) if isinstance(path, str) else path
 
     async def run():

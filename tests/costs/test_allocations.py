@@ -1,5 +1,5 @@
-"""How often a request allocates memory, counted in parleyd and its libraries. The median of many requests, one after the
-other and of a kind, is the same number in every run. Who saves an allocation lowers the limit here."""
+"""Limits how often a request allocates memory, counted in parleyd and its libraries. The median over many requests of one
+kind, one after the other, is the same number in every run. A change that saves an allocation lowers the limit here."""
 
 import asyncio
 import statistics
@@ -13,20 +13,20 @@ from sends import body, headers
 REQUESTS = 100
 
 SEND = {"same-shard": 27, "same-database": 27, "other-database": 38}
-# The same with one stream that is told of it.
+# The same, with one open stream that gets the event.
 SEND_AND_EVENT = {"same-shard": 35, "same-database": 35, "other-database": 48}
 CACHED_READ = 12
 
 
 async def allocations(server, work):
-    """The median for `await work()`."""
+    """The median number of allocations during `await work()`."""
     counts = []
     for _ in range(REQUESTS):
         before = server.allocations()
         await work()
         counts.append(server.allocations() - before)
     median = statistics.median(counts)
-    assert median > 0, "nothing is counted"
+    assert median > 0, "allocations are not counted"
     return median
 
 
@@ -52,7 +52,7 @@ class Client:
         assert response.status == 200
 
     async def stream(self):
-        """Open, and past what it begins with."""
+        """An open stream, whose first events are already read."""
         stream = self.connection.start("GET", "/v1/updates/stream", headers(self.user))
         assert await stream.wait_headers() == 200
         await stream.read()

@@ -1,5 +1,5 @@
-"""What requests cost the databases: statements, transactions and batches. One request after the other costs exactly what is
-said here. Of many at once the first may run alone and the network may part the others: so there are bounds."""
+"""Checks what requests cost the databases: statements, transactions and batches. Requests one after the other have exact
+costs. For many at once there are limits, because the first may run alone and the network may separate the others."""
 
 import time
 
@@ -23,7 +23,7 @@ def writes(request):
 
 
 def check_sends(work, count, writes, batches):
-    """`batches` is the most for each of the writes. Outbox rows are settled together, in transactions of their own."""
+    """`batches` is the limit for each of the writes. Outbox entries are settled together, in transactions of their own."""
     settled = work.statements.pop("settle_outbox", 0)
     assert set(work.statements) == {"write_messages"}
     assert writes <= work.statements["write_messages"] <= writes * batches
@@ -57,7 +57,7 @@ TARGETS = {"fetch_conversations": "/v1/conversations", "fetch_messages": "/v1/co
 @pytest.mark.parametrize("pair", ["same-shard"], indirect=True)
 @pytest.mark.parametrize("page", TARGETS)
 def test_reads(api, server, pair, work, page):
-    """A page is read once. After that a request costs one look at the mailbox's version, many at once cost one together,
+    """A page is read once. After that a request costs one check of the mailbox's version, many at once share one check,
     and none writes anything."""
     sender, recipient = pair
     target = TARGETS[page].format(conversation_id(sender.id, recipient.id))
@@ -84,7 +84,7 @@ def test_reads(api, server, pair, work, page):
 @pytest.mark.parametrize("pair", ["same-shard"], indirect=True)
 @pytest.mark.parametrize("page", TARGETS)
 def test_cold_reads_at_once(server, pair, work, page):
-    """Reads of pages that no cache has share statements, some 20 of these each."""
+    """Reads of pages that are not cached share statements, about 20 reads each."""
     sender, recipient = pair
     target = TARGETS[page].format(conversation_id(sender.id, recipient.id))
     targets = [f"{target}?pageSize={size}" for size in range(1, AT_ONCE + 1)]

@@ -118,8 +118,8 @@ class Cluster:
     def dsn(self, database, user, host=None, port=5432):
         return f"host={host or self.directory} port={port} dbname={database} user={user}"
 
-    def pooler(self, mode, **settings):
-        """A PgBouncer in front of every database; returns the directory of its socket."""
+    def pooler(self, mode, databases="", **settings):
+        """A PgBouncer in front of every database; returns the directory of its socket. `databases`: lines of their own for some."""
         directory = tempfile.mkdtemp(prefix="pooler-", dir=self.directory)
         os.chmod(directory, 0o755)
         give(directory)
@@ -130,7 +130,7 @@ class Cluster:
                   "stats_users": "parley_server", "default_pool_size": "20", "ignore_startup_parameters": "",
                   **settings}
         with open(f"{directory}/pgbouncer.ini", "w", encoding="ascii") as ini:
-            ini.write(f"[databases]\n* = host={self.directory} port=5432\n[pgbouncer]\n")
+            ini.write(f"[databases]\n{databases}\n* = host={self.directory} port=5432\n[pgbouncer]\n")
             ini.writelines(f"{key} = {value}\n" for key, value in values.items())
         process = subprocess.Popen(as_service(["/usr/sbin/pgbouncer", "-q", f"{directory}/pgbouncer.ini"]),
                                    cwd="/", stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)

@@ -2,6 +2,7 @@
 
 import contextlib
 import threading
+import time
 
 import psycopg2
 import pytest
@@ -26,15 +27,24 @@ def find(report, subject, check):
     return next(item for item in report["checks"] if (item["subject"], item["check"]) == (subject, check))
 
 
+def reload_settings(system, name, expected):
+    """Returns once every session has `expected` before its next statement: PostgreSQL signals its sessions before it starts a new one."""
+    system.cluster.sql("postgres", "SELECT pg_reload_conf()")
+    deadline = time.monotonic() + 20
+    while system.cluster.scalar("postgres", f"SELECT current_setting('{name}')") != expected:
+        assert time.monotonic() < deadline, f"{name} does not become {expected}"
+
+
 @contextlib.contextmanager
 def setting(system, name, value):
+    before = system.cluster.scalar("postgres", f"SELECT current_setting('{name}')")
     system.cluster.sql("postgres", f"ALTER SYSTEM SET {name} = {value}")
-    system.cluster.sql("postgres", "SELECT pg_reload_conf(), pg_sleep(0.2)")
+    reload_settings(system, name, value.strip("'"))
     try:
         yield
     finally:
         system.cluster.sql("postgres", f"ALTER SYSTEM RESET {name}")
-        system.cluster.sql("postgres", "SELECT pg_reload_conf(), pg_sleep(0.2)")
+        reload_settings(system, name, before)
 
 
 @contextlib.contextmanager
@@ -70,7 +80,7 @@ def test_all_is_well(pooled):
                      "connections", "role-excess", "role-rights", "role-timeouts", "autovacuum", "clock",
                      "pooled-dsn", "pool-mode", "pool-target", "pool-size"}
     text = pooled.text("doctor")
-    assert "0 warn, 0 fail" in text and "transaction: server processes change hands" in text
+    assert "0 warn, 0 fail" in text and "transaction, by the pooler's console" in text
 
 
 def test_doctor_changes_nothing(pooled):
@@ -117,8 +127,8 @@ def test_wal_level_and_connections(pooled):
         report = pooled.ctl("doctor", expected=FAILED)
         assert checks(report, "fail") == {("database a", "wal-level"), ("database b", "wal-level"),
                                           ("database a", "connections"), ("database b", "connections")}
-        assert "needs 10 on this server, and 9" in find(report, "database a", "connections")["detail"]
-        assert "needs 20 on this server, and 9" in find(report, "database b", "connections")["detail"]
+        assert "needs 10 on this server, but only 9" in find(report, "database a", "connections")["detail"]
+        assert "needs 20 on this server, but only 9" in find(report, "database b", "connections")["detail"]
     finally:
         for name in with_postgres_restarted:
             del cluster.settings[name]
@@ -182,48 +192,108 @@ def test_autovacuum(pooled):
         assert ("database a", "autovacuum") in checks(pooled.ctl("doctor", expected=OK), "warn")
 
 
-@pytest.mark.parametrize("mode, part", [("session", "as with session pooling"),
-                                        ("statement", "refuses transactions")])
-def test_pool_mode(pooled, mode, part):
-    pooler = pooled.cluster.pooler(mode)
-    pooled.sections["database a"]["dsn"] = pooled.dsn("a", "parley_server", pooler, 6432)
-    assert part in fails(pooled, "pool-mode")
+def pool(system, mode, **settings):
+    """A PgBouncer of its own for database a. Its console is closed with stats_users="parley_owner"."""
+    pooler = system.cluster.pooler(mode, **settings)
+    system.sections["database a"]["dsn"] = system.dsn("a", "parley_server", pooler, 6432)
 
 
-def test_pool_mode_of_a_busy_pool(pooled):
-    """Others take the server connections in between, and the check is not misled."""
-    pooler = pooled.cluster.pooler("transaction", default_pool_size="8")
-    pooled.sections["database a"]["dsn"] = pooled.dsn("a", "parley_server", pooler, 6432)
+CLOSED = {"stats_users": "parley_owner"}
+
+
+@contextlib.contextmanager
+def busy(system, clients):
+    """Clients of the pool of database a ask all the time. Each has asked once before the block begins."""
     done = threading.Event()
+    have_asked = threading.Barrier(clients + 1)
 
     def ask_without_end():
-        conn = psycopg2.connect(pooled.sections["database a"]["dsn"])
+        conn = psycopg2.connect(system.sections["database a"]["dsn"])
         conn.autocommit = True
         with conn.cursor() as cursor:
+            cursor.execute("SELECT 1")
+            have_asked.wait(60)
             while not done.is_set():
                 cursor.execute("SELECT 1")
         conn.close()
 
-    threads = [threading.Thread(target=ask_without_end) for _ in range(6)]
+    threads = [threading.Thread(target=ask_without_end) for _ in range(clients)]
     for thread in threads:
         thread.start()
     try:
-        for _ in range(5):
-            pooled.ctl("doctor", expected=OK)
+        have_asked.wait(60)
+        yield
     finally:
         done.set()
         for thread in threads:
             thread.join()
 
 
+@contextlib.contextmanager
+def held(system, count):
+    """So many server processes of the pool of database a are inside a transaction."""
+    conns = [psycopg2.connect(system.sections["database a"]["dsn"]) for _ in range(count)]
+    try:
+        for conn in conns:
+            conn.cursor().execute("SELECT 1")
+        yield
+    finally:
+        for conn in conns:
+            conn.close()
+
+
+@pytest.mark.parametrize("mode", ["session", "statement"])
+def test_pool_mode(pooled, mode):
+    pool(pooled, mode)
+    assert fails(pooled, "pool-mode") == f"{mode}, by the pooler's console"
+
+
+def test_pool_mode_of_one_database(pooled):
+    """The mode of this pool counts, not the general one; the console knows it by the role that the pooler logs in with."""
+    pooler = pooled.cluster.pooler("session", databases=f"{pooled.databases['a']} = host={pooled.cluster.directory} "
+                                   "pool_mode=transaction user=parley_server", stats_users="parley_owner")
+    pooled.sections["database a"]["dsn"] = pooled.dsn("a", "parley_owner", pooler, 6432)
+    report = pooled.ctl("doctor", expected=OK)
+    assert find(report, "database a", "pool-mode")["detail"] == "transaction, by the pooler's console"
+
+
+def test_pool_mode_of_a_full_session_pool(pooled):
+    """The one server process belongs to doctor's own connection, and a second one would wait for it."""
+    pool(pooled, "session", default_pool_size="1")
+    assert "session" in fails(pooled, "pool-mode")
+
+
+@pytest.mark.parametrize("settings", [{}, CLOSED], ids=["console", "closed"])
+def test_pool_mode_of_a_busy_pool(pooled, settings):
+    """Others take the server processes in between. Without a console the mode may be unknown then, but it is never a wrong one."""
+    pool(pooled, "transaction", default_pool_size="8", **settings)
+    expected = {"ok"} if settings == {} else {"ok", "warn"}
+    with busy(pooled, 6):
+        for _ in range(5):
+            assert find(pooled.ctl("doctor", expected=OK), "database a", "pool-mode")["status"] in expected
+
+
+def test_pool_mode_without_a_console(pooled):
+    pool(pooled, "transaction", default_pool_size="3", **CLOSED)
+    with held(pooled, 2):
+        report = pooled.ctl("doctor", expected=OK)
+        assert find(report, "database a", "pool-mode")["detail"] == "transaction: server processes change hands"
+    pool(pooled, "statement", **CLOSED)
+    assert "refuses transactions" in fails(pooled, "pool-mode")
+
+
+def test_a_pool_mode_that_cannot_be_known(pooled):
+    pool(pooled, "session", **CLOSED)
+    item = find(pooled.ctl("doctor", expected=OK), "database a", "pool-mode")
+    assert item["status"] == "warn" and "not known" in item["detail"] and "stats_users" in item["advice"]
+
+
 def test_pool_size(pooled):
     lanes(pooled, 4)
-    pooler = pooled.cluster.pooler("transaction", default_pool_size="3")
-    pooled.sections["database a"]["dsn"] = pooled.dsn("a", "parley_server", pooler, 6432)
+    pool(pooled, "transaction", default_pool_size="3")
     report = pooled.ctl("doctor", expected=OK)
     assert "3 server connections for 4 lanes" in find(report, "database a", "pool-size")["detail"]
-    closed = pooled.cluster.pooler("transaction", stats_users="parley_owner")
-    pooled.sections["database a"]["dsn"] = pooled.dsn("a", "parley_server", closed, 6432)
+    pool(pooled, "transaction", **CLOSED)
     report = pooled.ctl("doctor", expected=OK)
     assert checks(report, "warn") == {("database a", "pool-size")}
     assert "console is closed" in find(report, "database a", "pool-size")["detail"]
@@ -308,7 +378,7 @@ def test_unread_counts(pooled):
     assert all(item["check"] != "unread" for item in pooled.ctl("doctor")["checks"])
     report = pooled.ctl("doctor", "--unread", expected=FAILED)
     assert checks(report, "fail") == {("database a", "unread")}
-    assert f"1 counts are not what a recount gives: user {one} with {other}: 7, recount 2" in \
+    assert f"1 counts differ from their recount: user {one} with {other}: 7, recount 2" in \
         find(report, "database a", "unread")["detail"]
     assert "0 mailboxes" in find(report, "database b", "unread")["detail"]
     assert pooled.scalar("a", f"SELECT unread_count FROM shard_0000.conversation WHERE user_id = {one}") == 7
@@ -377,7 +447,7 @@ def test_shards_of_another_database(pooled):
     pooled.sql("a", f"""ALTER TABLE parley.account ATTACH PARTITION shard_0001.account
         FOR VALUES FROM ({1 << 50}) TO ({2 << 50})""")
     report = pooled.ctl("doctor", expected=FAILED)
-    assert "is attached, and the map has it in another" in find(report, "database a", "shards")["detail"]
+    assert "is attached, but in the map it is in another" in find(report, "database a", "shards")["detail"]
 
 
 def test_an_invalid_index(pooled):

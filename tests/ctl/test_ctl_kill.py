@@ -11,6 +11,7 @@ import os
 import socket
 import struct
 import threading
+import time
 
 import pytest
 
@@ -159,7 +160,7 @@ def run_killed(system, directory, at, is_answer_awaited, words):
         through(system, directory)
         with proxy.lock:
             proxy.victim = process = system.start(*words)
-        process.communicate(timeout=30)
+        process.communicate(timeout=100)
         assert process.returncode == (-9 if proxy.fired else 0)
         return proxy.fired
     finally:
@@ -212,14 +213,14 @@ def test_migrate_up_killed_at_every_step(small, tmp_path_factory):
 
 def test_postgresql_dies_within_init(small):
     """The server, and not the tool, is killed: exit code 6, and the next run finishes."""
-    small.tree.write("migrations/database/0001_tables.sql", TABLES + "SELECT pg_sleep(2);")
+    small.tree.write("migrations/database/0001_tables.sql", TABLES + "SELECT pg_sleep(60);")
     process = small.start(*INIT)
-    deadline = threading.Event()
-    for _ in range(200):
-        if small.scalar("a", "SELECT count(*) FROM pg_stat_activity WHERE wait_event = 'PgSleep'") == 2:
-            break
-        deadline.wait(0.02)
+    deadline = time.monotonic() + 50
+    while small.scalar("a", "SELECT count(*) FROM pg_stat_activity WHERE wait_event = 'PgSleep'") < 2:
+        assert time.monotonic() < deadline, "the migrations of both databases do not run"
+        time.sleep(0.02)
     small.sql("a", "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE wait_event = 'PgSleep'")
     report = small.finish(process, 6)
     assert report["system"]["state"] == "initialising"
+    small.tree.write("migrations/database/0001_tables.sql", TABLES)
     assert small.ctl(*INIT)["system"]["state"] == "ready"

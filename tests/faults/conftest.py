@@ -1,5 +1,5 @@
-"""A stack without a parleyd for each pytest worker: these tests start and kill servers of their own,
-and kill PostgreSQL and PgBouncer under them. Each test leaves the stack healthy."""
+"""A stack without a parleyd for each pytest worker. The tests start and kill their own servers, and kill PostgreSQL and
+PgBouncer while these run. Each test leaves the stack healthy."""
 
 import pytest
 
@@ -32,7 +32,7 @@ def healed(request):
 
 @pytest.fixture
 def server(stack):
-    """A parleyd behind proxies, whose log is judged when the test ends."""
+    """A parleyd behind proxies; its log is checked when the test ends."""
     server = Parleyd(stack, {"push": {"heartbeat": 1}}, proxied=True).start()
     yield server
     server.set_proxies("pass")
@@ -68,6 +68,6 @@ def pair(request, api, stack):
 
 @pytest.fixture
 def far_pair(request, api, stack):
-    """The first one's database has the directory too; not so with the parameter "swapped"."""
+    """Two users in two databases. The directory is in the first one's database, or with "swapped" in the other's."""
     pair = users_at(api, stack, "other-database")
     return pair[::-1] if getattr(request, "param", None) == "swapped" else pair

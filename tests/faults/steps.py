@@ -1,8 +1,8 @@
-"""Holds a send at a chosen step by locks taken in a second SQL session, and sees where it is.
+"""Holds a send at a chosen step by locks of a second SQL session, and finds out at which step it is.
 
 A send from one database to another has these steps, and a process can die between any two:
 
-    received | recipient's copy and outbox row commit | sender's copy commits | answer | outbox row goes
+    received | recipient's copy and outbox entry commit | sender's copy commits | answer | outbox entry settled
 """
 
 import contextlib
@@ -18,7 +18,7 @@ PLACES = ("same-shard", "same-database", "other-database")
 
 
 class Lock:
-    """A row lock in a transaction of its own. Released by `release`, or by the death of PostgreSQL."""
+    """A row lock in a transaction of its own. It ends with `release`, or if PostgreSQL dies."""
 
     def __init__(self, stack, database, statement, parameters):
         self.connection = stack.connect(database, "SUPERUSER")
@@ -52,7 +52,7 @@ def is_waiting_for_a_lock(stack, database):
 
 
 def stored(stack, user, peer):
-    """[(messageId, clientMessageId, content)] of that copy of the conversation, by SQL."""
+    """[(messageId, clientMessageId, content)] of that copy of the conversation, read by SQL."""
     return stack.query(stack.database_of(user.id),
                        f"SELECT message_id, client_message_id, content FROM {stack.schema_of(user.id)}.message "
                        "WHERE user_id = %s AND peer_id = %s ORDER BY message_id", (user.id, peer.id))

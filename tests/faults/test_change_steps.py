@@ -1,6 +1,6 @@
-"""Proves that an edit, a deletion and a reaction survive what happens between their two sides: the database of the
-caller or of the other is away, or parleyd is killed once the first side has committed. What was acknowledged is in
-both copies in the end, once; what was answered 503 is in both or in none, and can be asked for again."""
+"""Proves that edits, deletions and reactions survive faults between their two commits: the caller's or the peer's
+database is unreachable, or parleyd is killed after the first commit. In the end an acknowledged change is in both copies,
+once; a change that got 503 is in both copies or in none, and can be retried."""
 
 import json
 import threading
@@ -54,7 +54,7 @@ def wait_until_nothing_is_owed(stack):
 
 
 def copies(stack, pair, message_id):
-    """What the two copies hold, by SQL."""
+    """The contents of the two copies, read by SQL."""
     return [stack.query(stack.database_of(user.id),
                         f"SELECT content, coalesce(extra, '{{}}') - '{{original,copyContent}}'::text[] FROM {stack.schema_of(user.id)}.message "
                         "WHERE user_id = %s AND peer_id = %s AND message_id = %s", (user.id, peer.id, message_id))
@@ -81,7 +81,7 @@ def sent(api, stack, pair, content="hello", key="key"):
 
 
 def test_callers_database_away(api, stack, outage, far_pair):  # noqa: F811 pylint: disable=redefined-outer-name
-    """The other has it at once, the caller's copy follows when the database is back."""
+    """The peer has the edit at once; the caller's copy follows when the database is back."""
     one, other = far_pair
     message_id = sent(api, stack, far_pair)
     outage.begin()
@@ -91,7 +91,7 @@ def test_callers_database_away(api, stack, outage, far_pair):  # noqa: F811 pyli
     assert mine["messageContent"] == "edited" and mine["editedTimestamp"] == answer["editedTimestamp"]
     assert api.as_user(one).add_reaction(other, message_id, "+").expect(200)["senderCopy"] == "pending"
     assert api.as_user(one).add_reaction(other, message_id, "+").expect(200)["senderCopy"] == "pending", \
-        "what is there already is still owed to the caller"
+        "the outbox entry for the caller is gone"
     assert api.as_user(one).send(other, "hello", "key").expect(200)["duplicate"] is True
     outage.end()
     content, extra = wait_until_equal(stack, far_pair, message_id)
@@ -103,7 +103,8 @@ def test_callers_database_away(api, stack, outage, far_pair):  # noqa: F811 pyli
 
 
 def test_edited_before_the_caller_has_a_copy(api, stack, outage, far_pair):  # noqa: F811 pylint: disable=redefined-outer-name
-    """Sent, edited, reacted to and answered while the caller's database is away: the copy that follows is of what became of it."""
+    """A message is sent, edited, reacted to and replied to while the caller's database is unreachable. The copy that
+    follows has all of this."""
     one, other = far_pair
     api.as_user(one).fetch_conversation().expect(200)
     outage.begin()
@@ -124,7 +125,7 @@ def test_edited_before_the_caller_has_a_copy(api, stack, outage, far_pair):  # n
     assert content == "" and extra["deletedScope"] == "everyone"
     wait_for_copy(stack, one, other, 3)
     (content, extra), = copies(stack, far_pair, reply)[0]
-    assert content == "I mean" and extra == {"replyTo": message_id}, "what the other deleted for themselves is there"
+    assert content == "I mean" and extra == {"replyTo": message_id}, "a message that the peer deleted for themselves is back"
     wait_until_nothing_is_owed(stack)
     wait_until(lambda: is_back(api, one), 20 * SLOWNESS, "reads work")
     for key, text, fields in (("key", "hello", {}), ("reply", "I mean", {"replyTo": message_id}), ("deleted", "oops", {})):
@@ -133,7 +134,7 @@ def test_edited_before_the_caller_has_a_copy(api, stack, outage, far_pair):  # n
 
 
 def test_others_database_away(api, stack, outage, far_pair):  # noqa: F811 pylint: disable=redefined-outer-name
-    """Without the other's there is no 2xx, and nothing has changed; one's own can be changed all the same."""
+    """Without the peer's database there is no 2xx and nothing changes; deleting for oneself still works."""
     other, one = far_pair
     message_id = sent(api, stack, (one, other))
     outage.begin()
@@ -152,7 +153,8 @@ def test_others_database_away(api, stack, outage, far_pair):  # noqa: F811 pylin
 
 @pytest.mark.parametrize("is_asked_again", [False, True], ids=["left", "asked again"])
 def test_killed_between_the_sides(api, stack, server, contract, far_pair, is_asked_again):
-    """The other has it, the caller's copy not yet: it comes without the client, and if the client asks again, once."""
+    """The peer has the edit, the caller's copy has not. It follows without the client, and once even if the client
+    retries."""
     one, other = far_pair
     message_id = sent(api, stack, far_pair)
     lock = lock_mailbox(stack, one)
@@ -179,7 +181,7 @@ def test_killed_between_the_sides(api, stack, server, contract, far_pair, is_ask
 
 
 def test_lost_result_of_an_edit(api, stack, server, contract, pair):
-    """The connections to the databases break after the commit: the server finds out, and does what was owed."""
+    """The connections to the databases break after the commit: the server learns the outcome, and makes the follow-up."""
     one, other = pair
     message_id = sent(api, stack, pair)
     api.as_user(one).edit_message(other, message_id, "warm").expect(200)

@@ -1,5 +1,5 @@
-"""Proves that each checker finds what it is there to find, and is silent on a sound history. A checker
-that never fails shows nothing."""
+"""Proves that each checker finds the violations that it looks for, and finds none in a correct history. A checker that
+never fails shows nothing."""
 
 import pytest
 

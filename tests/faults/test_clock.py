@@ -10,10 +10,11 @@ import threading
 import time
 from unittest import mock
 
+import httpx
 import pytest
 
 from harness import stack as harness_stack
-from harness import tokens
+from harness import metrics, tokens
 from harness.client import Api
 from harness.h1conn import H1Connection
 from harness.sse import Parser
@@ -25,7 +26,7 @@ TRUE, BACK, AHEAD = "+0", "-1h", "+2h"
 
 
 class Clock:
-    """What parleyd takes for the time, as an offset to the true one. The monotonic clock is left alone."""
+    """The wall clock of parleyd, as an offset to the true time. The monotonic clock does not change."""
 
     def __init__(self, directory):
         self.path = os.path.join(directory, "clock")
@@ -37,7 +38,7 @@ class Clock:
         os.replace(self.path + ".new", self.path)
 
     def environment(self):
-        # libc first, for its malloc: jemalloc asks for the time when libfaketime is not ready to tell.
+        # libc comes first, for its malloc: jemalloc reads the time before libfaketime is initialised.
         return {"LD_PRELOAD": f"{LIBRARY} libc.so.6", "FAKETIME_TIMESTAMP_FILE": self.path, "FAKETIME_NO_CACHE": "1",
                 # Otherwise waits for a condition on the monotonic clock end at once.
                 "FAKETIME_DONT_FAKE_MONOTONIC": "1", "FAKETIME_FORCE_MONOTONIC_FIX": "0"}
@@ -72,8 +73,17 @@ def server(stack, clock, monkeypatch):
     server.close_and_judge()
 
 
+@pytest.fixture
+def single_use(api):
+    """A connection for each request. A step ahead makes a connection that waits look idle for hours, and the server may close it just
+    when the next request is sent on it."""
+    http = httpx.Client(base_url=api.base_url, timeout=60, limits=httpx.Limits(max_keepalive_connections=0))
+    yield Api(api.base_url, api.contract, api.key, http=http)
+    http.close()
+
+
 def with_lasting_tokens(stack, users):
-    """Good whatever the clock says: no `iat`, and many days to live."""
+    """Tokens that are valid at any clock offset: without `iat`, and for many days."""
     for user in users:
         user.token = tokens.mint(stack.jwt_key, user.id, lifetime=10 * 86400, iat=None)
     return users
@@ -94,7 +104,7 @@ def seconds_ahead(message_id):
 
 
 class Side:
-    """One participant, who follows the mailbox by deltas and keeps what came."""
+    """One participant, who follows the mailbox by deltas and keeps the messages."""
 
     def __init__(self, api, user, peer):
         self.api, self.user, self.peer = api.as_user(user), user, peer
@@ -120,7 +130,7 @@ class Side:
 
 
 def talk(sides, contents, ids, count=6):
-    """Each reads what the other one said before the answer. All that is sent comes last."""
+    """Each user reads the other's message before answering. Each new message sorts last."""
     for i in range(count):
         writer = sides[i % 2]
         assert writer.newest() == (contents[-1] if contents else None)
@@ -136,14 +146,14 @@ def talk(sides, contents, ids, count=6):
 
 
 @pytest.mark.timeout(120 * SLOWNESS)
-def test_one_order_over_steps_and_restarts(server, clock, api, users):
-    sides = [Side(api, user, peer) for user, peer in (users, users[::-1])]
+def test_one_order_over_steps_and_restarts(server, clock, single_use, users):
+    sides = [Side(single_use, user, peer) for user, peer in (users, users[::-1])]
     contents, ids = [], []
     for offset in (TRUE, BACK, AHEAD, TRUE, BACK):
         clock.set(offset)
         talk(sides, contents, ids)
         if offset == AHEAD:
-            assert seconds_ahead(ids[-1]) > 7000  # The step has reached the server.
+            assert seconds_ahead(ids[-1]) > 7000  # The server has seen the step.
     for end, offset in ((server.kill, BACK), (server.terminate, AHEAD), (server.kill, TRUE)):
         end()
         clock.set(offset)
@@ -155,9 +165,9 @@ def test_one_order_over_steps_and_restarts(server, clock, api, users):
 
 
 @pytest.mark.timeout(120 * SLOWNESS)
-def test_first_word_after_a_restart_sorts_last(server, clock, api, users):
-    """Nobody has read anything on the restarted server, whose clock is behind all that is stored."""
-    sides = [Side(api, user, peer) for user, peer in (users, users[::-1])]
+def test_first_word_after_a_restart_sorts_last(server, clock, single_use, users):
+    """Nothing was read on the restarted server yet, and its clock is behind everything that is stored."""
+    sides = [Side(single_use, user, peer) for user, peer in (users, users[::-1])]
     contents, ids = [], []
     clock.set(AHEAD)
     talk(sides, contents, ids, 3)
@@ -200,7 +210,7 @@ class Polling(threading.Thread):
 
     def check(self):
         self.join(30 * SLOWNESS)
-        assert self.took is not None and 1.95 <= self.took < 3 * SLOWNESS, self.took
+        assert self.took is not None and 1.95 <= self.took < 8 * SLOWNESS, self.took
 
 
 class Stream:
@@ -226,9 +236,9 @@ class Stream:
         return took
 
     def check_alive(self, writer, recipient, content):
-        """Three heartbeats of a second each, and a message at once."""
+        """Three heartbeats come, one each second, and a message comes at once."""
         took = 0
-        while took < 0.3:  # What had come before is read at once.
+        while took < 0.3:  # Earlier messages are read at once.
             start = time.monotonic()
             self.feed()
             took = time.monotonic() - start
@@ -236,7 +246,7 @@ class Stream:
         self.until(lambda: self.parser.comments >= comments + 3, 5)
         assert time.monotonic() - start > 1.5
         sent = writer.send(recipient, content).expect(201)
-        self.until(lambda: any(m["messageId"] == sent["messageId"] for m in self.messages), 1)
+        self.until(lambda: any(m["messageId"] == sent["messageId"] for m in self.messages), 3)
 
 
 @pytest.mark.slow
@@ -248,7 +258,7 @@ def test_waiting_is_by_the_monotonic_clock(server, clock, api, contract, far_use
     stream.check_alive(writer, recipient, "true")
     for offset in (BACK, AHEAD, TRUE):
         over_the_step = Polling(server, contract, recipient, 2)
-        time.sleep(0.5)
+        metrics.wait_for_waiters(server, 2)
         clock.set(offset)
         within = Polling(server, contract, recipient, 2)
         over_the_step.check()
@@ -262,8 +272,8 @@ def test_waiting_is_by_the_monotonic_clock(server, clock, api, contract, far_use
 @pytest.mark.timeout(120 * SLOWNESS)
 @pytest.mark.parametrize("http2", [False, True], ids=["http1", "h2c"])
 def test_no_answer_is_stuck_by_a_step_back(server, clock, stack, contract, far_users, http2):
-    """Four clients at work while the clock goes back a minute again and again: what an answer waits for
-    in the loop must not be a time that has been and will not come again so soon."""
+    """Four clients work while the clock repeatedly steps back one minute. No answer may wait in the loop for a time on
+    the wall clock."""
     sender, recipient = far_users
     slowest, failures, stop = [], [], threading.Event()
 
@@ -289,7 +299,10 @@ def test_no_answer_is_stuck_by_a_step_back(server, clock, stack, contract, far_u
     threads = [threading.Thread(target=work, args=(number,), daemon=True) for number in range(4)]
     for thread in threads:
         thread.start()
-    for step in range(1, 2001):
+    # 2,000 steps; fewer where the machine is too busy for so many in 40 s.
+    begin, step = time.monotonic(), 0
+    while step < 2000 and (step < 200 or time.monotonic() - begin < 40):
+        step += 1
         clock.set(f"-{step * 60}s")
         time.sleep(0.002)
     stop.set()

@@ -1,5 +1,5 @@
-"""Proves that an erasure goes on whatever happens: what is left of the mailbox is owed in the database, so whoever lives next deletes
-it; and what a sender is still owed by the erased recipient is paid first."""
+"""Proves that an erasure is finished after any fault: the rest of it is an outbox entry in the database, so another
+server continues it; and that copies for senders are written before the recipient's messages are erased."""
 
 import time
 
@@ -14,7 +14,7 @@ def test_killed_in_between(stack, contract, server, api):
     insert_messages(stack, user, peer, 5500, 50)
     api.as_user(user).delete_me().expect(204)
     server.kill()
-    assert held(stack, user)[0] > 0, "the answer does not wait for all"
+    assert held(stack, user)[0] > 0, "the answer waited for the whole erasure"
     other = Parleyd(stack).start()
     other_api = Api(other.url, contract, stack.jwt_key)
     other_api.as_user(user).fetch_conversation().expect(401)
@@ -33,7 +33,7 @@ def test_what_a_sender_is_owed_is_paid(stack, server, api, far_pair):
     api.as_user(recipient).delete_me().expect(204)
     api.as_user(recipient).fetch_conversation().expect(401)
     time.sleep(2)
-    assert held(stack, recipient)[0] == 1, "what the copy is made of stays"
+    assert held(stack, recipient)[0] == 1, "the message was erased before its copy was written"
     server.set_proxies("pass")
 
     def sent():

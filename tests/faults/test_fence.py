@@ -1,6 +1,6 @@
-"""Proves that a shard which leaves its database, fenced as a move does it, takes nothing from others: a send
-whose sender lived there still reaches its recipient and owes the copy, which comes once the shard is reachable again;
-what is to be settled there and what is asked of it disturbs nobody; and its users are not told that they do not exist."""
+"""Proves that a shard which is fenced, as in a move, does not harm other shards: a send from a user of the shard still
+reaches its recipient, and the sender's copy follows when the shard is back; failing follow-ups and reads of the shard do
+not disturb others; and its users are not reported as unknown."""
 
 import asyncio
 import contextlib
@@ -16,7 +16,7 @@ from steps import outbox_rows, stored, wait_for_copy, wait_for_empty_outbox
 
 @contextlib.contextmanager
 def fenced(stack, user):
-    """The user's shard is detached and its schema renamed, and afterwards it is put back."""
+    """Detaches the user's shard and renames its schema; undoes both at the end."""
     database, schema = stack.database_of(user.id), stack.schema_of(user.id)
     bounds = stack.query(database, "SELECT c.relname, pg_get_expr(c.relpartbound, c.oid) FROM pg_class c "
                          "WHERE c.relnamespace = %s::regnamespace AND c.relispartition AND c.relkind = 'r'", (schema,))
@@ -32,7 +32,7 @@ def fenced(stack, user):
 
 @pytest.fixture
 def server(stack):
-    """One whose operations on the fenced shard fail with an error, and are logged so."""
+    """A server on which operations of the fenced shard fail and are logged as errors."""
     server = Parleyd(stack, {"push": {"heartbeat": 1}}).start()
     yield server
     server.close_and_judge(("operation-failed",))
@@ -66,7 +66,8 @@ def test_a_fenced_sender_is_owed_the_copy(api, stack, server, knows_sender):
 
 
 async def fetch_at_once(url, users):
-    """The statuses of one page for each, asked in one go on one connection, so that their checks share a statement."""
+    """Reads one page of each user, all at once on one connection, so that their checks share a statement; returns the
+    statuses."""
     connection = await H2Connection.open(url)
     try:
         streams = [connection.start("GET", "/v1/conversations", [("authorization", f"Bearer {user.token}")], flush=False)
@@ -78,7 +79,7 @@ async def fetch_at_once(url, users):
 
 
 def test_a_fenced_user_exists(api, stack, server):
-    """Neither 401 nor 404, also where the check of a cached page is one statement for several shards."""
+    """No 401 and no 404, even if the check of a cached page is one statement for several shards."""
     user, other = users_at(api, stack, "same-database")
     both = [user, other] * 10
     assert asyncio.run(fetch_at_once(server.url, both)) == [200] * 20

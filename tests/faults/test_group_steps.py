@@ -1,9 +1,9 @@
-"""Proves the promises of groups with kill -9 of parleyd and of PostgreSQL between a group's first commit and what it
-owes its members, and while a member's database is away: what was acknowledged every member gets, once, in the
-one order; and who has left gets nothing more.
+"""Proves the promises of groups with kill -9 of parleyd and of PostgreSQL between a group's first commit and its
+follow-ups, and while a member's database is unreachable: every member gets each acknowledged message once, in the one
+order; and former members get nothing more.
 
-    received | the group's own copy, those of its database and what it owes commit | the copies of each other shard commit | answer |
-    what was owed goes
+    received | group's own copy, copies in its database and outbox entries commit | copies in other shards commit | answer |
+    outbox entries settled
 """
 
 import contextlib
@@ -20,7 +20,7 @@ from test_send_steps import VICTIMS, is_back, kill, retry_until_answered, revive
 
 @pytest.fixture
 def people(api, stack):
-    """ann, whose shard is the group's home, and cat in another database; bob beside ann."""
+    """ann, in whose shard the group is; bob in the same database; cat in another one."""
     ann, cat = users_at(api, stack, "other-database")
     bob, _ = users_at(api, stack, "other-database")
     return ann, bob, cat
@@ -39,7 +39,7 @@ def log(api, user, group):
 
 
 def kept(stack, group):
-    """What the group's own mailbox holds, by SQL: contents, in order."""
+    """The contents in the group's own mailbox, in order, read by SQL."""
     return [row[0] for row in stack.query(
         stack.database_of(group), f"SELECT content FROM {stack.schema_of(group)}.message WHERE user_id = %s "
                                   "AND content <> '' ORDER BY message_id", (group,))]
@@ -59,7 +59,7 @@ def check_settled(api, stack, people, group, expected):
 
 
 def hold(stack, server, contract, sender, group, held, content="hello", key="key"):
-    """A send that is committed in the group and waits for the mailbox of `held`: (the lock, the send)."""
+    """A send that has committed in the group and waits for the mailbox of `held`. Returns (the lock, the send)."""
     lock = lock_mailbox(stack, held)
     send = PendingSend(server, contract, sender, group, content, key)
     wait_until(lambda: content in kept(stack, group), 5 * SLOWNESS, "the group's own copy")
@@ -69,7 +69,7 @@ def hold(stack, server, contract, sender, group, held, content="hello", key="key
 
 @pytest.mark.parametrize("victim", VICTIMS)
 def test_between_the_commits(api, stack, server, contract, people, group, victim):
-    """The group has it and a member in another database does not: nothing but the relay is needed for the rest."""
+    """The group has the message, a member in another database has not. The relay alone delivers the rest."""
     lock, send = hold(stack, server, contract, people[0], group, people[2])
     assert changes_owed(stack) > 0
     kill(stack, server, victim)
@@ -84,7 +84,8 @@ def test_between_the_commits(api, stack, server, contract, people, group, victim
 
 @pytest.mark.parametrize("victim", VICTIMS)
 def test_before_the_first_commit(api, stack, server, contract, people, group, victim):
-    """A member beside the group is held: the group does not have it before they have, and a retry is needed if it was not acknowledged."""
+    """The mailbox of a member in the group's database is held, so nothing has committed. Without an acknowledgement, a
+    retry is needed."""
     lock = lock_mailbox(stack, people[1])
     send = PendingSend(server, contract, people[0], group, "hello", "key")
     wait_until(lambda: is_waiting_for_a_lock(stack, stack.database_of(group)), 5 * SLOWNESS, "the send waits")
@@ -98,7 +99,7 @@ def test_before_the_first_commit(api, stack, server, contract, people, group, vi
 
 
 def test_the_next_waits_for_the_one_before(api, stack, server, contract, people, group):
-    """One message is still owed to a member when the next is sent by a server that knows nothing of it: it does not come first."""
+    """One message is still to be delivered to a member when another server sends the next: they arrive in order."""
     lock, send = hold(stack, server, contract, people[0], group, people[2], "first")
     server.kill()
     lock.release()
@@ -113,7 +114,7 @@ def test_the_next_waits_for_the_one_before(api, stack, server, contract, people,
 
 
 def test_answered_before_all_have_it(api, stack, server, contract, people, group):
-    """A member's mailbox is held: the answer does not wait for ever, says so, and so does a retry; then it says that all have it."""
+    """A member's mailbox is held: the answer and a retry come in time and say "pending"; later a retry says "stored"."""
     lock, send = hold(stack, server, contract, people[1], group, people[2])
     first = send.result().expect(201)
     assert first["senderCopy"] == "pending"
@@ -128,7 +129,7 @@ def test_answered_before_all_have_it(api, stack, server, contract, people, group
 
 
 def test_a_retry_brings_what_is_owed(api, stack, server, contract, people, group):
-    """Killed between the commits; the client's retry to the next server does not wait for the relay."""
+    """Killed between the commits: the client's retry to the next server makes the follow-ups itself, without the relay."""
     lock, send = hold(stack, server, contract, people[0], group, people[2])
     server.kill()
     lock.release()
@@ -142,8 +143,8 @@ def test_a_retry_brings_what_is_owed(api, stack, server, contract, people, group
 
 @pytest.mark.parametrize("victim", VICTIMS)
 def test_membership_between_the_commits(api, stack, server, contract, people, group, victim):
-    """A send, a leaving and another send are all under way to the one who leaves, whose mailbox is held: they end with what came
-    before."""
+    """A send, a member's leaving and another send happen while that member's mailbox is held: the member gets only what
+    came before leaving."""
     ann, bob, cat = people
     lock, send = hold(stack, server, contract, ann, group, cat, "before")
     api.as_user(ann).remove_group_member(group, cat).expect(204)
@@ -160,7 +161,8 @@ def test_membership_between_the_commits(api, stack, server, contract, people, gr
 
 @pytest.mark.parametrize("victim", VICTIMS)
 def test_acknowledged_is_durable(api, stack, server, people, group, victim):
-    """Killed right after the acknowledgements, of sends of all in turns: all have all, in that order."""
+    """All members send in turns, and the server is killed right after the last acknowledgement: all have all messages in
+    order."""
     sent = [api.as_user(people[i % 3]).send_to(group, f"{i}", f"c{i}").expect(201)["messageId"] for i in range(20)]
     kill(stack, server, victim)
     revive(stack, server, victim)
@@ -169,7 +171,7 @@ def test_acknowledged_is_durable(api, stack, server, people, group, victim):
 
 
 def test_a_creation_is_finished(api, stack, server, people):
-    """Killed before the members know of the group: they will, and the retry finds it."""
+    """Killed before the members have the group: they get it, and a retry of the creation finds it."""
     ann, bob, cat = people
     lock = lock_mailbox(stack, cat)
     api.as_user(ann).create_group("Trip", [bob, cat], "g").expect(201)
@@ -182,7 +184,7 @@ def test_a_creation_is_finished(api, stack, server, people):
 
 @pytest.fixture(params=["refuse", "stall"])
 def outage(request, stack, server, people):
-    """Of the database that only cat is in."""
+    """An outage of the database of cat."""
     database = stack.database_of(people[2].id)
 
     @contextlib.contextmanager
@@ -197,8 +199,8 @@ def outage(request, stack, server, people):
 
 
 def test_a_members_database_is_away(api, stack, people, group, outage):
-    """The others have it at once, and the answer says that it is pending; the relay brings the rest, in order, and
-    each once."""
+    """The others have the message at once, and the answer says "pending"; the relay delivers the rest in order, each
+    message once."""
     ann, bob, cat = people
     api.as_user(ann).send_to(group, "before").expect(201)
     with outage():
@@ -232,7 +234,7 @@ def test_a_kill_during_an_outage(api, stack, server, people, group, outage, is_p
 
 
 def test_the_groups_database_is_away(api, stack, server, people, group):
-    """Without it nothing is acknowledged and nothing happens."""
+    """Without the group's database nothing is acknowledged and nothing happens."""
     ann, bob, cat = people
     server.set_proxies("refuse", [stack.database_of(group)])
     api.as_user(cat).send_to(group, "x", "k").expect(503)

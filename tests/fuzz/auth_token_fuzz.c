@@ -1,6 +1,6 @@
-/* Tokens. As they come, nobody without the key gets in. And header and payload signed with the key,
- * so that what lies behind the signature is reached, too: the input is then header, newline,
- * payload. */
+/* Tokens. The input is used in two ways: as a token, which must never be accepted without the key;
+ * and as header, newline and payload, which are signed with the key, so that the code after the
+ * signature check runs too. */
 #include <openssl/hmac.h>
 #include <sodium.h>
 #include <string.h>

@@ -1,4 +1,4 @@
-/* Ids and conversation ids: what is accepted is the one spelling that the formatter writes. */
+/* Ids and conversation ids: only the spelling that the formatter writes is accepted. */
 #include <string.h>
 
 #include "base/id.h"

@@ -1,5 +1,5 @@
-/* The strict reader: whatever it accepts is UTF-8 without NUL, and comes back when it is written
- * and read again. */
+/* The strict reader: a text that it accepts is UTF-8 without NUL, and its strings are the same
+ * after they are written and read again. */
 #include <string.h>
 
 #include "base/buffer.h"
@@ -38,7 +38,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     if (pl_json_parse((const char *)data, size, &json, &err) != 0) {
         REQUIRE(json == NULL);
         REQUIRE(err.code ==
-                PL_ERROR_INVALID); /* never what the scan had passed and cJSON had not */
+                PL_ERROR_INVALID); /* cJSON never refuses a text that the scan accepted */
         return 0;
     }
     for (size_t i = 0; i < sizeof(keys) / sizeof(keys[0]); i++) {

@@ -1,4 +1,4 @@
-/* The configuration file: any bytes are either a whole configuration or one message. */
+/* The configuration file: any bytes give either a whole configuration or one message. */
 #include <string.h>
 
 #include "config/config.h"

@@ -1,5 +1,6 @@
-/* Stands in for libFuzzer where there is only gcc: driver SECONDS FILE... gives the harness each
- * file, then mutations of them until the time is up. What made it fail is left in ./crash. */
+/* Replaces libFuzzer, which gcc does not have. `driver SECONDS FILE...` runs the harness with each
+ * file, then with mutations of them until the time is over. An input that makes it fail stays in
+ * ./crash. */
 #include <string.h>
 #include <time.h>
 #include <unistd.h>
@@ -25,7 +26,7 @@ static void read_seed(const char *path)
     fclose(file);
 }
 
-/* The input lies in a file before it is tried, and in memory of its exact size for
+/* The input is written to a file before it is tried, and is copied to memory of its exact size for
  * AddressSanitizer. */
 static void try_input(const uint8_t *data, size_t len)
 {

@@ -1,4 +1,4 @@
-/* What every harness has. */
+/* Shared by all fuzz harnesses. */
 #ifndef PL_FUZZ_H
 #define PL_FUZZ_H
 
@@ -7,7 +7,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 
-/* Asserts that a broken invariant is a crash, in every build. */
+/* Crashes in every build if an invariant is broken. */
 #define REQUIRE(condition)                                                  \
     do {                                                                    \
         if (!(condition)) {                                                 \

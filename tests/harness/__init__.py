@@ -1,1 +1,1 @@
-"""What the API and fault suites share: the stack, clients for every transport, and checkers."""
+"""Shared by the API and fault suites: the stack, clients for every transport, and checkers."""

@@ -1,9 +1,8 @@
-"""Judges a history of sends against what the mailboxes hold afterwards. Pure functions: each takes
-plain data and returns a list of violations, so that tests/faults/test_checkers.py can show that
-each one finds what it is there to find.
+"""Checks a history of sends against the mailboxes at the end. These are pure functions: each takes plain data and returns
+a list of violations. So tests/faults/test_checkers.py can show that each one finds the violations that it looks for.
 
-A history entry is one logical send (one clientMessageId), however often it was tried:
-`Send.answers` are the 2xx bodies that came back, in order.
+A history entry is one logical send (one clientMessageId), however often it was tried. `Send.answers` are its 2xx bodies,
+in the order in which they came.
 """
 
 from collections import Counter
@@ -31,8 +30,8 @@ def _pair(a, b):
 
 
 def total_queue(sends, mailboxes):
-    """Promise 1 and 2. mailboxes: {user: [message dicts]}. Every acknowledged send is in both
-    mailboxes with its content; nothing is there that nobody sent."""
+    """Promises 1 and 2. mailboxes: {user: [message dicts]}. Both mailboxes have every acknowledged send with its content,
+    and they have no message that was not sent."""
     violations = []
     held = {user: {(m["senderId"], m["conversationId"], m["clientMessageId"]): m for m in messages}
             for user, messages in mailboxes.items()}
@@ -54,7 +53,7 @@ def total_queue(sends, mailboxes):
 
 
 def recipient_first(mailboxes):
-    """Promise 2. What a sender's mailbox holds, the recipient's holds under the same messageId."""
+    """Promise 2. The recipient's mailbox has every message that the sender's has, with the same messageId."""
     violations = []
     ids = {user: {(m["conversationId"], m["messageId"]) for m in messages}
            for user, messages in mailboxes.items()}
@@ -69,7 +68,7 @@ def recipient_first(mailboxes):
 
 
 def exactly_once(sends, mailboxes):
-    """Promise 3. No message twice in a mailbox, and every answer to one send names one message."""
+    """Promise 3. No mailbox has a message twice, and all answers to one send have one messageId."""
     violations = []
     for user, messages in mailboxes.items():
         keys = Counter((m["senderId"], m["conversationId"], m["clientMessageId"]) for m in messages)
@@ -84,8 +83,8 @@ def exactly_once(sends, mailboxes):
 
 
 def acknowledged_order(sends, mailboxes):
-    """Promise 4. `sends` in the order in which each sender's acknowledgements arrived, each sent
-    after the one before was acknowledged: their ids ascend within the conversation."""
+    """Promise 4. `sends` are in the order of their acknowledgements, and each was sent after the one before was
+    acknowledged: their ids ascend within the conversation."""
     violations = []
     last = {}
     for send in sends:
@@ -107,9 +106,8 @@ def acknowledged_order(sends, mailboxes):
 
 
 def offset_agreement(views):
-    """Promise 5. views: {name of the reader: [messages in the order received]} of one mailbox. All
-    readers got the same messages once each, with versions that ascend; the last version of a
-    message is the same for everyone."""
+    """Promise 5. views: {name of the reader: [messages in the order received]} of one mailbox. All readers got the same
+    messages, each once, with ascending versions; the last version of a message is the same for all readers."""
     violations = []
     final = {}
     for reader, messages in views.items():
@@ -130,7 +128,7 @@ def offset_agreement(views):
 
 
 def mirrored(mailboxes):
-    """Both sides of every conversation hold the same messages in the same order."""
+    """Both sides of every conversation have the same messages in the same order."""
     violations = []
     sides = {}
     for user, messages in mailboxes.items():

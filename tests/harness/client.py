@@ -1,7 +1,7 @@
-"""The client that the suites use: httpx, with every response held against the contract.
+"""The client of the suites: httpx, with every response checked against the OpenAPI document.
 
-`Api` is one server as one caller sees it; `as_user` gives the same server to another caller. The
-methods are the operations of the API; `request` is for what the operations do not cover.
+`Api` is one server with one caller; `as_user` returns the same server with another caller. The methods are the operations
+of the API; `request` is for everything else.
 """
 
 import itertools
@@ -25,12 +25,12 @@ def unique(prefix):
 
 
 class Problem(Exception):
-    """Raised by `expect` when the status is another one."""
+    """Raised by `expect` if the status is another one."""
 
 
 class PromptBackend(httpcore.backends.sync.SyncBackend):
-    """httpx sends a body after its head, in a segment of its own; Debian's httpcore leaves Nagle's
-    algorithm on, which then holds the body back for the server's delayed ACK: 40 ms a request."""
+    """httpx sends a request's body in a segment of its own, after the head. Debian's httpcore leaves Nagle's algorithm
+    on, which delays the body until the server's delayed ACK: 40 ms for each request."""
 
     def connect_tcp(self, *arguments, **options):
         stream = super().connect_tcp(*arguments, **options)
@@ -46,7 +46,7 @@ def transport(base_url, http2):
 
 
 class Answer:
-    """A response that has passed the contract. `json` is the decoded body, `headers` lower-case."""
+    """A response that satisfies the OpenAPI document. `json` is the decoded body, `headers` lower-case."""
 
     def __init__(self, status, headers, body, value):
         self.status, self.headers, self.body, self.json = status, headers, body, value
@@ -94,7 +94,7 @@ class Api:
         self.http.close()
 
     def as_user(self, user):
-        """The same connections, another caller. None: no credentials."""
+        """The same connections with another caller. None: no credentials."""
         return Api(self.base_url, self.contract, self.key, user, self.http2, self.http)
 
     def admin(self):
@@ -116,7 +116,7 @@ class Api:
                 merged[name] = value
         with self.http.stream(method, target, headers=merged, content=content, **options) as response:
             lower = {k.lower(): v for k, v in response.headers.items()}
-            # An event stream has no end: its head is the answer here. harness.readers reads on.
+            # An event stream has no end, so only its head is the answer. harness.readers reads the events.
             is_stream = lower.get("content-type", "").startswith("text/event-stream")
             body = b"" if is_stream else response.read()
         value = self.contract.check(method, response.url.raw_path.decode(), response.status_code, lower, body)
@@ -219,10 +219,11 @@ class Api:
     def remove_reaction(self, peer, message_id, emoji):
         return self.request("DELETE", f"{self.message_path(peer, message_id)}/reactions/{quote(emoji, safe='')}")
 
-    def send_typing(self, peer, headers=None):
-        """peer: a User, or a conversation id."""
+    def send_typing(self, peer, headers=None, state=None):
+        """peer: a User, or a conversation id. Without a state the request has no body."""
         conversation = conversation_id(self.user.id, peer.id) if isinstance(peer, User) else peer
-        return self.request("POST", f"/v1/conversations/{conversation}/typing", headers)
+        body = None if state is None else {"state": state}
+        return self.request("POST", f"/v1/conversations/{conversation}/typing", headers, json_body=body)
 
     def fetch_presence(self, *users, headers=None):
         return self.get("/v1/presence", headers, userIds=",".join(str(getattr(user, "id", user)) for user in users))
@@ -267,7 +268,7 @@ class Api:
     def fetch_updates(self, headers=None, **query):
         return self.get("/v1/updates", headers, **query)
 
-    # What tests do all the time
+    # Frequent actions of tests
 
     def make_user(self, username=None, display_name=None):
         """An account without a password, and a token for it."""
@@ -285,8 +286,7 @@ class Api:
             before = page["messages"][-1]["messageId"]
 
     def settled_cursor(self):
-        """The cursor of a mailbox in which nothing changes any more by itself: what others have been delivered and
-        read is told meanwhile."""
+        """The cursor of the mailbox, once it no longer changes by itself: the others' receipts have arrived."""
         cursor = self.all_updates()[1]
         while True:
             delta = self.fetch_updates(lastUpdatedTimestamp=cursor, timeout=2).expect(200)

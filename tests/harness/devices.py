@@ -1,13 +1,13 @@
-"""Clients of one user, each with a view that it builds from what the server tells it, by its own way of
-reading: fetchUpdates, the stream, or the deltas of the lists. They lag behind, go back to a state that they
-have kept, and start anew. A device applies answers by the rules of the API alone:
+"""Clients of one user. Each builds its view from the server's answers, by its own way of reading: fetchUpdates, the
+stream, or the deltas of the lists. A device may lag behind, go back to an earlier state, or start anew. It applies
+answers only by the rules of the API:
 
-- a delta's rows replace older ones and lie above the cursor; an answer that is no delta replaces the view;
-- an answer that is no delta and that was not asked for by the cursor 0 is a first page: what came before is paged for, in
-  each conversation that the device comes to know of (the list by pageNumber may miss one that moves meanwhile: the
-  next delta has it);
-- what is at or below a conversation's clearedUpTo is not shown, nor a conversation with nothing above it;
-- the status of an own message moves on by the conversation's othersDeliveredUpTo and othersReadUpTo.
+- a delta's rows replace older rows, and their versions are above the cursor; any other answer replaces the view;
+- an answer that is not a delta, to a request with a cursor other than 0, is a first page: the device pages back for older
+  messages in each conversation that it learns of (the list by pageNumber may miss a conversation that moves at the same
+  time; then the next delta has it);
+- messages at or below a conversation's clearedUpTo are not shown, nor is a conversation without messages above it;
+- the status of the user's own messages follows from the conversation's othersDeliveredUpTo and othersReadUpTo.
 """
 
 import copy
@@ -18,14 +18,14 @@ from harness.sse import Parser
 from harness.stack import SLOWNESS
 
 STREAM = "/v1/updates/stream"
-# A wake-up that is lost is made good by the heartbeat.
+# Seconds: more than a heartbeat, which makes up for a lost wake-up.
 PATIENCE = 20 * SLOWNESS
 STATUSES = ("sent", "delivered", "read")
 LIST = None  # The key of the cursor of the whole mailbox, beside those of conversations.
 
 
 def status_of(message, conversation):
-    """What the conversation says of a message of the user's own."""
+    """The status of the user's own message, according to the conversation."""
     status = "sent"
     for kind, name in (("othersDeliveredUpTo", "delivered"), ("othersReadUpTo", "read")):
         if int(conversation[kind]) >= int(message["messageId"]):
@@ -68,7 +68,7 @@ class View:
 
 
 def pages(fetch, key, **query):
-    """All rows of a list by pageNumber."""
+    """All rows of a list, read by pageNumber."""
     number = 1
     while True:
         page = fetch(pageNumber=number, **query).expect(200)
@@ -92,7 +92,8 @@ class Device:
         self.kept.append((self.view.copy(), dict(self.cursors), copy.copy(self.whole)))
 
     def go_back(self, pick, with_view=True):
-        """To a kept state, as an application that was killed; or to its cursors alone, with changes that come again."""
+        """Goes back to a saved state, as an application that was killed; or only to its cursors, so that changes come
+        again."""
         self.kept = self.kept[:pick % len(self.kept) + 1]
         view, cursors, whole = self.kept[-1]
         self.cursors = dict(cursors)
@@ -100,7 +101,7 @@ class Device:
             self.view, self.whole = view.copy(), copy.copy(whole)
 
     def leap(self):
-        """To a cursor that the server has not reached, as after it was restored from a backup."""
+        """Jumps to a cursor above the mailbox's version, as after the server was restored from a backup."""
         self.cursors = {key: min(cursor + 10**9, 2**53 - 1) if cursor else 0 for key, cursor in self.cursors.items()}
 
     def check_rows(self, key, answer, rows):
@@ -117,13 +118,13 @@ class Device:
     def apply(self, delta):
         self.check_rows(LIST, delta, delta["messages"] + delta["conversations"])
         if not delta["isDeltaUpdate"]:
-            # Which conversations it has from their beginning. None: all that there are.
+            # The conversations whose older messages it has read. None: all conversations.
             self.view, self.whole = View(), set() if self.cursors[LIST] else None
         self.view.merge(delta["messages"], delta["conversations"])
         self.cursors = {LIST: delta["lastUpdatedTimestamp"]}
 
     def complete(self, size):
-        """Pages back for what an answer that was no delta has left out."""
+        """Pages back for the older messages that a first page left out."""
         if self.whole is None:
             return
         if not self.whole:
@@ -133,11 +134,11 @@ class Device:
             self.whole.add(name)
 
     def read(self, size):
-        """One answer's worth."""
+        """Reads and applies one answer."""
         raise NotImplementedError
 
     def catch_up(self, size):
-        """Until there is nothing more."""
+        """Reads until there is nothing more."""
         raise NotImplementedError
 
     def close(self):
@@ -145,7 +146,7 @@ class Device:
 
 
 class Poller(Device):
-    """fetchUpdates that does not wait."""
+    """fetchUpdates with timeout 0."""
 
     def read(self, size):
         delta = self.api.fetch_updates(lastUpdatedTimestamp=self.cursors[LIST], pageSize=size, timeout=0).expect(200)
@@ -189,7 +190,7 @@ class Streamer(Device):
         assert status == 200, f"{self.name}: {status}"
 
     def wanted(self):
-        """The cursor that it must reach: that of the newest change."""
+        """The cursor that it must reach: the version of the newest change."""
         delta = self.api.fetch_updates(lastUpdatedTimestamp=self.cursors[LIST], timeout=0, pageSize=100).expect(200)
         rows = delta["messages"] + delta["conversations"]
         if not delta["isDeltaUpdate"] and self.cursors[LIST] > 0:
@@ -235,7 +236,7 @@ class Lister(Device):
             self._read_messages(name, size)
 
     def _replace_list(self, page, size):
-        """What the list does not have any more, as a conversation that was deleted, goes with its messages."""
+        """Removes the conversations that the list no longer has, with their messages: they were deleted."""
         self.view.conversations.clear()
         self.view.merge(conversations=page["conversations"])
         if page["hasMore"]:
@@ -262,7 +263,7 @@ KINDS = (Poller, Streamer, Lister)
 
 
 def fetched_anew(api, size):
-    """The whole mailbox by paging; each list in its order and without doubles."""
+    """The whole mailbox by paging. Checks that each list is in order and has no row twice."""
     view = View()
     conversations = list(pages(api.fetch_conversation, "conversations", pageSize=size))
     places = [c["lastMessageTimestamp"] for c in conversations]

@@ -1,8 +1,8 @@
-"""What each user must see of a group: the part of mailbox_model.py that is about groups.
+"""What each user must see of a group: the part of mailbox_model.py for groups.
 
-A group is one log of messages and for each user the stretches of it that they have: from the message by which they
-joined to the one by which they left, both included. A change of a message comes to who has it and is a member then;
-so each has a copy of their own.
+A group is one log of messages. Each user has the stretches of it in which they were a member: from the message by which
+they joined to the one by which they left, both included. A change of a message reaches the users who have the message and
+are members at that time, so each user has a copy of their own.
 """
 
 import dataclasses
@@ -47,7 +47,7 @@ class GroupMessage:
     def row(self, user):
         row = {"messageId": str(self.id), "conversationId": self.conversation, "senderId": self.sender, "participants": [],
                "sentTimestamp": self.id // 2, "clientMessageId": self.client_message_id, "replyTo": self.reply_to,
-               "messageType": "system" if self.event else None, "systemEvent": self.event}
+               "messageType": "system" if self.event else "user", "systemEvent": self.event}
         copy = self.copy_of(user)
         if self.event:
             return {**row, "messageContent": None, "is edited": False, "deletedScope": None, "reactions": {}}
@@ -63,14 +63,14 @@ class Group:
     def __init__(self, group_id, name, owner, others, created):
         self.id, self.name, self.topic, self.created = group_id, name, "", created
         self.messages, self.stretches = {}, {}
-        self.members = {}  # user: [role, joined]; who is one now
-        self.names_left = {}  # user: its name when they left
-        self.marks = {}  # (user, kind): message id, of who is a member
+        self.members = {}  # user: [role, joined], of the present members
+        self.names_left = {}  # user: the name of the group when they left
+        self.marks = {}  # (user, kind): message id, of the present members
         self.event(created, owner, {"type": "group-created", "name": name, "userIds": sorted(others, key=int)})
         for user in (owner, *others):
             self._enter(user, created, "owner" if user == owner else "member")
 
-    # What has happened
+    # Events
 
     def add(self, message):
         assert message.id not in self.messages, f"{self.id} has two messages {message.id}"
@@ -113,13 +113,13 @@ class Group:
                 self.marks[user, name] = max(self.marks[user, name], message_id)
 
     def change(self, message, change):
-        """change(copy), of the group's own and of each member's who has it."""
+        """Calls change(copy) for the group's own copy, and for the copy of each member who has one."""
         change(message.whole)
         for user in self.members:
             if self.has(user, message.id):
                 change(message.copy_of(user))
 
-    # What there is
+    # Queries
 
     def role(self, user):
         return self.members.get(user, [None])[0]
@@ -129,11 +129,11 @@ class Group:
                    for first, last in self.stretches.get(user, ()))
 
     def log_of(self, user):
-        """All that the user has been given, oldest first."""
+        """All messages that the user received, oldest first."""
         return [message for key, message in sorted(self.messages.items()) if self.has(user, key)]
 
     def shown(self):
-        """As fetchGroup shows it."""
+        """The group as fetchGroup returns it."""
         owner = next((user for user, (role, _) in self.members.items() if role == "owner"), None)
         members = sorted(self.members.items(), key=lambda item: int(item[0]))
         return {"groupId": self.id, "name": self.name, "topic": self.topic, "ownerId": owner, "createdTimestamp": self.created // 2,
@@ -153,12 +153,12 @@ class Group:
                     yield f"group {self.id}: {member} has {kind} not in {lowest} to {highest}"
 
     def watermarks(self, user):
-        """(kind, lowest, highest) for each."""
+        """(kind, lowest, highest) for each watermark."""
         read, delivered = self.marks[user, "readUpTo"], self.marks[user, "deliveredUpTo"]
         return (("readUpTo", read, read), ("deliveredUpTo", delivered, max(self.messages)))
 
     def conversation(self, user):
-        """What of a user's conversation is not as in a 1:1."""
+        """The fields of a user's conversation that differ from those of a 1:1."""
         is_member = user in self.members
         return {"conversationType": "group", "participants": [], "isMember": is_member,
                 "name": self.name if is_member else self.names_left[user], "memberCount": len(self.members) if is_member else 0}

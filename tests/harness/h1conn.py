@@ -93,7 +93,7 @@ class H1Connection:
         return status, headers, self.read_exactly(int(headers["content-length"]))
 
     def is_closed_within(self, seconds):
-        """Reads and drops what still comes; True when the server has closed the connection."""
+        """Reads and ignores further bytes. True if the server closes the connection in time."""
         deadline = time.monotonic() + seconds
         while time.monotonic() < deadline:
             self.socket.settimeout(max(0.05, deadline - time.monotonic()))

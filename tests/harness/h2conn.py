@@ -1,5 +1,5 @@
-"""An asyncio HTTP/2 client (prior knowledge, or TLS with ALPN) with the controls that tests need:
-many streams at once in a known order, streams that stay open, resets, and withheld windows."""
+"""An asyncio HTTP/2 client (prior knowledge, or TLS with ALPN). Tests can open many streams at once in a known order,
+keep streams open, reset them, and withhold window updates."""
 
 import asyncio
 import ssl
@@ -28,8 +28,8 @@ class Response:
 
 
 class Connection(h2.connection.H2Connection):
-    """python-h2 takes GOAWAY for the end of everything; but a server that drains sends it first and
-    finishes its streams afterwards."""
+    """python-h2 treats GOAWAY as the end of the connection. But a server that drains sends it first and finishes its
+    streams afterwards."""
 
     def _receive_goaway_frame(self, frame):
         event = h2.events.ConnectionTerminated()
@@ -38,7 +38,7 @@ class Connection(h2.connection.H2Connection):
 
 
 class Stream:
-    """Chunks arrive in a queue: bytes; None for the end; an exception for a reset or a lost connection."""
+    """Its chunks arrive in a queue: bytes; None at the end; an exception for a reset or a lost connection."""
 
     def __init__(self, connection, stream_id):
         self.connection, self.id = connection, stream_id
@@ -90,7 +90,7 @@ class Stream:
 
 
 class H2Connection:
-    """`windows=False` withholds every window update, as a reader that has stopped does."""
+    """`windows=False` withholds every window update, as a client does that has stopped reading."""
 
     def __init__(self, reader, writer, authority, scheme, windows=True, initial_window=None):
         self._reader, self._writer = reader, writer
@@ -132,7 +132,7 @@ class H2Connection:
         return connection
 
     def _refuse_if_closed(self):
-        """A stream that began after the end would wait for ever: nobody is left to tell it."""
+        """A stream that is opened after the end of the connection would wait for ever."""
         if self.closed:
             raise ConnectionEnded(f"connection ended, GOAWAY {self.goaway}")
 
@@ -149,7 +149,8 @@ class H2Connection:
         return self.h2.remote_settings.max_concurrent_streams
 
     def start(self, method, path, headers=(), body=None, end=True, flush=True):
-        """Sends a request whose body fits the windows; returns its Stream. Order of calls = order sent."""
+        """Sends a request whose body fits the windows, and returns its Stream. Requests are sent in the order of the
+        calls."""
         self._refuse_if_closed()
         stream_id = self.h2.get_next_available_stream_id()
         stream = Stream(self, stream_id)

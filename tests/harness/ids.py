@@ -1,4 +1,4 @@
-"""What an integrator may compute from design section 4: shards of names and ids, times of ids."""
+"""The computations that design section 4 allows to integrators: shards of names and ids, times of ids."""
 
 SHARD_SHIFT = 50
 EPOCH_MS = 1704067200000

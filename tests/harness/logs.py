@@ -1,18 +1,17 @@
-"""Reads what parleyd logged: JSON lines, and whatever a sanitizer or an assertion printed.
+"""Reads the log of parleyd: JSON lines, and the output of sanitizers and assertions.
 
-A line of level error or worse that a test has not announced fails the test, as does any line that
-is not JSON.
+A line of level error fails the test unless the test has announced it. Any line that is not JSON fails the test too.
 """
 
 import json
 import os
 
-# What libraries print on stderr in their own format, harmless and provoked by bad input on purpose.
+# Harmless lines that libraries print on stderr in their own format, when tests send bad input on purpose.
 FOREIGN = ("detected an invalid file path",)
 
 
 class LogReader:
-    """Remembers how far it has read; `take` gives the lines since then."""
+    """Remembers how far it has read; `take` returns the lines after that."""
 
     def __init__(self, path):
         self.path = path
@@ -41,7 +40,7 @@ def decode(line):
 
 
 def unexpected(lines, expected_events=()):
-    """The lines that must not be there. expected_events: events that may have level error."""
+    """The lines that must not be in the log. expected_events: events that may have level error."""
     found = []
     for line in lines:
         value = decode(line)
@@ -58,5 +57,5 @@ SECRETS = ("Bearer ", "eyJ", "parley_token", "password\":\"")
 
 
 def leaks(lines, texts=()):
-    """Lines that hold a token, a password or one of the given texts."""
+    """The lines with a token, a password or one of the given texts."""
     return [line for line in lines if any(text in line for text in SECRETS + tuple(texts))]

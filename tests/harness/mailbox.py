@@ -1,10 +1,10 @@
-"""Mailboxes, past the server: filling one, and what is left of one that is erased."""
+"""Mailboxes by SQL, without the server: fills one, and shows what is left of an erased one."""
 
 from harness.stack import SLOWNESS, wait_until
 
 
 def insert_messages(stack, user, peer, count, size):
-    """Fills a mailbox past the server; contents that do not compress."""
+    """Fills a mailbox by SQL, with contents that do not compress."""
     schema = stack.schema_of(user.id)
     with stack.session(stack.database_of(user.id)) as cursor:
         cursor.execute(f"""
@@ -25,7 +25,7 @@ def insert_messages(stack, user, peer, count, size):
 
 
 def held(stack, user):
-    """Rows of the user: messages, conversations, blocks, account, changes owed."""
+    """The numbers of rows of the user: messages, conversations, blocks, account, entries of the change outbox."""
     schema = stack.schema_of(user.id)
     query = " UNION ALL ".join(
         f"SELECT count(*) FROM {schema}.{table} WHERE {column} = %(id)s"

@@ -1,8 +1,8 @@
-"""What each user must see, as plain data: a model that is told what the server has acknowledged.
+"""A model of what each user must see, as plain data. The tests report to it what the server has acknowledged.
 
-It knows the promises and nothing of how they are kept: one set of messages, and for each user what they
-have read, hidden, cleared and blocked. `Model.view` is what a user must see then, `differences` compares
-it with what a server or a client says. Ids of messages are integers here, all else is as in JSON.
+It implements the promises in the simplest way: one set of messages, and for each user what they have read, hidden,
+cleared and blocked. `Model.view` returns what a user must see; `differences` compares this with the answers of a server
+or the view of a client. Ids of messages are integers here; all else is as in JSON.
 """
 
 from harness.client import conversation_id
@@ -15,7 +15,7 @@ class Message:
     def __init__(self, conversation, message_id, sender, client_message_id, content, reply_to=None):
         self.conversation, self.id, self.sender = conversation, message_id, sender
         self.client_message_id, self.original = client_message_id, content
-        # More than one where edits came at once: any of them may have been the last.
+        # Has several elements after edits at the same time: any of them may have been the last.
         self.contents = {content}
         self.reply_to = reply_to
         self.is_edited = self.is_deleted = False
@@ -35,7 +35,7 @@ class Message:
     def row(self, user):
         row = {"messageId": str(self.id), "conversationId": self.conversation, "senderId": self.sender,
                "participants": self.participants, "sentTimestamp": self.id // 2,
-               "clientMessageId": self.client_message_id, "replyTo": self.reply_to, "messageType": None, "systemEvent": None}
+               "clientMessageId": self.client_message_id, "replyTo": self.reply_to, "messageType": "user", "systemEvent": None}
         if self.is_deleted:
             return {**row, "messageContent": None, "deletedScope": "everyone", "reactions": {}}
         if user in self.hidden_from:
@@ -47,13 +47,13 @@ class Message:
 class Model:
     def __init__(self, users):
         self.users = users
-        self.conversations = {}  # id: {message id: Message}; of two
+        self.conversations = {}  # id: {message id: Message}, of 1:1 conversations
         self.groups = {}  # id: Group
         self.read_up_to, self.delivered_up_to, self.cleared_up_to = {}, {}, {}  # by (user, conversation)
         self.settings = {}
-        self.blocks = set()  # (who, whom)
+        self.blocks = set()  # (blocker, blocked)
 
-    # What has happened
+    # Events
 
     def sent(self, sender, recipient, message_id, client_message_id, content, reply_to=None):
         conversation = conversation_id(sender, recipient)
@@ -77,20 +77,20 @@ class Model:
     def configured(self, user, conversation, settings):
         self.settings.setdefault((user, conversation), {}).update(settings)
 
-    # What there is to choose from
+    # Queries for choosing actions
 
     def messages_of(self, user, conversation=None):
-        """Those that the user can still see, oldest first."""
+        """The messages that the user can still see, oldest first."""
         return [message for name, messages in sorted(self.conversations.items()) if user in name.split("-")
                 and conversation in (None, name) for _, message in sorted(messages.items())
                 if not message.is_gone_for(user) and message.id > self.cleared_up_to.get((user, name), 0)]
 
     def messages_in(self, user, group):
-        """Those of a group that the user can still see, oldest first; without what the server says."""
+        """The messages of a group that the user can still see, oldest first, without system messages."""
         cleared = self.cleared_up_to.get((user, group.id), 0)
         return [m for m in group.log_of(user) if not m.event and not m.is_gone_for(user) and m.id > cleared]
 
-    # What must be seen
+    # What users must see
 
     def view(self, user):
         """({(conversation, message id): row}, {conversation: row})"""
@@ -124,7 +124,7 @@ class Model:
         return [other for other in members if other != user] if user in members else []
 
     def watermarks(self, user, conversation):
-        """(kind, lowest, highest) for each: a client's own reads say as much as its receipts."""
+        """(kind, lowest, highest) for each watermark: a client's own reads count as much as its receipts."""
         if conversation in self.groups:
             return self.groups[conversation].watermarks(user)
         newest = max(self.conversations[conversation])
@@ -133,7 +133,7 @@ class Model:
 
 
 def as_modelled(row):
-    """A Message as the model says it."""
+    """A Message in the model's form."""
     return {**row, "replyTo": row.get("replyTo"), "deletedScope": row.get("deletedScope"),
             "messageContent": row.get("messageContent"), "clientMessageId": row.get("clientMessageId"),
             "messageType": row.get("messageType"), "systemEvent": row.get("systemEvent"),
@@ -142,7 +142,7 @@ def as_modelled(row):
 
 
 def _fits(expected, seen):
-    """A set is of what may be: after the first who sees it, all must see the same."""
+    """A set has the possible values. The first user who sees one decides: all others must see the same."""
     if isinstance(expected, set) and seen in expected:
         expected.intersection_update({seen})
         return True
@@ -162,7 +162,7 @@ def _differing_rows(what, expected, seen):
 
 
 def differences(model, user, messages, conversations):
-    """Between what the user must see and these rows. A field that the server does not have is passed over."""
+    """The differences between what the user must see and these rows. Ignores fields that the server does not have."""
     expected_messages, expected_conversations = model.view(user)
     found = list(_differing_rows("message", expected_messages, {k: as_modelled(m) for k, m in messages.items()}))
     found += _differing_rows("conversation", expected_conversations,

@@ -8,7 +8,7 @@ _SAMPLE = re.compile(r"^([a-zA-Z_:][a-zA-Z0-9_:]*)(\{[^}]*\})? (\S+)$")
 
 
 def parse(text):
-    """{(name, frozenset of label pairs): value}; refuses what is not a sample or a comment."""
+    """{(name, frozenset of label pairs): value}; refuses a line that is neither a sample nor a comment."""
     samples = {}
     for line in text.splitlines():
         if not line or line.startswith("#"):
@@ -42,3 +42,21 @@ def wait_for(admin_url, name, predicate, timeout=10, **labels):
             return value
         assert time.monotonic() < deadline, f"{name} {labels} is {value} after {timeout} s"
         time.sleep(0.1)
+
+
+def waiters(server):
+    """Long-polls and streams of the server that wait."""
+    return total(scrape(server.admin_url), "parley_push_waiters")
+
+
+def wait_for_waiters(server, count, timeout=30):
+    """Until exactly so many wait: for a server of a test's own."""
+    wait_for(server.admin_url, "parley_push_waiters", lambda value: value == count, timeout)
+
+
+def wait_for_more_waiters(server, before, more=1, patience=5):
+    """Until so many more wait than before: what a client sends after this meets them. On a server that tests share, some of those
+    before may end meanwhile and hide the new ones; so after a while the test goes on, and at the worst shows less."""
+    deadline = time.monotonic() + patience
+    while waiters(server) < before + more and time.monotonic() < deadline:
+        time.sleep(0.02)

@@ -1,8 +1,8 @@
-"""A TCP proxy between parleyd and a database or pooler, whose faults tests switch on and off.
+"""A TCP proxy between parleyd and a database or pooler. Tests switch its faults on and off.
 
-Modes: `pass` forwards; `refuse` closes what is open and what comes; `stall` forwards nothing and
-closes nothing (a machine that has vanished); `mute` forwards to the database alone, so commits
-happen and their results never return: the outcome is unknown to the server.
+Modes: `pass` forwards; `refuse` closes open and new connections; `stall` forwards nothing and closes nothing (as a
+machine that has vanished); `mute` forwards only to the database, so commits happen but their results never return: the
+server does not know the outcome.
 """
 
 import selectors
@@ -36,7 +36,7 @@ class Proxy:
             self._wake_w.send(b"x")
 
     def cut(self):
-        """Closes every connection that is open now; the mode stays."""
+        """Closes every open connection; the mode stays."""
         with self._lock:
             self._wake_w.send(b"c")
 

@@ -1,8 +1,8 @@
-"""Readers of one mailbox, each by another way of reading, which reconnect at random and keep what
-they got: `messages` in the order received and `conversations` merged. Every reader checks as it goes
-that its cursor never runs backwards and that what arrives lies above it.
+"""Readers of one mailbox, each with another way of reading. They reconnect at random and keep what they received:
+`messages` in the order received, and `conversations` merged. Every reader checks that its cursor never goes back and that
+the versions of all rows are above it.
 
-Used with asyncio and harness.h2conn; `stop` is an event after which a reader catches up and ends.
+For asyncio and harness.h2conn. `stop` is an event after which a reader catches up and ends.
 """
 
 import asyncio
@@ -15,7 +15,7 @@ LOST = (ConnectionEnded, StreamReset, OSError, asyncio.TimeoutError)
 
 
 class Reader:
-    """The common part: the cursor, what was received, and the applying of a delta."""
+    """The common part: the cursor, the received rows, and how a delta is applied."""
 
     def __init__(self, name, url, user, contract, random, cursor=0):
         self.name, self.url, self.user, self.contract, self.random = name, url, user, contract, random
@@ -76,7 +76,7 @@ class Reader:
 
 
 class DeltaPager(Reader):
-    """fetchUpdates with timeout 0 and small pages, at its own pace."""
+    """fetchUpdates with timeout 0 and small pages, with random pauses."""
 
     async def read(self, stop):
         while True:
@@ -95,7 +95,7 @@ class DeltaPager(Reader):
 
 
 class LongPoller(Reader):
-    """fetchUpdates that waits; now and then it hangs up in the middle of the wait."""
+    """fetchUpdates that waits; sometimes it closes the connection during the wait."""
 
     async def read(self, stop):
         while True:
@@ -104,7 +104,7 @@ class LongPoller(Reader):
             target = f"/v1/updates?lastUpdatedTimestamp={self.cursor}&timeout={wait}"
             patience = self.random.random() * 0.3 if not is_last and self.random.random() < 0.2 else 90
             if wait == 30:
-                patience = min(patience, 3)  # Hangs up, so that the end of the test is not waited for.
+                patience = min(patience, 3)  # Closes the connection soon, so that the test ends soon.
             delta = await self.get(target, patience)
             if delta is None:
                 continue
@@ -114,7 +114,7 @@ class LongPoller(Reader):
 
 
 class Streamer(Reader):
-    """streamUpdates, resumed with Last-Event-ID after it is cut at random places."""
+    """streamUpdates; it is cut at random places and resumed with Last-Event-ID."""
 
     def __init__(self, *arguments, **options):
         super().__init__(*arguments, **options)
@@ -147,7 +147,7 @@ class Streamer(Reader):
                 if not chunk:
                     break
                 is_fed = True
-                # Cut in the middle of what came: the rest of the bytes are lost, as on a real network.
+                # Cut in the middle of the received bytes: the rest is lost, as on a real network.
                 for event in parser.feed(chunk[:budget]):
                     self.apply(self.contract.check_event(event))
                 budget -= len(chunk)

@@ -1,4 +1,4 @@
-"""Parses text/event-stream by the rules of the HTML standard, and no more leniently."""
+"""Parses text/event-stream strictly by the rules of the HTML standard."""
 
 
 class Event:
@@ -12,7 +12,7 @@ class Event:
 
 
 class Parser:
-    """Feed bytes, get events. `retry` and `comments` are what a reconnecting client acts on."""
+    """Takes bytes and returns events. A client that reconnects uses `retry` and `comments`."""
 
     def __init__(self):
         self._buffer = b""

@@ -1,5 +1,5 @@
-"""A private stack (PostgreSQL, PgBouncer, parleyd, HAProxy) from scripts/stack, and a parleyd of a
-test's own beside it or instead of it.
+"""A private stack (PostgreSQL, PgBouncer, parleyd, HAProxy) from scripts/stack, and a test's own parleyd beside or in
+place of the stack's.
 
 PARLEY_BUILD_DIR says which build the stack runs (default build/release).
 """
@@ -27,7 +27,7 @@ from harness.proxy import Proxy
 
 BUILD_DIR = os.path.join(REPOSITORY, os.environ.get("PARLEY_BUILD_DIR", "build/release"))
 PARLEYD = os.path.join(BUILD_DIR, "src", "parleyd")
-# Sanitizers and a busy machine make everything slower; limits on time are multiplied by this.
+# Time limits are multiplied by this, because sanitizers and a busy machine make everything slower.
 SLOWNESS = int(os.environ.get("PARLEY_TEST_SLOWNESS", 0)) or (
     4 if any(word in BUILD_DIR for word in ("asan", "tsan", "debug")) else 1)
 SANITIZER_ENVIRONMENT = {
@@ -45,6 +45,17 @@ def is_alive(pid):
         return False
 
 
+# What came by its wake-up and not by the next heartbeat (15 s), also on a busy machine.
+PROMPTLY = min(5 * SLOWNESS, 12)
+
+
+def cpu_seconds(pid):
+    """Of processor time that a process has used: what it costs, whatever else the machine does."""
+    with open(f"/proc/{pid}/stat", encoding="ascii") as stream:
+        fields = stream.read().rsplit(")", 1)[1].split()
+    return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
+
+
 def wait_until(predicate, timeout, what):
     deadline = time.monotonic() + timeout
     while not predicate():
@@ -57,7 +68,7 @@ _given_ports = set()
 
 
 def free_port():
-    """Below the range of outgoing connections, where no client's port gets in the way, and not twice."""
+    """A free port below the range of outgoing connections, which clients do not use. Never returns a port twice."""
     while True:
         port = random.SystemRandom().randrange(10240, 32000)
         with socket.socket() as probe:
@@ -86,7 +97,7 @@ class Stack:
     @classmethod
     def start(cls, edge=False, parleyd=True, shards=16, settings=()):
         """settings: "section.key=value" for parley.ini."""
-        # The processes of other users must reach it: not under a directory of mode 700.
+        # Processes of other users must be able to reach it, so it must not be under a directory of mode 700.
         directory = tempfile.mkdtemp(prefix="parley-test-")
         os.chmod(directory, 0o711)
         options = ["--parleyd", PARLEYD, "--shards", str(shards)]
@@ -112,7 +123,7 @@ class Stack:
                 self.env = dict(word.split("=", 1) for word in shlex.split(stream.read()))
 
     def stop(self):
-        """Stops everything in order and removes it. What a sanitizer says at the end counts too."""
+        """Stops everything in order and removes it. Reports of sanitizers at the end count too."""
         if not os.path.exists(self.directory):
             return
         try:
@@ -163,13 +174,13 @@ class Stack:
         self.command("stop", name)
 
     def kill(self, name, signal_number=signal.SIGKILL):
-        """kill -9 of PostgreSQL is of the postmaster; its children notice and end by themselves."""
+        """For PostgreSQL, kill -9 of the postmaster; its children notice it and end by themselves."""
         pid = self.pid(name)
         os.kill(pid, signal_number)
         if signal_number in (signal.SIGKILL, signal.SIGQUIT):
             wait_until(lambda: not is_alive(pid), 20, f"{name} dies")
 
-    # SQL, as the owner or the superuser, past the pooler
+    # SQL, as the owner or the superuser, without the pooler
 
     def connect(self, database, role="OWNER"):
         connection = psycopg2.connect(self.env[f"{database.upper()}_{role}_DSN"])
@@ -201,10 +212,16 @@ class Stack:
 
     @contextlib.contextmanager
     def mailboxes_held(self, user):
-        """Until the end, or until the connection that is given is closed, who reads or writes a mailbox of the user's shard waits."""
+        """Makes reads and writes of mailboxes of the user's shard wait until the block ends or the connection is closed."""
         with self.session(self.database_of(user.id), autocommit=False) as cursor:
             cursor.execute(f"LOCK {self.schema_of(user.id)}.mailbox IN ACCESS EXCLUSIVE MODE")
             yield cursor.connection
+
+    def wait_until_blocked(self, user):
+        """Until a statement of the server waits for a lock in the user's database."""
+        wait_until(lambda: self.query(self.database_of(user.id), "SELECT count(*) FROM pg_stat_activity WHERE usename = "
+                                      "'parley_server' AND datname = current_database() AND wait_event_type = 'Lock'") != [(0,)],
+                   20 * SLOWNESS, "a statement waits for the lock")
 
     def database_of(self, user_id):
         shard = int(user_id) >> 50
@@ -215,8 +232,8 @@ class Stack:
 
 
 class Parleyd:
-    """A parleyd of a test's own on the stack's databases: with other settings, through proxies, and
-    free to be killed. `overrides`: {"section": {"key": value}}; a value None removes the key."""
+    """A test's own parleyd on the stack's databases. It may have other settings, use proxies, and be killed. `overrides`:
+    {"section": {"key": value}}; a value None removes the key."""
 
     def __init__(self, stack, overrides=None, proxied=False):
         self.stack = stack
@@ -264,7 +281,7 @@ class Parleyd:
     admin_url = property(lambda self: f"http://127.0.0.1:{self.admin_port}")
 
     def set_proxies(self, mode, databases=None):
-        """Both the pooled and the direct way to the databases (default: all)."""
+        """Sets the mode of the proxies of the databases (default: all), both pooled and direct."""
         for name in databases or self.proxies:
             self.proxies[name].set(mode)
             self.direct_proxies[name].set(mode)
@@ -277,7 +294,7 @@ class Parleyd:
         return self
 
     def start(self, timeout=30):
-        """Returns when it is ready. One that does not come up is cleaned away."""
+        """Returns when it is ready. If it does not become ready, it is removed."""
         self.spawn()
         try:
             wait_until(lambda: self.process.poll() is not None or is_ready(self.admin_url), timeout * SLOWNESS,
@@ -297,7 +314,7 @@ class Parleyd:
         self.process.wait(20)
 
     def terminate(self, timeout=10):
-        """SIGTERM; returns the exit status and how long it took."""
+        """Sends SIGTERM; returns the exit status and the seconds that it took."""
         start = time.monotonic()
         self.process.send_signal(signal.SIGTERM)
         status = self.process.wait(timeout * SLOWNESS)
@@ -317,7 +334,7 @@ class Parleyd:
         shutil.rmtree(self.directory, ignore_errors=True)
 
     def close_and_judge(self, expected_events=()):
-        """Ends it in order, so that a sanitizer can report, and then judges all that it logged."""
+        """Ends it in order, so that a sanitizer can report, and then checks its whole log."""
         if self.process is not None and self.process.poll() is None:
             self.terminate(15)
         try:

@@ -28,7 +28,7 @@ def sign_hs256(key, header, payload, digest=hashlib.sha256):
 
 
 def mint(key, user_id, lifetime=3600, header=None, **extra):
-    """A valid token unless the caller bends it: extra claims override, None removes one."""
+    """A valid token, unless the caller changes its claims: an extra claim replaces the default, None removes it."""
     return sign_hs256(key, header or {"alg": "HS256", "typ": "JWT"}, claims(user_id, lifetime, **extra))
 
 

@@ -1,6 +1,6 @@
-/* Proves: /metrics is Prometheus text with what the server has counted, /healthz holds whatever
- * else fails, /readyz follows its checks and the drain; the document and the docs page are
- * served with an ETag and a policy. */
+/* Proves: /metrics is Prometheus text with the server's counts; /healthz answers 200 even if checks
+ * fail; /readyz follows its checks and the drain; the OpenAPI document and the docs page are served
+ * with an ETag and a content security policy. */
 #include "http_fixture.h"
 
 #include "admin/admin.h"

@@ -68,7 +68,7 @@ static void test_target(void **state)
     (void)state;
     assert_accepted("{\"recipientId\":\"2048\"," TEXTS "}", &alice, 1024, 2048);
     assert_accepted("{\"conversationId\":\"1024-2048\"," TEXTS "}", &alice, 1024, 2048);
-    assert_accepted("{\"conversationId\":\"2-1024\"," TEXTS ",\"x\":[{}]}", &alice, 1024, 2);
+    assert_accepted("{\"conversationId\":\"2-1024\"," TEXTS "}", &alice, 1024, 2);
     assert_accepted("{\"recipientId\":\"9223372036854775551\"," TEXTS "}", &alice, 1024,
                     INT64_MAX - 256);
     /* A group. */
@@ -168,6 +168,18 @@ static void test_reply_to(void **state)
                  wrong[i]);
         assert_wrong(body, "/replyTo");
     }
+}
+
+static void test_unknown_fields(void **state)
+{
+    (void)state;
+    assert_refused("{\"recipientId\":\"5\",\"clientMessageId\":\"c\",\"messageContent\":\"m\","
+                   "\"content\":\"m\"}",
+                   &alice, PL_PROBLEM_UNKNOWN_FIELD);
+    assert_int_equal(refusal.fields.count, 1);
+    assert_string_equal(refusal.fields.items[0].pointer, "/content");
+    assert_refused("{\"a~b\":1,\"messageContent\":5}", &alice, PL_PROBLEM_UNKNOWN_FIELD);
+    assert_string_equal(refusal.fields.items[0].pointer, "");
 }
 
 static void test_all_wrong_fields_at_once(void **state)
@@ -282,6 +294,7 @@ int main(void)
         cmocka_unit_test(test_conversations_that_are_not_the_senders),
         cmocka_unit_test(test_sender),
         cmocka_unit_test(test_reply_to),
+        cmocka_unit_test(test_unknown_fields),
         cmocka_unit_test(test_all_wrong_fields_at_once),
         cmocka_unit_test(test_client_message_id),
         cmocka_unit_test(test_content_size),

@@ -1,5 +1,5 @@
-/* Proves: hashes are Argon2id with the promised cost and match their password alone, a full queue
- * refuses, every accepted job is posted once, also when the pool is destroyed. */
+/* Proves: hashes are Argon2id with the promised cost and match only their own password; a full
+ * queue refuses jobs; every accepted job is posted once, also when the pool is destroyed. */
 #include <pthread.h>
 #include <stdlib.h>
 #include <string.h>
@@ -8,7 +8,7 @@
 #include "auth/password.h"
 #include "testing.h"
 
-/* A target that collects jobs, as a loop's inbox does; the gate holds the pool's thread up. */
+/* A target that collects jobs, as a loop does. The gate stops the pool's thread. */
 typedef struct inbox {
     pthread_mutex_t lock;
     pthread_cond_t changed;
@@ -139,7 +139,8 @@ static double seconds_of_verify(pl_password_pool_t *pool, inbox_t *inbox, const 
     return least;
 }
 
-/* Who does not exist must not answer faster. In CPU time, which a busy machine does not stretch. */
+/* The answer for an unknown user must not be faster. Measures CPU time, which does not depend on
+ * the load of the machine. */
 static void test_no_user_costs_the_same(void **state)
 {
     (void)state;
@@ -168,7 +169,7 @@ static void test_full_queue_refuses(void **state)
     assert_int_equal(pl_password_pool_create(1, 2, post, &pool, NULL), 0);
     assert_int_equal(pl_password_submit_hash(pool, &inbox, NULL, "password", 8), 0);
     pthread_mutex_lock(&inbox.lock);
-    while (!inbox.in_post) /* the only thread is held up with the first job */
+    while (!inbox.in_post) /* the first job stops the only thread */
         pthread_cond_wait(&inbox.changed, &inbox.lock);
     pthread_mutex_unlock(&inbox.lock);
     assert_int_equal(pl_password_pool_waiting(pool), 0);
@@ -181,7 +182,7 @@ static void test_full_queue_refuses(void **state)
     wait_for(&inbox, 3);
     assert_int_equal(pl_password_submit_hash(pool, &inbox, NULL, "password", 8), 0);
     wait_for(&inbox, 4);
-    assert_int_equal(inbox.jobs[2]->result, PL_PASSWORD_MISMATCH); /* in their order */
+    assert_int_equal(inbox.jobs[2]->result, PL_PASSWORD_MISMATCH); /* in the order of submission */
     pl_password_pool_destroy(&pool);
     assert_int_equal(inbox.count, 4);
     inbox_dispose(&inbox);
@@ -194,7 +195,7 @@ static void *open_gate_later(void *arg)
     return NULL;
 }
 
-static void test_destroy_posts_what_waits(void **state)
+static void test_destroy_posts_the_waiting_jobs(void **state)
 {
     (void)state;
     inbox_t inbox;
@@ -230,7 +231,7 @@ static void test_many_threads(void **state)
     wait_for(&inbox, 24);
     for (size_t i = 0; i < 24; i++) {
         assert_int_equal(inbox.jobs[i]->result, PL_PASSWORD_HASHED);
-        for (size_t k = 0; k < i; k++) /* a salt of its own each */
+        for (size_t k = 0; k < i; k++) /* each has its own salt */
             assert_string_not_equal(inbox.jobs[i]->hash, inbox.jobs[k]->hash);
     }
     pl_password_pool_destroy(&pool);
@@ -240,8 +241,10 @@ static void test_many_threads(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_hash_and_verify),    cmocka_unit_test(test_no_user_costs_the_same),
-        cmocka_unit_test(test_full_queue_refuses), cmocka_unit_test(test_destroy_posts_what_waits),
+        cmocka_unit_test(test_hash_and_verify),
+        cmocka_unit_test(test_no_user_costs_the_same),
+        cmocka_unit_test(test_full_queue_refuses),
+        cmocka_unit_test(test_destroy_posts_the_waiting_jobs),
         cmocka_unit_test(test_many_threads),
     };
     return RUN_TESTS(tests);

@@ -1,5 +1,5 @@
-/* Proves: exactly the tokens that a configured key has signed with its own algorithm are accepted,
- * with their claims and within their times; also when they are remembered. */
+/* Proves: a token is accepted exactly if a configured key signed it with the key's own algorithm
+ * and its times are valid; its claims are read right; cached tokens are treated the same. */
 #include <openssl/ec.h>
 #include <openssl/ecdsa.h>
 #include <openssl/evp.h>
@@ -25,7 +25,7 @@
 static struct {
     char directory[200];
     EVP_PKEY *rsa, *rsa_other, *ec, *ed;
-    char *rsa_pem; /* the public one */
+    char *rsa_pem; /* the public key */
     pl_auth_t *auth;
 } t;
 
@@ -139,14 +139,14 @@ static char *signed_by(EVP_PKEY *key, const char *header, const char *payload)
 static int verify(const char *token, size_t len, int64_t now_s, pl_token_claims_t *claims,
                   pl_error_t *err)
 {
-    char *copy = malloc(len > 0 ? len : 1); /* exact, for AddressSanitizer */
+    char *copy = malloc(len > 0 ? len : 1); /* of the exact size, for AddressSanitizer */
     memcpy(copy, token, len);
     int result = pl_token_verify_at(t.auth, copy, len, now_s, claims, err);
     free(copy);
     return result;
 }
 
-/* Twice, so that what is remembered is tested as well. Frees the token. */
+/* Verifies twice, so that the cache is tested too. Frees the token. */
 static void assert_accepted(char *token, int64_t user_id, bool admin)
 {
     for (int i = 0; i < 2; i++) {
@@ -206,7 +206,7 @@ static void test_issuers(void **state)
     assert_accepted(signed_by(t.ec, "{\"alg\":\"ES256\"}", ISS("ec")), 4242, false);
     assert_accepted(signed_by(t.ed, "{\"alg\":\"EdDSA\"}", ISS("ed")), 4242, false);
 
-    /* another's key, another's name, no name */
+    /* the key of another issuer, the name of another issuer, no name */
     assert_refused(signed_by(t.rsa_other, "{\"alg\":\"RS256\"}", ISS("rsa2")), WRONG_SIGNATURE);
     assert_refused(signed_by(t.rsa, "{\"alg\":\"RS256\"}", ISS("ec")), NOT_ACCEPTED);
     assert_refused(signed_by(t.rsa, "{\"alg\":\"RS256\"}", ISS("RSA")), NOT_ACCEPTED);
@@ -242,15 +242,15 @@ static void test_algorithm_confusion(void **state)
     assert_refused(hs256("{\"alg\":\"HS256\"}", ISS("rsa"), t.rsa_pem, len), WRONG_SIGNATURE);
     assert_refused(hs256("{\"alg\":\"HS256\"}", ISS("rsa"), t.rsa_pem, len - 1), WRONG_SIGNATURE);
     assert_refused(hs256("{\"alg\":\"RS256\"}", ISS("rsa"), t.rsa_pem, len), WRONG_SIGNATURE);
-    /* our secret under another's algorithm */
+    /* our secret with the algorithm of an issuer */
     assert_refused(hs256("{\"alg\":\"EdDSA\"}", ISS("ed"), SECRET, strlen(SECRET)),
                    WRONG_SIGNATURE);
     assert_refused(hs256("{\"alg\":\"ES256\"}", ISS("ec"), SECRET, strlen(SECRET)),
                    WRONG_SIGNATURE);
-    /* an extension that must be understood */
+    /* a critical extension */
     assert_refused(
         hs256("{\"alg\":\"HS256\",\"crit\":[\"b64\"],\"b64\":false}", GOOD, SECRET, strlen(SECRET)),
-        "the token needs an extension that is unknown here");
+        "the token has a critical extension that is not supported");
 }
 
 static void test_wrong_keys(void **state)
@@ -263,7 +263,7 @@ static void test_wrong_keys(void **state)
     assert_refused(hs256(header, GOOD, SECRET, strlen(SECRET) - 1), WRONG_SIGNATURE);
 }
 
-/* Every single character of a token matters. */
+/* A change of any character makes a token invalid. */
 static void test_tampering(void **state)
 {
     (void)state;
@@ -281,7 +281,7 @@ static void test_tampering(void **state)
             }
         }
         token[i] = kept;
-        assert_int_equal(verify(token, i, NOW, &claims, NULL), -1); /* cut there */
+        assert_int_equal(verify(token, i, NOW, &claims, NULL), -1); /* cut at this character */
     }
     assert_int_equal(verify(token, len, NOW, &claims, NULL), 0);
     free(token);
@@ -382,8 +382,8 @@ static void test_times(void **state)
                    early);
 }
 
-/* What is remembered still has times. */
-static void test_remembered_token_expires(void **state)
+/* The times of a cached token are still checked. */
+static void test_cached_token_expires(void **state)
 {
     (void)state;
     char *token = own("{\"sub\":\"77\",\"exp\":1800000100,\"nbf\":1799999900}");
@@ -404,7 +404,7 @@ static void test_remembered_token_expires(void **state)
 static void test_sizes(void **state)
 {
     (void)state;
-    /* around what is remembered, what is read at all, and far beyond */
+    /* around the limit of the cache and the limit of a token, and far beyond */
     static const size_t sizes[] = {1400, 1500, 1600, 5900, 6000, 6050, 6100, 6200, 100000, 1000000};
     for (size_t i = 0; i < sizeof(sizes) / sizeof(sizes[0]); i++) {
         char *payload = malloc(sizes[i] + 100);
@@ -420,7 +420,7 @@ static void test_sizes(void **state)
     }
 }
 
-/* More tokens than there is room for: still the right claims for each. */
+/* With more tokens than the cache can hold, each still has the right claims. */
 static void test_cache_is_bounded_and_exact(void **state)
 {
     (void)state;
@@ -606,7 +606,7 @@ int main(void)
         cmocka_unit_test(test_malformed),
         cmocka_unit_test(test_claims),
         cmocka_unit_test(test_times),
-        cmocka_unit_test(test_remembered_token_expires),
+        cmocka_unit_test(test_cached_token_expires),
         cmocka_unit_test(test_sizes),
         cmocka_unit_test(test_cache_is_bounded_and_exact),
         cmocka_unit_test(test_mint),

@@ -1,4 +1,4 @@
-/* Proves: buffers grow, keep their content and can be handed over; the small modules beside them do
+/* Proves: buffers grow, keep their content and can be detached; memory, error, hash and random do
  * what their headers say. */
 #include <stdlib.h>
 #include <string.h>
@@ -47,7 +47,8 @@ static void test_appendf(void **state)
     pl_buffer_t buffer = PL_BUFFER_EMPTY;
     char expected[5000] = "";
     for (int i = 0; i < 40; i++) {
-        pl_buffer_appendf(&buffer, "%*d;", i * 5, i); /* lengths around every size of the rest */
+        pl_buffer_appendf(&buffer, "%*d;", i * 5,
+                          i); /* shorter and longer than the room that is left */
         sprintf(expected + strlen(expected), "%*d;", i * 5, i);
     }
     assert_string_equal(pl_buffer_terminate(&buffer), expected);
@@ -122,7 +123,7 @@ static void test_hash(void **state)
     assert_true(pl_hash64("foobar", 6) == UINT64_C(0x85944171f73967e8));
     assert_true(pl_hash64_continue(pl_hash64("foo", 3), "bar", 3) == pl_hash64("foobar", 6));
     assert_true(pl_hash_id(1) != pl_hash_id(2));
-    /* neighbours spread over the low bits that tables use */
+    /* neighbouring ids have different low bits, which tables use */
     unsigned used[64] = {0};
     for (int64_t id = 0; id < 64; id++)
         used[pl_hash_id(id << 9) & 63]++;

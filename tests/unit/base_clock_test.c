@@ -1,5 +1,5 @@
-/* Proves: the server's time is strictly increasing over all threads, is never behind what was
- * observed, and advances while the wall clock is behind it. */
+/* Proves: the server's time strictly increases over all threads, is always later than every
+ * observed time, and advances while the wall clock is behind it. */
 #include <pthread.h>
 #include <stdatomic.h>
 #include <stdlib.h>
@@ -15,7 +15,7 @@ static int64_t times[THREADS][PER_THREAD];
 static _Atomic int64_t handed_over;
 static _Atomic int mistakes;
 
-/* Each reading must be later than what any other thread had read before. */
+/* Each time must be later than the times that other threads read before. */
 static void *read_times(void *arg)
 {
     int64_t *own = arg;
@@ -59,7 +59,8 @@ static void test_is_the_wall_clock(void **state)
     assert_true(now < wall + 60 * 1000000);
 }
 
-/* An hour ahead is what an hour's step back looks like. Runs last: the clock stays ahead. */
+/* Observing a time one hour ahead has the same effect as a wall clock that steps back one hour.
+ * Runs last, because the clock stays ahead. */
 static void test_never_behind_what_was_observed(void **state)
 {
     (void)state;

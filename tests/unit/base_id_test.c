@@ -1,5 +1,5 @@
-/* Proves: ids hold their parts, text forms are strict and round-trip at the bounds, new ids never
- * repeat in a process, and the shard of a username is the documented hash. */
+/* Proves: ids contain their parts, the text forms are strict and round-trip at the bounds, new ids
+ * never repeat in a process, and the shard of a username is the documented hash. */
 #include <pthread.h>
 #include <stdlib.h>
 #include <string.h>
@@ -70,7 +70,7 @@ static void test_parse_bounds(void **state)
         assert_int_equal(id, 42);
     }
     assert_int_equal(pl_id_parse("1\0", 2, &id), -1);
-    assert_int_equal(pl_id_parse("12", 1, &id), 0); /* the length rules, not a NUL */
+    assert_int_equal(pl_id_parse("12", 1, &id), 0); /* the length counts, not a NUL */
     assert_int_equal(id, 1);
 }
 
@@ -116,7 +116,7 @@ static void test_conversation_id(void **state)
     assert_int_equal(parse_conversation("1-2", &low, &high), 1);
     assert_int_equal(low, 1);
     assert_int_equal(high, 2);
-    /* the largest user id has the kind bit off */
+    /* in the largest user id the kind bit is 0 */
     assert_int_equal(parse_conversation("9223372036854775550-9223372036854775551", &low, &high), 1);
     assert_int_equal(high, INT64_C(9223372036854775551));
     assert_int_equal(parse_conversation("256", &low, &high), 2);
@@ -139,8 +139,8 @@ static void test_conversation_id(void **state)
         " 1-2",
         "1 -2",
         "1-2 ",
-        "1",       /* a user alone */
-        "255",     /* a user alone */
+        "1",       /* a single user id */
+        "255",     /* a single user id */
         "1-256",   /* a group in a pair */
         "256-512", /* group and user */
         "1-9223372036854775808",
@@ -175,7 +175,8 @@ static void test_conversation_id_format(void **state)
 static void test_username_shard(void **state)
 {
     (void)state;
-    /* Test vectors of the FNV authors; fold, then mod. */
+    /* The hashes are test vectors of FNV's authors; they are folded, then taken modulo the
+     * shards. */
     assert_int_equal(pl_username_shard("", 0, 8192), (0xcbf29ce484222325 ^ 0xcbf29ce4) % 8192);
     assert_int_equal(pl_username_shard("a", 1, 8192), (0xaf63dc4c8601ec8c ^ 0xaf63dc4c) % 8192);
     assert_int_equal(pl_username_shard("foobar", 6, 8192),

@@ -1,5 +1,5 @@
-/* Proves: the reader takes every RFC 8259 object that PostgreSQL can hold, and refuses all else:
- * each rejection that json_read.h lists has a case here. */
+/* Proves: the reader accepts every RFC 8259 object that PostgreSQL can store, and refuses
+ * everything else. Each refusal in json_read.h has a case here. */
 #include <stdlib.h>
 #include <string.h>
 
@@ -12,7 +12,7 @@
 static int parse_bytes(const char *body, size_t len, pl_error_t *err)
 {
     pl_json_t *json = NULL;
-    /* An exact copy, so that AddressSanitizer sees a read past the end. */
+    /* A copy of the exact size, so that AddressSanitizer finds a read past the end. */
     char *copy = malloc(len > 0 ? len : 1);
     memcpy(copy, body, len);
     int result = pl_json_parse(copy, len, &json, err);
@@ -63,7 +63,7 @@ static void test_accepts(void **state)
         "{\"a\":\"\xc3\xa9\xe2\x82\xac\xf0\x9f\x98\x80\"}",
         "{\"a\":{\"a\":{\"a\":1}},\"b\":[{\"a\":1},{\"a\":2}]}", /* one key on different levels */
         "{\"a\":1,\"A\":2}",                                     /* keys are case-sensitive */
-        "{\"a\":1e999}", /* infinite as a double: an ignored field may be so */
+        "{\"a\":1e999}", /* infinite as a double: allowed in a field that is ignored */
         "{\"a\":123456789012345678901234567890123456789012345678901234567890123}", /* 63 digits */
     };
     for (size_t i = 0; i < LENGTH(good); i++)
@@ -120,7 +120,7 @@ static void test_refuses_syntax(void **state)
         "{\"a\":\f1}",
         "\x01{}",
         "{\"a\":\xc2\xa0"
-        "1}", /* a no-break space is no white space */
+        "1}", /* a no-break space is not white space */
     };
     for (size_t i = 0; i < LENGTH(bad); i++)
         assert_refused(bad[i]);
@@ -165,7 +165,8 @@ static void test_refuses_words_and_numbers(void **state)
         char body[100];
         snprintf(body, sizeof(body), "{\"a\":%s}", bad[i]);
         assert_refused(body);
-        snprintf(body, sizeof(body), "{\"a\":%s", bad[i]); /* and where the text ends there */
+        snprintf(body, sizeof(body), "{\"a\":%s",
+                 bad[i]); /* the same, where the text ends after it */
         assert_refused(body);
     }
 }
@@ -229,7 +230,7 @@ static void test_refuses_strings(void **state)
         char body[100];
         snprintf(body, sizeof(body), "{\"a\":\"%s\"}", bad[i]);
         assert_refused(body);
-        snprintf(body, sizeof(body), "{\"%s\":1}", bad[i]); /* keys are strings, too */
+        snprintf(body, sizeof(body), "{\"%s\":1}", bad[i]); /* the same string as a key */
         assert_refused(body);
         snprintf(body, sizeof(body), "{\"a\":[{\"b\":\"%s\"}]}", bad[i]);
         assert_refused(body);
@@ -243,7 +244,7 @@ static void test_refuses_duplicate_keys(void **state)
     (void)state;
     assert_refused("{\"a\":1,\"a\":1}");
     assert_refused("{\"a\":1,\"b\":2,\"a\":3}");
-    assert_refused("{\"a\":1,\"\\u0061\":2}"); /* the same after unescaping */
+    assert_refused("{\"a\":1,\"\\u0061\":2}"); /* the same key after unescaping */
     assert_refused("{\"\\u00e9\":1,\"\xc3\xa9\":2}");
     assert_refused("{\"/\":1,\"\\/\":2}");
     assert_refused("{\"\":1,\"\":2}");
@@ -262,7 +263,7 @@ static void test_refuses_duplicate_keys(void **state)
     }
 }
 
-/* depth levels in all: the outer object and depth - 1 more. */
+/* A text with `depth` levels: the outer object, and depth - 1 more. */
 static int parse_nested(size_t depth, const char *open, const char *close)
 {
     pl_buffer_t body = PL_BUFFER_EMPTY;
@@ -290,7 +291,7 @@ static void test_depth(void **state)
         assert_int_equal(parse_nested(10000, kinds[i].open, kinds[i].close), -1);
         assert_int_equal(parse_nested(200000, kinds[i].open, ""), -1);
     }
-    /* kinds that alternate must close in their own order */
+    /* nested arrays and objects must close in the right order */
     assert_accepted("{\"a\":[{\"a\":[{\"a\":[]}]}]}");
     assert_refused("{\"a\":[{\"a\":[{\"a\":[]}}]]}");
 }
@@ -317,7 +318,7 @@ static void test_long_strings(void **state)
         pl_buffer_t body = PL_BUFFER_EMPTY;
         pl_buffer_append_text(&body, "{\"messageContent\":\"");
         for (size_t n = 0; n < lengths[i]; n++)
-            pl_buffer_append_text(&body, n % 2 ? "\\u0078" : "x"); /* the greatest expansion */
+            pl_buffer_append_text(&body, n % 2 ? "\\u0078" : "x"); /* the longest spelling */
         pl_buffer_append_text(&body, "\"}");
         pl_json_t *json;
         const char *text;
@@ -426,7 +427,7 @@ static void test_strings(void **state)
     pl_json_free(&json);
 }
 
-/* Every prefix of a good body is a bad body, and is read without going past its end. */
+/* Every prefix of a valid body is invalid, and the reader does not read past its end. */
 static void test_every_prefix(void **state)
 {
     (void)state;

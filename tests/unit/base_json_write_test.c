@@ -1,5 +1,5 @@
-/* Proves: commas stand where they must and nowhere else, every byte is escaped as JSON and SSE need
- * it, and whatever is written can be read back by the strict reader. */
+/* Proves: commas are where they must be and nowhere else, every byte is escaped as JSON and SSE
+ * need it, and the strict reader reads back everything that is written. */
 #include <string.h>
 
 #include "base/json_read.h"
@@ -42,7 +42,7 @@ static void test_structure(void **state)
         "{\"a\":1,\"b\":[[],{},null,true,false,\"\",\"x\",null,\"7\",{\"r\":1}],\"c\":\"4-9\"}");
 }
 
-/* What ends like punctuation inside a string is still a finished value. */
+/* A string may end with the bytes of a comma or a colon, and still is a finished value. */
 static void test_commas_after_odd_strings(void **state)
 {
     (void)state;

@@ -1,5 +1,5 @@
-/* Proves: every line is one JSON object whatever the fields hold, levels filter, long lines are cut
- * whole, and lines of many threads do not mix. */
+/* Proves: every line is one JSON object whatever its fields contain, levels filter, a long line
+ * loses whole fields, and the lines of many threads do not mix. */
 #include <math.h>
 #include <pthread.h>
 #include <stdlib.h>
@@ -113,7 +113,7 @@ static void test_levels(void **state)
     assert_int_equal(pl_log_level_parse("", &level), -1);
 }
 
-/* Text that came from outside may be anything. */
+/* Text from outside may be any bytes. */
 static void test_invalid_text(void **state)
 {
     (void)state;
@@ -140,7 +140,7 @@ static void test_long_line(void **state)
     assert_int_equal(pl_json_type_of(json, "second"), PL_JSON_ABSENT);
     assert_int_equal(pl_json_type_of(json, "third"), PL_JSON_ABSENT);
     pl_json_free(&json);
-    /* every length around the cap */
+    /* every length around the limit */
     for (size_t len = PL_LOG_LINE_MAX - 150; len < PL_LOG_LINE_MAX + 50; len++) {
         memset(text, 'x', len);
         pl_log_info("long", PL_SN("text", text, len));

@@ -1,6 +1,6 @@
-/* Proves: counts of several threads add up and survive their thread; registering twice gives one
- * metric; the text that Prometheus reads is right for counters, gauges, histograms and read
- * gauges. */
+/* Proves: the counts of several threads are added and stay after the threads end; registering twice
+ * returns one metric; the text for Prometheus is right for counters, gauges, histograms and gauges
+ * that are computed. */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -47,7 +47,7 @@ static void *lower_gauge(void *argument)
     return NULL;
 }
 
-static void test_a_gauge_moves_on_several_threads(void **state)
+static void test_a_gauge_changes_on_several_threads(void **state)
 {
     (void)state;
     pl_gauge_t gauge = pl_gauge_register("parley_test_open", "Open tests.", NULL);
@@ -98,7 +98,7 @@ static void test_the_text_is_prometheus(void **state)
     pl_buffer_dispose(&out);
 }
 
-static void test_zeroed_handles_count_into_nothing(void **state)
+static void test_zeroed_handles_have_no_effect(void **state)
 {
     (void)state;
     pl_counter_add((pl_counter_t){0}, 1);
@@ -110,9 +110,9 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_counts_of_threads_add_up),
-        cmocka_unit_test(test_a_gauge_moves_on_several_threads),
+        cmocka_unit_test(test_a_gauge_changes_on_several_threads),
         cmocka_unit_test(test_the_text_is_prometheus),
-        cmocka_unit_test(test_zeroed_handles_count_into_nothing),
+        cmocka_unit_test(test_zeroed_handles_have_no_effect),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -1,12 +1,12 @@
-/* Proves: exactly the UTF-8 of RFC 3629 without U+0000 is valid, wherever it stands; lengths and
- * prefixes count code points; usernames are what the API says. */
+/* Proves: exactly the UTF-8 of RFC 3629 without U+0000 is valid, at every position; lengths and
+ * prefixes count code points; usernames follow the API's rules. */
 #include <stdlib.h>
 #include <string.h>
 
 #include "base/text.h"
 #include "testing.h"
 
-/* The generic encoding, overlong and out of range forms included: length decides. */
+/* Encodes a code point in `length` bytes, also in forms that are overlong or out of range. */
 static size_t encode(uint32_t code, int length, char *out)
 {
     static const unsigned char marks[] = {0, 0, 0xc0, 0xe0, 0xf0};
@@ -27,7 +27,7 @@ static int shortest(uint32_t code)
     return code < 0x80 ? 1 : code < 0x800 ? 2 : code < 0x10000 ? 3 : 4;
 }
 
-/* Every code point in every encoding of up to four bytes that can spell it. */
+/* Every code point in every encoding of up to four bytes. */
 static void test_every_code_point(void **state)
 {
     (void)state;
@@ -44,7 +44,8 @@ static void test_every_code_point(void **state)
     }
 }
 
-/* Every sequence of up to three bytes against a decoder that is written another way. */
+/* Compares every sequence of up to three bytes with a second decoder, which is written
+ * differently. */
 static bool is_valid_by_table(const unsigned char *p, size_t len)
 {
     size_t i = 0;
@@ -61,7 +62,7 @@ static bool is_valid_by_table(const unsigned char *p, size_t len)
             code = p[i] & 0x0f;
             length = 3;
         } else {
-            return false; /* four bytes do not fit in here */
+            return false; /* four bytes do not fit in three */
         }
         if (i + (size_t)length > len)
             return false;
@@ -115,7 +116,7 @@ static void test_invalid_bytes(void **state)
     };
     for (size_t i = 0; i < sizeof(bad) / sizeof(bad[0]); i++) {
         assert_false(pl_utf8_is_valid(bad[i], strlen(bad[i])));
-        /* in every place relative to the eight bytes that are looked at together */
+        /* at every position in the eight bytes that are checked together */
         for (size_t before = 0; before < 17; before++) {
             char text[64];
             memset(text, 'x', sizeof(text));
@@ -131,8 +132,7 @@ static void test_nul_anywhere(void **state)
     (void)state;
     char text[40];
     for (size_t i = 0; i < sizeof(text); i++) {
-        memset(text, 1,
-               sizeof(text)); /* 1 is where the borrow of a word's subtraction could go wrong */
+        memset(text, 1, sizeof(text)); /* with 1 the subtraction's borrow could go wrong */
         assert_true(pl_utf8_is_valid(text, sizeof(text)));
         text[i] = '\0';
         assert_false(pl_utf8_is_valid(text, sizeof(text)));

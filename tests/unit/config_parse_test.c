@@ -109,7 +109,7 @@ static void test_refusals(void **state)
     (void)state;
     static const struct {
         const char *text;
-        const char *message; /* how it begins */
+        const char *message; /* the beginning of the message */
     } cases[] = {
         {"[bogus]\n", "test.ini:1: unknown section [bogus]"},
         {"\n\n[Server]\n", "test.ini:3: unknown section [Server]"},
@@ -165,7 +165,7 @@ static void test_refusals(void **state)
         assert_int_equal(err.code, PL_ERROR_INVALID);
         if (strncmp(err.message, cases[i].message, strlen(cases[i].message)) != 0)
             fail_msg("%s\n%s\n%s", cases[i].text, cases[i].message, err.message);
-        assert_null(config.server.listen_address); /* nothing is left to free */
+        assert_null(config.server.listen_address); /* the caller has nothing to free */
     }
 }
 
@@ -177,8 +177,8 @@ static void test_nul_is_refused(void **state)
     assert_int_equal(pl_config_parse("t", "[log]\nlevel = info\0", 19, &config, &err), -1);
 }
 
-/* inih's own limits are 200 bytes for a line and 50 for a section: what fits ours must arrive
- * whole. */
+/* inih's own limits are 200 bytes for a line and 50 for a section. Lines within our limits must be
+ * read whole. */
 static void test_long_lines(void **state)
 {
     (void)state;
@@ -250,15 +250,15 @@ static void test_example_is_current(void **state)
     char *kept = read_file(PL_SOURCE_DIR "/conf/parley.ini");
     assert_non_null(kept);
     if (strcmp(printed, kept) != 0) {
-        fail_msg("conf/parley.ini is not what the table prints: parleyd --print-options > "
+        fail_msg("conf/parley.ini differs from the table: run parleyd --print-options > "
                  "conf/parley.ini");
     }
     free(kept);
     free(printed);
 }
 
-/* With every comment mark of a setting taken away, the example is a configuration, too: no line of
- * it can rot. */
+/* The example is a valid configuration also without the comment marks of its settings. So every
+ * line is checked. */
 static void test_example_uncommented(void **state)
 {
     (void)state;
@@ -300,7 +300,7 @@ static void test_checks(void **state)
 {
     (void)state;
     static const struct {
-        const char *text, *server, *owner; /* NULL: passes */
+        const char *text, *server, *owner; /* NULL: the check succeeds */
     } cases[] = {
         {"", "[directory] dsn is not set", "[directory] owner_dsn is not set"},
         {"[directory]\ndsn=x\nowner_dsn=x\n", "[auth] jwt_key_file is not set",

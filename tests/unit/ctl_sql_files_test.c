@@ -1,6 +1,6 @@
-/* Proves: templates become a shard's SQL, the comment at a file's top becomes the function's
- * description, files are numbered and checksummed, and an outcome is one valid line whatever a
- * server said. */
+/* Proves: a template expands to a shard's SQL; the comment at a file's top becomes the function's
+ * description; files are numbered and have checksums; the message of an outcome is one line of
+ * valid UTF-8, whatever the server's message is. */
 #include "ctl/sql_files.h"
 
 #include <stdio.h>
@@ -137,7 +137,7 @@ static void a_set_changes_with_its_files_and_with_migrations(void **state)
     load_checksums(functions[0], shard[0]);
     assert_string_not_equal(functions[0], functions[1]);
     assert_string_not_equal(shard[0], shard[1]);
-    /* What creates a shard is applied once, so it is no part of the set. */
+    /* create_shard.sql is applied once, so it is not one of the functions. */
     write_file("sql/shard/create_shard.sql", "other");
     load_checksums(functions[1], shard[1]);
     assert_string_equal(shard[0], shard[1]);

@@ -1,5 +1,5 @@
-/* Proves: a batch keeps the order of submission within a kind and shard, respects its limits, holds
- * no key twice, and runs an operation that failed in company by itself. */
+/* Proves: a batch keeps the order of submission within a kind and shard, respects its limits, runs
+ * no key twice, and gives an operation that is retried alone a batch of its own. */
 #include "db/batch.h"
 #include "testing.h"
 
@@ -57,7 +57,7 @@ static void test_groups_by_kind_and_shard(void **state)
     assert_true(h2o_linklist_is_empty(&queue));
 }
 
-/* One statement for all shards of the database: it takes their locks in one order. */
+/* One statement is for all shards of the database, and takes their locks in one order. */
 static void test_statement_without_schema_serves_all_shards(void **state)
 {
     (void)state;
@@ -69,8 +69,8 @@ static void test_statement_without_schema_serves_all_shards(void **state)
     assert_statement(0, &global, 1, (int[]){0, 1, 2}, 3);
 }
 
-/* One statement for operations of several shards where the kind has such a one, and the shard's own
- * for those of one. */
+/* Operations of several shards share a statement if the kind has one for several shards. Operations
+ * of one shard use the shard's statement. */
 static void test_statement_for_several_shards(void **state)
 {
     (void)state;
@@ -137,7 +137,7 @@ static void test_heavy_ones_do_not_share(void **state)
     assert_ptr_equal(queue.next, &ops[4].link);
     pl_batch_clear(&batch);
 
-    /* However heavy, it is taken. */
+    /* The first operation is taken, however heavy it is. */
     ops[4].weight = 10 * PL_BATCH_WEIGHT_MAX;
     pl_batch_fill(&batch, &queue);
     assert_int_equal(batch.count, 1);
@@ -162,19 +162,20 @@ static void test_a_lone_kind_has_one_statement(void **state)
     assert_ptr_equal(queue.next, &ops[2].link);
 }
 
-static void test_alone(void **state)
+static void test_an_operation_retried_alone_has_its_own_batch(void **state)
 {
     (void)state;
     for (int i = 0; i < 4; i++)
         submit(i, &many, 0);
-    ops[0].alone = true;
-    ops[2].alone = true;
+    ops[0].is_retried_alone = true;
+    ops[2].is_retried_alone = true;
 
     pl_batch_fill(&batch, &queue);
     assert_int_equal(batch.count, 1);
     assert_ptr_equal(batch.ops[0], &ops[0]);
     pl_batch_clear(&batch);
-    pl_batch_fill(&batch, &queue); /* what may have company ends before the next that may not */
+    pl_batch_fill(&batch,
+                  &queue); /* this batch ends before the next operation that is retried alone */
     assert_int_equal(batch.count, 1);
     assert_ptr_equal(batch.ops[0], &ops[1]);
     pl_batch_clear(&batch);
@@ -201,7 +202,7 @@ static void assert_leaders(const int *expected, size_t count)
             assert_ptr_equal(batch.leaders[i], &ops[expected[i]]);
 }
 
-/* The first of a key is in the statement, and stands for the others. */
+/* Only the first operation of a key is in the statement; the others get its result. */
 static void test_a_key_is_once_in_a_statement(void **state)
 {
     (void)state;
@@ -231,7 +232,7 @@ static void test_a_repeated_key_counts_for_the_limit(void **state)
     assert_leaders((int[]){-1, 8, 8, 8}, 4);
 }
 
-/* Keys that fall on one place of the hash table are still different keys. */
+/* Different keys in one slot of the hash table stay different keys. */
 static void test_keys_that_collide(void **state)
 {
     (void)state;
@@ -244,15 +245,15 @@ static void test_keys_that_collide(void **state)
     assert_leaders((int[]){-1, -1, -1, 0, 1, 2}, 6);
 }
 
-/* One that runs alone after it failed in company runs so, and nobody stands for it. */
-static void test_a_key_that_runs_alone(void **state)
+/* An operation that is retried alone runs itself, even if its key was in an earlier batch. */
+static void test_a_key_that_is_retried_alone(void **state)
 {
     (void)state;
     for (int i = 0; i < 3; i++) {
         submit(i, &global, 0);
         ops[i].key = 7;
     }
-    ops[1].alone = true;
+    ops[1].is_retried_alone = true;
     fill_and_expect((int[]){0}, 1);
     pl_batch_clear(&batch);
     fill_and_expect((int[]){1}, 1);
@@ -271,11 +272,11 @@ int main(void)
         cmocka_unit_test_setup(test_limit, start),
         cmocka_unit_test_setup(test_heavy_ones_do_not_share, start),
         cmocka_unit_test_setup(test_a_lone_kind_has_one_statement, start),
-        cmocka_unit_test_setup(test_alone, start),
+        cmocka_unit_test_setup(test_an_operation_retried_alone_has_its_own_batch, start),
         cmocka_unit_test_setup(test_a_key_is_once_in_a_statement, start),
         cmocka_unit_test_setup(test_a_repeated_key_counts_for_the_limit, start),
         cmocka_unit_test_setup(test_keys_that_collide, start),
-        cmocka_unit_test_setup(test_a_key_that_runs_alone, start),
+        cmocka_unit_test_setup(test_a_key_that_is_retried_alone, start),
     };
     return RUN_TESTS(tests);
 }

@@ -1,6 +1,5 @@
-/* Proves: who has no token, a bad one or one of another kind is refused with 401 and told how to
- * authenticate; a cookie works for what only reads, and for the rest only from our own origin; a
- * public route looks at no token. */
+/* Proves: a request without a valid token gets 401 and a WWW-Authenticate header; a cookie works
+ * for reads, and for other requests only from our own origin; a public route ignores tokens. */
 #include "http_fixture.h"
 
 static void on_me(pl_request_t *request, void *worker)
@@ -103,7 +102,7 @@ static void test_bearer(void **state)
         assert_null(strstr(answer, token));
         assert_problem(answer, 401, "invalid-token");
     }
-    /* A bad header is not made good by a cookie. */
+    /* A bad header is refused even if there is a good cookie. */
     assert_problem(
         ask_with("GET /me", "Authorization: Basic x\r\nCookie: parley_token=%s\r\n", NULL), 401,
         "invalid-token");
@@ -147,7 +146,7 @@ static void test_cookies(void **state)
         else
             assert_problem(ask_with("POST /me", headers, "{}"), 403, "cross-site-request");
     }
-    /* A token in Authorization comes from no browser's own doing. */
+    /* A browser never sends a token in Authorization by itself. */
     expect_user("POST /me",
                 "Authorization: Bearer %s\r\nSec-Fetch-Site: cross-site\r\n"
                 "Content-Type: application/json\r\n",

@@ -1,4 +1,4 @@
-/* Percent escapes and integers are taken in one form only. */
+/* Proves: percent escapes and integers are accepted in one form only. */
 #include "testing.h"
 
 #include <string.h>

@@ -1,6 +1,6 @@
 /*
- * A server on a free port in a thread of its own, with routes that answer in every way there is,
- * and a client that writes bytes as it likes. For the http_*_test programs.
+ * A server on a free port, in a thread of its own, with routes for every kind of answer, and a
+ * client that can write any bytes. For the http_*_test programs.
  */
 #ifndef PL_TESTS_HTTP_FIXTURE_H
 #define PL_TESTS_HTTP_FIXTURE_H
@@ -88,15 +88,28 @@ static inline void on_echo(pl_request_t *request, void *worker)
 static inline void on_query(pl_request_t *request, void *worker)
 {
     (void)worker;
-    pl_query_parameter_t parameters[] = {{.name = "number"}, {.name = "text"}};
+    pl_query_parameter_t parameters[] = {
+        {.name = "number"}, {.name = "text"}, {.name = "list", .is_list = true}};
     int64_t number;
-    if (pl_request_query(request, parameters, 2) != 0 ||
+    if (pl_request_query(request, parameters, 3) != 0 ||
         pl_request_query_integer(request, &parameters[0], 1, 100, 20, &number) != 0)
         return;
     pl_buffer_t body = PL_BUFFER_EMPTY;
     pl_buffer_appendf(&body, "number %lld text [%.*s]", (long long)number,
                       (int)parameters[1].value.len, parameters[1].value.data);
+    if (parameters[2].value.data != NULL)
+        pl_buffer_appendf(&body, " list [%.*s]", (int)parameters[2].value.len,
+                          parameters[2].value.data);
     pl_request_reply(request, &(pl_reply_t){.status = 200}, &body);
+}
+
+static inline void on_sized(pl_request_t *request, void *worker)
+{
+    (void)worker;
+    size_t len = (size_t)atoi(pl_request_path_parameter(request, 0).data);
+    bool has_token = strcmp(pl_request_operation(request), "token") == 0;
+    pl_request_reply_shared(request, &(pl_reply_t){.status = 200, .has_token = has_token},
+                            fixture.big, len, NULL, NULL);
 }
 
 static inline void on_body(pl_request_t *request, void *worker)
@@ -151,7 +164,7 @@ static inline void on_held_gone(pl_request_t *request, void *owner)
     atomic_fetch_sub(&fixture.held_count, 1);
 }
 
-/* Answered by no one; only the client can end it. */
+/* Never answered: only the client can end it. */
 static inline void on_held(pl_request_t *request, void *worker)
 {
     (void)worker;
@@ -186,8 +199,7 @@ static inline void on_later_due(pl_timer_t *timer)
     atomic_fetch_add(&fixture.later_done, 1);
 }
 
-/* Work that nobody cancels: it is answered LATER_MS later, whether the client is still there or
- * not. */
+/* Work that cannot be cancelled: it is answered after LATER_MS, even if the client has left. */
 static inline void on_later(pl_request_t *request, void *worker)
 {
     (void)worker;
@@ -198,8 +210,7 @@ static inline void on_later(pl_request_t *request, void *worker)
     pl_timer_arm(pl_timer_queue(fixture.loop, LATER_MS), &later->timer);
 }
 
-/* A stream that writes `size` bytes every tick until it has written `count` times; then it ends, or
- * goes on being open. */
+/* A stream that writes `size` bytes at each tick, `count` times; then it ends or stays open. */
 struct source {
     pl_timer_t timer;
     pl_stream_t *stream;
@@ -233,7 +244,7 @@ static inline void on_source_tick(pl_timer_t *timer)
     while (event.len < source->size)
         pl_buffer_append_char(&event, 'x');
     pl_buffer_append_text(&event, "\n\n");
-    /* After -1 the source is gone. */
+    /* After -1 the source is freed. */
     int outcome = pl_stream_write(source->stream, event.data, event.len);
     (void)outcome;
     pl_buffer_dispose(&event);
@@ -266,6 +277,8 @@ static const pl_route_t fixture_routes[] = {
     {"query", "GET", "/query", on_query, PL_ROUTE_PUBLIC},
     {"body", "POST", "/body", on_body, PL_ROUTE_PUBLIC | PL_ROUTE_BODY},
     {"etag", "GET", "/etag", on_etag, PL_ROUTE_PUBLIC},
+    {"sized", "GET", "/sized/{bytes}", on_sized, PL_ROUTE_PUBLIC},
+    {"token", "GET", "/token/{bytes}", on_sized, PL_ROUTE_PUBLIC},
     {"empty", "DELETE", "/quick", on_empty, PL_ROUTE_PUBLIC},
     {"forgotten", "GET", "/forgotten", on_forgotten, PL_ROUTE_PUBLIC},
     {"big", "GET", "/big", on_big, PL_ROUTE_PUBLIC},
@@ -274,15 +287,14 @@ static const pl_route_t fixture_routes[] = {
     {"stream", "GET", "/stream", on_stream, PL_ROUTE_PUBLIC | PL_ROUTE_NO_HEAD},
 };
 
-/* ---- the server's thread: one for all tests of a program, since libh2o keeps memory per thread
- * ---- */
+/* ---- the server's thread; a program has one, because libh2o keeps memory per thread ---- */
 
 struct fixture_settings {
     unsigned workers; /* default 1 */
     unsigned max_connections;
     unsigned max_in_flight;
     const char *cookie_name;
-    const pl_route_t *routes; /* instead of fixture_routes */
+    const pl_route_t *routes; /* in place of fixture_routes */
     size_t routes_count;
     pl_auth_t *auth;
 };
@@ -312,7 +324,7 @@ static inline void on_fixture_task(pl_task_t *task)
     free(self);
 }
 
-/* Runs it on the worker's thread, some time. */
+/* Runs it later, on the worker's thread. */
 static inline void fixture_post(unsigned worker, void (*run)(void *argument), void *argument)
 {
     struct fixture_task *task = pl_calloc(1, sizeof(*task));
@@ -395,7 +407,7 @@ static inline void destroy_worker(void *argument)
     pl_server_worker_destroy(&fixture.workers[index], on_worker_destroyed, NULL);
 }
 
-/* Ends when the server has given everything back. */
+/* Returns when the server has freed everything. */
 static inline void fixture_stop(void)
 {
     for (unsigned i = 0; i < fixture.workers_count; i++) {
@@ -429,7 +441,7 @@ static inline void send_bytes(int fd, const void *data, size_t len)
     while (len > 0) {
         ssize_t sent = send(fd, data, len, MSG_NOSIGNAL);
         if (sent <= 0)
-            return; /* the server has had enough; what the test expects shows elsewhere */
+            return; /* the server closed the connection; the test checks the effect elsewhere */
         data = (const char *)data + sent;
         len -= (size_t)sent;
     }
@@ -440,7 +452,8 @@ static inline void send_text(int fd, const char *text)
     send_bytes(fd, text, strlen(text));
 }
 
-/* Reads until `wanted` has come, the end, or 5 s; NUL-terminated. True if it has come. */
+/* Reads until `wanted` has come, the connection ends, or 5 s are over. The text ends in a NUL.
+ * Returns true if `wanted` has come. */
 static inline bool read_until(int fd, const char *wanted, pl_buffer_t *into)
 {
     int64_t end_ms = pl_clock_monotonic_ms() + 5000;
@@ -463,7 +476,8 @@ static inline bool read_until(int fd, const char *wanted, pl_buffer_t *into)
     return true;
 }
 
-/* Sends one HTTP/1.1 request that closes the connection, and gives the whole answer to be freed. */
+/* Sends one HTTP/1.1 request that closes the connection. Returns the whole answer, which the caller
+ * frees. */
 static inline char *ask(const char *request_line, const char *more_headers, const char *body)
 {
     int fd = dial();
@@ -486,7 +500,7 @@ static inline void assert_has(const char *text, const char *part)
         fail_msg("no \"%s\" in: %.600s", part, text);
 }
 
-/* The answer is that problem, with its status. */
+/* Checks that the answer is that problem, with its status. */
 static inline void assert_problem(char *answer, int status, const char *code)
 {
     char expected[128];
@@ -523,7 +537,7 @@ static inline void h2_frame(pl_buffer_t *out, int type, int flags, uint32_t stre
     pl_buffer_append(out, payload, len);
 }
 
-/* The preface; `window`: SETTINGS_INITIAL_WINDOW_SIZE. */
+/* Sends the preface. `window` is SETTINGS_INITIAL_WINDOW_SIZE. */
 static inline void h2_begin(pl_buffer_t *out, uint32_t window)
 {
     unsigned char settings[6] = {0,
@@ -536,7 +550,7 @@ static inline void h2_begin(pl_buffer_t *out, uint32_t window)
     h2_frame(out, H2_SETTINGS, 0, 0, settings, sizeof(settings));
 }
 
-/* GET path, END_STREAM and END_HEADERS. */
+/* Sends GET path, with END_STREAM and END_HEADERS. */
 static inline void h2_get(pl_buffer_t *out, uint32_t stream, const char *path)
 {
     pl_buffer_t block = PL_BUFFER_EMPTY;
@@ -552,7 +566,7 @@ static inline void h2_reset(pl_buffer_t *out, uint32_t stream)
     h2_frame(out, H2_RST_STREAM, 0, stream, "\0\0\0\x08", 4);
 }
 
-/* True if such a frame of that stream is among what came. */
+/* Returns true if such a frame of that stream has come. */
 static inline bool h2_has_frame(const pl_buffer_t *input, int type, uint32_t stream)
 {
     for (size_t at = 0; at + 9 <= input->len;) {
@@ -566,7 +580,7 @@ static inline bool h2_has_frame(const pl_buffer_t *input, int type, uint32_t str
     return false;
 }
 
-/* Reads until that frame has come or 5 s have passed. */
+/* Reads until that frame has come or 5 s are over. */
 static inline bool h2_read_until_frame(int fd, pl_buffer_t *input, int type, uint32_t stream)
 {
     for (int i = 0; i < 500 && !h2_has_frame(input, type, stream); i++) {

@@ -1,5 +1,5 @@
-/* Proves over a real listener: paths and queries are taken strictly, every error is problem
- * details with a request id, answers have their length and keep the connection, pipelined
+/* Proves over a real listener: paths and queries are parsed strictly; every error is problem
+ * details with a request id; answers have their length and keep the connection open; pipelined
  * requests are answered in order. */
 #include "http_fixture.h"
 
@@ -34,11 +34,70 @@ static void test_paths_are_split_before_they_are_decoded(void **state)
     assert_problem(ask("GET /echo/a%00/x/b", "", NULL), 400, "malformed-request");
     assert_problem(ask("GET /echo/a%zz/x/b", "", NULL), 400, "malformed-request");
     assert_problem(ask("GET /echo//x/b", "", NULL), 404, "not-found");
-    assert_problem(ask("GET /echo/a/x/b/", "", NULL), 404, "not-found");
     assert_problem(ask("GET /echo/../quick", "", NULL), 404, "not-found");
     assert_problem(ask("GET //quick", "", NULL), 404, "not-found");
     assert_problem(ask("GET /a/b/c/d/e/f/g/h/i/j/k", "", NULL), 404, "not-found");
     assert_problem(ask("GET *", "", NULL), 404, "not-found");
+}
+
+static void assert_redirect(char *answer, const char *location)
+{
+    assert_has(answer, "HTTP/1.1 308 Permanent Redirect\r\n");
+    assert_has(answer, location);
+    free(answer);
+}
+
+static void test_a_slash_at_the_end_is_forgiven(void **state)
+{
+    (void)state;
+    assert_redirect(ask("GET /quick/", "", NULL), "\r\nlocation: /quick\r\n");
+    assert_redirect(ask("HEAD /quick/", "", NULL), "\r\nlocation: /quick\r\n");
+    assert_redirect(ask("GET /quick/?a=%2F&b=/", "", NULL), "\r\nlocation: /quick?a=%2F&b=/\r\n");
+    assert_redirect(ask("GET /echo/a%2F/x/b/", "", NULL), "\r\nlocation: /echo/a%2F/x/b\r\n");
+    assert_redirect(ask("POST /body/", "", "{}"), "\r\nlocation: /body\r\n");
+    char *answer = ask("PUT /quick/", "", NULL);
+    assert_has(answer, "\r\nallow: GET, HEAD, DELETE\r\n");
+    assert_problem(answer, 405, "method-not-allowed");
+    /* An empty last segment of a DELETE can be an id that the client forgot. */
+    assert_problem(ask("DELETE /quick/", "", NULL), 404, "not-found");
+    assert_problem(ask("GET /quick//", "", NULL), 404, "not-found");
+    assert_problem(ask("GET //", "", NULL), 404, "not-found");
+    assert_problem(ask("GET //quick/", "", NULL), 404, "not-found");
+    assert_problem(ask("GET //other.example/", "", NULL), 404, "not-found");
+    assert_problem(ask("GET /other/", "", NULL), 404, "not-found");
+    assert_problem(ask("GET /a/b/c/d/e/f/g/h/i/", "", NULL), 404, "not-found");
+}
+
+static void test_lists_are_joined(void **state)
+{
+    (void)state;
+    expect("GET /query?list=a,b", "list [a,b]");
+    expect("GET /query?list=a&list=b", "list [a,b]");
+    expect("GET /query?list=a%2Cb&number=5&list=c+d&list=%C3%A4,e&text=x",
+           "number 5 text [x] list [a,b,c d,\xc3\xa4,e]");
+    expect("GET /query?list=", "list []");
+    expect("GET /query?list&list=&list", "list [,,]");
+    assert_problem(ask("GET /query?list=a&list=%", "", NULL), 400, "invalid-query");
+    assert_problem(ask("GET /query?list=%00&list=a", "", NULL), 400, "invalid-query");
+    /* The two halves of a character do not make one: a comma stands between them. */
+    assert_problem(ask("GET /query?list=%c3&list=%a4", "", NULL), 400, "invalid-query");
+    assert_problem(ask("GET /query?list=a&list=%ff", "", NULL), 400, "invalid-query");
+}
+
+static void test_a_list_of_very_many_values(void **state)
+{
+    (void)state;
+    enum { COUNT = 3000 };
+    static char line[16 + COUNT * sizeof("list=1&")], expected[16 + COUNT * sizeof("1,")];
+    size_t line_len = (size_t)sprintf(line, "GET /query?");
+    size_t expected_len = (size_t)sprintf(expected, "list [");
+    for (int i = 0; i < COUNT; i++) {
+        line_len += (size_t)sprintf(line + line_len, i > 0 ? "&list=%d" : "list=%d", i % 10);
+        expected_len += (size_t)sprintf(expected + expected_len, i > 0 ? ",%d" : "%d", i % 10);
+    }
+    expected[expected_len++] = ']';
+    expected[expected_len] = '\0';
+    expect(line, expected);
 }
 
 static void test_queries_are_known_names_once(void **state)
@@ -58,7 +117,7 @@ static void test_queries_are_known_names_once(void **state)
         char line[64];
         snprintf(line, sizeof(line), "GET /query?number=%s", numbers[i]);
         char *answer = ask(line, "", NULL);
-        assert_has(answer, "\"errors\":[{\"pointer\":\"?number\",\"detail\":\"number must be");
+        assert_has(answer, "\"errors\":[{\"pointer\":\"?number\",\"detail\":\"must be");
         assert_problem(answer, 422, "validation-failed");
     }
 }
@@ -80,7 +139,7 @@ static void test_methods_and_bodies(void **state)
     assert_has(answer, "\r\nallow: GET\r\n");
     free(answer);
 
-    /* An error, too, has no body then, or it would be taken for the next answer. */
+    /* An error must have no body either, or the client would take it for the next answer. */
     answer = ask("HEAD /missing", "", NULL);
     assert_has(answer, "HTTP/1.1 404 ");
     assert_string_equal(strstr(answer, "\r\n\r\n"), "\r\n\r\n");
@@ -100,7 +159,8 @@ static void test_methods_and_bodies(void **state)
                    "unsupported-media-type");
     assert_problem(ask("POST /body", "", "{}"), 415, "unsupported-media-type");
     assert_problem(ask("GET /quick", "", "{}"), 400, "malformed-request");
-    pl_log_set_fd(open("/dev/null", O_WRONLY | O_CLOEXEC)); /* the server complains, rightly */
+    pl_log_set_fd(
+        open("/dev/null", O_WRONLY | O_CLOEXEC)); /* the server logs an error, as it should */
     assert_problem(ask("GET /forgotten", "", NULL), 500, "internal-error");
     pl_log_set_fd(STDERR_FILENO);
 }
@@ -169,6 +229,27 @@ static void test_request_ids(void **state)
     }
 }
 
+static char *get_sized(const char *path, int bytes)
+{
+    char line[64];
+    snprintf(line, sizeof(line), "GET /%s/%d", path, bytes);
+    return ask(line, "", NULL);
+}
+
+static void test_what_a_proxy_may_compress(void **state)
+{
+    (void)state;
+    char *answer = get_sized("sized", 1023);
+    assert_has(answer, "\r\ncache-control: no-store, no-transform\r\n");
+    free(answer);
+    answer = get_sized("sized", 1024);
+    assert_has(answer, "\r\ncache-control: no-store\r\n");
+    free(answer);
+    answer = get_sized("token", 5000);
+    assert_has(answer, "\r\ncache-control: no-store, no-transform\r\n");
+    free(answer);
+}
+
 static void test_etags(void **state)
 {
     (void)state;
@@ -182,11 +263,12 @@ static void test_etags(void **state)
         assert_has(answer, "HTTP/1.1 304 Not Modified\r\n");
         assert_has(answer, "\r\netag: \"7\"\r\n");
         assert_has(answer, "\r\nvary: authorization, cookie\r\n");
+        assert_has(answer, "\r\ncache-control: private, no-cache\r\n");
         free(answer);
         snprintf(header, sizeof(header), "If-None-Match: %s\r\n", other[i]);
         answer = ask("GET /etag", header, NULL);
         assert_has(answer, "HTTP/1.1 200 OK\r\n");
-        assert_has(answer, "\r\ncache-control: private, no-cache\r\n");
+        assert_has(answer, "\r\ncache-control: private, no-cache, no-transform\r\n");
         free(answer);
     }
 }
@@ -199,8 +281,8 @@ static size_t count(const char *text, const char *part)
     return found;
 }
 
-/* Errors, an empty answer, a later one and a good one on one connection: none closes it, and all
- * are in order. */
+/* Errors, an empty answer, a delayed answer and a good one on one connection: they come in order,
+ * and none closes the connection. */
 static void test_pipelined_requests(void **state)
 {
     (void)state;
@@ -257,11 +339,15 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test_setup_teardown(test_paths_are_split_before_they_are_decoded, start, stop),
+        cmocka_unit_test_setup_teardown(test_a_slash_at_the_end_is_forgiven, start, stop),
         cmocka_unit_test_setup_teardown(test_queries_are_known_names_once, start, stop),
+        cmocka_unit_test_setup_teardown(test_lists_are_joined, start, stop),
+        cmocka_unit_test_setup_teardown(test_a_list_of_very_many_values, start, stop),
         cmocka_unit_test_setup_teardown(test_methods_and_bodies, start, stop),
         cmocka_unit_test_setup_teardown(test_bodies_have_a_limit, start, stop),
         cmocka_unit_test_setup_teardown(test_headers_have_a_limit, start, stop),
         cmocka_unit_test_setup_teardown(test_request_ids, start, stop),
+        cmocka_unit_test_setup_teardown(test_what_a_proxy_may_compress, start, stop),
         cmocka_unit_test_setup_teardown(test_etags, start, stop),
         cmocka_unit_test_setup_teardown(test_pipelined_requests, start, stop),
         cmocka_unit_test_setup_teardown(test_garbage, start, stop),

@@ -1,7 +1,6 @@
-/* Proves: a port in use and a bad address are told clearly; connections spread over the workers;
- * above the cap new ones wait and are served when others leave; a drain ends idle connections,
- * lets requests in flight finish and closes the listener; h2c works from its preface and by
- * upgrade. */
+/* Proves: a port in use and a bad address give clear errors; connections spread over the workers;
+ * above the cap new connections wait until others close; a drain ends idle connections, lets
+ * requests in flight finish and closes the listener; h2c works with its preface and by upgrade. */
 #include "http_fixture.h"
 
 static void try_port(const char *address, uint16_t port, const char *expected)
@@ -17,7 +16,7 @@ static void try_port(const char *address, uint16_t port, const char *expected)
     pl_router_destroy(&router);
 }
 
-static void test_a_port_in_use_is_told(void **state)
+static void test_a_port_in_use_is_an_error(void **state)
 {
     (void)state;
     fixture_start((struct fixture_settings){.max_connections = 10, .max_in_flight = 10});
@@ -90,7 +89,7 @@ static void drain_worker(void *argument)
     sem_post(&fixture_done);
 }
 
-static void test_a_drain_ends_what_is_idle(void **state)
+static void test_a_drain_ends_idle_connections(void **state)
 {
     (void)state;
     fixture_start((struct fixture_settings){.max_connections = 100, .max_in_flight = 10});
@@ -161,10 +160,10 @@ static void test_h2c(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_a_port_in_use_is_told),
+        cmocka_unit_test(test_a_port_in_use_is_an_error),
         cmocka_unit_test(test_connections_spread_over_workers),
         cmocka_unit_test(test_connections_above_the_cap_wait),
-        cmocka_unit_test(test_a_drain_ends_what_is_idle),
+        cmocka_unit_test(test_a_drain_ends_idle_connections),
         cmocka_unit_test(test_h2c),
     };
     return RUN_TESTS(tests);

@@ -1,6 +1,6 @@
-/* Proves over a real listener, HTTP/1 and HTTP/2: clients that vanish at any point are noticed
- * and nothing of theirs is touched afterwards, slow readers are closed, reset floods and piles
- * of work end the connection, streams report their end once. */
+/* Proves over a real listener, with HTTP/1 and HTTP/2: the server notices clients that leave at any
+ * point, and uses nothing of theirs afterwards; it closes slow readers; reset floods and too much
+ * unfinished work end the connection; a stream reports its end once. */
 #include "http_fixture.h"
 
 static int start(void **state)
@@ -31,7 +31,7 @@ static void set_linger_zero(int fd)
 }
 
 /* FIN, RST, half-close, and FIN behind a pipelined request. */
-static void test_held_http1_clients_are_seen_to_leave(void **state)
+static void test_waiting_http1_clients_that_leave_are_noticed(void **state)
 {
     (void)state;
     for (int way = 0; way < 4; way++) {
@@ -57,7 +57,7 @@ static void test_held_http1_clients_are_seen_to_leave(void **state)
     assert_serves();
 }
 
-static void test_held_http2_clients_are_seen_to_leave(void **state)
+static void test_waiting_http2_clients_that_leave_are_noticed(void **state)
 {
     (void)state;
     int fd = dial();
@@ -78,8 +78,8 @@ static void test_held_http2_clients_are_seen_to_leave(void **state)
     assert_serves();
 }
 
-/* The reply comes when nobody is there any more: before the connection's end is seen (HTTP/1)
- * and after (HTTP/2). */
+/* The reply comes after the client has left: before the server notices the end of the connection
+ * (HTTP/1), and after that (HTTP/2). */
 static void test_replies_to_vanished_clients(void **state)
 {
     (void)state;
@@ -109,7 +109,8 @@ static void test_replies_to_vanished_clients(void **state)
     assert_serves();
 }
 
-/* A response that nobody reads: the buffers of both kernels take a part, then nothing moves. */
+/* The client does not read the response: the buffers of the kernel take a part, then no more is
+ * sent. */
 static void test_slow_readers_are_closed(void **state)
 {
     (void)state;
@@ -238,7 +239,7 @@ static void test_a_stream_ends_properly(void **state)
     pl_buffer_dispose(&input);
 }
 
-static void test_clients_of_idle_streams_are_seen_to_leave(void **state)
+static void test_clients_of_idle_streams_that_leave_are_noticed(void **state)
 {
     (void)state;
     for (int way = 0; way < 3; way++) {
@@ -263,8 +264,8 @@ static void test_clients_of_idle_streams_are_seen_to_leave(void **state)
     assert_serves();
 }
 
-/* Small events pile up behind a full socket (overflow); one that is larger than everything
- * stalls. */
+/* Small events queue behind a full socket until the queue overflows; an event larger than all
+ * buffers stalls. */
 static void test_streams_that_are_not_read_are_closed(void **state)
 {
     (void)state;
@@ -323,15 +324,17 @@ static void test_the_server_ends_with_everything_open(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test_setup_teardown(test_held_http1_clients_are_seen_to_leave, start, stop),
-        cmocka_unit_test_setup_teardown(test_held_http2_clients_are_seen_to_leave, start, stop),
+        cmocka_unit_test_setup_teardown(test_waiting_http1_clients_that_leave_are_noticed, start,
+                                        stop),
+        cmocka_unit_test_setup_teardown(test_waiting_http2_clients_that_leave_are_noticed, start,
+                                        stop),
         cmocka_unit_test_setup_teardown(test_replies_to_vanished_clients, start, stop),
         cmocka_unit_test_setup_teardown(test_slow_readers_are_closed, start, stop),
         cmocka_unit_test_setup_teardown(test_a_slow_http2_stream_is_reset_alone, start, stop),
         cmocka_unit_test_setup_teardown(test_reset_floods_end_the_connection, start, stop),
         cmocka_unit_test_setup_teardown(test_work_in_flight_is_bounded, start, stop),
         cmocka_unit_test_setup_teardown(test_a_stream_ends_properly, start, stop),
-        cmocka_unit_test_setup_teardown(test_clients_of_idle_streams_are_seen_to_leave, start,
+        cmocka_unit_test_setup_teardown(test_clients_of_idle_streams_that_leave_are_noticed, start,
                                         stop),
         cmocka_unit_test_setup_teardown(test_streams_that_are_not_read_are_closed, start, stop),
         cmocka_unit_test_setup_teardown(test_the_server_ends_with_everything_open, start, stop),

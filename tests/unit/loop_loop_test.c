@@ -1,5 +1,5 @@
-/* Proves: tasks from other threads run in order, deferred calls run once a turn and after it,
- * timers fire in order, not early, and not when disarmed. */
+/* Proves: tasks from other threads run in order; a deferred call runs once, at the end of the turn;
+ * timers fire in order, never early, and not if they are disarmed; a loop knows its own thread. */
 #include <pthread.h>
 
 #include "base/clock.h"
@@ -11,6 +11,7 @@
 
 static pl_loop_t *loop;
 static int ran;
+static bool is_own_on_other_thread = true;
 static pl_task_t tasks[TASKS];
 
 static void on_task(pl_task_t *task)
@@ -23,6 +24,7 @@ static void on_task(pl_task_t *task)
 static void *post_all(void *arg)
 {
     (void)arg;
+    is_own_on_other_thread = pl_loop_is_own(loop);
     for (int i = 0; i < TASKS; i++) {
         tasks[i].run = on_task;
         pl_loop_post(loop, &tasks[i]);
@@ -30,7 +32,8 @@ static void *post_all(void *arg)
     return NULL;
 }
 
-/* A loop lives as long as its process: kept here, so that it is no leak. */
+/* A loop lives as long as the process. It stays reachable from here, so that it is not reported as
+ * a leak. */
 static pl_loop_t *new_loop(void)
 {
     static pl_loop_t *kept[3];
@@ -48,6 +51,8 @@ static void test_tasks_in_order(void **state)
     pl_loop_run(loop);
     pthread_join(thread, NULL);
     assert_int_equal(ran, TASKS);
+    assert_true(pl_loop_is_own(loop));
+    assert_false(is_own_on_other_thread);
 }
 
 static pl_deferred_t deferred;
@@ -61,7 +66,7 @@ static void on_deferred(pl_deferred_t *d)
     pl_loop_stop(loop);
 }
 
-static void ask(pl_task_t *task)
+static void defer_twice(pl_task_t *task)
 {
     (void)task;
     pl_loop_defer(loop, &deferred);
@@ -74,7 +79,7 @@ static void test_deferred_once(void **state)
     (void)state;
     loop = new_loop();
     deferred.run = on_deferred;
-    first.run = second.run = ask;
+    first.run = second.run = defer_twice;
     pl_loop_post(loop, &first);
     pl_loop_post(loop, &second);
     pl_loop_run(loop);

@@ -1,5 +1,6 @@
-/* Proves: the delta that is built from a committed batch is what a read from the version before
- * would give; retries change nothing; what cannot be known from the batch is left to a read. */
+/* Proves: the delta that is built from a committed batch equals a read from the version before the
+ * batch; retries change nothing; if the batch does not have all data, the delta is left to a
+ * read. */
 #include "base/id.h"
 #include "push/commit_delta.h"
 #include "testing.h"
@@ -60,7 +61,8 @@ static void test_one_message(void **state)
         "{\"messages\":[{\"messageId\":\"2000\",\"conversationId\":\"100-200\",\"senderId\":"
         "\"100\","
         "\"participants\":[\"100\",\"200\"],\"messageContent\":\"hi \\\"you\\\"\","
-        "\"sentTimestamp\":1000,\"clientMessageId\":\"c1\",\"lastUpdatedTimestamp\":1001}],"
+        "\"sentTimestamp\":1000,\"clientMessageId\":\"c1\",\"lastUpdatedTimestamp\":1001,"
+        "\"messageType\":\"user\"}],"
         "\"conversations\":[{\"conversationId\":\"100-200\",\"conversationType\":\"direct\","
         "\"participants\":[\"100\",\"200\"],\"memberCount\":2,\"isMember\":true,"
         "\"othersDeliveredUpTo\":\"0\",\"othersReadUpTo\":\"1800\",\"memberStates\":["
@@ -76,7 +78,7 @@ static void test_one_message(void **state)
     pl_commit_deltas_dispose(&deltas);
 }
 
-/* Three messages of two conversations in one mailbox, and a copy in the sender's own. */
+/* Three messages of two conversations in one mailbox, and a copy in the sender's mailbox. */
 static void test_batch_is_grouped_by_mailbox(void **state)
 {
     (void)state;
@@ -100,8 +102,8 @@ static void test_batch_is_grouped_by_mailbox(void **state)
     pl_commit_deltas_get(&deltas, 1, &wake);
     assert_int_equal(wake.user_id, BOB);
     assert_int_equal(wake.messages_count, 3);
-    /* Carol's conversation changed at 1002, Alice's at 1003: once each, in the order of versions.
-     */
+    /* Carol's conversation changed at 1002, Alice's at 1003: once each, in the order of
+     * versions. */
     char *text = strndup(wake.delta, wake.delta_len);
     char *conversations = strstr(text, "\"conversations\"");
     assert_non_null(conversations);
@@ -131,7 +133,7 @@ static void test_retry_wakes_without_delta(void **state)
     pl_commit_deltas_dispose(&deltas);
 }
 
-/* The same key twice in one batch: one message, told once. */
+/* The same key twice in one batch is one message in the delta. */
 static void test_retry_in_the_same_batch(void **state)
 {
     (void)state;
@@ -151,7 +153,8 @@ static void test_retry_in_the_same_batch(void **state)
     pl_commit_deltas_dispose(&deltas);
 }
 
-/* A copy that comes late may not be the newest of its conversation, whose state is then unknown. */
+/* A copy that is written late may not be the newest message of its conversation; then the state of
+ * the conversation is unknown. */
 static void test_late_copy_is_read(void **state)
 {
     (void)state;
@@ -169,7 +172,7 @@ static void test_late_copy_is_read(void **state)
     pl_commit_deltas_dispose(&deltas);
 }
 
-static void test_only_who_is_awaited(void **state)
+static void test_only_mailboxes_with_waiters(void **state)
 {
     (void)state;
     int64_t wanted = CAROL;
@@ -194,7 +197,7 @@ int main(void)
         cmocka_unit_test(test_retry_wakes_without_delta),
         cmocka_unit_test(test_retry_in_the_same_batch),
         cmocka_unit_test(test_late_copy_is_read),
-        cmocka_unit_test(test_only_who_is_awaited),
+        cmocka_unit_test(test_only_mailboxes_with_waiters),
     };
     return RUN_TESTS(tests);
 }

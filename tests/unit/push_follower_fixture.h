@@ -1,5 +1,6 @@
-/* A follower with a world of its own: the lane, the hub, the timers and the counters are this
- * file's, so that reads pile up until a test answers them, and time passes when a test says so. */
+/* A follower with simulated surroundings: this file replaces the lane, the hub, the timers and the
+ * counters. So a read waits until the test answers it, and time passes only when the test says
+ * so. */
 #ifndef PL_PUSH_FOLLOWER_FIXTURE_H
 #define PL_PUSH_FOLLOWER_FIXTURE_H
 
@@ -30,10 +31,10 @@ static struct {
     pl_waiter_t *waiter;
     bool is_hub_full;
     pl_timer_t *heartbeat;
-    int direct, read, late; /* what the counters were told */
-    bool is_inside;         /* a call of pl_follower_, from which nothing may call back */
+    int direct, read, late; /* values of the counters */
+    bool is_inside;         /* inside a call of pl_follower_, during which no callback may come */
 
-    /* What the owner was told. */
+    /* The callbacks that the owner received. */
     pl_follower_t *follower;
     bool destroys; /* the follower, from inside the callback */
     int deltas, waitings, errors, heartbeats;
@@ -89,6 +90,12 @@ pl_loop_t *pl_hub_local_loop(const pl_hub_local_t *local)
 {
     (void)local;
     return NULL;
+}
+
+bool pl_loop_is_own(const pl_loop_t *loop)
+{
+    (void)loop;
+    return true;
 }
 
 pl_timer_queue_t *pl_timer_queue(pl_loop_t *loop, uint64_t duration_ms)
@@ -213,7 +220,7 @@ static void heartbeat(void)
     timer->on_fire(timer);
 }
 
-/* A commit in this process. `delta` NULL: it has to be read. */
+/* A commit in this process. If `delta` is NULL, the follower must read. */
 static void wake(int64_t previous, int64_t version, const char *delta, size_t messages_count)
 {
     const pl_wake_t told = {.user_id = user(),
@@ -226,7 +233,7 @@ static void wake(int64_t previous, int64_t version, const char *delta, size_t me
     world.waiter->callbacks->on_wake(world.waiter, &told);
 }
 
-/* Reads and their answers */
+/* Reads and their results */
 
 static pl_op_t *take_read(size_t index, const pl_op_kind_t *kind)
 {
@@ -299,7 +306,7 @@ static PGresult *empty_page(void)
 
     memset(columns, 0, sizeof(columns));
     for (int i = 0; i < COLUMNS; i++) {
-        columns[i].name = (char *)(uintptr_t)names[i]; /* which is copied */
+        columns[i].name = (char *)(uintptr_t)names[i]; /* libpq copies it */
         columns[i].format = 1;
     }
     assert_true(PQsetResultAttrs(result, COLUMNS, columns));
@@ -308,7 +315,7 @@ static PGresult *empty_page(void)
 
 typedef struct page {
     int64_t version;
-    bool replaces; /* what the client has: no delta */
+    bool replaces; /* a first page, which replaces the client's view */
     bool has_more;
     size_t messages_count;
     int64_t first_version;
@@ -369,7 +376,7 @@ static void answer_page(size_t index, page_t page)
     answer_result(index, page_of(&page));
 }
 
-/* One message, and the mailbox's version is its. */
+/* A page with one message, whose version is the mailbox's. */
 static void answer_message(size_t index, int64_t version)
 {
     answer_page(index, (page_t){.version = version,
@@ -392,7 +399,7 @@ static void fail_read(size_t index, enum pl_error_code error)
     op->on_done(op);
 }
 
-/* A follower that has read up to `cursor` and waits. Its first read is answered. */
+/* A follower that has read up to `cursor` and is WAITING. */
 static void create_waiting(int64_t cursor)
 {
     create(cursor);
@@ -401,7 +408,7 @@ static void create_waiting(int64_t cursor)
     assert_int_equal(world.waitings, 1);
 }
 
-/* Counts since the start: deltas, on_waiting, errors. */
+/* Checks the numbers of callbacks since the start: on_delta, on_waiting, on_error. */
 static void assert_told(int deltas, int waitings, int errors)
 {
     assert_int_equal(world.deltas, deltas);
@@ -416,7 +423,7 @@ static int set_up(void **state)
     return 0;
 }
 
-/* A test may leave reads behind: their answers come after the end, as they do in a server. */
+/* If a test leaves reads unanswered, their results come after its end, as in a server. */
 static int tear_down(void **state)
 {
     (void)state;

@@ -1,6 +1,6 @@
-/* Proves what a follower does with each wake-up, answer and heartbeat in each of its states: it
- * gives every change once, reads only when it must, has one read in flight, calls back never from
- * inside a call, and touches nothing after it is destroyed. */
+/* Proves what a follower does with each wake-up, result and heartbeat in each of its states: it
+ * delivers every change once, reads only when it must, has at most one read in flight, never calls
+ * back during a call, and does nothing after it is destroyed. */
 #include "push_follower_fixture.h"
 
 static void test_starts_with_a_cursor(void **state)
@@ -10,7 +10,7 @@ static void test_starts_with_a_cursor(void **state)
     assert_int_equal(world.reads_count, 0);
     next();
     assert_reads_since(0, 100);
-    next(); /* not IDLE: nothing */
+    next(); /* not IDLE: has no effect */
     assert_int_equal(world.reads_count, 1);
     answer_page(
         0, (page_t){.version = 120, .messages_count = 1, .first_version = 115, .content = "hi"});
@@ -21,7 +21,7 @@ static void test_starts_with_a_cursor(void **state)
     assert_non_null(strstr(world.delta, "\"lastUpdatedTimestamp\":120,\"hasMore\":false"));
     assert_int_equal(world.read, 1);
 
-    next(); /* nothing new is known of: it waits without a read */
+    next(); /* no change is known, so it waits without a read */
     assert_int_equal(world.reads_count, 1);
     wake(120, 130, "{direct}", 1);
     assert_told(2, 0, 0);
@@ -40,7 +40,7 @@ static void test_starts_from_now(void **state)
     assert_int_equal(world.reads_count, 1);
 }
 
-/* What commits while the version is read may be above it. */
+/* A commit during the read of the version may have a higher version. */
 static void test_from_now_is_woken_while_reading(void **state)
 {
     (void)state;
@@ -55,7 +55,7 @@ static void test_from_now_is_woken_while_reading(void **state)
     assert_told(1, 0, 0);
 }
 
-static void test_nobody_there(void **state)
+static void test_unknown_user(void **state)
 {
     (void)state;
     create(PL_FOLLOW_FROM_NOW);
@@ -80,12 +80,12 @@ static void test_nothing_new(void **state)
     answer_nothing(0, 103); /* changes that the page does not show */
     assert_told(0, 1, 0);
     assert_int_equal(world.cursor, 103);
-    next(); /* WAITING: nothing */
+    next(); /* WAITING: has no effect */
     assert_int_equal(world.reads_count, 1);
 }
 
-/* An empty page says something all the same when it replaces what the client has. */
-static void test_cursor_of_a_future_that_never_was(void **state)
+/* An empty first page is delivered, because it replaces the client's view. */
+static void test_cursor_above_the_mailbox_version(void **state)
 {
     (void)state;
     create(9000);
@@ -113,8 +113,9 @@ static void test_direct_delta(void **state)
     assert_int_equal(world.direct, 2);
 }
 
-/* Whatever does not begin at the cursor, was not built, or does not fit is read. */
-static void test_what_is_not_a_direct_delta(void **state)
+/* The follower reads if the wake-up has no delta, or its delta does not begin at the cursor or is
+ * too large. */
+static void test_wakes_that_need_a_read(void **state)
 {
     (void)state;
     static char too_long[DELTA_BYTES_MAX + 2];
@@ -140,7 +141,7 @@ static void test_what_is_not_a_direct_delta(void **state)
     }
 }
 
-static void test_late_wake_says_nothing(void **state)
+static void test_late_wake_has_no_effect(void **state)
 {
     (void)state;
     create_waiting(100);
@@ -165,7 +166,7 @@ static void test_woken_while_reading(void **state)
     answer_message(1, 110);
     assert_told(1, 0, 0);
 
-    /* The same where the older page had something in it: what is missing is read after next. */
+    /* The same if the older page had changes: the rest is read after next. */
     next();
     wake(110, 120, NULL, 1);
     wake(120, 130, NULL, 1);
@@ -176,8 +177,8 @@ static void test_woken_while_reading(void **state)
     assert_reads_since(3, 120);
 }
 
-/* Once more, for what it was told of while it read; then the mailbox is right. */
-static void test_told_of_what_the_mailbox_has_not(void **state)
+/* After a wake-up during a read it reads once more, and then trusts the mailbox. */
+static void test_wake_above_the_mailbox_version(void **state)
 {
     (void)state;
     create_waiting(100);
@@ -216,7 +217,7 @@ static void test_heartbeat_finds_nothing(void **state)
     assert_int_equal(world.heartbeats, 1);
     assert_non_null(world.heartbeat); /* armed again */
     assert_int_equal(world.reads_count, 2);
-    heartbeat(); /* while the check is under way: no second one */
+    heartbeat(); /* the check is still in flight: no second one */
     assert_int_equal(world.heartbeats, 2);
     assert_int_equal(world.reads_count, 2);
     answer_version(1, PL_OK, true, 100);
@@ -239,7 +240,7 @@ static void test_heartbeat_finds_a_change(void **state)
     assert_int_equal(world.cursor, 110);
 }
 
-/* A failed check is not the owner's business: the next heartbeat checks again. */
+/* A failed check is not reported to the owner: the next heartbeat checks again. */
 static void test_heartbeat_check_fails(void **state)
 {
     (void)state;
@@ -265,7 +266,8 @@ static void test_heartbeat_checks_only_when_waiting(void **state)
     assert_int_equal(world.heartbeats, 2);
 }
 
-/* A wake-up leaves the reading to the check that is under way, whatever that finds. */
+/* During a check, a wake-up starts no read. The check does it when it ends, whatever version it
+ * finds. */
 static void test_woken_while_checking(void **state)
 {
     (void)state;
@@ -286,8 +288,8 @@ static void test_woken_while_checking(void **state)
     assert_int_equal(world.late, 0);
 }
 
-/* The check's answer is older than the delta that came meanwhile: nothing was late. The follower
- * cannot tell that from a mailbox that has lost what it had, and reads. */
+/* The check's result is older than a delta that came during the check. No wake-up was late. But the
+ * same result would come from a mailbox that lost changes, so the follower reads. */
 static void test_check_is_overtaken_by_a_delta(void **state)
 {
     (void)state;
@@ -305,8 +307,8 @@ static void test_check_is_overtaken_by_a_delta(void **state)
     assert_told(2, 2, 0);
 }
 
-/* The check is still under way when the follower reads a page: it lets go of the check, whose
- * answer must not make the page's one a stranger to the follower. */
+/* The check is still in flight when the follower reads a page. It abandons the check, and the
+ * check's result must not make it lose the page. */
 static void test_check_is_overtaken_by_a_read(void **state)
 {
     (void)state;
@@ -327,7 +329,7 @@ static void test_check_is_overtaken_by_a_read(void **state)
     assert_told(1, 1, 0);
 }
 
-/* The same, and the page is waited for: it comes once. */
+/* The same; the page is delivered once. */
 static void test_read_outlives_the_check(void **state)
 {
     (void)state;
@@ -339,10 +341,10 @@ static void test_read_outlives_the_check(void **state)
     answer_message(2, 120);
     assert_told(2, 1, 0);
     next();
-    answer_version(1, PL_OK, true, 100); /* long after: of no meaning now */
+    answer_version(1, PL_OK, true, 100); /* much later: has no effect */
     assert_told(2, 1, 0);
     assert_int_equal(world.reads_count, 3);
-    heartbeat(); /* and the follower can check again */
+    heartbeat(); /* the follower can check again */
     assert_int_equal(world.reads_count, 4);
 }
 
@@ -363,7 +365,7 @@ static void test_full_page_is_read_on(void **state)
     assert_told(1, 1, 0);
 }
 
-/* A page above the limit in bytes is cut, and what was cut off comes next. */
+/* A page above the limit in bytes is cut, and the rest comes with the next delta. */
 static void test_long_page_is_cut(void **state)
 {
     (void)state;
@@ -397,7 +399,7 @@ static void test_error_then_retry(void **state)
     assert_told(1, 1, 1);
 }
 
-/* After an error it reads, though it was told of nothing. */
+/* After an error it reads, even without a wake-up. */
 static void test_error_of_the_first_read(void **state)
 {
     (void)state;
@@ -423,7 +425,7 @@ static void test_full_lane_is_an_error(void **state)
     create(100);
     world.is_lane_full = true;
     next();
-    assert_told(0, 0, 0); /* not from inside next */
+    assert_told(0, 0, 0); /* not during next() */
     pl_op_t *refused = world.refused;
     assert_non_null(refused);
     world.refused = NULL;
@@ -436,7 +438,7 @@ static void test_full_lane_is_an_error(void **state)
     assert_reads_since(0, 100);
 }
 
-/* Only the mailbox confirms a cursor: neither asking nor failing does. */
+/* Only a successful read of the mailbox confirms a cursor. */
 static void test_cursor_is_confirmed_by_a_read(void **state)
 {
     (void)state;
@@ -468,12 +470,12 @@ static void test_destroyed_while_reading(void **state)
     assert_told(0, 0, 0);
 
     create(100);
-    destroy(); /* never asked */
+    destroy(); /* without any next() */
     assert_int_equal(world.reads_count, 2);
-    pl_follower_destroy(&world.follower); /* nothing there: nothing happens */
+    pl_follower_destroy(&world.follower); /* NULL already: has no effect */
 }
 
-static void test_destroyed_by_its_owner_s_callback(void **state)
+static void test_destroyed_in_a_callback(void **state)
 {
     (void)state;
     create_waiting(100);
@@ -507,7 +509,7 @@ static void test_destroyed_by_its_owner_s_callback(void **state)
     assert_told(2, 3, 1);
 }
 
-static void test_too_many_wait(void **state)
+static void test_too_many_waiters(void **state)
 {
     (void)state;
     world.is_hub_full = true;
@@ -524,14 +526,14 @@ int main(void)
         TEST(test_starts_with_a_cursor),
         TEST(test_starts_from_now),
         TEST(test_from_now_is_woken_while_reading),
-        TEST(test_nobody_there),
+        TEST(test_unknown_user),
         TEST(test_nothing_new),
-        TEST(test_cursor_of_a_future_that_never_was),
+        TEST(test_cursor_above_the_mailbox_version),
         TEST(test_direct_delta),
-        TEST(test_what_is_not_a_direct_delta),
-        TEST(test_late_wake_says_nothing),
+        TEST(test_wakes_that_need_a_read),
+        TEST(test_late_wake_has_no_effect),
         TEST(test_woken_while_reading),
-        TEST(test_told_of_what_the_mailbox_has_not),
+        TEST(test_wake_above_the_mailbox_version),
         TEST(test_woken_while_idle),
         TEST(test_heartbeat_finds_nothing),
         TEST(test_heartbeat_finds_a_change),
@@ -548,8 +550,8 @@ int main(void)
         TEST(test_full_lane_is_an_error),
         TEST(test_cursor_is_confirmed_by_a_read),
         TEST(test_destroyed_while_reading),
-        TEST(test_destroyed_by_its_owner_s_callback),
-        TEST(test_too_many_wait),
+        TEST(test_destroyed_in_a_callback),
+        TEST(test_too_many_waiters),
     };
     return RUN_TESTS(tests);
 }

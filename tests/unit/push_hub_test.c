@@ -1,5 +1,5 @@
-/* Proves that an event reaches those who wait for its user, on every loop and once, and nobody
- * else; and that a waiter may leave, or take its neighbours with it, while it is told. */
+/* Proves that an event reaches each waiter of its user once, on every loop, and no other waiter;
+ * and that a callback may remove its own waiter and others. */
 #include <pthread.h>
 #include <stdlib.h>
 #include <string.h>
@@ -14,8 +14,8 @@
 typedef struct listener {
     pl_waiter_t waiter;
     pl_hub_local_t *local;
-    struct listener *takes_along; /* is removed when this one is told */
-    int told;
+    struct listener *removes; /* this one's on_event removes that one */
+    int events;
     char last[32];
 } listener_t;
 
@@ -26,13 +26,13 @@ static void on_event(pl_waiter_t *waiter, const pl_event_t *event)
 {
     listener_t *listener = H2O_STRUCT_FROM_MEMBER(listener_t, waiter, waiter);
 
-    listener->told++;
+    listener->events++;
     assert_string_equal(event->name, "typing");
     assert_in_range(event->len, 1, sizeof(listener->last) - 1);
     memcpy(listener->last, event->json, event->len);
     listener->last[event->len] = '\0';
-    if (listener->takes_along != NULL)
-        pl_hub_remove(listener->takes_along->local, &listener->takes_along->waiter);
+    if (listener->removes != NULL)
+        pl_hub_remove(listener->removes->local, &listener->removes->waiter);
 }
 
 static const pl_waiter_callbacks_t callbacks = {.on_event = on_event};
@@ -49,7 +49,7 @@ static void add(listener_t *listener, int loop, int64_t user_id)
     assert_int_equal(pl_hub_add(listener->local, &listener->waiter, user_id), 0);
 }
 
-/* What the loops were posted, each on this thread, one after the other. */
+/* Runs the tasks of all loops, one loop after the other, on this thread. */
 static bool has_ended;
 
 static void on_end(pl_task_t *task)
@@ -79,39 +79,39 @@ static void test_reaches_every_waiter_of_the_user(void **state)
     add(&elsewhere, 1, ALICE);
     add(&other, 1, BOB);
     tell("first");
-    assert_int_equal(one.told, 0);
+    assert_int_equal(one.events, 0);
     run_loops();
-    assert_true(one.told == 1 && two.told == 1 && elsewhere.told == 1 && other.told == 0);
+    assert_true(one.events == 1 && two.events == 1 && elsewhere.events == 1 && other.events == 0);
     assert_string_equal(elsewhere.last, "first");
     pl_hub_remove(one.local, &one.waiter);
     tell("second");
     run_loops();
-    assert_true(one.told == 1 && two.told == 2 && elsewhere.told == 2 && other.told == 0);
+    assert_true(one.events == 1 && two.events == 2 && elsewhere.events == 2 && other.events == 0);
     assert_string_equal(two.last, "second");
     pl_hub_remove(two.local, &two.waiter);
     pl_hub_remove(elsewhere.local, &elsewhere.waiter);
     pl_hub_remove(other.local, &other.waiter);
 }
 
-static void test_leaving_while_told(void **state)
+static void test_waiters_removed_in_a_callback(void **state)
 {
     listener_t one, two;
     (void)state;
 
     add(&one, 0, ALICE);
     add(&two, 0, ALICE);
-    one.takes_along = &two;
-    two.takes_along = &one;
+    one.removes = &two;
+    two.removes = &one;
     tell("x");
     run_loops();
-    assert_int_equal(one.told + two.told, 1);
+    assert_int_equal(one.events + two.events, 1);
     pl_hub_remove(one.local, &one.waiter);
     pl_hub_remove(two.local, &two.waiter);
     assert_int_equal(pl_hub_waiters(hub), 0);
 }
 
-/* Who has left before the event arrives is not told. */
-static void test_leaving_before_it_arrives(void **state)
+/* A waiter that is removed before the event arrives does not get it. */
+static void test_waiter_removed_before_the_event_arrives(void **state)
 {
     listener_t one;
     (void)state;
@@ -120,7 +120,7 @@ static void test_leaving_before_it_arrives(void **state)
     tell("x");
     pl_hub_remove(one.local, &one.waiter);
     run_loops();
-    assert_int_equal(one.told, 0);
+    assert_int_equal(one.events, 0);
 }
 
 static void test_is_awaited(void **state)
@@ -139,7 +139,8 @@ static void test_is_awaited(void **state)
     run_loops();
 }
 
-/* A loop lives as long as its process: kept here, so that it is no leak. */
+/* A loop lives as long as the process. It stays reachable from here, so that it is not reported as
+ * a leak. */
 static int set_up(void **state)
 {
     (void)state;
@@ -153,8 +154,8 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_reaches_every_waiter_of_the_user),
-        cmocka_unit_test(test_leaving_while_told),
-        cmocka_unit_test(test_leaving_before_it_arrives),
+        cmocka_unit_test(test_waiters_removed_in_a_callback),
+        cmocka_unit_test(test_waiter_removed_before_the_event_arrives),
         cmocka_unit_test(test_is_awaited),
     };
     return cmocka_run_group_tests(tests, set_up, NULL);

@@ -1,4 +1,4 @@
-/* Proves: a key is known in the sweep after the one that saw it, and only then. */
+/* Proves: a key counts as seen in the sweep after the one that added it, and only then. */
 #include <stdlib.h>
 
 #include "relay/seen.h"
@@ -12,11 +12,11 @@ static void test_known_for_one_sweep(void **state)
     pl_seen_init(&seen);
     assert_false(pl_seen_add(&seen, 1, 2, 3));
     assert_false(pl_seen_add(&seen, 1, 2, 3)); /* still the same sweep */
-    pl_seen_turn(&seen);
+    pl_seen_end_sweep(&seen);
     assert_false(pl_seen_add(&seen, 3, 2, 1));
     assert_true(pl_seen_add(&seen, 1, 2, 3));
-    pl_seen_turn(&seen);
-    pl_seen_turn(&seen);
+    pl_seen_end_sweep(&seen);
+    pl_seen_end_sweep(&seen);
     assert_false(pl_seen_add(&seen, 1, 2, 3));
     free(seen.before);
     free(seen.now);
@@ -31,7 +31,7 @@ static void test_more_than_fits(void **state)
     pl_seen_init(&seen);
     for (int64_t i = 0; i < 200000; i++)
         assert_false(pl_seen_add(&seen, i, i, i));
-    pl_seen_turn(&seen);
+    pl_seen_end_sweep(&seen);
     for (int64_t i = 0; i < 200000; i++)
         known += pl_seen_add(&seen, i, i, i);
     assert_in_range(known, 40000, 65536);
