@@ -1,5 +1,5 @@
-/* sendMessage, fetchMessages, editMessage, deleteMessage, addReaction, removeReaction,
- * fetchMessageReceipts and fetchReactions. */
+/* sendMessage, fetchMessages, fetchMessage, editMessage, deleteMessage, addReaction,
+ * removeReaction, fetchMessageReceipts and fetchReactions. */
 #include "api/body.h"
 #include "api/context.h"
 #include "api/handlers.h"
@@ -93,7 +93,7 @@ void pl_on_send_message(pl_request_t *request, void *worker)
 void pl_on_fetch_messages(pl_request_t *request, void *worker)
 {
     pl_api_t *api = worker;
-    pl_page_key_t key = {.user_id = pl_api_caller(api, request)};
+    pl_page_key_t key = {.kind = PL_PAGE_MESSAGES, .user_id = pl_api_caller(api, request)};
 
     if (key.user_id == 0 || pl_pages_decode(request, true, PAGE_SIZE_DEFAULT, &key) != 0)
         return;
@@ -104,7 +104,7 @@ void pl_on_fetch_messages(pl_request_t *request, void *worker)
         pl_pages_answer(api, request, &key);
 }
 
-/* ---- editMessage, deleteMessage, addReaction, removeReaction ---- */
+/* ---- fetchMessage, editMessage, deleteMessage, addReaction, removeReaction ---- */
 
 /* The caller's conversation and its message that the path names. False: the request is answered. */
 static bool decode_message(const pl_api_t *api, pl_request_t *request, int64_t caller_id,
@@ -122,6 +122,19 @@ static bool decode_message(const pl_api_t *api, pl_request_t *request, int64_t c
         return false;
     }
     return true;
+}
+
+void pl_on_fetch_message(pl_request_t *request, void *worker)
+{
+    pl_page_key_t key = {
+        .kind = PL_PAGE_MESSAGE,
+        .user_id = pl_api_caller(worker, request),
+        .page_size = 1,
+    };
+
+    if (key.user_id != 0 && pl_request_query(request, NULL, 0) == 0 &&
+        decode_message(worker, request, key.user_id, &key.peer_id, &key.message_id))
+        pl_pages_answer(worker, request, &key);
 }
 
 /* The caller and the message. False: the request is answered. */

@@ -1,4 +1,4 @@
-/* Answers of pages: fetchConversation and fetchMessages. */
+/* Answers of pages of a mailbox, and of one message or conversation. */
 #ifndef PL_API_PAGES_H
 #define PL_API_PAGES_H
 

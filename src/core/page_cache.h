@@ -1,6 +1,6 @@
 /*
- * A cache of pages (fetchConversation, fetchMessages), each with the version of its mailbox at the
- * time of the read.
+ * A cache of pages (core/page_fetch.h), each with the version of its mailbox at the time of the
+ * read.
  *
  * A page is the right answer as long as the mailbox has this version, which the caller reads from
  * the database for each request. So pages are never invalidated: a page with an old version is
@@ -17,10 +17,19 @@
 #include "base/buffer.h"
 #include "base/compiler.h"
 
+enum pl_page_kind {
+    PL_PAGE_CONVERSATIONS, /* of a user */
+    PL_PAGE_MESSAGES,      /* of a conversation */
+    PL_PAGE_MESSAGE,       /* one message, not in a list */
+    PL_PAGE_CONVERSATION,  /* one conversation, not in a list */
+};
+
 /* A query in canonical form; members that it does not use are 0. */
 typedef struct pl_page_key {
+    int64_t kind; /* pl_page_kind */
     int64_t user_id;
-    int64_t peer_id; /* 0: conversations */
+    int64_t peer_id;
+    int64_t message_id; /* PL_PAGE_MESSAGE */
     int64_t page_size;
     int64_t skip;
     int64_t before;

@@ -9,7 +9,7 @@
 #include "base/memory.h"
 #include "base/text.h"
 
-/* Columns of fetch_conversations and fetch_messages. */
+/* Columns of fetch_conversations, fetch_conversation and fetch_messages. */
 enum page_column {
     PAGE_READ,
     PAGE_VERSION,
@@ -107,6 +107,12 @@ static void encode_conversations(pl_params_t *params, pl_op_t *const *ops, size_
     page_size_array(params, ops, count);
     INT64_ARRAY(skip);
     INT64_ARRAY(since);
+}
+
+static void encode_conversation(pl_params_t *params, pl_op_t *const *ops, size_t count)
+{
+    INT64_ARRAY(user_id);
+    INT64_ARRAY(peer_id);
 }
 
 static void encode_messages(pl_params_t *params, pl_op_t *const *ops, size_t count)
@@ -252,6 +258,16 @@ const pl_op_kind_t pl_conversations_read_kind = {
     .sql_tail = ".fetch_conversations($1, $2, $3, $4)",
     .max_ops = PAGES_MAX,
     .encode = encode_conversations,
+    .decode = decode_pages,
+    .adopt = adopt,
+};
+
+const pl_op_kind_t pl_conversation_read_kind = {
+    .name = "fetch_conversation",
+    .sql = "SELECT * FROM ",
+    .sql_tail = ".fetch_conversation($1, $2)",
+    .max_ops = PAGES_MAX,
+    .encode = encode_conversation,
     .decode = decode_pages,
     .adopt = adopt,
 };

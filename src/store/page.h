@@ -1,6 +1,6 @@
 /*
- * Reading pages and deltas of a mailbox: the operations behind fetchConversation, fetchMessages and
- * fetchUpdates.
+ * Reading pages and deltas of a mailbox: the operations behind fetchConversation, fetchMessages,
+ * fetchUpdates, fetchMessage and fetchConversationById.
  *
  * Reads of one kind and shard share a statement (updates do not). The rows stay in the database's
  * result, which lives until the last of these reads is disposed of; views of them are taken row by
@@ -31,8 +31,8 @@ typedef struct pl_page_rows pl_page_rows_t;
 typedef struct pl_page_read {
     pl_op_t op;
     int64_t user_id;
-    int64_t peer_id;   /* messages */
-    int32_t page_size; /* all */
+    int64_t peer_id;   /* messages, one conversation */
+    int32_t page_size; /* all; 1 for one conversation */
     int64_t skip;      /* conversations, messages: rows to leave out from the newest on */
     int64_t before;    /* messages: only ids below it; 0: no bound */
     int64_t since;     /* all: the cursor; 0: none */
@@ -45,6 +45,7 @@ typedef struct pl_page_read {
 } pl_page_read_t;
 
 extern const pl_op_kind_t pl_conversations_read_kind;
+extern const pl_op_kind_t pl_conversation_read_kind; /* one row, or none */
 extern const pl_op_kind_t pl_messages_read_kind;
 extern const pl_op_kind_t pl_updates_read_kind;
 
@@ -98,7 +99,8 @@ typedef struct pl_conversation {
     size_t view_len;
 } pl_conversation_t;
 
-/* The row of a pl_messages_read_kind or pl_conversations_read_kind. */
+/* The row of a pl_messages_read_kind; or of a pl_conversations_read_kind or
+ * pl_conversation_read_kind. */
 void pl_page_message(const pl_page_read_t *read, size_t index, pl_message_t *message_r);
 void pl_page_conversation(const pl_page_read_t *read, size_t index,
                           pl_conversation_t *conversation_r);

@@ -2,10 +2,10 @@
 
 from harness.client import conversation_id, unique
 
-IDS = ["createUser", "fetchUserByUsername", "fetchUser", "fetchMe", "updateMe", "deleteMe", "exportMe",
-       "createSession", "sendMessage", "fetchConversation", "fetchMessages", "editMessage", "deleteMessage",
-       "addReaction", "removeReaction", "fetchReactions", "fetchMessageReceipts", "sendReceipt", "updateConversation",
-       "deleteConversation", "fetchBlocks",
+IDS = ["createUser", "fetchUsers", "fetchUser", "fetchMe", "updateMe", "deleteMe", "exportMe",
+       "createSession", "sendMessage", "fetchConversation", "fetchConversationById", "fetchMessages", "fetchMessage",
+       "editMessage", "deleteMessage", "addReaction", "removeReaction", "fetchReactions", "fetchMessageReceipts",
+       "sendReceipt", "updateConversation", "deleteConversation", "fetchBlocks",
        "blockUser", "unblockUser", "fetchBlock", "createGroup", "fetchGroup", "updateGroup",
        "fetchGroupMembers", "addGroupMembers", "removeGroupMember", "updateGroupMember", "sendTyping", "fetchUpdates",
        "streamUpdates", "fetchPresence", "announcePresence", "fetchCapabilities", "fetchOpenapi", "fetchDocs"]
@@ -35,7 +35,7 @@ def request_of(operation, me, peer, message_id="1"):
     message = f"/v1/conversations/{conversation_id(me.id, peer.id)}/messages/{message_id}"
     return {
         "createUser": ("POST", "/v1/users", {"username": unique("op"), "password": PASSWORD}),
-        "fetchUserByUsername": ("GET", f"/v1/users?username={peer.username}", None),
+        "fetchUsers": ("GET", f"/v1/users?userIds={peer.id}", None),
         "fetchUser": ("GET", f"/v1/users/{peer.id}", None),
         "fetchMe": ("GET", "/v1/users/me", None),
         "deleteMe": ("DELETE", "/v1/users/me", None),
@@ -45,6 +45,7 @@ def request_of(operation, me, peer, message_id="1"):
         "sendMessage": ("POST", "/v1/messages", {"recipientId": peer.id, "messageContent": "x",
                                                  "clientMessageId": unique("op")}),
         "fetchConversation": ("GET", "/v1/conversations", None),
+        "fetchConversationById": ("GET", f"/v1/conversations/{conversation_id(me.id, peer.id)}", None),
         "fetchMessages": ("GET", f"/v1/conversations/{conversation_id(me.id, peer.id)}/messages", None),
         "updateConversation": ("PATCH", f"/v1/conversations/{conversation_id(me.id, peer.id)}", {"archived": True}),
         "deleteConversation": ("DELETE", f"/v1/conversations/{conversation_id(me.id, peer.id)}", None),
@@ -55,6 +56,7 @@ def request_of(operation, me, peer, message_id="1"):
         "fetchBlock": ("GET", f"/v1/blocks/{peer.id}", None),
         "sendReceipt": ("POST", f"/v1/conversations/{conversation_id(me.id, peer.id)}/receipts",
                         {"type": "read", "messageId": message_id}),
+        "fetchMessage": ("GET", message, None),
         "editMessage": ("PATCH", message, {"messageContent": "y"}),
         "deleteMessage": ("DELETE", f"{message}?scope=me", None),
         "addReaction": ("PUT", f"{message}/reactions/%2B", None),

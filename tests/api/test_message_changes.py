@@ -443,7 +443,7 @@ def test_edits_that_are_not_valid(api, alice, bob):
     before = everything(api, (alice, bob))
     mine = api.as_user(alice)
     path = mine.message_path(bob, message_id)
-    for body in ({}, {"messageContent": ""}, {"messageContent": None}, {"messageContent": 5}, {"content": "x"}):
+    for body in ({}, {"messageContent": ""}, {"messageContent": None}, {"messageContent": 5}):
         assert mine.request("PATCH", path, json_body=body).expect(422)["errors"][0]["pointer"] == "/messageContent"
     mine.edit_message(bob, message_id, "x" * 65536).expect(413, code="message-too-large")
     for body in (b"", b"[]", b"{", b'{"messageContent":"\\u0000"}', b'{"messageContent":"\xff"}'):

@@ -145,8 +145,10 @@ class Api:
     def fetch_user(self, user_id):
         return self.get(f"/v1/users/{user_id}")
 
-    def find_user(self, username):
-        return self.get("/v1/users", username=username)
+    def fetch_users(self, *users, username=None):
+        """users: Users, or ids."""
+        ids = ",".join(str(getattr(user, "id", user)) for user in users) if users else None
+        return self.get("/v1/users", userIds=ids, username=username)
 
     def fetch_me(self):
         return self.get("/v1/users/me")
@@ -168,6 +170,11 @@ class Api:
 
     def fetch_conversation(self, headers=None, **query):
         return self.get("/v1/conversations", headers, **query)
+
+    def fetch_conversation_by_id(self, peer, headers=None):
+        """peer: a User, or a conversation id."""
+        conversation = conversation_id(self.user.id, peer.id) if isinstance(peer, User) else peer
+        return self.get(f"/v1/conversations/{conversation}", headers)
 
     def fetch_messages(self, peer, headers=None, **query):
         """peer: a User, or a conversation id."""
@@ -206,6 +213,9 @@ class Api:
         """peer: a User, or a conversation id."""
         conversation = conversation_id(self.user.id, peer.id) if isinstance(peer, User) else peer
         return f"/v1/conversations/{conversation}/messages/{message_id}"
+
+    def fetch_message(self, peer, message_id, headers=None):
+        return self.get(self.message_path(peer, message_id), headers)
 
     def edit_message(self, peer, message_id, content):
         return self.request("PATCH", self.message_path(peer, message_id), json_body={"messageContent": content})
