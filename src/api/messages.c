@@ -95,7 +95,7 @@ void pl_on_fetch_messages(pl_request_t *request, void *worker)
     pl_api_t *api = worker;
     pl_page_key_t key = {.kind = PL_PAGE_MESSAGES, .user_id = pl_api_caller(api, request)};
 
-    if (key.user_id == 0 || pl_pages_decode(request, true, PAGE_SIZE_DEFAULT, &key) != 0)
+    if (key.user_id == 0 || pl_pages_decode(request, PAGE_SIZE_DEFAULT, &key) != 0)
         return;
     key.peer_id = pl_api_peer_of(pl_request_path_parameter(request, 0), key.user_id);
     if (key.peer_id == 0)

@@ -27,9 +27,10 @@ def conversations(since, reads=1):
         [("%(me)s", "bigint"), (20, "integer"), (0, "bigint"), (since, "bigint")], reads)
 
 
-def messages(peer="%(peer)s", before=0, since=0, reads=1):
+def messages(peer="%(peer)s", before=0, since=0, reads=1, size=50, after=0, newer=0):
     return "shard_0000.fetch_messages(%s)" % arrays(
-        [("%(me)s", "bigint"), (peer, "bigint"), (50, "integer"), (0, "bigint"), (before, "bigint"), (since, "bigint")], reads)
+        [("%(me)s", "bigint"), (peer, "bigint"), (size, "integer"), (0, "bigint"), (before, "bigint"), (since, "bigint"),
+         (after, "bigint"), (newer, "integer")], reads)
 
 
 def change(kind, argument):
@@ -61,7 +62,12 @@ READS = {
     "no conversation": "shard_0000.fetch_conversation(ARRAY[%(me)s], ARRAY[7])",
     "newest messages": messages(),
     "newest messages, ten times": messages(reads=10),
-    "messages before": messages(before="%(middle)s"),
+    "messages before": messages(before="%(middle)s", after="%(middle)s - 1", newer=1),
+    "messages after": messages(before="%(middle)s + 1", after="%(middle)s", size=0, newer=51),
+    "messages after, ten times": messages(before="%(middle)s + 1", after="%(middle)s", size=0, newer=51, reads=10),
+    "messages around": messages(before="%(middle)s + 1", after="%(middle)s", size=25, newer=26),
+    "messages after the newest": messages(after=2**62, before=2**62, size=0, newer=51),
+    "messages after the beginning": messages(after=1, before=2, size=0, newer=51),
     "messages since": messages(since="%(recent)s"),
     "messages since long ago": messages(since=1),
     "messages of a stranger": messages(peer=7, since="%(recent)s"),
@@ -181,6 +187,8 @@ def measure(database, small, large, crowd=None):
     admin.close()
     assert report["newest conversations"][1] == 21 and report["newest messages"][1] == 51
     assert report["newest conversations, ten times"][1] == 210 and report["newest messages, ten times"][1] == 510
+    assert report["messages before"][1] == 52 and report["messages around"][1] == 52
+    assert report["messages after"][1] == 52 and report["messages after, ten times"][1] == 520
     assert report["messages since"][1] > 1 and report["updates since"][1] > 5
     assert report["updates from the future"][1] == 101
     return report
