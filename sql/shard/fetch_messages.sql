@@ -71,7 +71,7 @@ BEGIN
             IF changed <= page_size THEN
                 RETURN QUERY
                 SELECT i, newest, true, m.message_id, m.sender_id, m.client_message_id, m.content, m.version,
-                       CASE WHEN m.extra IS NOT NULL THEN parley.message_extra(m.extra) END,
+                       CASE WHEN m.extra IS NOT NULL THEN parley.message_extra(m.extra, mailbox_id) END,
                        CASE WHEN m.sender_id = mailbox_id
                             THEN parley.delivery_status(m.message_id, chat.peer_read_up_to, chat.peer_delivered_up_to) END
                 FROM (VALUES (true)) page
@@ -101,7 +101,7 @@ BEGIN
     IF 0 = ANY (newer_limits) THEN
         RETURN QUERY
         SELECT r.number::integer, b.version, false, m.message_id, m.sender_id, m.client_message_id, m.content, m.version,
-               CASE WHEN m.extra IS NOT NULL THEN parley.message_extra(m.extra) END,
+               CASE WHEN m.extra IS NOT NULL THEN parley.message_extra(m.extra, r.mailbox_id) END,
                CASE WHEN m.sender_id = r.mailbox_id
                     THEN parley.delivery_status(m.message_id, c.peer_read_up_to, c.peer_delivered_up_to) END
         FROM unnest(mailbox_ids, peers, page_sizes, skips, befores, sinces, newer_limits) WITH ORDINALITY
@@ -124,7 +124,7 @@ BEGIN
     IF 0 < ANY (newer_limits) THEN
         RETURN QUERY
         SELECT r.number::integer, b.version, false, m.message_id, m.sender_id, m.client_message_id, m.content, m.version,
-               CASE WHEN m.extra IS NOT NULL THEN parley.message_extra(m.extra) END,
+               CASE WHEN m.extra IS NOT NULL THEN parley.message_extra(m.extra, r.mailbox_id) END,
                CASE WHEN m.sender_id = r.mailbox_id
                     THEN parley.delivery_status(m.message_id, c.peer_read_up_to, c.peer_delivered_up_to) END
         FROM unnest(mailbox_ids, peers, page_sizes, skips, befores, sinces, afters, newer_limits) WITH ORDINALITY

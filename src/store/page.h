@@ -102,7 +102,7 @@ typedef struct pl_conversation {
     pl_conversation_state_t state;
     const char *snippet;
     size_t snippet_len;
-    /* Of a group: members of its JSON object, without the braces; view_len 0: the user has left. */
+    /* What the user sees of a group: members of its JSON object, without the braces. Else empty. */
     const char *view;
     size_t view_len;
 } pl_conversation_t;

@@ -36,6 +36,8 @@ def test_one_row(api, stack, mine):
     row = conversation(mine)
     assert row["conversationId"] == conversation_id(me.id, me.id) and row["participants"] == [me.id]
     assert row["unreadCount"] == 0 and row["readUpTo"] == row["lastMessageId"] == sent["messageId"]
+    assert row["conversationType"] == "self" and row["memberCount"] == 1 and row["isMember"] is True
+    assert row["othersReadUpTo"] == row["othersDeliveredUpTo"] == sent["messageId"]
     assert row["memberStates"] == [{"userId": me.id, "deliveredUpTo": sent["messageId"], "readUpTo": sent["messageId"]}]
     assert mine.fetch_unread().expect(200)["messageCount"] == 0
 
