@@ -22,9 +22,9 @@
 void pl_on_fetch_conversation(pl_request_t *request, void *worker)
 {
     pl_api_t *api = worker;
-    pl_page_key_t key = {.user_id = pl_api_caller(api, request)};
+    pl_page_key_t key = {.kind = PL_PAGE_CONVERSATIONS, .user_id = pl_api_caller(api, request)};
 
-    if (key.user_id != 0 && pl_pages_decode(request, false, PAGE_SIZE_DEFAULT, &key) == 0)
+    if (key.user_id != 0 && pl_pages_decode(request, PAGE_SIZE_DEFAULT, &key) == 0)
         pl_pages_answer(api, request, &key);
 }
 

@@ -24,6 +24,8 @@ void pl_on_fetch_messages(pl_request_t *request, void *worker);
 void pl_on_fetch_message(pl_request_t *request, void *worker);
 void pl_on_edit_message(pl_request_t *request, void *worker);
 void pl_on_delete_message(pl_request_t *request, void *worker);
+void pl_on_fetch_message_receipts(pl_request_t *request, void *worker);
+void pl_on_fetch_reactions(pl_request_t *request, void *worker);
 void pl_on_add_reaction(pl_request_t *request, void *worker);
 void pl_on_remove_reaction(pl_request_t *request, void *worker);
 /* conversations.c */
@@ -37,6 +39,7 @@ void pl_on_send_typing(pl_request_t *request, void *worker);
 void pl_on_create_group(pl_request_t *request, void *worker);
 void pl_on_fetch_group(pl_request_t *request, void *worker);
 void pl_on_update_group(pl_request_t *request, void *worker);
+void pl_on_fetch_group_members(pl_request_t *request, void *worker);
 void pl_on_add_group_members(pl_request_t *request, void *worker);
 void pl_on_remove_group_member(pl_request_t *request, void *worker);
 void pl_on_update_group_member(pl_request_t *request, void *worker);

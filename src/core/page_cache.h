@@ -1,5 +1,6 @@
 /*
- * A cache of pages (core/page_fetch.h), each with the version of its mailbox at the time of the read.
+ * A cache of answers of reads of a mailbox (core/page_fetch.h), each with the version of the
+ * mailbox at the time of the read.
  *
  * A page is the right answer as long as the mailbox has this version, which the caller reads from
  * the database for each request. So pages are never invalidated: a page with an old version is
@@ -31,7 +32,10 @@ typedef struct pl_page_key {
     int64_t message_id; /* PL_PAGE_MESSAGE */
     int64_t page_size;
     int64_t skip;
-    int64_t before;
+    /* PL_PAGE_MESSAGES: at most one of them, and then no skip. 0: none. */
+    int64_t before; /* messages below this id, the nearest ones */
+    int64_t after;  /* those above it, the nearest ones */
+    int64_t around; /* it and the nearest ones on both sides */
     int64_t since;
 } pl_page_key_t;
 

@@ -111,6 +111,31 @@ static int64_t bound_above(int64_t message_id)
     return message_id < INT64_MAX ? message_id + 1 : 0;
 }
 
+/* Which messages a read of one or more gets. On a side where it gets none it looks at one row, to
+ * tell whether there are more. */
+static void set_range(pl_page_read_t *read, const pl_page_key_t *key)
+{
+    int32_t page_size = (int32_t)key->page_size;
+
+    if (key->kind == PL_PAGE_MESSAGE) {
+        read->before = bound_above(key->message_id);
+    } else if (key->before != 0) {
+        read->before = key->before;
+        read->after = key->before - 1;
+        read->newer_limit = 1;
+    } else if (key->after != 0) {
+        read->before = bound_above(key->after);
+        read->page_size = 0;
+        read->after = key->after;
+        read->newer_limit = page_size + 1;
+    } else if (key->around != 0) {
+        read->before = bound_above(key->around);
+        read->page_size = page_size - page_size / 2;
+        read->after = key->around;
+        read->newer_limit = page_size / 2 + 1;
+    }
+}
+
 static pl_turn_t read_page(pl_flow_t *flow)
 {
     fetch_t *fetch = fetch_of(flow);
@@ -121,8 +146,8 @@ static pl_turn_t read_page(pl_flow_t *flow)
     read->peer_id = key->peer_id;
     read->page_size = (int32_t)key->page_size;
     read->skip = key->skip;
-    read->before = key->kind == PL_PAGE_MESSAGE ? bound_above(key->message_id) : key->before;
     read->since = key->since;
+    set_range(read, key);
     read->op.kind = read_kinds[key->kind];
     pl_page_read_init(read);
     read->op.shard = (int)pl_id_shard(key->user_id);
@@ -143,16 +168,30 @@ static void encode_row(pl_buffer_t *out, const pl_page_read_t *read, size_t inde
     }
 }
 
-static void encode_list(pl_buffer_t *out, const pl_page_read_t *read, const pl_page_t *page,
-                        enum pl_page_kind kind)
+/* What is on both sides of a page of history. Changes have no sides, and a page by its number moves
+ * with each new message. */
+static void sides_to_json(pl_buffer_t *out, const pl_page_t *page)
 {
+    pl_json_key(out, "hasMoreBefore");
+    pl_json_bool(out, page->has_more);
+    pl_json_key(out, "hasMoreAfter");
+    pl_json_bool(out, page->has_more_after);
+}
+
+static void encode_list(pl_buffer_t *out, const pl_page_read_t *read, const pl_page_t *page,
+                        const pl_page_key_t *key)
+{
+    bool is_messages = key->kind == PL_PAGE_MESSAGES;
+
     pl_json_object_begin(out);
-    pl_json_key(out, kind == PL_PAGE_MESSAGES ? "messages" : "conversations");
+    pl_json_key(out, is_messages ? "messages" : "conversations");
     pl_json_array_begin(out);
     for (size_t i = 0; i < pl_page_length(read); i++)
         encode_row(out, read, i);
     pl_json_array_end(out);
     pl_page_tail_to_json(out, page);
+    if (is_messages && !page->is_delta && key->skip == 0)
+        sides_to_json(out, page);
     pl_json_object_end(out);
 }
 
@@ -171,7 +210,7 @@ static pl_turn_t make_page(fetch_t *fetch, const pl_page_t *head)
     if (key->kind == PL_PAGE_MESSAGE || key->kind == PL_PAGE_CONVERSATION)
         encode_row(&body, &fetch->page_read, 0);
     else
-        encode_list(&body, &fetch->page_read, head, (enum pl_page_kind)key->kind);
+        encode_list(&body, &fetch->page_read, head, key);
     fetch->version = head->version;
     fetch->page = pl_cached_page_create(key, head->version, &body);
     if (is_cacheable(key, head->version))
@@ -179,19 +218,26 @@ static pl_turn_t make_page(fetch_t *fetch, const pl_page_t *head)
     return answer(fetch);
 }
 
-/* Whether the rows are all that there is to know: else they may be none because there is no such
- * conversation. Of a message the row may be of the one before it. */
-static bool is_found(const fetch_t *fetch)
+/* Whether the rows show that the resource exists. A page without any may be of a conversation that
+ * does not exist. Of a message the row may be of the one before it. */
+static bool is_found(const fetch_t *fetch, const pl_page_t *head)
 {
     const pl_page_key_t *key = &fetch->order.key;
+    bool has_rows = pl_page_length(&fetch->page_read) > 0;
     pl_message_t message;
 
-    if (key->kind == PL_PAGE_CONVERSATIONS)
+    switch ((enum pl_page_kind)key->kind) {
+    case PL_PAGE_CONVERSATIONS:
         return true;
-    if (pl_page_length(&fetch->page_read) == 0)
+    case PL_PAGE_MESSAGES:
+        return has_rows || head->has_more || head->has_more_after;
+    case PL_PAGE_CONVERSATION:
+        return has_rows;
+    case PL_PAGE_MESSAGE:
+        break;
+    }
+    if (!has_rows)
         return false;
-    if (key->kind != PL_PAGE_MESSAGE)
-        return true;
     pl_page_message(&fetch->page_read, 0, &message);
     return message.message_id == key->message_id;
 }
@@ -204,7 +250,7 @@ static pl_turn_t judge_page(pl_flow_t *flow)
     if (!pl_page_head(&fetch->page_read, &head))
         return pl_flow_end(flow, PL_OUTCOME_NO_ACTOR);
     pl_known_users_add(flow->core->known_users, fetch->order.key.user_id);
-    if (is_found(fetch))
+    if (is_found(fetch, &head))
         return make_page(fetch, &head);
     if (fetch->order.key.kind == PL_PAGE_CONVERSATION)
         return pl_flow_end(flow, PL_OUTCOME_CONVERSATION_NOT_FOUND);

@@ -21,6 +21,7 @@ typedef struct pl_page {
     int64_t version; /* the cursor to hand out */
     bool is_delta;
     bool has_more;
+    bool has_more_after; /* messages: there are newer ones, as far as newer_limit asked for them */
 } pl_page_t;
 
 /* Rows of the database that several reads share. */
@@ -36,12 +37,19 @@ typedef struct pl_page_read {
     int64_t skip;      /* conversations, messages: rows to leave out from the newest on */
     int64_t before;    /* messages: only ids below it; 0: no bound */
     int64_t since;     /* all: the cursor; 0: none */
+    /* messages: besides those, the nearest ones with ids above `after`, one less than the limit;
+     * the last one only tells whether there are more. 0: none. `after` is at or above all ids below
+     * `before`. */
+    int64_t after;
+    int32_t newer_limit;
     /* The answer; freed by pl_page_read_dispose. */
     bool found; /* the user exists */
     pl_page_t head;
     pl_page_rows_t *rows; /* NULL: none */
-    int first_row;
-    size_t length;
+    int first_row;        /* of those that are newest first */
+    int newer_row;        /* of those above `after`, which are oldest first */
+    size_t newer_length;
+    size_t length; /* of both */
 } pl_page_read_t;
 
 extern const pl_op_kind_t pl_conversations_read_kind;
@@ -94,7 +102,7 @@ typedef struct pl_conversation {
     pl_conversation_state_t state;
     const char *snippet;
     size_t snippet_len;
-    /* Of a group: members of its JSON object, without the braces; view_len 0: the user has left. */
+    /* What the user sees of a group: members of its JSON object, without the braces. Else empty. */
     const char *view;
     size_t view_len;
 } pl_conversation_t;

@@ -3,11 +3,12 @@
 from harness.client import conversation_id, unique
 
 IDS = ["createUser", "fetchUsers", "fetchUser", "fetchMe", "updateMe", "deleteMe", "exportMe",
-       "createSession", "sendMessage", "fetchConversation", "fetchConversationById", "fetchMessages", "fetchMessage", "editMessage", "deleteMessage",
-       "addReaction", "removeReaction", "sendReceipt", "updateConversation", "deleteConversation", "fetchBlocks",
+       "createSession", "sendMessage", "fetchConversation", "fetchConversationById", "fetchMessages", "fetchMessage",
+       "editMessage", "deleteMessage", "addReaction", "removeReaction", "fetchReactions", "fetchMessageReceipts",
+       "sendReceipt", "updateConversation", "deleteConversation", "fetchBlocks",
        "blockUser", "unblockUser", "fetchBlock", "createGroup", "fetchGroup", "updateGroup",
-       "addGroupMembers", "removeGroupMember", "updateGroupMember", "sendTyping", "fetchUpdates", "streamUpdates", "fetchPresence",
-       "announcePresence", "fetchCapabilities", "fetchOpenapi", "fetchDocs"]
+       "fetchGroupMembers", "addGroupMembers", "removeGroupMember", "updateGroupMember", "sendTyping", "fetchUpdates",
+       "streamUpdates", "fetchPresence", "announcePresence", "fetchCapabilities", "fetchOpenapi", "fetchDocs"]
 # Operations with a body.
 POSTS = ["createUser", "updateMe", "createSession", "sendMessage", "editMessage", "sendReceipt", "updateConversation",
          "createGroup", "updateGroup", "addGroupMembers", "updateGroupMember"]
@@ -60,9 +61,12 @@ def request_of(operation, me, peer, message_id="1"):
         "deleteMessage": ("DELETE", f"{message}?scope=me", None),
         "addReaction": ("PUT", f"{message}/reactions/%2B", None),
         "removeReaction": ("DELETE", f"{message}/reactions/%2B", None),
+        "fetchReactions": ("GET", f"{message}/reactions", None),
+        "fetchMessageReceipts": ("GET", f"{message}/receipts", None),
         "createGroup": ("POST", "/v1/groups", {"name": "Group", "memberIds": [peer.id], "clientGroupId": unique("op")}),
         "fetchGroup": ("GET", group, None),
         "updateGroup": ("PATCH", group, {"name": "Group"}),
+        "fetchGroupMembers": ("GET", f"{group}/members", None),
         "addGroupMembers": ("POST", f"{group}/members", {"userIds": [peer.id]}),
         "removeGroupMember": ("DELETE", f"{group}/members/{peer.id}", None),
         "updateGroupMember": ("PATCH", f"{group}/members/{peer.id}", {"role": "member"}),

@@ -33,7 +33,8 @@ def settings_of(value):
 
 def but_receipts(value):
     """What was delivered follows from the cursors that tests present, and is told meanwhile."""
-    return {name: value[name] for name in value if name not in ("memberStates", "lastUpdatedTimestamp")}
+    told = ("memberStates", "othersDeliveredUpTo", "othersReadUpTo", "lastUpdatedTimestamp")
+    return {name: value[name] for name in value if name not in told}
 
 
 def version(api, user):

@@ -84,8 +84,9 @@ def test_other_method(call, contract, me, peer, operation, method):
 
 
 @pytest.mark.parametrize("operation", POSTS)
-def test_get_of_what_is_posted(api, me, operation):
-    if operation not in ("createUser", "updateMe", "updateGroup"):
+def test_get_of_what_is_posted(api, me, contract, operation):
+    template, = (o.template for o in contract.operations if o.id == operation)
+    if not any(o.template == template and o.method == "GET" for o in contract.operations):
         method, target, _ = request_of(operation, me, me)
         assert api.as_user(me).request("GET", target).expect(405)
 
@@ -191,8 +192,9 @@ def test_documents_are_revalidated(call, operation):
 
 @pytest.mark.parametrize("operation", [i for i in IDS if i not in ("streamUpdates", "announcePresence", "unblockUser")])
 def test_head_is_get_without_body_or_refused(call, operation):
+    """404: the message's conversation may be deleted by then."""
     answer = call(operation, method="HEAD")
-    assert answer.body == b"" and answer.status in (200, 400, 405)
+    assert answer.body == b"" and answer.status in (200, 400, 404, 405)
 
 
 # One server of its own, behind proxies that can be stalled or closed.
