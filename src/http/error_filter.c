@@ -15,7 +15,9 @@ struct replacement {
     h2o_iovec_t body;
 };
 
-/* A change that was cut off (pl_request_drop) may have been made. */
+/* A 503 of libh2o's comes only from the shutdown of a request that is still live
+ * (pl_request_shut_down). If that request was to change something, the change may have been
+ * made. */
 static pl_problem_t problem_of_drop(const h2o_req_t *req)
 {
     bool is_read = h2o_memis(req->method.base, req->method.len, H2O_STRLIT("GET")) ||

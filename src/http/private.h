@@ -7,6 +7,7 @@
 #include "base/metrics.h"
 #include "http/problem.h"
 #include "http/request.h"
+#include "http/response_body.h"
 #include "http/router.h"
 #include "http/server.h"
 #include "http/stream.h"
@@ -118,7 +119,7 @@ struct pl_request {
     size_t reply_len;             /* of the response's body, if it is not a stream */
     void (*release)(void *owner); /* of the response's body */
     void *release_owner;
-    pl_stream_t *stream;
+    pl_response_body_t *body; /* that is produced over time; NULL: none */
     char id[PL_REQUEST_ID_SIZE];
 };
 
@@ -128,8 +129,9 @@ pl_request_t *pl_request_create(h2o_req_t *req);
 /* The client's X-Request-Id if it is usable, else a new one. */
 void pl_request_choose_id(const h2o_req_t *req, char id_r[PL_REQUEST_ID_SIZE]);
 
-/* LIVE -> GONE, though the client may still be there: it gets a 503. */
-void pl_request_drop(pl_request_t *request);
+/* Ends the request because the worker is being destroyed: a live one gets a 503, a response that is
+ * produced over time is cut off. */
+void pl_request_shut_down(pl_request_t *request);
 
 /* LIVE -> ANSWERED: reply.c and stream.c. */
 void pl_request_set_answered(pl_request_t *request, int status);
@@ -155,14 +157,6 @@ void pl_reply_add_header(h2o_req_t *req, const char *name, const char *value);
 /* With further headers. */
 void pl_problem_reply_with(pl_request_t *request, pl_problem_t problem, pl_reply_t *reply,
                            const char *format, ...) PL_PRINTF(4, 5);
-
-/* ---- stream.c: what request.c tells it ---- */
-
-void pl_stream_on_disposed(pl_stream_t *stream);
-void pl_stream_on_stalled(pl_stream_t *stream);
-void pl_stream_on_hangup(pl_stream_t *stream);
-/* True when nothing is in flight, so that an HTTP/1 connection has no write that could fail. */
-bool pl_stream_is_ready(const pl_stream_t *stream);
 
 /* ---- router.c, authenticate.c ---- */
 

@@ -164,10 +164,7 @@ static void end_requests(pl_server_worker_t *worker)
     while (node != &worker->requests) {
         pl_request_t *request = H2O_STRUCT_FROM_MEMBER(pl_request_t, link, node);
         node = node->next;
-        if (request->stream != NULL)
-            pl_stream_abort(request->stream);
-        else
-            pl_request_drop(request);
+        pl_request_shut_down(request);
     }
 }
 

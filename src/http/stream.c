@@ -10,6 +10,7 @@ enum state { READY, SENDING, ENDING, CLOSED };
 
 struct pl_stream {
     h2o_generator_t generator;
+    pl_response_body_t body;
     pl_request_t *request;
     enum state state;
     bool is_final;       /* libh2o was told that nothing follows */
@@ -26,7 +27,7 @@ static void free_stream(pl_stream_t *stream)
     pl_deferred_cancel(&stream->cut);
     pl_buffer_dispose(&stream->sending);
     pl_buffer_dispose(&stream->waiting);
-    stream->request->stream = NULL;
+    stream->request->body = NULL;
     pl_request_unref(&stream->request);
     free(stream);
 }
@@ -74,6 +75,65 @@ static void on_proceed(h2o_generator_t *generator, h2o_req_t *req)
     }
 }
 
+static void on_cut(pl_deferred_t *deferred)
+{
+    pl_stream_t *stream = H2O_STRUCT_FROM_MEMBER(pl_stream_t, cut, deferred);
+    pl_request_cut(stream->request);
+}
+
+/* Tells the owner now and libh2o at the end of the turn: this may run in a handler of another
+ * stream of the same connection, in the middle of libh2o's work on it. */
+static void close_stream(pl_stream_t *stream, pl_stream_reason_t reason)
+{
+    if (stream->state == CLOSED)
+        return;
+    set_closed(stream, reason);
+    stream->cut.run = on_cut;
+    pl_loop_defer(stream->request->worker->loop, &stream->cut);
+}
+
+static pl_stream_t *stream_of(const pl_response_body_t *body)
+{
+    return H2O_STRUCT_FROM_MEMBER(pl_stream_t, body, body);
+}
+
+/* The response is over: all was sent, or the client left. */
+static void on_disposed(pl_response_body_t *body)
+{
+    pl_stream_t *stream = stream_of(body);
+    set_closed(stream, stream->is_final ? PL_STREAM_ENDED : PL_STREAM_GONE);
+    free_stream(stream);
+}
+
+static void on_stalled(pl_response_body_t *body)
+{
+    close_stream(stream_of(body), PL_STREAM_STALLED);
+}
+
+static void on_hangup(pl_response_body_t *body)
+{
+    close_stream(stream_of(body), PL_STREAM_GONE);
+}
+
+static void on_shutdown(pl_response_body_t *body)
+{
+    close_stream(stream_of(body), PL_STREAM_ABORTED);
+}
+
+static bool is_idle(const pl_response_body_t *body)
+{
+    const pl_stream_t *stream = stream_of(body);
+    return stream->sending.len == 0 && !stream->is_final;
+}
+
+static const pl_response_body_callbacks_t callbacks = {
+    .on_disposed = on_disposed,
+    .on_stalled = on_stalled,
+    .on_hangup = on_hangup,
+    .on_shutdown = on_shutdown,
+    .is_idle = is_idle,
+};
+
 pl_stream_t *pl_stream_start(pl_request_t *request, const char *content_type, const char *first,
                              size_t len, pl_stream_closed_fn on_closed, void *owner)
 {
@@ -82,6 +142,7 @@ pl_stream_t *pl_stream_start(pl_request_t *request, const char *content_type, co
         return NULL;
     pl_stream_t *stream = pl_calloc(1, sizeof(*stream));
     stream->generator.proceed = on_proceed;
+    stream->body.callbacks = &callbacks;
     stream->request = pl_request_ref(request);
     stream->state = SENDING;
     stream->on_closed = on_closed;
@@ -90,7 +151,7 @@ pl_stream_t *pl_stream_start(pl_request_t *request, const char *content_type, co
     atomic_fetch_add_explicit(&request->worker->server->streams, 1, memory_order_relaxed);
     pl_measure_stream_start();
     pl_request_set_answered(request, 200);
-    request->stream = stream;
+    request->body = &stream->body;
 
     h2o_req_t *req = request->req;
     req->res.status = 200;
@@ -111,23 +172,6 @@ pl_stream_t *pl_stream_start(pl_request_t *request, const char *content_type, co
 void pl_stream_on_drained(pl_stream_t *stream, void (*on_drained)(pl_stream_t *stream, void *owner))
 {
     stream->on_drained = on_drained;
-}
-
-static void on_cut(pl_deferred_t *deferred)
-{
-    pl_stream_t *stream = H2O_STRUCT_FROM_MEMBER(pl_stream_t, cut, deferred);
-    pl_request_cut(stream->request);
-}
-
-/* Tells the owner now and libh2o at the end of the turn: this may run in a handler of another
- * stream of the same connection, in the middle of libh2o's work on it. */
-static void close_stream(pl_stream_t *stream, pl_stream_reason_t reason)
-{
-    if (stream->state == CLOSED)
-        return;
-    set_closed(stream, reason);
-    stream->cut.run = on_cut;
-    pl_loop_defer(stream->request->worker->loop, &stream->cut);
 }
 
 int pl_stream_write(pl_stream_t *stream, const char *data, size_t len)
@@ -165,28 +209,4 @@ void pl_stream_abort(pl_stream_t *stream)
 size_t pl_stream_queued(const pl_stream_t *stream)
 {
     return stream->sending.len + stream->waiting.len;
-}
-
-/* ---- from request.c ---- */
-
-/* The response is over: all was sent, or the client left. */
-void pl_stream_on_disposed(pl_stream_t *stream)
-{
-    set_closed(stream, stream->is_final ? PL_STREAM_ENDED : PL_STREAM_GONE);
-    free_stream(stream);
-}
-
-void pl_stream_on_stalled(pl_stream_t *stream)
-{
-    close_stream(stream, PL_STREAM_STALLED);
-}
-
-void pl_stream_on_hangup(pl_stream_t *stream)
-{
-    close_stream(stream, PL_STREAM_GONE);
-}
-
-bool pl_stream_is_ready(const pl_stream_t *stream)
-{
-    return stream->sending.len == 0 && !stream->is_final;
 }
