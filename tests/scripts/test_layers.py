@@ -51,10 +51,3 @@ def test_a_circle_of_three(tree):
         (tree / f"src/base/{name}.h").write_text(f'#include "base/{target}.h"\n', encoding="utf-8")
     status, said = check(tree)
     assert status == 1 and "3 modules include each other in a circle (base/one, base/three, base/two)" in said
-
-
-def test_a_known_circle_that_is_gone(tree):
-    path = tree / "src/base/json_scan.c"
-    path.write_text(path.read_text(encoding="utf-8").replace('#include "base/json_read.h"\n', ""), encoding="utf-8")
-    status, said = check(tree)
-    assert status == 1 and "base/json_read, base/json_scan are no circle any more" in said
