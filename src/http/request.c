@@ -11,7 +11,11 @@
 #include "base/log.h"
 #include "base/memory.h"
 #include "base/random.h"
-#include "http/private.h"
+#include "http/connection.h"
+#include "http/http2_reset.h"
+#include "http/measure.h"
+#include "http/request_private.h"
+#include "http/server_private.h"
 #include "http/tcp_progress.h"
 
 /* A request that its client cancels later than this was wanted: no reset flood. */
@@ -51,7 +55,7 @@ bool pl_request_is_live(const pl_request_t *request)
 static void set_gone(pl_request_t *request)
 {
     request->state = PL_REQUEST_GONE;
-    pl_measure_request_end(request, 0);
+    pl_measure_request_end(request->route, 0, request->started_us);
     pl_request_gone_fn on_gone = request->on_gone;
     request->on_gone = NULL;
     if (on_gone != NULL)
@@ -137,7 +141,7 @@ static void on_stall_check(pl_timer_t *timer)
 {
     pl_request_t *request = H2O_STRUCT_FROM_MEMBER(pl_request_t, stall, timer);
     request->idle_checks = has_progressed(request) ? 0 : request->idle_checks + 1;
-    if (request->idle_checks < PL_STALL_CHECKS)
+    if (request->idle_checks < PL_REQUEST_STALL_CHECKS)
         pl_timer_arm(request->worker->stall_queue, timer);
     else if (request->body != NULL)
         request->body->callbacks->on_stalled(request->body);
@@ -195,7 +199,7 @@ void pl_request_set_answered(pl_request_t *request, int status)
     request->on_gone = NULL;
     if (request->worker->draining)
         request->req->http1_is_persistent = 0;
-    pl_measure_request_end(request, status);
+    pl_measure_request_end(request->route, status, request->started_us);
 }
 
 void pl_request_cut(pl_request_t *request)
@@ -239,7 +243,7 @@ const char *pl_request_id(const pl_request_t *request)
 
 const char *pl_request_operation(const pl_request_t *request)
 {
-    return pl_router_entry_operation(request->route);
+    return request->route->operation;
 }
 
 const pl_token_claims_t *pl_request_claims(const pl_request_t *request)

@@ -4,7 +4,10 @@
 #include <stdlib.h>
 
 #include "base/memory.h"
-#include "http/private.h"
+#include "http/measure.h"
+#include "http/request_private.h"
+#include "http/response_head.h"
+#include "http/server_private.h"
 
 enum state { READY, SENDING, ENDING, CLOSED };
 
@@ -157,12 +160,12 @@ pl_stream_t *pl_stream_start(pl_request_t *request, const char *content_type, co
     req->res.status = 200;
     req->res.reason = "OK";
     req->compress_hint = H2O_COMPRESS_HINT_DISABLE;
-    pl_reply_add_header(req, "content-type", content_type);
+    pl_response_add_header(req, "content-type", content_type);
     h2o_add_header(&req->pool, &req->res.headers, H2O_TOKEN_CACHE_CONTROL, NULL,
                    H2O_STRLIT("no-store, no-transform"));
     h2o_add_header_by_str(&req->pool, &req->res.headers, H2O_STRLIT("x-accel-buffering"), 0, NULL,
                           H2O_STRLIT("no"));
-    pl_reply_add_header(req, "x-request-id", request->id);
+    pl_response_add_header(req, "x-request-id", request->id);
     pl_request_hold(request);
     h2o_start_response(req, &stream->generator);
     send_waiting(stream, false);

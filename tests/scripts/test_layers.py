@@ -46,6 +46,13 @@ def test_two_modules_that_include_each_other(tree, changed):
     assert status == 1 and "base/clock -> base/hours -> base/clock" in said
 
 
+def test_a_circle_through_a_private_header(tree):
+    """A header that the files of one folder share is a module like any other."""
+    include(tree, "http/request_private.h", "http/request.h")
+    status, said = check(tree)
+    assert status == 1 and "http/request -> http/request_private -> http/request" in said
+
+
 def test_a_circle_of_three(tree):
     for name, target in (("one", "two"), ("two", "three"), ("three", "one")):
         (tree / f"src/base/{name}.h").write_text(f'#include "base/{target}.h"\n', encoding="utf-8")
