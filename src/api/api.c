@@ -2,7 +2,7 @@
 
 #include "api/export.h"
 #include "api/handlers.h"
-#include "api/updates.h"
+#include "api/updates_drain.h"
 #include "base/memory.h"
 
 #define CONVERSATION "/v1/conversations/{conversationId}"

@@ -8,6 +8,8 @@
  * To a client that comes without a cursor the response begins when the mailbox's version has been
  * read, with that as its cursor: whatever is sent once its head has arrived comes through it.
  */
+#include "api/event_stream.h"
+
 #include <stdlib.h>
 #include <string.h>
 #include <time.h>
@@ -15,7 +17,6 @@
 #include "api/handlers.h"
 #include "api/ids_input.h"
 #include "api/pages.h"
-#include "api/updates_private.h"
 #include "base/id.h"
 #include "base/memory.h"
 #include "base/random.h"

@@ -4,11 +4,12 @@
  * A poll ends in exactly one of these ways: a delta, the time, an error, a shutdown (all answer),
  * or its client leaves.
  */
+#include "api/poll.h"
+
 #include <stdlib.h>
 
 #include "api/handlers.h"
 #include "api/pages.h"
-#include "api/updates_private.h"
 #include "base/memory.h"
 #include "http/problem.h"
 #include "loop/timer.h"

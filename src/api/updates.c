@@ -1,6 +1,5 @@
 #include "api/updates.h"
 
-#include "api/updates_private.h"
 #include "base/clock.h"
 #include "base/json_write.h"
 #include "base/memory.h"
@@ -33,13 +32,6 @@ pl_updates_t *pl_updates_create(pl_api_t *api)
     h2o_linklist_init_anchor(&updates->polls);
     h2o_linklist_init_anchor(&updates->streams);
     return updates;
-}
-
-void pl_updates_drain(pl_updates_t *updates)
-{
-    updates->draining = true;
-    pl_poll_drain(updates);
-    pl_event_stream_drain(updates);
 }
 
 bool pl_updates_admit(const pl_updates_t *updates, pl_request_t *request)

@@ -14,7 +14,6 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "auth/token.h"
 #include "base/memory.h"
 
 #define KEY_FILE_MAX 65536
@@ -75,9 +74,9 @@ int pl_key_load_secret(const char *path, pl_key_t *key, pl_error_t *err)
     key->algorithm = PL_KEY_HS256;
     key->data = data;
     key->len = len;
-    if (len < PL_TOKEN_KEY_MIN) {
+    if (len < PL_KEY_SECRET_MIN) {
         pl_error_set(err, PL_ERROR_INVALID, "%s: an HS256 key needs %d bytes or more", path,
-                     PL_TOKEN_KEY_MIN);
+                     PL_KEY_SECRET_MIN);
         pl_key_dispose(key);
         return -1;
     }

@@ -11,6 +11,8 @@
 enum pl_key_algorithm { PL_KEY_HS256, PL_KEY_RS256, PL_KEY_ES256, PL_KEY_EDDSA };
 
 #define PL_KEY_ED25519_SIZE 32
+/* In bytes. HS256 needs a key that is at least as long as its hash (RFC 7518, 3.2). */
+#define PL_KEY_SECRET_MIN 32
 
 typedef struct pl_key {
     enum pl_key_algorithm algorithm;

@@ -10,6 +10,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include "auth/claims.h"
 #include "base/compiler.h"
 #include "base/error.h"
 #include "config/config.h"
@@ -17,20 +18,12 @@
 /* In bytes; a longer token is refused without reading it. Tokens of external issuers have many
  * claims. */
 #define PL_TOKEN_SIZE_MAX 8192
-/* In bytes. HS256 needs a key that is at least as long as its hash (RFC 7518, 3.2). */
-#define PL_TOKEN_KEY_MIN 32
-
-typedef struct pl_token_claims {
-    int64_t user_id;   /* sub; 0 if an admin's token has none */
-    bool admin;        /* "admin" is one of the words of scope, which spaces separate */
-    int64_t expires_s; /* exp, seconds since 1970 */
-} pl_token_claims_t;
 
 /* The keys, and a cache of verified tokens. Not thread-safe: each worker has its own. */
 typedef struct pl_auth pl_auth_t;
 
 /* Reads the key files. The HS256 key is the content of its file without white space at the end, and
- * has at least PL_TOKEN_KEY_MIN bytes. A public key is PEM and must fit its algorithm (RSA of 2048
+ * has at least PL_KEY_SECRET_MIN bytes. A public key is PEM and must fit its algorithm (RSA of 2048
  * bits or more, P-256, Ed25519). Returns 0, or -1 with PL_ERROR_INVALID, or PL_ERROR_INTERNAL if
  * libsodium does not start. config may be freed afterwards. */
 int pl_auth_create(const pl_config_t *config, pl_auth_t **auth_r, pl_error_t *err) PL_MUST_USE;

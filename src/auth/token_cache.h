@@ -6,7 +6,8 @@
 #include <stddef.h>
 #include <stdint.h>
 
-#include "auth/token.h"
+#include "auth/claims.h"
+#include "base/compiler.h"
 
 /* At most PL_TOKEN_CACHE_ENTRIES tokens of at most PL_TOKEN_CACHE_LEN_MAX bytes: 16 MB in the worst
  * case, 2 MB with our own tokens. A longer token is not stored. */

@@ -14,10 +14,6 @@
 #include "base/compiler.h"
 #include "base/error.h"
 
-#define PL_JSON_DEPTH_MAX 64
-/* Limits the memory of a tree: a node takes about 100 bytes, but only 2 bytes of text. */
-#define PL_JSON_VALUES_MAX 10000
-
 typedef struct pl_json pl_json_t;
 
 enum pl_json_type {
@@ -33,9 +29,9 @@ enum pl_json_type {
 /* Parses an object. Returns 0 and *json_r, which the caller frees with pl_json_free(). Returns -1
  * and a NULL *json_r, with PL_ERROR_INVALID and a message fit for a client, for: bad syntax;
  * invalid UTF-8; U+0000, raw or as \u0000; a lone surrogate; a byte after the value; more than
- * PL_JSON_DEPTH_MAX levels or PL_JSON_VALUES_MAX values; an object at any level that has the same
- * key twice (compared after unescaping); a top level that is not an object. body needs no NUL and
- * may be freed afterwards. */
+ * PL_JSON_DEPTH_MAX levels or PL_JSON_VALUES_MAX values (json_scan.h); an object at any level that
+ * has the same key twice (compared after unescaping); a top level that is not an object. body needs
+ * no NUL and may be freed afterwards. */
 int pl_json_parse(const char *body, size_t len, pl_json_t **json_r, pl_error_t *err) PL_MUST_USE;
 
 /* Frees the tree, with all strings that the getters returned, and sets *json to NULL. *json may be

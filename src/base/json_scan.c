@@ -4,7 +4,6 @@
 #include <stdint.h>
 #include <string.h>
 
-#include "base/json_read.h"
 #include "base/text.h"
 
 /* cJSON copies a number into a buffer of this size, and misreads a longer number. */

@@ -1,6 +1,7 @@
 /* The configuration, read once at the start from an INI file. The keys, their defaults and their
- * documentation are one table in options.c, from which conf/parley.ini is printed. A field's name
- * is its key, followed by its unit if it has one. */
+ * documentation are one table in options.c, from which print.c prints conf/parley.ini. parse.c
+ * reads the file, and config.c checks what parleyd and parleyctl need. A field's name is its key,
+ * followed by its unit if it has one. */
 #ifndef PL_CONFIG_CONFIG_H
 #define PL_CONFIG_CONFIG_H
 

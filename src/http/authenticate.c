@@ -1,8 +1,14 @@
 /* Finds the caller: by a bearer token, or by the login's cookie if the request comes from our own
  * pages. */
+#include "http/authenticate.h"
+
 #include <string.h>
 
-#include "http/private.h"
+#include "auth/token.h"
+#include "http/problem.h"
+#include "http/request.h"
+#include "http/request_private.h"
+#include "http/server_private.h"
 
 static bool is_safe_method(const h2o_req_t *req)
 {
@@ -50,13 +56,11 @@ static pl_slice_t bearer_token(const pl_request_t *request)
     return (pl_slice_t){header.data + skip, header.len - skip};
 }
 
-int pl_authenticate(pl_request_t *request, unsigned flags)
+int pl_authenticate(pl_request_t *request, bool is_optional)
 {
-    if (flags & PL_ROUTE_PUBLIC)
-        return 0;
     const char *cookie_name = request->worker->server->options.cookie_name;
     pl_slice_t token = bearer_token(request);
-    if (token.data == NULL && (flags & PL_ROUTE_OPTIONAL_AUTH))
+    if (token.data == NULL && is_optional)
         return 0;
     if (token.data == NULL && cookie_name != NULL) {
         token = pl_request_cookie(request, cookie_name);

@@ -1,10 +1,5 @@
-/*
- * One accepted connection, and the bounds on what its client may do.
- *
- * libh2o has no field for this struct, so the socket's on_close callback holds it; that callback
- * also says when the connection ends. Work can outlive the connection, so the struct is reference
- * counted: one reference for the socket and one for each request handle.
- */
+#include "http/connection.h"
+
 #include <netinet/in.h>
 #include <netinet/tcp.h>
 #include <stdlib.h>
@@ -14,7 +9,8 @@
 #include "base/clock.h"
 #include "base/log.h"
 #include "base/memory.h"
-#include "http/private.h"
+#include "http/measure.h"
+#include "http/server_private.h"
 
 /* A connection may cancel this many fresh requests at once, and this many a second over time. A
  * proxy carries a hundred users on one connection, and they may all leave together. An attacker

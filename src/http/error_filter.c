@@ -6,16 +6,22 @@
  * A request line that libh2o cannot parse is out of its reach: libh2o writes a fixed text to the
  * socket.
  */
+#include "http/error_filter.h"
+
 #include <string.h>
 
-#include "http/private.h"
+#include "http/problem.h"
+#include "http/request_private.h"
+#include "http/response_head.h"
 
 struct replacement {
     h2o_ostream_t super;
     h2o_iovec_t body;
 };
 
-/* A change that was cut off (pl_request_drop) may have been made. */
+/* A 503 of libh2o's comes only from the shutdown of a request that is still live
+ * (pl_request_shut_down). If that request was to change something, the change may have been
+ * made. */
 static pl_problem_t problem_of_drop(const h2o_req_t *req)
 {
     bool is_read = h2o_memis(req->method.base, req->method.len, H2O_STRLIT("GET")) ||
@@ -76,14 +82,14 @@ static void on_setup_ostream(h2o_filter_t *self, h2o_req_t *req, h2o_ostream_t *
         replacement->body = h2o_strdup(&req->pool, body.data, body.len);
         pl_buffer_dispose(&body);
         req->res.status = pl_problem_status(problem);
-        req->res.reason = pl_reply_reason(req->res.status);
+        req->res.reason = pl_response_reason(req->res.status);
         req->res.content_length = replacement->body.len;
         req->res.headers.size = 0;
-        pl_reply_add_header(req, "content-type", "application/problem+json");
-        pl_reply_add_header(req, "cache-control", "no-store");
-        pl_reply_add_header(req, "x-request-id", id);
+        pl_response_add_header(req, "content-type", "application/problem+json");
+        pl_response_add_header(req, "cache-control", "no-store");
+        pl_response_add_header(req, "x-request-id", id);
         if (req->res.status == 503)
-            pl_reply_add_header(req, "retry-after", H2O_TO_STR(PL_RETRY_AFTER_S));
+            pl_response_add_header(req, "retry-after", H2O_TO_STR(PL_RETRY_AFTER_S));
         slot = &replacement->super.next;
     }
     h2o_setup_next_ostream(req, slot);

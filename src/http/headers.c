@@ -2,13 +2,8 @@
 #include <assert.h>
 #include <string.h>
 
-#include "http/private.h"
-
-bool pl_slice_is(pl_slice_t slice, const char *text)
-{
-    return slice.data != NULL && slice.len == strlen(text) &&
-           memcmp(slice.data, text, slice.len) == 0;
-}
+#include "http/request.h"
+#include "http/request_private.h"
 
 static pl_slice_t slice_of(h2o_iovec_t vector)
 {
@@ -17,7 +12,7 @@ static pl_slice_t slice_of(h2o_iovec_t vector)
 
 pl_slice_t pl_request_path_parameter(const pl_request_t *request, size_t n)
 {
-    assert(request->state == PL_REQUEST_LIVE && n < PL_ROUTE_MAX_PARAMETERS);
+    assert(request->state == PL_REQUEST_LIVE && n < PL_REQUEST_MAX_PARAMETERS);
     return request->parameters[n];
 }
 

@@ -5,11 +5,11 @@
  * streams of a proxy's other users along. This does what libh2o itself does with a stream that it
  * resets; the functions are exported, and Debian's development package has their header.
  */
+#include "http/http2_reset.h"
+
 #include <h2o.h>
 #include <h2o/http2.h>
 #include <h2o/http2_internal.h>
-
-#include "http/private.h"
 
 void pl_http2_reset_stream(h2o_req_t *req)
 {

@@ -1,4 +1,5 @@
-/* Listening sockets: opened before any loop runs, then one in each worker's loop. */
+#include "http/listener.h"
+
 #include <assert.h>
 #include <errno.h>
 #include <netdb.h>
@@ -11,7 +12,8 @@
 
 #include "base/log.h"
 #include "base/memory.h"
-#include "http/private.h"
+#include "http/connection.h"
+#include "http/server_private.h"
 
 /* Connections that one turn of the loop accepts: a storm of them does not hold up requests. */
 #define ACCEPT_PER_TURN 16

@@ -1,8 +1,8 @@
-/* What the server counts about requests, connections and streams. */
+#include "http/measure.h"
+
 #include <stdio.h>
 
 #include "base/clock.h"
-#include "http/private.h"
 
 #define REQUESTS_NAME "parley_http_requests_total"
 #define REQUESTS_HELP "Requests by operation and by the class of the answer's status."
@@ -13,18 +13,19 @@
 #define LIMIT_NAME "parley_http_connections_closed_total"
 #define LIMIT_HELP "Connections that were closed because their client went over a limit."
 
-void pl_measure_route_init(pl_measure_route_t *measure, const char *operation)
+void pl_measure_route_init(pl_measure_route_t *route, const char *operation)
 {
     static const char *const classes[] = {"2xx", "3xx", "4xx", "5xx", "gone"};
     char labels[160];
+    route->operation = operation;
     for (size_t i = 0; i < sizeof(classes) / sizeof(classes[0]); i++) {
         snprintf(labels, sizeof(labels), "operation=\"%s\",status=\"%s\"", operation, classes[i]);
-        measure->by_class[i] = pl_counter_register(REQUESTS_NAME, REQUESTS_HELP, labels);
+        route->by_class[i] = pl_counter_register(REQUESTS_NAME, REQUESTS_HELP, labels);
     }
     snprintf(labels, sizeof(labels), "operation=\"%s\"", operation);
-    measure->duration = pl_histogram_register(DURATION_NAME, DURATION_HELP, labels,
-                                              pl_histogram_latency_us,
-                                              pl_histogram_latency_us_count, 1e-6);
+    route->duration = pl_histogram_register(DURATION_NAME, DURATION_HELP, labels,
+                                            pl_histogram_latency_us, pl_histogram_latency_us_count,
+                                            1e-6);
 }
 
 static pl_gauge_t in_flight;
@@ -58,16 +59,12 @@ void pl_measure_request_start(size_t body_len)
         pl_counter_add(received_bytes, body_len);
 }
 
-void pl_measure_request_end(const pl_request_t *request, int status)
+void pl_measure_request_end(const pl_measure_route_t *route, int status, int64_t started_us)
 {
-    const pl_measure_route_t *measure = pl_router_entry_measure(request->route);
-    if (measure == NULL)
-        return;
     size_t class = status == 0 ? 4 : status < 300 ? 0 : status < 400 ? 1 : status < 500 ? 2 : 3;
-    pl_counter_add(measure->by_class[class], 1);
+    pl_counter_add(route->by_class[class], 1);
     if (status != 0)
-        pl_histogram_observe(measure->duration,
-                             (uint64_t)(pl_clock_monotonic_us() - request->started_us));
+        pl_histogram_observe(route->duration, (uint64_t)(pl_clock_monotonic_us() - started_us));
 }
 
 void pl_measure_body_sent(size_t len)

@@ -6,7 +6,6 @@
 #include <string.h>
 
 #include "base/json_write.h"
-#include "http/private.h"
 
 static const struct {
     const char *code;

@@ -90,6 +90,10 @@ void pl_problem_fields_add(pl_problem_fields_t *fields, const char *pointer, con
 void pl_problem_reply(pl_request_t *request, pl_problem_t problem, const char *format, ...)
     PL_PRINTF(3, 4);
 
+/* The same, with further headers: what `reply` has besides the status and the content type. */
+void pl_problem_reply_with(pl_request_t *request, pl_problem_t problem, pl_reply_t *reply,
+                           const char *format, ...) PL_PRINTF(4, 5);
+
 /* Answers with the problem (validation-failed or unknown-field) and those fields, at least one. The
  * detail repeats them, so that a client that shows only the detail shows which fields are wrong. */
 void pl_problem_reply_fields(pl_request_t *request, pl_problem_t problem,

@@ -4,7 +4,9 @@
 
 #include "base/text.h"
 #include "http/decode.h"
-#include "http/private.h"
+#include "http/problem.h"
+#include "http/request.h"
+#include "http/request_private.h"
 
 /* Decodes into the request's pool only what has escapes. */
 static int decode_value(h2o_req_t *req, const char *data, size_t len, pl_slice_t *value_r)

@@ -5,53 +5,16 @@
 #include <string.h>
 
 #include "base/memory.h"
-#include "http/private.h"
+#include "http/measure.h"
+#include "http/request.h"
+#include "http/request_private.h"
+#include "http/response_head.h"
 
 /* A smaller body is not worth compressing: it fits into one packet as it is. */
 #define COMPRESSIBLE_BYTES 1024
 
 /* For responses that are sent in one piece. */
 static h2o_generator_t one_piece;
-
-const char *pl_reply_reason(int status)
-{
-    static const struct {
-        int status;
-        const char *reason;
-    } reasons[] = {
-        {200, "OK"},
-        {201, "Created"},
-        {204, "No Content"},
-        {304, "Not Modified"},
-        {307, "Temporary Redirect"},
-        {308, "Permanent Redirect"},
-        {400, "Bad Request"},
-        {401, "Unauthorized"},
-        {403, "Forbidden"},
-        {404, "Not Found"},
-        {405, "Method Not Allowed"},
-        {409, "Conflict"},
-        {413, "Content Too Large"},
-        {415, "Unsupported Media Type"},
-        {417, "Expectation Failed"},
-        {422, "Unprocessable Content"},
-        {429, "Too Many Requests"},
-        {431, "Request Header Fields Too Large"},
-        {500, "Internal Server Error"},
-        {503, "Service Unavailable"},
-    };
-    for (size_t i = 0; i < sizeof(reasons) / sizeof(reasons[0]); i++)
-        if (reasons[i].status == status)
-            return reasons[i].reason;
-    return "Unknown";
-}
-
-void pl_reply_add_header(h2o_req_t *req, const char *name, const char *value)
-{
-    h2o_iovec_t copy = h2o_strdup(&req->pool, value, strlen(value));
-    h2o_add_header_by_str(&req->pool, &req->res.headers, name, strlen(name), 1, NULL, copy.base,
-                          copy.len);
-}
 
 static bool has_no_content(int status)
 {
@@ -96,21 +59,21 @@ static void add_headers(h2o_req_t *req, const char *id, const pl_reply_t *reply,
                           NULL, H2O_STRLIT("nosniff"));
     add_cache_headers(req, reply->cache, is_compressible(reply, len));
     if (reply->etag != NULL)
-        pl_reply_add_header(req, "etag", reply->etag);
+        pl_response_add_header(req, "etag", reply->etag);
     if (reply->location != NULL)
-        pl_reply_add_header(req, "location", reply->location);
+        pl_response_add_header(req, "location", reply->location);
     if (reply->set_cookie != NULL)
-        pl_reply_add_header(req, "set-cookie", reply->set_cookie);
+        pl_response_add_header(req, "set-cookie", reply->set_cookie);
     if (reply->allow != NULL)
-        pl_reply_add_header(req, "allow", reply->allow);
+        pl_response_add_header(req, "allow", reply->allow);
     if (reply->www_authenticate != NULL)
-        pl_reply_add_header(req, "www-authenticate", reply->www_authenticate);
+        pl_response_add_header(req, "www-authenticate", reply->www_authenticate);
     if (reply->content_security_policy != NULL)
-        pl_reply_add_header(req, "content-security-policy", reply->content_security_policy);
+        pl_response_add_header(req, "content-security-policy", reply->content_security_policy);
     if (reply->retry_after_s > 0) {
         char seconds[16];
         snprintf(seconds, sizeof(seconds), "%d", reply->retry_after_s);
-        pl_reply_add_header(req, "retry-after", seconds);
+        pl_response_add_header(req, "retry-after", seconds);
     }
 }
 
@@ -128,11 +91,12 @@ void pl_request_reply_shared(pl_request_t *request, const pl_reply_t *reply, con
     request->release = release;
     request->release_owner = owner;
     req->res.status = reply->status;
-    req->res.reason = pl_reply_reason(reply->status);
+    req->res.reason = pl_response_reason(reply->status);
     req->res.content_length = has_no_content(reply->status) ? SIZE_MAX : len;
     if (!has_no_content(reply->status))
-        pl_reply_add_header(req, "content-type",
-                            reply->content_type != NULL ? reply->content_type : "application/json");
+        pl_response_add_header(req, "content-type",
+                               reply->content_type != NULL ? reply->content_type
+                                                           : "application/json");
     add_headers(req, request->id, reply, len);
     request->reply_len = sends_body ? len : 0;
     pl_measure_body_sent(request->reply_len);

@@ -11,7 +11,11 @@
 #include "base/log.h"
 #include "base/memory.h"
 #include "base/random.h"
-#include "http/private.h"
+#include "http/connection.h"
+#include "http/http2_reset.h"
+#include "http/measure.h"
+#include "http/request_private.h"
+#include "http/server_private.h"
 #include "http/tcp_progress.h"
 
 /* A request that its client cancels later than this was wanted: no reset flood. */
@@ -51,7 +55,7 @@ bool pl_request_is_live(const pl_request_t *request)
 static void set_gone(pl_request_t *request)
 {
     request->state = PL_REQUEST_GONE;
-    pl_measure_request_end(request, 0);
+    pl_measure_request_end(request->route, 0, request->started_us);
     pl_request_gone_fn on_gone = request->on_gone;
     request->on_gone = NULL;
     if (on_gone != NULL)
@@ -77,16 +81,16 @@ static void on_dispose(void *cell)
     pl_connection_leave(request->connection, rapid);
     if (request->state == PL_REQUEST_LIVE)
         set_gone(request);
-    if (request->stream != NULL)
-        pl_stream_on_disposed(request->stream);
+    if (request->body != NULL)
+        request->body->callbacks->on_disposed(request->body);
     if (request->release != NULL)
         request->release(request->release_owner);
     pl_request_unref(&request);
 }
 
-/* Ends a request that nobody will answer. libh2o lets go of a request only when it has been
- * answered, even if nobody is there to read it. */
-void pl_request_drop(pl_request_t *request)
+/* LIVE -> GONE, though the client may still be there. libh2o disposes of a request only after an
+ * answer, even if the client has left, so this gives one: a 503. */
+static void drop(pl_request_t *request)
 {
     if (request->state != PL_REQUEST_LIVE)
         return;
@@ -97,15 +101,23 @@ void pl_request_drop(pl_request_t *request)
     pl_request_unref(&request);
 }
 
-/* The connection of a held request was closed by the client. */
+void pl_request_shut_down(pl_request_t *request)
+{
+    if (request->body != NULL)
+        request->body->callbacks->on_shutdown(request->body);
+    else
+        drop(request);
+}
+
+/* The client has closed the connection while the request is held or its response is produced. */
 static void on_hangup(pl_watch_t *watch)
 {
     pl_request_t *request = H2O_STRUCT_FROM_MEMBER(pl_request_t, watch, watch);
     pl_watcher_remove(request->worker->watcher, watch);
-    if (request->stream != NULL)
-        pl_stream_on_hangup(request->stream);
+    if (request->body != NULL)
+        request->body->callbacks->on_hangup(request->body);
     else
-        pl_request_drop(request);
+        drop(request);
 }
 
 /* 1 where bytes went out since the last look. HTTP/2 counts frames per stream; on HTTP/1 libh2o
@@ -129,10 +141,10 @@ static void on_stall_check(pl_timer_t *timer)
 {
     pl_request_t *request = H2O_STRUCT_FROM_MEMBER(pl_request_t, stall, timer);
     request->idle_checks = has_progressed(request) ? 0 : request->idle_checks + 1;
-    if (request->idle_checks < PL_STALL_CHECKS)
+    if (request->idle_checks < PL_REQUEST_STALL_CHECKS)
         pl_timer_arm(request->worker->stall_queue, timer);
-    else if (request->stream != NULL)
-        pl_stream_on_stalled(request->stream);
+    else if (request->body != NULL)
+        request->body->callbacks->on_stalled(request->body);
     else
         pl_request_cut(request);
 }
@@ -187,7 +199,7 @@ void pl_request_set_answered(pl_request_t *request, int status)
     request->on_gone = NULL;
     if (request->worker->draining)
         request->req->http1_is_persistent = 0;
-    pl_measure_request_end(request, status);
+    pl_measure_request_end(request->route, status, request->started_us);
 }
 
 void pl_request_cut(pl_request_t *request)
@@ -200,7 +212,7 @@ void pl_request_cut(pl_request_t *request)
         return;
     }
     req->http1_is_persistent = 0;
-    if (request->stream != NULL && pl_stream_is_ready(request->stream))
+    if (request->body != NULL && request->body->callbacks->is_idle(request->body))
         h2o_send(req, NULL, 0, H2O_SEND_STATE_ERROR);
     else
         shutdown(fd_of(req), SHUT_RDWR);
@@ -231,7 +243,7 @@ const char *pl_request_id(const pl_request_t *request)
 
 const char *pl_request_operation(const pl_request_t *request)
 {
-    return pl_router_entry_operation(request->route);
+    return request->route->operation;
 }
 
 const pl_token_claims_t *pl_request_claims(const pl_request_t *request)

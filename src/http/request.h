@@ -22,20 +22,13 @@
 #include <stddef.h>
 #include <stdint.h>
 
-#include "auth/token.h"
+#include "auth/claims.h"
 #include "base/buffer.h"
 #include "base/compiler.h"
+#include "http/slice.h"
 #include "loop/loop.h"
 
 typedef struct pl_request pl_request_t;
-
-/* Bytes that belong to the request: not NUL-terminated. `data` is NULL for what is absent. */
-typedef struct pl_slice {
-    const char *data;
-    size_t len;
-} pl_slice_t;
-
-bool pl_slice_is(pl_slice_t slice, const char *text);
 
 /* ---- lifetime ---- */
 

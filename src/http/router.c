@@ -7,8 +7,13 @@
 #include "base/log.h"
 #include "base/memory.h"
 #include "base/text.h"
+#include "http/authenticate.h"
+#include "http/connection.h"
 #include "http/decode.h"
-#include "http/private.h"
+#include "http/measure.h"
+#include "http/problem.h"
+#include "http/request_private.h"
+#include "http/server_private.h"
 
 /* Path segments; a longer path matches nothing. */
 #define MAX_SEGMENTS 8
@@ -18,27 +23,24 @@
 #define MAX_HEADER_BYTES 32768
 
 /* A route with its pattern taken apart. */
-struct pl_router_entry {
+typedef struct entry {
     const pl_route_t *route;
     size_t segments_count;
     pl_slice_t segments[MAX_SEGMENTS]; /* data NULL: a parameter */
     pl_measure_route_t measure;
-};
+} entry_t;
 
 struct pl_router {
-    pl_router_entry_t *entries;
+    entry_t *entries;
     size_t count;
-    pl_router_entry_t none; /* counts the requests that match no route */
+    pl_measure_route_t none; /* counts the requests that match no route */
 };
-
-static const pl_route_t no_route = {.operation = "none"};
 
 pl_router_t *pl_router_create(void)
 {
     pl_router_t *router = pl_calloc(1, sizeof(*router));
     pl_measure_init();
-    router->none.route = &no_route;
-    pl_measure_route_init(&router->none.measure, no_route.operation);
+    pl_measure_route_init(&router->none, "none");
     return router;
 }
 
@@ -73,9 +75,9 @@ void pl_router_add(pl_router_t *router, const pl_route_t *routes, size_t count)
     router->entries = pl_reallocarray(router->entries, router->count + count,
                                       sizeof(*router->entries));
     for (size_t i = 0; i < count; i++) {
-        pl_router_entry_t *entry = &router->entries[router->count++];
+        entry_t *entry = &router->entries[router->count++];
         size_t parameters = 0;
-        *entry = (pl_router_entry_t){.route = &routes[i]};
+        *entry = (entry_t){.route = &routes[i]};
         assert(routes[i].pattern[0] == '/');
         entry->segments_count = split(routes[i].pattern, strlen(routes[i].pattern),
                                       entry->segments);
@@ -86,19 +88,9 @@ void pl_router_add(pl_router_t *router, const pl_route_t *routes, size_t count)
             entry->segments[n] = (pl_slice_t){NULL, 0};
             parameters++;
         }
-        assert(parameters <= PL_ROUTE_MAX_PARAMETERS);
+        assert(parameters <= PL_REQUEST_MAX_PARAMETERS);
         pl_measure_route_init(&entry->measure, routes[i].operation);
     }
-}
-
-const char *pl_router_entry_operation(const pl_router_entry_t *entry)
-{
-    return entry->route->operation;
-}
-
-const pl_measure_route_t *pl_router_entry_measure(const pl_router_entry_t *entry)
-{
-    return entry != NULL ? &entry->measure : NULL;
 }
 
 /* Splits first and decodes then, so that %2F is a character of its segment. -1 for a bad escape. */
@@ -118,7 +110,7 @@ static int split_and_decode(h2o_req_t *req, pl_slice_t segments[MAX_SEGMENTS], s
     return 0;
 }
 
-static bool path_matches(const pl_router_entry_t *entry, const pl_slice_t *segments, size_t count)
+static bool path_matches(const entry_t *entry, const pl_slice_t *segments, size_t count)
 {
     if (entry->segments_count != count)
         return false;
@@ -150,13 +142,13 @@ static void add_allowed(char *allow, size_t size, const pl_route_t *route)
 
 /* The route for the path and the method, with the request's parameters; NULL if there is none.
  * `allow` gets the methods that the path has. */
-static const pl_router_entry_t *match(const pl_router_t *router, pl_request_t *request,
-                                      const pl_slice_t *segments, size_t count, char *allow,
-                                      size_t allow_size)
+static const entry_t *match(const pl_router_t *router, pl_request_t *request,
+                            const pl_slice_t *segments, size_t count, char *allow,
+                            size_t allow_size)
 {
     const char *pattern = NULL;
     for (size_t i = 0; i < router->count; i++) {
-        const pl_router_entry_t *entry = &router->entries[i];
+        const entry_t *entry = &router->entries[i];
         if (!path_matches(entry, segments, count) ||
             (pattern != NULL && strcmp(pattern, entry->route->pattern) != 0))
             continue;
@@ -203,7 +195,7 @@ static void redirect(pl_request_t *request)
 }
 
 /* The route for the request, with its parameters; NULL after an answer from here. */
-static const pl_router_entry_t *find_route(const pl_router_t *router, pl_request_t *request)
+static const entry_t *find_route(const pl_router_t *router, pl_request_t *request)
 {
     pl_slice_t segments[MAX_SEGMENTS] = {{0}};
     size_t count;
@@ -213,8 +205,8 @@ static const pl_router_entry_t *find_route(const pl_router_t *router, pl_request
         return NULL;
     }
     bool is_forgiven = has_slash_too_many(request, segments, count);
-    const pl_router_entry_t *entry = match(router, request, segments, count - is_forgiven, allow,
-                                           sizeof(allow));
+    const entry_t *entry = match(router, request, segments, count - is_forgiven, allow,
+                                 sizeof(allow));
     if (entry != NULL && !is_forgiven)
         return entry;
     if (entry != NULL)
@@ -247,6 +239,13 @@ static bool is_json(pl_slice_t type)
     size_t len = sizeof(json) - 1;
     return type.len >= len && h2o_lcstris(type.data, len, json, len) &&
            (type.len == len || type.data[len] == ';' || type.data[len] == ' ');
+}
+
+static int authenticate(pl_request_t *request, unsigned flags)
+{
+    return flags & PL_ROUTE_PUBLIC
+               ? 0
+               : pl_authenticate(request, (flags & PL_ROUTE_OPTIONAL_AUTH) != 0);
 }
 
 static int check_body(pl_request_t *request, unsigned flags)
@@ -283,11 +282,11 @@ void pl_router_dispatch(const pl_router_t *router, pl_request_t *request)
     }
     if (check_headers(request) != 0)
         return;
-    const pl_router_entry_t *entry = find_route(router, request);
+    const entry_t *entry = find_route(router, request);
     if (entry == NULL)
         return;
-    request->route = entry;
-    if (pl_authenticate(request, entry->route->flags) != 0 ||
+    request->route = &entry->measure;
+    if (authenticate(request, entry->route->flags) != 0 ||
         check_body(request, entry->route->flags) != 0)
         return;
     pl_request_ref(request);

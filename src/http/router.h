@@ -36,8 +36,6 @@ typedef struct pl_route {
     unsigned flags;
 } pl_route_t;
 
-#define PL_ROUTE_MAX_PARAMETERS 4
-
 pl_router_t *pl_router_create(void);
 void pl_router_destroy(pl_router_t **router);
 
@@ -45,5 +43,8 @@ void pl_router_destroy(pl_router_t **router);
  * Of several patterns that a path matches the first one added has it, with all of its methods.
  * A pattern that is not understood is a programmer's error. */
 void pl_router_add(pl_router_t *router, const pl_route_t *routes, size_t count);
+
+/* Answers the request or has its handler called. Called by the server. */
+void pl_router_dispatch(const pl_router_t *router, pl_request_t *request);
 
 #endif

@@ -8,7 +8,12 @@
 
 #include "base/log.h"
 #include "base/memory.h"
-#include "http/private.h"
+#include "http/connection.h"
+#include "http/error_filter.h"
+#include "http/listener.h"
+#include "http/measure.h"
+#include "http/request_private.h"
+#include "http/server_private.h"
 
 /* libh2o's timer for a whole request (headers and body) and for an idle HTTP/1 connection: what
  * a slow upload of the largest body may take. */
@@ -127,7 +132,7 @@ pl_server_worker_t *pl_server_worker_create(pl_server_t *server, pl_loop_t *loop
     worker->accept.hosts = server->h2o.hosts;
     worker->watcher = pl_watcher_create(loop);
     worker->stall_queue = pl_timer_queue(loop, (uint64_t)server->options.stream_stall_s * 1000 /
-                                                   PL_STALL_CHECKS);
+                                                   PL_REQUEST_STALL_CHECKS);
     h2o_linklist_init_anchor(&worker->connections);
     h2o_linklist_init_anchor(&worker->requests);
     return worker;
@@ -164,10 +169,7 @@ static void end_requests(pl_server_worker_t *worker)
     while (node != &worker->requests) {
         pl_request_t *request = H2O_STRUCT_FROM_MEMBER(pl_request_t, link, node);
         node = node->next;
-        if (request->stream != NULL)
-            pl_stream_abort(request->stream);
-        else
-            pl_request_drop(request);
+        pl_request_shut_down(request);
     }
 }
 

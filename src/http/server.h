@@ -26,24 +26,11 @@
 #include "base/compiler.h"
 #include "base/error.h"
 #include "http/router.h"
+#include "http/server_options.h"
 #include "loop/loop.h"
 
 typedef struct pl_server pl_server_t;
 typedef struct pl_server_worker pl_server_worker_t;
-
-typedef struct pl_server_options {
-    const char *name;    /* "api" or "admin": label of metrics and logs */
-    const char *address; /* numeric */
-    uint16_t port;       /* 0: any free one; see pl_server_port */
-    unsigned workers;    /* how many pl_server_worker_create will follow; >= 1 */
-    unsigned max_connections;
-    unsigned max_requests_in_flight_per_connection;
-    size_t max_request_body; /* bytes; above it 413 */
-    size_t stream_queue;     /* bytes per stream */
-    unsigned stream_stall_s;
-    unsigned drain_timeout_s;
-    const char *cookie_name; /* the login's cookie; NULL: cookies do not authenticate */
-} pl_server_options_t;
 
 /* Binds the port, so that a port in use is known before anything starts. -1 with an error that
  * names address and port. The router must outlive the server. The process ignores

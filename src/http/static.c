@@ -2,8 +2,6 @@
 
 #include <string.h>
 
-#include "http/private.h"
-
 void pl_static_reply(pl_request_t *request, const pl_static_file_t *file)
 {
     if (pl_request_has_etag(request, file->etag)) {

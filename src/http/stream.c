@@ -4,12 +4,16 @@
 #include <stdlib.h>
 
 #include "base/memory.h"
-#include "http/private.h"
+#include "http/measure.h"
+#include "http/request_private.h"
+#include "http/response_head.h"
+#include "http/server_private.h"
 
 enum state { READY, SENDING, ENDING, CLOSED };
 
 struct pl_stream {
     h2o_generator_t generator;
+    pl_response_body_t body;
     pl_request_t *request;
     enum state state;
     bool is_final;       /* libh2o was told that nothing follows */
@@ -26,7 +30,7 @@ static void free_stream(pl_stream_t *stream)
     pl_deferred_cancel(&stream->cut);
     pl_buffer_dispose(&stream->sending);
     pl_buffer_dispose(&stream->waiting);
-    stream->request->stream = NULL;
+    stream->request->body = NULL;
     pl_request_unref(&stream->request);
     free(stream);
 }
@@ -74,45 +78,6 @@ static void on_proceed(h2o_generator_t *generator, h2o_req_t *req)
     }
 }
 
-pl_stream_t *pl_stream_start(pl_request_t *request, const char *content_type, const char *first,
-                             size_t len, pl_stream_closed_fn on_closed, void *owner)
-{
-    assert(len > 0);
-    if (!pl_request_is_live(request))
-        return NULL;
-    pl_stream_t *stream = pl_calloc(1, sizeof(*stream));
-    stream->generator.proceed = on_proceed;
-    stream->request = pl_request_ref(request);
-    stream->state = SENDING;
-    stream->on_closed = on_closed;
-    stream->owner = owner;
-    pl_buffer_append(&stream->waiting, first, len);
-    atomic_fetch_add_explicit(&request->worker->server->streams, 1, memory_order_relaxed);
-    pl_measure_stream_start();
-    pl_request_set_answered(request, 200);
-    request->stream = stream;
-
-    h2o_req_t *req = request->req;
-    req->res.status = 200;
-    req->res.reason = "OK";
-    req->compress_hint = H2O_COMPRESS_HINT_DISABLE;
-    pl_reply_add_header(req, "content-type", content_type);
-    h2o_add_header(&req->pool, &req->res.headers, H2O_TOKEN_CACHE_CONTROL, NULL,
-                   H2O_STRLIT("no-store, no-transform"));
-    h2o_add_header_by_str(&req->pool, &req->res.headers, H2O_STRLIT("x-accel-buffering"), 0, NULL,
-                          H2O_STRLIT("no"));
-    pl_reply_add_header(req, "x-request-id", request->id);
-    pl_request_hold(request);
-    h2o_start_response(req, &stream->generator);
-    send_waiting(stream, false);
-    return stream;
-}
-
-void pl_stream_on_drained(pl_stream_t *stream, void (*on_drained)(pl_stream_t *stream, void *owner))
-{
-    stream->on_drained = on_drained;
-}
-
 static void on_cut(pl_deferred_t *deferred)
 {
     pl_stream_t *stream = H2O_STRUCT_FROM_MEMBER(pl_stream_t, cut, deferred);
@@ -128,6 +93,88 @@ static void close_stream(pl_stream_t *stream, pl_stream_reason_t reason)
     set_closed(stream, reason);
     stream->cut.run = on_cut;
     pl_loop_defer(stream->request->worker->loop, &stream->cut);
+}
+
+static pl_stream_t *stream_of(const pl_response_body_t *body)
+{
+    return H2O_STRUCT_FROM_MEMBER(pl_stream_t, body, body);
+}
+
+/* The response is over: all was sent, or the client left. */
+static void on_disposed(pl_response_body_t *body)
+{
+    pl_stream_t *stream = stream_of(body);
+    set_closed(stream, stream->is_final ? PL_STREAM_ENDED : PL_STREAM_GONE);
+    free_stream(stream);
+}
+
+static void on_stalled(pl_response_body_t *body)
+{
+    close_stream(stream_of(body), PL_STREAM_STALLED);
+}
+
+static void on_hangup(pl_response_body_t *body)
+{
+    close_stream(stream_of(body), PL_STREAM_GONE);
+}
+
+static void on_shutdown(pl_response_body_t *body)
+{
+    close_stream(stream_of(body), PL_STREAM_ABORTED);
+}
+
+static bool is_idle(const pl_response_body_t *body)
+{
+    const pl_stream_t *stream = stream_of(body);
+    return stream->sending.len == 0 && !stream->is_final;
+}
+
+static const pl_response_body_callbacks_t callbacks = {
+    .on_disposed = on_disposed,
+    .on_stalled = on_stalled,
+    .on_hangup = on_hangup,
+    .on_shutdown = on_shutdown,
+    .is_idle = is_idle,
+};
+
+pl_stream_t *pl_stream_start(pl_request_t *request, const char *content_type, const char *first,
+                             size_t len, pl_stream_closed_fn on_closed, void *owner)
+{
+    assert(len > 0);
+    if (!pl_request_is_live(request))
+        return NULL;
+    pl_stream_t *stream = pl_calloc(1, sizeof(*stream));
+    stream->generator.proceed = on_proceed;
+    stream->body.callbacks = &callbacks;
+    stream->request = pl_request_ref(request);
+    stream->state = SENDING;
+    stream->on_closed = on_closed;
+    stream->owner = owner;
+    pl_buffer_append(&stream->waiting, first, len);
+    atomic_fetch_add_explicit(&request->worker->server->streams, 1, memory_order_relaxed);
+    pl_measure_stream_start();
+    pl_request_set_answered(request, 200);
+    request->body = &stream->body;
+
+    h2o_req_t *req = request->req;
+    req->res.status = 200;
+    req->res.reason = "OK";
+    req->compress_hint = H2O_COMPRESS_HINT_DISABLE;
+    pl_response_add_header(req, "content-type", content_type);
+    h2o_add_header(&req->pool, &req->res.headers, H2O_TOKEN_CACHE_CONTROL, NULL,
+                   H2O_STRLIT("no-store, no-transform"));
+    h2o_add_header_by_str(&req->pool, &req->res.headers, H2O_STRLIT("x-accel-buffering"), 0, NULL,
+                          H2O_STRLIT("no"));
+    pl_response_add_header(req, "x-request-id", request->id);
+    pl_request_hold(request);
+    h2o_start_response(req, &stream->generator);
+    send_waiting(stream, false);
+    return stream;
+}
+
+void pl_stream_on_drained(pl_stream_t *stream, void (*on_drained)(pl_stream_t *stream, void *owner))
+{
+    stream->on_drained = on_drained;
 }
 
 int pl_stream_write(pl_stream_t *stream, const char *data, size_t len)
@@ -165,28 +212,4 @@ void pl_stream_abort(pl_stream_t *stream)
 size_t pl_stream_queued(const pl_stream_t *stream)
 {
     return stream->sending.len + stream->waiting.len;
-}
-
-/* ---- from request.c ---- */
-
-/* The response is over: all was sent, or the client left. */
-void pl_stream_on_disposed(pl_stream_t *stream)
-{
-    set_closed(stream, stream->is_final ? PL_STREAM_ENDED : PL_STREAM_GONE);
-    free_stream(stream);
-}
-
-void pl_stream_on_stalled(pl_stream_t *stream)
-{
-    close_stream(stream, PL_STREAM_STALLED);
-}
-
-void pl_stream_on_hangup(pl_stream_t *stream)
-{
-    close_stream(stream, PL_STREAM_GONE);
-}
-
-bool pl_stream_is_ready(const pl_stream_t *stream)
-{
-    return stream->sending.len == 0 && !stream->is_final;
 }

@@ -17,16 +17,9 @@
 
 #include "base/compiler.h"
 #include "http/request.h"
+#include "http/stream_reason.h"
 
 typedef struct pl_stream pl_stream_t;
-
-typedef enum pl_stream_reason {
-    PL_STREAM_ENDED,    /* pl_stream_end, all was sent */
-    PL_STREAM_GONE,     /* the client left */
-    PL_STREAM_OVERFLOW, /* it reads too slowly: more than the limit is queued */
-    PL_STREAM_STALLED,  /* no progress for too long */
-    PL_STREAM_ABORTED,  /* pl_stream_abort */
-} pl_stream_reason_t;
 
 /* Runs exactly once per stream, never inside the call that started it. Inside pl_stream_write
  * only on overflow and in pl_stream_end and pl_stream_abort only when those close the stream at

@@ -8,7 +8,8 @@
 #include <stddef.h>
 
 #include "base/buffer.h"
-#include "push/hub.h"
+#include "push/wake.h"
+#include "store/message_write.h"
 
 typedef struct pl_commit_delta {
     int64_t user_id;

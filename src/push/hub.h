@@ -21,29 +21,12 @@
 #include <stdint.h>
 
 #include "loop/loop.h"
+#include "push/wake.h"
 #include "store/message_write.h"
 
 typedef struct pl_hub pl_hub_t;
 typedef struct pl_hub_local pl_hub_local_t;
 typedef struct pl_waiter pl_waiter_t;
-
-/* A mailbox has changed. Valid during the call. */
-typedef struct pl_wake {
-    int64_t user_id;
-    int64_t previous; /* the version before */
-    int64_t version;  /* the version now */
-    /* The Delta from `previous` to `version` as JSON; NULL if it must be read from the database. */
-    const char *delta;
-    size_t delta_len;
-    size_t messages_count; /* in the delta */
-} pl_wake_t;
-
-/* An ephemeral event: it is sent once and stored nowhere. */
-typedef struct pl_event {
-    const char *name; /* its `type`; a literal */
-    const char *json; /* an object */
-    size_t len;
-} pl_event_t;
 
 /* Called on the waiter's loop. A callback may remove its own waiter and others of the same loop,
  * and add waiters. */

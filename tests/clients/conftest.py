@@ -6,6 +6,7 @@ import pathlib
 import re
 import shutil
 import subprocess
+import tempfile
 import sys
 
 import pytest
@@ -34,9 +35,11 @@ GENERATORS = {
 def run_node(*arguments, cwd, **environment):
     """Runs a script with npm's Node; returns the finished process, whose stdout has all that was said."""
     path = os.pathsep.join([str(NODE.parent), str(MODULES / ".bin"), os.environ["PATH"]])
-    return subprocess.run(
-        [str(NODE), *map(str, arguments)], cwd=cwd, env={**os.environ, "PATH": path, **environment}, text=True,
-        stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, timeout=300, check=False)
+    with tempfile.TemporaryDirectory() as scratch:  # some tools keep caches there
+        environment = {**os.environ, "PATH": path, "TMPDIR": scratch, **environment}
+        return subprocess.run(
+            [str(NODE), *map(str, arguments)], cwd=cwd, env=environment, text=True,
+            stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, timeout=300, check=False)
 
 
 def generate(name, work):

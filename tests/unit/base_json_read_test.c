@@ -5,6 +5,7 @@
 
 #include "base/buffer.h"
 #include "base/json_read.h"
+#include "base/json_scan.h"
 #include "testing.h"
 
 #define LENGTH(array) (sizeof(array) / sizeof((array)[0]))

@@ -76,7 +76,7 @@ $$;
 SELECT is(pg_temp.status('reaction', ann, pg_temp.reaction('+', true), bob), 'done', 'a reaction') FROM ids;
 SELECT is(pg_temp.status('reaction', ann, pg_temp.reaction('-', true), bob), 'done', 'and another of the same user') FROM ids;
 SELECT results_eq('SELECT DISTINCT parley.message_extra(m.extra, bob) FROM parley.message m, ids',
-                  $q$SELECT '"editedTimestamp":7000,"reactions":[' || string_agg(format('{"own": true, "count": 1, "emoji": "%s", "userIds": ["%s"]}', e, bob), ', ') || ']'
+                  $q$SELECT '"messageType":"user","editedTimestamp":7000,"reactions":[' || string_agg(format('{"own": true, "count": 1, "emoji": "%s", "userIds": ["%s"]}', e, bob), ', ') || ']'
                      FROM ids, unnest(ARRAY['+', '-']) e GROUP BY bob$q$,
                   'are in both copies');
 SELECT is(parley.reactions_list('{"+": ["1", "2", "3", "4", "5", "6", "7", "8", "9", "10", "11"]}', 12),

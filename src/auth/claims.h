@@ -1,0 +1,14 @@
+/* What a verified token says about its bearer. */
+#ifndef PL_AUTH_CLAIMS_H
+#define PL_AUTH_CLAIMS_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+typedef struct pl_token_claims {
+    int64_t user_id;   /* sub; 0 if an admin's token has none */
+    bool admin;        /* "admin" is one of the words of scope, which spaces separate */
+    int64_t expires_s; /* exp, seconds since 1970 */
+} pl_token_claims_t;
+
+#endif
