@@ -117,6 +117,14 @@ own. "CPU a copy" is the CPU time of all three services in microseconds; the las
 """
 
 
+def events(found):
+    rows = [[f"{point['members']:,}", f"{point['bytes']:,}"] for point in found]
+    return f"""The event of the message "hi" in a group named "Trip", on the stream of a member: the message and the conversation, with the frame of the event.
+
+{table(['members', 'bytes'], rows)}
+"""
+
+
 def clients(found):
     rows = [[point["clients"], f"{point['parley']['rate']:,.0f}", _ms(point["parley"]["p50_ms"]),
              _ms(point["parley"]["p99_ms"]),
@@ -232,7 +240,7 @@ def _cost(point):
 SECTIONS = (
     ("comparison", "Sends and reads", comparison), ("latency", "Latency of a send", latency),
     ("push", "Send to event", push), ("receipts", "Receipts", receipts),
-    ("groups", "Sends to groups", groups), ("clients", "Sends against clients", clients),
+    ("groups", "Sends to groups", groups), ("events", "Events of groups", events), ("clients", "Sends against clients", clients),
     ("streams", "Idle streams", streams), ("presence", "Users who are online", presence),
     ("growth", "Cost of a send as things grow", growth),
     ("static", "Static responses compared with bare libh2o", static),

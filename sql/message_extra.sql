@@ -1,17 +1,18 @@
--- The part of a message's extra that the API shows: members of its JSON object, without the braces.
-CREATE OR REPLACE FUNCTION parley.message_extra(extra jsonb)
+-- The part of a message's extra that the API shows to a user: members of its JSON object, without the braces. A message without extra is
+-- one of a user, which the server says itself.
+CREATE OR REPLACE FUNCTION parley.message_extra(extra jsonb, reader bigint)
     RETURNS text
     LANGUAGE plpgsql IMMUTABLE
     SET search_path = pg_catalog, pg_temp
 AS $$
 BEGIN
-    RETURN nullif(concat_ws(',',
-        '"messageType":' || (extra -> 'messageType')::text,
+    RETURN concat_ws(',',
+        '"messageType":' || coalesce((extra -> 'messageType')::text, '"user"'),
         '"systemEvent":' || (extra -> 'systemEvent')::text,
         '"replyTo":' || (extra -> 'replyTo')::text,
         '"editedTimestamp":' || (extra -> 'editedTimestamp')::text,
         '"deletedTimestamp":' || (extra -> 'deletedTimestamp')::text,
         '"deletedScope":' || (extra -> 'deletedScope')::text,
-        '"reactions":' || CASE WHEN extra ? 'reactions' THEN parley.reactions_list(extra -> 'reactions')::text END), '');
+        '"reactions":' || CASE WHEN extra ? 'reactions' THEN parley.reactions_list(extra -> 'reactions', reader)::text END);
 END
 $$;

@@ -11,10 +11,11 @@ CREATE TABLE parley.group_profile (
     client_group_id     text    COLLATE "C" NOT NULL,
     request_hash        text    NOT NULL,
     name                text    NOT NULL,
+    topic               text    NOT NULL DEFAULT '',
     PRIMARY KEY (group_id)
 ) PARTITION BY RANGE (group_id);
 COMMENT ON TABLE parley.group_profile IS 'Groups whose home is here. The leaf has the unique index on creator and client_group_id, which makes a creation idempotent.';
-COMMENT ON COLUMN parley.group_profile.request_hash IS 'Hash of the name and the members at the creation: a retry has the same.';
+COMMENT ON COLUMN parley.group_profile.request_hash IS 'Hash of the name, the topic and the members at the creation: a retry has the same.';
 COMMENT ON COLUMN parley.group_profile.is_publishing IS 'True while a change of the group''s state waits for its publication; published_timestamp is the time of the last one.';
 
 CREATE TABLE parley.group_member (
@@ -32,25 +33,26 @@ COMMENT ON TABLE parley.group_member IS 'Members now and before: one row per mem
 COMMENT ON COLUMN parley.group_member.role IS 'owner, admin or member.';
 
 CREATE TABLE parley.group_view (
-    shard_id    bigint   NOT NULL,
-    group_id    bigint   NOT NULL,
-    revision    bigint   NOT NULL,
-    member_ids  bigint[] NOT NULL,
-    view        text     COMPRESSION lz4 NOT NULL,
-    hidden_view text     COMPRESSION lz4 NOT NULL,
+    shard_id   bigint   NOT NULL,
+    group_id   bigint   NOT NULL,
+    revision   bigint   NOT NULL,
+    member_ids bigint[] NOT NULL,
+    view       text     NOT NULL,
     PRIMARY KEY (shard_id, group_id)
 ) PARTITION BY RANGE (shard_id);
 COMMENT ON TABLE parley.group_view IS 'The group''s part of its members'' conversations: one copy for all members in a shard.';
 COMMENT ON COLUMN parley.group_view.shard_id IS 'The lowest id of the shard.';
 COMMENT ON COLUMN parley.group_view.revision IS 'The version of the group''s mailbox that the row shows.';
-COMMENT ON COLUMN parley.group_view.view IS 'Members of the Conversation''s JSON object; hidden_view is for users who have turned read receipts off.';
+COMMENT ON COLUMN parley.group_view.view IS 'Members of the Conversation''s JSON object.';
 
 CREATE TABLE parley.membership (
-    user_id  bigint NOT NULL,
-    group_id bigint NOT NULL,
+    user_id   bigint NOT NULL,
+    group_id  bigint NOT NULL,
+    left_view text,
     PRIMARY KEY (user_id, group_id)
 ) PARTITION BY RANGE (user_id);
-COMMENT ON TABLE parley.membership IS 'The groups of a user of the shard. It may still have a group that the user has left; group_view decides.';
+COMMENT ON TABLE parley.membership IS 'The groups that a user of the shard is or was in.';
+COMMENT ON COLUMN parley.membership.left_view IS 'Null: the user is a member. Else what the conversation shows of the group since the user has left, in place of group_view.view.';
 
 -- Leaves in existing shards.
 DO $$

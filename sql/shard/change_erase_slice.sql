@@ -25,6 +25,7 @@ DECLARE
     first_needed bigint;
     conversations integer;
     blocks integer;
+    memberships integer;
     groups bigint[];
 BEGIN
     SELECT m.tombstone_horizon INTO horizon
@@ -63,12 +64,13 @@ BEGIN
         DELETE FROM {shard}.membership
         WHERE ctid = ANY (ARRAY(SELECT s.ctid FROM {shard}.membership s
                                 WHERE s.user_id = mailbox_id ORDER BY s.group_id LIMIT slice))
-        RETURNING group_id
+        RETURNING group_id, left_view
     )
-    SELECT coalesce(array_agg(group_id), '{}') INTO groups FROM left_groups;
+    SELECT count(*), coalesce(array_agg(group_id) FILTER (WHERE left_view IS NULL), '{}') INTO memberships, groups
+    FROM left_groups;
 
     RETURN jsonb_build_object('status', CASE WHEN first_needed IS NOT NULL
-                                                  OR slice IN (seen, conversations, blocks, cardinality(groups))
+                                                  OR slice IN (seen, conversations, blocks, memberships)
                                              THEN 'missing' ELSE 'done' END)
            || CASE WHEN cardinality(groups) > 0
                    THEN {shard}.leave_groups(mailbox_id, array_fill(mailbox_id, ARRAY[cardinality(groups)]), groups)

@@ -1,8 +1,8 @@
 -- Creates a group in its creator's shard. The change is made in the creator's mailbox and does not alter it.
 --
 -- argument  groupId: from the id generator, of this shard; if it is taken, the next free one of its millisecond is used; name;
---           memberIds: the others, who exist (checked by the server); clientGroupId; maxMembers
--- Result: status, groupId, isDuplicate. status: done; client-group-id-reused: for a group with another name or members;
+--           topic, which may be absent; memberIds: the others, who exist (checked by the server); clientGroupId; maxMembers
+-- Result: status, groupId, isDuplicate. status: done; client-group-id-reused: for a group with another name, topic or members;
 -- group-full; id-taken: all ids of that millisecond are.
 CREATE OR REPLACE FUNCTION {shard}.change_group_create(mailbox_id bigint, argument jsonb)
     RETURNS jsonb
@@ -19,7 +19,8 @@ DECLARE
     members bigint[] := ARRAY(SELECT DISTINCT m.id::bigint
                               FROM jsonb_array_elements_text(argument -> 'memberIds') AS m (id)
                               WHERE m.id::bigint <> mailbox_id ORDER BY 1);
-    hash text := encode(sha256(convert_to((argument ->> 'name') || members::text, 'UTF8')), 'hex');
+    topic text := coalesce(argument ->> 'topic', '');
+    hash text := encode(sha256(convert_to(jsonb_build_array(argument -> 'name', topic, members)::text, 'UTF8')), 'hex');
     there bigint;
     there_hash text;
     there_since bigint;
@@ -46,15 +47,15 @@ BEGIN
     IF new_id IS NULL THEN
         RETURN '{"status": "id-taken"}';
     END IF;
-    INSERT INTO {shard}.group_profile (group_id, creator_id, created_timestamp, client_group_id, request_hash, name)
-    VALUES (new_id, mailbox_id, clock, argument ->> 'clientGroupId', hash, argument ->> 'name');
+    INSERT INTO {shard}.group_profile (group_id, creator_id, created_timestamp, client_group_id, request_hash, name, topic)
+    VALUES (new_id, mailbox_id, clock, argument ->> 'clientGroupId', hash, argument ->> 'name', topic);
     INSERT INTO {shard}.group_member (group_id, user_id, since_id, joined_timestamp, delivered_up_to, read_up_to, role)
     SELECT new_id, u.user_id, clock * 2, clock, clock * 2, clock * 2,
            CASE WHEN u.user_id = mailbox_id THEN 'owner' ELSE 'member' END
     FROM unnest(mailbox_id || members) AS u (user_id);
-    RETURN {shard}.post_group_event(new_id, clock * 2, mailbox_id, jsonb_build_object(
-               'type', 'group-created', 'name', argument -> 'name',
-               'userIds', ARRAY(SELECT m::text FROM unnest(members) m)))
+    RETURN {shard}.post_group_event(new_id, clock * 2, mailbox_id, jsonb_strip_nulls(jsonb_build_object(
+               'type', 'group-created', 'name', argument -> 'name', 'topic', nullif(topic, ''),
+               'userIds', ARRAY(SELECT m::text FROM unnest(members) m))))
            || '{"isDuplicate": false}';
 END
 $$;

@@ -1,6 +1,6 @@
--- Renames a group.
+-- Gives a group another name or topic, or both.
 --
--- argument  actorId, name
+-- argument  actorId; name, topic: each may be absent
 -- Result: status. done; group-not-found: the actor is no member; forbidden: the actor is neither the owner nor an admin.
 CREATE OR REPLACE FUNCTION {shard}.change_group_name(mailbox_id bigint, argument jsonb)
     RETURNS jsonb
@@ -14,18 +14,24 @@ AS $$
 DECLARE
     actor bigint := argument ->> 'actorId';
     actor_role text := {shard}.group_role_of(mailbox_id, actor);
+    changed jsonb;
 BEGIN
     IF actor_role IS NULL THEN
         RETURN '{"status": "group-not-found"}';
     ELSIF actor_role = 'member' THEN
         RETURN '{"status": "forbidden"}';
     END IF;
-    UPDATE {shard}.group_profile p SET name = argument ->> 'name'
-    WHERE p.group_id = mailbox_id AND p.name <> argument ->> 'name';
-    IF NOT FOUND THEN
+    SELECT jsonb_strip_nulls(jsonb_build_object('name', nullif(argument ->> 'name', p.name),
+                                                'topic', nullif(argument ->> 'topic', p.topic))) INTO changed
+    FROM {shard}.group_profile p WHERE p.group_id = mailbox_id;
+    IF changed = '{}' THEN
         RETURN '{"status": "done"}';
     END IF;
-    RETURN {shard}.post_group_event(mailbox_id, {shard}.next_version(mailbox_id) * 2, actor,
-                                    jsonb_build_object('type', 'group-renamed', 'name', argument -> 'name'));
+    UPDATE {shard}.group_profile p
+    SET name = coalesce(changed ->> 'name', p.name), topic = coalesce(changed ->> 'topic', p.topic)
+    WHERE p.group_id = mailbox_id;
+    RETURN {shard}.post_group_event(
+        mailbox_id, {shard}.next_version(mailbox_id) * 2, actor,
+        changed || jsonb_build_object('type', CASE WHEN changed ? 'name' THEN 'group-renamed' ELSE 'topic-changed' END));
 END
 $$;

@@ -1,4 +1,4 @@
--- Sends the group's state to all members' shards by follow-ups, at most once a second.
+-- Sends by follow-ups to all members' shards how far a group's members have received and read, at most once a second.
 --
 -- argument  empty
 -- Result: status. done; missing: it is too soon.
@@ -24,6 +24,6 @@ BEGIN
     raised := {shard}.next_version(mailbox_id);
     RETURN jsonb_build_object('status', 'done', 'version', raised, 'followUps', {shard}.group_follow_ups(
         {shard}.group_members_at(mailbox_id, NULL), 'group_view',
-        jsonb_build_object('groupId', mailbox_id::text, 'state', {shard}.group_state(mailbox_id))));
+        {shard}.group_lowest(mailbox_id) || jsonb_build_object('groupId', mailbox_id::text)));
 END
 $$;

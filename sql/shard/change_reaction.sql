@@ -3,7 +3,7 @@
 -- argument  peerId, messageId, actorId: the user who reacts. In the mailbox that is changed first, the peer's of the 1:1: emoji,
 --           and `on`, whether to set it; `held`, if the actor's own mailbox has the message. In the actor's own: emojis, all that
 --           the actor has set now, and revision, as in change_message
--- Result: status, version, and reactions as the API shows them. Follow-up of the first: the same in the actor's copy, also where
+-- Result: status, version; of the first: reactions, as the API shows them to the actor, as text. Follow-up of the first: the same in the actor's copy, also where
 -- nothing changes, as in change_message.
 -- status: done; message-not-found; recipient-unavailable; too-many-reactions; missing: the copy is not stored yet.
 CREATE OR REPLACE FUNCTION {shard}.change_reaction(mailbox_id bigint, argument jsonb)
@@ -48,7 +48,7 @@ BEGIN
         emojis := parley.reactions_of(more -> 'reactions', actor);
         is_made := emojis ? (argument ->> 'emoji') = (argument -> 'on')::boolean;
         IF is_made AND more -> 'revisions' -> actor IS NULL THEN
-            RETURN answer || jsonb_build_object('reactions', parley.reactions_list(more -> 'reactions'));
+            RETURN answer || jsonb_build_object('reactions', parley.reactions_list(more -> 'reactions', actor::bigint)::text);
         ELSIF NOT is_made THEN
             emojis := CASE WHEN (argument -> 'on')::boolean THEN emojis || jsonb_build_array(argument -> 'emoji')
                            ELSE emojis - (argument ->> 'emoji') END;
@@ -60,13 +60,15 @@ BEGIN
 
     raised := CASE WHEN is_made THEN (more -> 'revisions' ->> actor)::bigint ELSE {shard}.next_version(mailbox_id) END;
     reactions := parley.set_reactions(more -> 'reactions', actor, emojis);
-    answer := answer || jsonb_build_object('version', raised, 'reactions', parley.reactions_list(reactions));
+    answer := answer || jsonb_build_object('version', raised);
     IF revision IS NULL THEN
         revision := raised;
-        answer := answer || jsonb_build_object('followUps', jsonb_build_array(jsonb_build_object(
-            'mailbox', actor, 'kind', 'reaction',
-            'argument', jsonb_build_object('peerId', mailbox_id::text, 'messageId', message::text, 'actorId', actor,
-                                           'emojis', emojis, 'revision', revision::text))));
+        answer := answer || jsonb_build_object(
+            'reactions', parley.reactions_list(reactions, actor::bigint)::text,
+            'followUps', jsonb_build_array(jsonb_build_object(
+                'mailbox', actor, 'kind', 'reaction',
+                'argument', jsonb_build_object('peerId', mailbox_id::text, 'messageId', message::text, 'actorId', actor,
+                                               'emojis', emojis, 'revision', revision::text))));
     END IF;
     IF is_made THEN
         RETURN answer;

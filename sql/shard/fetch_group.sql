@@ -1,4 +1,4 @@
--- A group of this home shard as the API shows it.
+-- A group of this home shard as the API shows it, with its first 100 members.
 --
 -- id      of the group
 -- caller  the user who asks
@@ -17,13 +17,16 @@ BEGIN
     END IF;
     RETURN (
         SELECT jsonb_build_object(
-            'groupId', id::text, 'name', p.name, 'createdTimestamp', p.created_timestamp,
+            'groupId', id::text, 'name', p.name, 'topic', p.topic, 'createdTimestamp', p.created_timestamp,
             'ownerId', (SELECT g.user_id::text FROM {shard}.group_member g
                         WHERE g.group_id = id AND g.until_id IS NULL AND g.role = 'owner'),
+            'memberCount', (SELECT count(*) FROM {shard}.group_member g WHERE g.group_id = id AND g.until_id IS NULL),
             'members', (SELECT jsonb_agg(jsonb_build_object('userId', g.user_id::text, 'role', g.role,
                                                             'joinedTimestamp', g.joined_timestamp)
-                                         ORDER BY g.joined_timestamp, g.user_id)
-                        FROM {shard}.group_member g WHERE g.group_id = id AND g.until_id IS NULL))
+                                         ORDER BY g.user_id)
+                        FROM (SELECT * FROM {shard}.group_member g
+                              WHERE g.group_id = id AND g.until_id IS NULL
+                              ORDER BY g.user_id LIMIT 100) g))
         FROM {shard}.group_profile p WHERE p.group_id = id);
 END
 $$;

@@ -7,9 +7,11 @@
 -- skips        newest rows to leave out (if since is 0)
 -- befores      0, or only messages with lower ids (if since is 0)
 -- sinces       0, or a version: only later changes
--- Rows: those of each read together, newest message first, and one more than page_size if there are older ones. `read` is the
--- read's place in the arrays; each row has the version and kind of its page. An empty page is one row with message_id null. No row
--- at all: the mailbox does not exist or is erased. is_delta as in fetch_conversations.
+-- afters, newer_limits  besides: messages with ids above `after`, the nearest ones, at most so many; 0: none (if since is 0). `after`
+--              is at or above all ids below `before`
+-- Rows: those of each read together. First the rows above `after`, oldest first; then those below `before`, newest first, and one more
+-- than page_size if there are older ones. `read` is the read's place in the arrays; each row has the version and kind of its page. An
+-- empty page is one row with message_id null. No row at all: the mailbox does not exist or is erased. is_delta as in fetch_conversations.
 -- extra: see parley.message_extra. status: of the user's own messages, see parley.delivery_status; else null.
 -- Cleared messages are left out.
 -- STABLE: versions and rows are of one snapshot.
@@ -17,7 +19,8 @@
 -- Rows changed since T are of two kinds. Those whose version is more than 10 s above their id's time are in the index
 -- message_changed. All others have ids at or above T - 10 s and are found by the primary key. No row is of both kinds.
 CREATE OR REPLACE FUNCTION {shard}.fetch_messages(
-    mailbox_ids bigint[], peers bigint[], page_sizes integer[], skips bigint[], befores bigint[], sinces bigint[])
+    mailbox_ids bigint[], peers bigint[], page_sizes integer[], skips bigint[], befores bigint[], sinces bigint[],
+    afters bigint[], newer_limits integer[])
     RETURNS TABLE (read integer, mailbox_version bigint, is_delta boolean,
                    message_id bigint, sender_id bigint, client_message_id text, content text, version bigint,
                    extra text, status "char")
@@ -68,7 +71,7 @@ BEGIN
             IF changed <= page_size THEN
                 RETURN QUERY
                 SELECT i, newest, true, m.message_id, m.sender_id, m.client_message_id, m.content, m.version,
-                       CASE WHEN m.extra IS NOT NULL THEN parley.message_extra(m.extra) END,
+                       CASE WHEN m.extra IS NOT NULL THEN parley.message_extra(m.extra, mailbox_id) END,
                        CASE WHEN m.sender_id = mailbox_id
                             THEN parley.delivery_status(m.message_id, chat.peer_read_up_to, chat.peer_delivered_up_to) END
                 FROM (VALUES (true)) page
@@ -91,29 +94,63 @@ BEGIN
         sinces[i] := 0;
         skips[i] := 0;
         befores[i] := 0;
+        newer_limits[i] := 0;
     END LOOP;
 
-    RETURN QUERY
-    SELECT r.number::integer, b.version, false, m.message_id, m.sender_id, m.client_message_id, m.content, m.version,
-           CASE WHEN m.extra IS NOT NULL THEN parley.message_extra(m.extra) END,
-           CASE WHEN m.sender_id = r.mailbox_id
-                THEN parley.delivery_status(m.message_id, c.peer_read_up_to, c.peer_delivered_up_to) END
-    FROM unnest(mailbox_ids, peers, page_sizes, skips, befores, sinces) WITH ORDINALITY
-             AS r (mailbox_id, peer_id, page_size, skip, before, since, number)
-         CROSS JOIN LATERAL (SELECT b.version FROM {shard}.mailbox b
-                             WHERE b.user_id = r.mailbox_id AND b.erased_timestamp IS NULL LIMIT 1) b
-         LEFT JOIN LATERAL (
-             SELECT * FROM {shard}.conversation c
-             WHERE c.user_id = r.mailbox_id AND c.peer_id >= r.peer_id
-             ORDER BY c.peer_id LIMIT 1) c ON c.peer_id = r.peer_id
-         LEFT JOIN LATERAL (
-             SELECT m.message_id, m.sender_id, m.client_message_id, m.content, m.version, m.extra
-             FROM {shard}.message m
-             WHERE m.user_id = r.mailbox_id AND m.peer_id = r.peer_id
-               AND m.message_id > coalesce(c.cleared_up_to, 0)
-               AND m.message_id < coalesce(nullif(r.before, 0), 9223372036854775807)
-             ORDER BY m.message_id DESC OFFSET r.skip LIMIT r.page_size + 1) m ON true
-    WHERE r.since = 0;
+    -- Most pages have no newer messages besides. The query for both sides would cost those a third more.
+    IF 0 = ANY (newer_limits) THEN
+        RETURN QUERY
+        SELECT r.number::integer, b.version, false, m.message_id, m.sender_id, m.client_message_id, m.content, m.version,
+               CASE WHEN m.extra IS NOT NULL THEN parley.message_extra(m.extra, r.mailbox_id) END,
+               CASE WHEN m.sender_id = r.mailbox_id
+                    THEN parley.delivery_status(m.message_id, c.peer_read_up_to, c.peer_delivered_up_to) END
+        FROM unnest(mailbox_ids, peers, page_sizes, skips, befores, sinces, newer_limits) WITH ORDINALITY
+                 AS r (mailbox_id, peer_id, page_size, skip, before, since, newer_limit, number)
+             CROSS JOIN LATERAL (SELECT b.version FROM {shard}.mailbox b
+                                 WHERE b.user_id = r.mailbox_id AND b.erased_timestamp IS NULL LIMIT 1) b
+             LEFT JOIN LATERAL (
+                 SELECT * FROM {shard}.conversation c
+                 WHERE c.user_id = r.mailbox_id AND c.peer_id >= r.peer_id
+                 ORDER BY c.peer_id LIMIT 1) c ON c.peer_id = r.peer_id
+             LEFT JOIN LATERAL (
+                 SELECT m.message_id, m.sender_id, m.client_message_id, m.content, m.version, m.extra
+                 FROM {shard}.message m
+                 WHERE m.user_id = r.mailbox_id AND m.peer_id = r.peer_id
+                   AND m.message_id > coalesce(c.cleared_up_to, 0)
+                   AND m.message_id < coalesce(nullif(r.before, 0), 9223372036854775807)
+                 ORDER BY m.message_id DESC OFFSET r.skip LIMIT r.page_size + 1) m ON true
+        WHERE r.since = 0 AND r.newer_limit = 0;
+    END IF;
+    IF 0 < ANY (newer_limits) THEN
+        RETURN QUERY
+        SELECT r.number::integer, b.version, false, m.message_id, m.sender_id, m.client_message_id, m.content, m.version,
+               CASE WHEN m.extra IS NOT NULL THEN parley.message_extra(m.extra, r.mailbox_id) END,
+               CASE WHEN m.sender_id = r.mailbox_id
+                    THEN parley.delivery_status(m.message_id, c.peer_read_up_to, c.peer_delivered_up_to) END
+        FROM unnest(mailbox_ids, peers, page_sizes, skips, befores, sinces, afters, newer_limits) WITH ORDINALITY
+                 AS r (mailbox_id, peer_id, page_size, skip, before, since, after, newer_limit, number)
+             CROSS JOIN LATERAL (SELECT b.version FROM {shard}.mailbox b
+                                 WHERE b.user_id = r.mailbox_id AND b.erased_timestamp IS NULL LIMIT 1) b
+             LEFT JOIN LATERAL (
+                 SELECT * FROM {shard}.conversation c
+                 WHERE c.user_id = r.mailbox_id AND c.peer_id >= r.peer_id
+                 ORDER BY c.peer_id LIMIT 1) c ON c.peer_id = r.peer_id
+             LEFT JOIN LATERAL (
+                 (SELECT m.message_id, m.sender_id, m.client_message_id, m.content, m.version, m.extra
+                  FROM {shard}.message m
+                  WHERE m.user_id = r.mailbox_id AND m.peer_id = r.peer_id
+                    AND m.message_id > greatest(c.cleared_up_to, r.after)
+                  ORDER BY m.message_id LIMIT r.newer_limit)
+                 UNION ALL
+                 (SELECT m.message_id, m.sender_id, m.client_message_id, m.content, m.version, m.extra
+                  FROM {shard}.message m
+                  WHERE m.user_id = r.mailbox_id AND m.peer_id = r.peer_id
+                    AND m.message_id > coalesce(c.cleared_up_to, 0)
+                    AND m.message_id < coalesce(nullif(r.before, 0), 9223372036854775807)
+                  ORDER BY m.message_id DESC OFFSET r.skip LIMIT r.page_size + 1)) m ON true
+        WHERE r.since = 0 AND r.newer_limit > 0;
+    END IF;
 END
 $$;
-GRANT EXECUTE ON FUNCTION {shard}.fetch_messages(bigint[], bigint[], integer[], bigint[], bigint[], bigint[]) TO parley_server;
+GRANT EXECUTE ON FUNCTION {shard}.fetch_messages(bigint[], bigint[], integer[], bigint[], bigint[], bigint[], bigint[], integer[])
+    TO parley_server;

@@ -52,7 +52,7 @@ BEGIN
         RETURN QUERY
         SELECT * FROM (
             SELECT 'm'::"char", m.peer_id, m.message_id, m.sender_id, m.client_message_id, m.content, m.version,
-                   CASE WHEN m.extra IS NOT NULL THEN parley.message_extra(m.extra) END,
+                   CASE WHEN m.extra IS NOT NULL THEN parley.message_extra(m.extra, mailbox_id) END,
                    CASE WHEN m.sender_id = mailbox_id
                         THEN (SELECT CASE WHEN c.peer_id <> m.peer_id THEN 's'::"char"
                                           ELSE parley.delivery_status(m.message_id, c.peer_read_up_to, c.peer_delivered_up_to) END
@@ -112,7 +112,7 @@ BEGIN
     IF since < cut THEN
         RETURN QUERY
         SELECT 'm'::"char", m.peer_id, m.message_id, m.sender_id, m.client_message_id, m.content, m.version,
-               CASE WHEN m.extra IS NOT NULL THEN parley.message_extra(m.extra) END,
+               CASE WHEN m.extra IS NOT NULL THEN parley.message_extra(m.extra, mailbox_id) END,
                CASE WHEN m.sender_id = mailbox_id
                     THEN (SELECT CASE WHEN c.peer_id <> m.peer_id THEN 's'::"char"
                                       ELSE parley.delivery_status(m.message_id, c.peer_read_up_to, c.peer_delivered_up_to) END

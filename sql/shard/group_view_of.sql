@@ -1,4 +1,4 @@
--- The group's part of a member's conversation; empty if the user is no member any more.
+-- The group's part of a user's conversation: for a member as the group is now, for a user who has left as it was then.
 CREATE OR REPLACE FUNCTION {shard}.group_view_of(mailbox_id bigint, peer bigint)
     RETURNS text
     LANGUAGE plpgsql STABLE SECURITY INVOKER
@@ -8,17 +8,16 @@ CREATE OR REPLACE FUNCTION {shard}.group_view_of(mailbox_id bigint, peer bigint)
     SET enable_bitmapscan = off
     SET enable_sort = off
 AS $$
-DECLARE
-    found record;
 BEGIN
-    SELECT v.group_id, v.member_ids, v.view, v.hidden_view INTO found
-    FROM {shard}.group_view v
-    WHERE v.shard_id = parley.shard_base(mailbox_id) AND v.group_id >= peer
-    ORDER BY v.group_id LIMIT 1;
-    IF found.group_id IS DISTINCT FROM peer OR NOT mailbox_id = ANY (found.member_ids) THEN
-        RETURN '';
-    END IF;
-    RETURN CASE WHEN (SELECT a.read_receipts FROM {shard}.account a WHERE a.user_id = mailbox_id) THEN found.view
-                ELSE found.hidden_view END;
+    -- Both are read as the first of an order, which only the primary key has.
+    RETURN (SELECT coalesce(s.left_view, (SELECT v.view FROM (SELECT v.group_id, v.view FROM {shard}.group_view v
+                                                              WHERE v.shard_id = parley.shard_base(mailbox_id)
+                                                                    AND v.group_id >= peer
+                                                              ORDER BY v.group_id LIMIT 1) v
+                                          WHERE v.group_id = peer))
+            FROM (SELECT s.group_id, s.left_view FROM {shard}.membership s
+                  WHERE s.user_id = mailbox_id AND s.group_id >= peer
+                  ORDER BY s.group_id LIMIT 1) s
+            WHERE s.group_id = peer);
 END
 $$;

@@ -34,7 +34,7 @@ BEGIN
                                 LATERAL (SELECT v.group_id, v.member_ids FROM {shard}.group_view v
                                          WHERE v.shard_id = parley.shard_base(mailbox_id) AND v.group_id >= s.group_id
                                          ORDER BY v.group_id LIMIT 1) v
-                           WHERE s.user_id = mailbox_id AND v.group_id = s.group_id AND mailbox_id = ANY (v.member_ids));
+                           WHERE s.user_id = mailbox_id AND s.left_view IS NULL AND v.group_id = s.group_id);
         has := ARRAY(SELECT h.has OR h.peer_id = ANY (in_groups) FROM unnest(has, peers) AS h (has, peer_id));
     END IF;
     RETURN has;

@@ -1,12 +1,11 @@
--- Takes over a group's state in this shard, unless a later one is here: what members' conversations show of it, and how far all
--- other members have received and read.
+-- Takes over a group's state in this shard, unless a later one is here: its name, its members, and how far they have received and
+-- read. A member who has left keeps what the conversation showed of the group. An erased user gets nothing, and leaves nothing behind.
 --
 -- peer     the group
 -- state    of group_state
 -- members  mailboxes of this shard
--- Result: whether the state is newer than the one that was here.
 CREATE OR REPLACE FUNCTION {shard}.set_group_view(peer bigint, state jsonb, members jsonb)
-    RETURNS boolean
+    RETURNS void
     LANGUAGE plpgsql VOLATILE SECURITY INVOKER
     SET search_path = pg_catalog, pg_temp
     SET plan_cache_mode = force_generic_plan
@@ -18,42 +17,32 @@ DECLARE
     mailbox_ids bigint[] := ARRAY(SELECT m.id::bigint FROM jsonb_array_elements_text(members) AS m (id));
     here bigint := parley.shard_base(mailbox_ids[1]);
     current_ids bigint[] := ARRAY(SELECT m.id::bigint FROM jsonb_array_elements_text(state -> 'memberIds') AS m (id));
+    present_ids bigint[] := ARRAY(SELECT b.user_id FROM {shard}.mailbox b
+                                  WHERE b.user_id = ANY (mailbox_ids) AND b.erased_timestamp IS NULL);
     staying bigint[];
-    leaving bigint[];
     is_newer boolean;
 BEGIN
-    INSERT INTO {shard}.group_view AS v (shard_id, group_id, revision, member_ids, view, hidden_view)
-    VALUES (here, peer, (state ->> 'revision')::bigint, current_ids, state ->> 'view', state ->> 'hiddenView')
+    INSERT INTO {shard}.group_view AS v (shard_id, group_id, revision, member_ids, view)
+    VALUES (here, peer, (state ->> 'revision')::bigint, current_ids, state ->> 'view')
     ON CONFLICT (shard_id, group_id) DO UPDATE
-    SET revision = excluded.revision, member_ids = excluded.member_ids, view = excluded.view,
-        hidden_view = excluded.hidden_view
+    SET revision = excluded.revision, member_ids = excluded.member_ids, view = excluded.view
     WHERE v.revision < excluded.revision;
     is_newer := FOUND;
     -- The message about a member who has left may arrive after a later state.
     IF NOT is_newer THEN
         SELECT v.member_ids INTO current_ids FROM {shard}.group_view v WHERE v.shard_id = here AND v.group_id = peer;
     END IF;
-    leaving := ARRAY(SELECT m.id FROM unnest(mailbox_ids) AS m (id) EXCEPT SELECT c.id FROM unnest(current_ids) AS c (id));
-    IF cardinality(leaving) > 0 THEN
-        DELETE FROM {shard}.membership s WHERE s.user_id = ANY (leaving) AND s.group_id = peer;
-    END IF;
+    -- A state that comes again, or late, is not that in which the user has left last.
+    INSERT INTO {shard}.membership AS s (user_id, group_id, left_view)
+    SELECT m.id, peer, state ->> 'leftView' FROM unnest(present_ids) AS m (id) WHERE m.id <> ALL (current_ids)
+    ON CONFLICT (user_id, group_id) DO UPDATE SET left_view = excluded.left_view WHERE is_newer OR s.left_view IS NULL;
     IF NOT is_newer THEN
-        RETURN false;
+        RETURN;
     END IF;
-    staying := ARRAY(SELECT m.id FROM unnest(mailbox_ids) AS m (id) INTERSECT SELECT c.id FROM unnest(current_ids) AS c (id));
-    INSERT INTO {shard}.membership (user_id, group_id)
-    SELECT s.user_id, peer FROM unnest(staying) AS s (user_id)
-    ON CONFLICT DO NOTHING;
-    -- The lowest watermark of the others. For the member with the lowest of all it is the second lowest.
-    UPDATE {shard}.conversation c
-    SET peer_read_up_to = CASE
-            WHEN (SELECT a.read_receipts FROM {shard}.account a WHERE a.user_id = c.user_id)
-            THEN greatest(c.peer_read_up_to, (state #>> ARRAY[
-                     'lowestRead', (c.user_id::text = state #>> '{lowestRead,0,0}')::integer::text, '1'])::bigint)
-            ELSE c.peer_read_up_to END,
-        peer_delivered_up_to = greatest(c.peer_delivered_up_to, (state #>> ARRAY[
-            'lowestDelivered', (c.user_id::text = state #>> '{lowestDelivered,0,0}')::integer::text, '1'])::bigint)
-    WHERE c.ctid = ANY ({shard}.group_conversations(staying, peer));
-    RETURN true;
+    staying := ARRAY(SELECT m.id FROM unnest(present_ids) AS m (id) WHERE m.id = ANY (current_ids));
+    INSERT INTO {shard}.membership AS s (user_id, group_id)
+    SELECT m.user_id, peer FROM unnest(staying) AS m (user_id)
+    ON CONFLICT (user_id, group_id) DO UPDATE SET left_view = NULL WHERE s.left_view IS NOT NULL;
+    PERFORM {shard}.set_group_watermarks(peer, state, staying);
 END
 $$;

@@ -56,7 +56,7 @@ static void point_to(char pointer[64], const char *key)
 {
     size_t len = strlen(key);
 
-    if (len > 60 || !pl_ascii_is_printable(key, len) || strpbrk(key, "~/") != NULL)
+    if (len == 0 || len > 60 || !pl_ascii_is_printable(key, len) || strpbrk(key, "~/") != NULL)
         pointer[0] = '\0';
     else
         (void)snprintf(pointer, 64, "/%s", key);

@@ -1,4 +1,5 @@
-/* fetchConversation, updateConversation, deleteConversation, sendReceipt and sendTyping. */
+/* fetchConversation, fetchConversationById, updateConversation, deleteConversation, sendReceipt and
+ * sendTyping. */
 #include <stdlib.h>
 #include <string.h>
 
@@ -21,10 +22,20 @@
 void pl_on_fetch_conversation(pl_request_t *request, void *worker)
 {
     pl_api_t *api = worker;
-    pl_page_key_t key = {.user_id = pl_api_caller(api, request)};
+    pl_page_key_t key = {.kind = PL_PAGE_CONVERSATIONS, .user_id = pl_api_caller(api, request)};
 
-    if (key.user_id != 0 && pl_pages_decode(request, false, PAGE_SIZE_DEFAULT, &key) == 0)
+    if (key.user_id != 0 && pl_pages_decode(request, PAGE_SIZE_DEFAULT, &key) == 0)
         pl_pages_answer(api, request, &key);
+}
+
+/* ---- fetchConversationById ---- */
+
+void pl_on_fetch_conversation_by_id(pl_request_t *request, void *worker)
+{
+    pl_page_key_t key = {.kind = PL_PAGE_CONVERSATION, .page_size = 1};
+
+    if (pl_api_decode_conversation(worker, request, &key.user_id, &key.peer_id))
+        pl_pages_answer(worker, request, &key);
 }
 
 /* ---- updateConversation ---- */

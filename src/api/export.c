@@ -262,6 +262,9 @@ static void on_account_read(pl_op_t *op)
         return;
     }
     outcome = pl_outcome_of_op(op, "account");
+    /* A read whose connection was lost has changed nothing. */
+    if (outcome.code == PL_OUTCOME_OUTCOME_UNKNOWN)
+        outcome.code = PL_OUTCOME_UNAVAILABLE;
     if (op->error != PL_OK)
         pl_api_reply_outcome(export->request, &outcome);
     else

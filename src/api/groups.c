@@ -1,10 +1,11 @@
-/* createGroup, fetchGroup, updateGroup, addGroupMembers, removeGroupMember and updateGroupMember.
- */
+/* createGroup, fetchGroup, updateGroup, fetchGroupMembers, addGroupMembers, removeGroupMember and
+ * updateGroupMember. */
 #include <string.h>
 
 #include "api/body.h"
 #include "api/context.h"
 #include "api/handlers.h"
+#include "api/user_lists.h"
 #include "base/id.h"
 #include "base/text.h"
 #include "core/group.h"
@@ -12,6 +13,7 @@
 #include "http/problem.h"
 
 #define NAME_MAX_CODE_POINTS 100
+#define TOPIC_MAX_CODE_POINTS 500
 
 /* ---- answers ---- */
 
@@ -70,12 +72,17 @@ static void on_removed(const pl_group_result_t *result, void *owner)
 
 /* ---- decoding ---- */
 
-static void decode_name(const pl_json_t *json, const char **name, size_t *len,
-                        pl_refusal_t *refusal)
+/* The name and the topic. What is absent stays NULL. */
+static void decode_texts(const pl_json_t *json, bool must_have_name, pl_group_change_order_t *order,
+                         pl_refusal_t *refusal)
 {
-    if (pl_body_text(json, "name", true, name, len, refusal) &&
-        (*len == 0 || pl_utf8_length(*name, *len) > NAME_MAX_CODE_POINTS))
+    if (pl_body_text(json, "name", must_have_name, &order->name, &order->name_len, refusal) &&
+        (order->name_len == 0 ||
+         pl_utf8_length(order->name, order->name_len) > NAME_MAX_CODE_POINTS))
         pl_body_wrong(refusal, "name", "must be 1 to %d characters", NAME_MAX_CODE_POINTS);
+    if (pl_body_text(json, "topic", false, &order->topic, &order->topic_len, refusal) &&
+        pl_utf8_length(order->topic, order->topic_len) > TOPIC_MAX_CODE_POINTS)
+        pl_body_wrong(refusal, "topic", "must be at most %d characters", TOPIC_MAX_CODE_POINTS);
 }
 
 static void decode_client_group_id(const pl_json_t *json, pl_group_change_order_t *order,
@@ -107,21 +114,24 @@ static void decode_ids(const pl_json_t *json, const char *key, bool may_be_empty
         }
 }
 
-/* The caller, and the group that the path names. False: the request is answered. */
-static bool decode_group(const pl_api_t *api, pl_request_t *request, pl_group_change_order_t *order)
+/* The group that the path names. False: the request is answered. */
+static bool decode_group_id(const pl_api_t *api, pl_request_t *request, int64_t *group_id_r)
 {
     pl_slice_t text = pl_request_path_parameter(request, 0);
 
+    if (pl_id_parse(text.data, text.len, group_id_r) == 0 && pl_id_is_group(*group_id_r) &&
+        pl_cluster_has(api->core->deps.cluster, *group_id_r))
+        return true;
+    pl_api_reply_outcome(request, &(pl_outcome_t){.code = PL_OUTCOME_GROUP_NOT_FOUND});
+    return false;
+}
+
+/* The caller, and the group, of a request without a query. False: the request is answered. */
+static bool decode_group(const pl_api_t *api, pl_request_t *request, pl_group_change_order_t *order)
+{
     order->actor_id = pl_api_caller(api, request);
-    if (order->actor_id == 0 || pl_request_query(request, NULL, 0) != 0)
-        return false;
-    if (pl_id_parse(text.data, text.len, &order->group_id) != 0 ||
-        !pl_id_is_group(order->group_id) ||
-        !pl_cluster_has(api->core->deps.cluster, order->group_id)) {
-        pl_api_reply_outcome(request, &(pl_outcome_t){.code = PL_OUTCOME_GROUP_NOT_FOUND});
-        return false;
-    }
-    return true;
+    return order->actor_id != 0 && pl_request_query(request, NULL, 0) == 0 &&
+           decode_group_id(api, request, &order->group_id);
 }
 
 /* The same with the member that the path names. */
@@ -169,7 +179,7 @@ static void change(const pl_api_t *api, pl_request_t *request, pl_refusal_t *ref
 
 void pl_on_create_group(pl_request_t *request, void *worker)
 {
-    static const char *const keys[] = {"name", "memberIds", "clientGroupId", NULL};
+    static const char *const keys[] = {"name", "topic", "memberIds", "clientGroupId", NULL};
     pl_group_change_order_t order = {.kind = PL_GROUP_CREATE};
     int64_t ids[PL_GROUP_MEMBERS_MAX];
     pl_refusal_t refusal;
@@ -180,7 +190,7 @@ void pl_on_create_group(pl_request_t *request, void *worker)
         (json = parse_body(request, keys, &refusal)) == NULL)
         return;
     order.user_ids = ids;
-    decode_name(json, &order.name, &order.name_len, &refusal);
+    decode_texts(json, true, &order, &refusal);
     decode_ids(json, "memberIds", true, ids, &order.users_count, &refusal);
     decode_client_group_id(json, &order, &refusal);
     change(worker, request, &refusal, &order, on_created);
@@ -199,17 +209,31 @@ void pl_on_fetch_group(pl_request_t *request, void *worker)
 
 void pl_on_update_group(pl_request_t *request, void *worker)
 {
-    static const char *const keys[] = {"name", NULL};
-    pl_group_change_order_t order = {.kind = PL_GROUP_RENAME};
+    static const char *const keys[] = {"name", "topic", NULL};
+    pl_group_change_order_t order = {.kind = PL_GROUP_UPDATE};
     pl_refusal_t refusal;
     pl_json_t *json;
 
     if (!decode_group(worker, request, &order) ||
         (json = parse_body(request, keys, &refusal)) == NULL)
         return;
-    decode_name(json, &order.name, &order.name_len, &refusal);
+    decode_texts(json, false, &order, &refusal);
+    if (pl_json_type_of(json, "name") == PL_JSON_ABSENT &&
+        pl_json_type_of(json, "topic") == PL_JSON_ABSENT)
+        pl_problem_fields_add(&refusal.fields, "", "must have at least one of name and topic");
     change(worker, request, &refusal, &order, on_group);
     pl_json_free(&json);
+}
+
+void pl_on_fetch_group_members(pl_request_t *request, void *worker)
+{
+    pl_api_t *api = worker;
+    pl_user_list_order_t order = {.kind = PL_USER_LIST_MEMBERS,
+                                  .actor_id = pl_api_caller(api, request)};
+
+    if (order.actor_id != 0 && pl_user_lists_decode(request, &order) == 0 &&
+        decode_group_id(api, request, &order.peer_id))
+        pl_user_lists_answer(api, request, &order);
 }
 
 void pl_on_add_group_members(pl_request_t *request, void *worker)

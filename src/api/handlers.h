@@ -10,7 +10,7 @@ void pl_on_fetch_capabilities(pl_request_t *request, void *worker);
 /* users.c */
 void pl_on_create_user(pl_request_t *request, void *worker);
 void pl_on_fetch_user(pl_request_t *request, void *worker);
-void pl_on_find_user(pl_request_t *request, void *worker);
+void pl_on_fetch_users(pl_request_t *request, void *worker);
 void pl_on_fetch_me(pl_request_t *request, void *worker);
 void pl_on_update_me(pl_request_t *request, void *worker);
 void pl_on_delete_me(pl_request_t *request, void *worker);
@@ -21,12 +21,16 @@ void pl_on_create_session(pl_request_t *request, void *worker);
 /* messages.c */
 void pl_on_send_message(pl_request_t *request, void *worker);
 void pl_on_fetch_messages(pl_request_t *request, void *worker);
+void pl_on_fetch_message(pl_request_t *request, void *worker);
 void pl_on_edit_message(pl_request_t *request, void *worker);
 void pl_on_delete_message(pl_request_t *request, void *worker);
+void pl_on_fetch_message_receipts(pl_request_t *request, void *worker);
+void pl_on_fetch_reactions(pl_request_t *request, void *worker);
 void pl_on_add_reaction(pl_request_t *request, void *worker);
 void pl_on_remove_reaction(pl_request_t *request, void *worker);
 /* conversations.c */
 void pl_on_fetch_conversation(pl_request_t *request, void *worker);
+void pl_on_fetch_conversation_by_id(pl_request_t *request, void *worker);
 void pl_on_update_conversation(pl_request_t *request, void *worker);
 void pl_on_delete_conversation(pl_request_t *request, void *worker);
 void pl_on_send_receipt(pl_request_t *request, void *worker);
@@ -35,6 +39,7 @@ void pl_on_send_typing(pl_request_t *request, void *worker);
 void pl_on_create_group(pl_request_t *request, void *worker);
 void pl_on_fetch_group(pl_request_t *request, void *worker);
 void pl_on_update_group(pl_request_t *request, void *worker);
+void pl_on_fetch_group_members(pl_request_t *request, void *worker);
 void pl_on_add_group_members(pl_request_t *request, void *worker);
 void pl_on_remove_group_member(pl_request_t *request, void *worker);
 void pl_on_update_group_member(pl_request_t *request, void *worker);

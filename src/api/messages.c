@@ -1,9 +1,11 @@
-/* sendMessage, fetchMessages, editMessage, deleteMessage, addReaction and removeReaction. */
+/* sendMessage, fetchMessages, fetchMessage, editMessage, deleteMessage, addReaction,
+ * removeReaction, fetchMessageReceipts and fetchReactions. */
 #include "api/body.h"
 #include "api/context.h"
 #include "api/handlers.h"
 #include "api/pages.h"
 #include "api/send_input.h"
+#include "api/user_lists.h"
 #include "base/id.h"
 #include "base/json_write.h"
 #include "base/text.h"
@@ -91,9 +93,9 @@ void pl_on_send_message(pl_request_t *request, void *worker)
 void pl_on_fetch_messages(pl_request_t *request, void *worker)
 {
     pl_api_t *api = worker;
-    pl_page_key_t key = {.user_id = pl_api_caller(api, request)};
+    pl_page_key_t key = {.kind = PL_PAGE_MESSAGES, .user_id = pl_api_caller(api, request)};
 
-    if (key.user_id == 0 || pl_pages_decode(request, true, PAGE_SIZE_DEFAULT, &key) != 0)
+    if (key.user_id == 0 || pl_pages_decode(request, PAGE_SIZE_DEFAULT, &key) != 0)
         return;
     key.peer_id = pl_api_peer_of(pl_request_path_parameter(request, 0), key.user_id);
     if (key.peer_id == 0)
@@ -102,27 +104,46 @@ void pl_on_fetch_messages(pl_request_t *request, void *worker)
         pl_pages_answer(api, request, &key);
 }
 
-/* ---- editMessage, deleteMessage, addReaction, removeReaction ---- */
+/* ---- fetchMessage, editMessage, deleteMessage, addReaction, removeReaction ---- */
 
-/* The message that the path names. False: the request is answered. */
-static bool decode_target(const pl_api_t *api, pl_request_t *request,
-                          pl_message_change_order_t *order)
+/* The caller's conversation and its message that the path names. False: the request is answered. */
+static bool decode_message(const pl_api_t *api, pl_request_t *request, int64_t caller_id,
+                           int64_t *peer_id_r, int64_t *message_id_r)
 {
     pl_slice_t message = pl_request_path_parameter(request, 1);
 
-    order->actor_id = pl_api_caller(api, request);
-    if (order->actor_id == 0)
-        return false;
-    order->peer_id = pl_api_peer_of(pl_request_path_parameter(request, 0), order->actor_id);
-    if (!pl_cluster_has(api->core->deps.cluster, order->peer_id)) {
+    *peer_id_r = pl_api_peer_of(pl_request_path_parameter(request, 0), caller_id);
+    if (!pl_cluster_has(api->core->deps.cluster, *peer_id_r)) {
         pl_api_reply_no_conversation(request);
         return false;
     }
-    if (pl_id_parse(message.data, message.len, &order->message_id) != 0) {
+    if (pl_id_parse(message.data, message.len, message_id_r) != 0) {
         pl_api_reply_outcome(request, &(pl_outcome_t){.code = PL_OUTCOME_MESSAGE_NOT_FOUND});
         return false;
     }
     return true;
+}
+
+void pl_on_fetch_message(pl_request_t *request, void *worker)
+{
+    pl_page_key_t key = {
+        .kind = PL_PAGE_MESSAGE,
+        .user_id = pl_api_caller(worker, request),
+        .page_size = 1,
+    };
+
+    if (key.user_id != 0 && pl_request_query(request, NULL, 0) == 0 &&
+        decode_message(worker, request, key.user_id, &key.peer_id, &key.message_id))
+        pl_pages_answer(worker, request, &key);
+}
+
+/* The caller and the message. False: the request is answered. */
+static bool decode_target(const pl_api_t *api, pl_request_t *request,
+                          pl_message_change_order_t *order)
+{
+    order->actor_id = pl_api_caller(api, request);
+    return order->actor_id != 0 &&
+           decode_message(api, request, order->actor_id, &order->peer_id, &order->message_id);
 }
 
 static void key_time(pl_buffer_t *out, const char *key, int64_t time_us)
@@ -146,6 +167,10 @@ static void reply_changed(pl_request_t *request, const pl_message_change_result_
     key_time(&body, "deletedTimestamp", result->deleted_us);
     pl_json_key(&body, "senderCopy");
     pl_json_text(&body, result->is_copy_stored ? "stored" : "pending");
+    if (result->reactions != NULL) {
+        pl_json_key(&body, "reactions");
+        pl_json_raw(&body, result->reactions, result->reactions_len);
+    }
     pl_json_object_end(&body);
     pl_request_reply(request, &(pl_reply_t){.status = 200}, &body);
 }
@@ -243,4 +268,25 @@ void pl_on_add_reaction(pl_request_t *request, void *worker)
 void pl_on_remove_reaction(pl_request_t *request, void *worker)
 {
     set_reaction(request, worker, PL_MESSAGE_REACTION_REMOVE);
+}
+
+/* ---- fetchMessageReceipts, fetchReactions ---- */
+
+static void answer_list(pl_request_t *request, const pl_api_t *api, enum pl_user_list_kind kind)
+{
+    pl_user_list_order_t order = {.kind = kind, .actor_id = pl_api_caller(api, request)};
+
+    if (order.actor_id != 0 && pl_user_lists_decode(request, &order) == 0 &&
+        decode_message(api, request, order.actor_id, &order.peer_id, &order.message_id))
+        pl_user_lists_answer(api, request, &order);
+}
+
+void pl_on_fetch_message_receipts(pl_request_t *request, void *worker)
+{
+    answer_list(request, worker, PL_USER_LIST_RECEIPTS);
+}
+
+void pl_on_fetch_reactions(pl_request_t *request, void *worker)
+{
+    answer_list(request, worker, PL_USER_LIST_REACTIONS);
 }

@@ -25,30 +25,64 @@ int pl_pages_decode_cursor(pl_request_t *request, const pl_query_parameter_t *pa
     return -1;
 }
 
-enum { PAGE_SIZE, PAGE_NUMBER, SINCE, BEFORE, PARAMETERS };
+/* From PAGE_NUMBER on at most one is given; from BEFORE on they are of messages alone. */
+enum { PAGE_SIZE, SINCE, PAGE_NUMBER, BEFORE, AFTER, AROUND, PARAMETERS };
 
-int pl_pages_decode(pl_request_t *request, bool has_before, int64_t default_size,
-                    pl_page_key_t *key)
+/* Where the page is: one way to say it. */
+static int refuse_two_places(pl_request_t *request, const pl_query_parameter_t *query)
+{
+    const pl_query_parameter_t *given = NULL;
+    char pointer[64];
+
+    for (size_t i = PAGE_NUMBER; i < PARAMETERS; i++) {
+        if (query[i].value.data == NULL)
+            continue;
+        if (given != NULL) {
+            (void)snprintf(pointer, sizeof(pointer), "?%s", query[i].name);
+            pl_problem_reply_field(request, pointer, "cannot be given together with %s",
+                                   given->name);
+            return -1;
+        }
+        given = &query[i];
+    }
+    return 0;
+}
+
+static int decode_place(pl_request_t *request, const pl_query_parameter_t *query,
+                        pl_page_key_t *key)
+{
+    int64_t page_number;
+
+    if (pl_request_query_integer(request, &query[PAGE_NUMBER], 1, PAGE_NUMBER_MAX, 1,
+                                 &page_number) != 0 ||
+        pl_request_query_integer(request, &query[BEFORE], 1, INT64_MAX, 0, &key->before) != 0 ||
+        pl_request_query_integer(request, &query[AFTER], 1, INT64_MAX, 0, &key->after) != 0 ||
+        pl_request_query_integer(request, &query[AROUND], 1, INT64_MAX, 0, &key->around) != 0)
+        return -1;
+    key->skip = (page_number - 1) * key->page_size;
+    return refuse_two_places(request, query);
+}
+
+int pl_pages_decode(pl_request_t *request, int64_t default_size, pl_page_key_t *key)
 {
     pl_query_parameter_t query[PARAMETERS] = {
         [PAGE_SIZE] = {.name = "pageSize"},
-        [PAGE_NUMBER] = {.name = "pageNumber"},
         [SINCE] = {.name = "lastUpdatedTimestamp"},
+        [PAGE_NUMBER] = {.name = "pageNumber"},
         [BEFORE] = {.name = "before"},
+        [AFTER] = {.name = "after"},
+        [AROUND] = {.name = "around"},
     };
-    int64_t page_number;
 
-    if (pl_request_query(request, query, has_before ? PARAMETERS : BEFORE) != 0 ||
+    if (pl_request_query(request, query, key->kind == PL_PAGE_MESSAGES ? PARAMETERS : BEFORE) !=
+            0 ||
         pl_request_query_integer(request, &query[PAGE_SIZE], 1, PL_PAGE_SIZE_MAX, default_size,
                                  &key->page_size) != 0 ||
-        pl_request_query_integer(request, &query[PAGE_NUMBER], 1, PAGE_NUMBER_MAX, 1,
-                                 &page_number) != 0 ||
         pl_pages_decode_cursor(request, &query[SINCE], 0, &key->since) != 0 ||
-        pl_request_query_integer(request, &query[BEFORE], 1, INT64_MAX, 0, &key->before) != 0)
+        decode_place(request, query, key) != 0)
         return -1;
-    key->skip = (page_number - 1) * key->page_size;
     /* In history a cursor means nothing. */
-    if (key->skip > 0 || key->before > 0)
+    if (key->skip > 0 || key->before > 0 || key->after > 0 || key->around > 0)
         key->since = 0;
     return 0;
 }

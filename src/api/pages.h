@@ -1,4 +1,4 @@
-/* Answers of pages: fetchConversation and fetchMessages. */
+/* Answers of pages of a mailbox, and of one message or conversation. */
 #ifndef PL_API_PAGES_H
 #define PL_API_PAGES_H
 
@@ -14,10 +14,9 @@
 int pl_pages_decode_cursor(pl_request_t *request, const pl_query_parameter_t *parameter,
                            int64_t fallback, int64_t *cursor_r) PL_MUST_USE;
 
-/* The query's parameters of a page: all but `before` for `has_before` false. `key` has its user.
- * -1: answered. */
-int pl_pages_decode(pl_request_t *request, bool has_before, int64_t default_size,
-                    pl_page_key_t *key) PL_MUST_USE;
+/* The query's parameters of a page of conversations or messages. `key` has its kind and user. -1:
+ * answered. */
+int pl_pages_decode(pl_request_t *request, int64_t default_size, pl_page_key_t *key) PL_MUST_USE;
 
 /* Fetches the page and answers with it, or with 304. */
 void pl_pages_answer(pl_api_t *api, pl_request_t *request, const pl_page_key_t *key);

@@ -1,11 +1,13 @@
-/* createUser, fetchUser, fetchUserByUsername; fetchMe, updateMe and deleteMe: a user's own account.
- */
+/* createUser, fetchUser, fetchUsers; fetchMe, updateMe and deleteMe: a user's own account. */
 #include <string.h>
 
 #include "api/context.h"
 #include "api/handlers.h"
+#include "api/ids_input.h"
 #include "api/users_input.h"
 #include "base/id.h"
+#include "base/json_write.h"
+#include "core/users_fetch.h"
 #include "http/problem.h"
 #include "store/resource_json.h"
 
@@ -71,14 +73,13 @@ void pl_on_create_user(pl_request_t *request, void *worker)
     pl_account_input_dispose(&input);
 }
 
-/* ---- fetchUser, fetchUserByUsername ---- */
+/* ---- fetchUser ---- */
 
 static void reply_no_user(pl_request_t *request)
 {
     pl_api_reply_outcome(request, &(pl_outcome_t){.code = PL_OUTCOME_USER_NOT_FOUND});
 }
 
-/* An erased user has no name, and is found by id alone. */
 static void on_fetched(const pl_account_result_t *result, void *owner)
 {
     pl_request_t *request = owner;
@@ -95,12 +96,6 @@ static void on_fetched(const pl_account_result_t *result, void *owner)
     pl_request_unref(&request);
 }
 
-static void fetch(pl_core_t *core, pl_request_t *request, int64_t user_id, const char *username)
-{
-    pl_api_abandon_with(request, pl_account_fetch_start(core, user_id, username, on_fetched,
-                                                        pl_request_ref(request)));
-}
-
 /* What is no user's id, in form or in fact, is not found: for the caller it is the same. */
 void pl_on_fetch_user(pl_request_t *request, void *worker)
 {
@@ -114,23 +109,101 @@ void pl_on_fetch_user(pl_request_t *request, void *worker)
         !pl_cluster_has(api->core->deps.cluster, user_id))
         reply_no_user(request);
     else
-        fetch(api->core, request, user_id, NULL);
+        pl_api_abandon_with(request, pl_account_fetch_start(api->core, user_id, NULL, on_fetched,
+                                                            pl_request_ref(request)));
 }
 
-void pl_on_find_user(pl_request_t *request, void *worker)
+/* ---- fetchUsers ---- */
+
+static void user_to_json(pl_buffer_t *out, const pl_user_t *user)
 {
-    pl_api_t *api = worker;
-    pl_query_parameter_t username = {.name = "username"};
+    if (user->deleted_us != 0)
+        pl_deleted_user_to_json(out, user->account.user_id, user->deleted_us);
+    else
+        pl_user_to_json(out, &user->account);
+}
+
+static void reply_users(pl_request_t *request, const pl_user_t *users, size_t count)
+{
+    pl_buffer_t body = PL_BUFFER_EMPTY;
+
+    pl_json_object_begin(&body);
+    pl_json_key(&body, "users");
+    pl_json_array_begin(&body);
+    for (size_t i = 0; i < count; i++)
+        user_to_json(&body, &users[i]);
+    pl_json_array_end(&body);
+    pl_json_object_end(&body);
+    pl_request_reply(request, &(pl_reply_t){.status = 200}, &body);
+}
+
+static void on_users(const pl_users_result_t *result, void *owner)
+{
+    pl_request_t *request = owner;
+
+    if (result->outcome.code == PL_OUTCOME_DONE)
+        reply_users(request, result->users, result->count);
+    else
+        pl_api_reply_outcome(request, &result->outcome);
+    pl_request_unref(&request);
+}
+
+static void fetch_by_ids(const pl_api_t *api, pl_request_t *request,
+                         const pl_query_parameter_t *user_ids)
+{
+    int64_t ids[PL_USERS_READ_MAX];
+    size_t count;
+
+    if (pl_ids_input_decode(request, user_ids, PL_USERS_READ_MAX, ids, &count) == 0)
+        pl_api_abandon_with(request, pl_users_fetch_start(api->core, ids, count, on_users,
+                                                          pl_request_ref(request)));
+}
+
+/* An erased user has no name, and is found by id alone. */
+static void on_found(const pl_account_result_t *result, void *owner)
+{
+    const pl_user_t user = {.account = result->account};
+    pl_request_t *request = owner;
+    enum pl_outcome_code code = result->outcome.code;
+
+    if (code == PL_OUTCOME_DONE || code == PL_OUTCOME_USER_NOT_FOUND)
+        reply_users(request, &user, code == PL_OUTCOME_DONE ? 1 : 0);
+    else
+        pl_api_reply_outcome(request, &result->outcome);
+    pl_request_unref(&request);
+}
+
+static void fetch_by_name(const pl_api_t *api, pl_request_t *request, pl_slice_t username)
+{
     char name[PL_USERNAME_SIZE];
 
-    if (pl_request_query(request, &username, 1) != 0)
-        return;
-    if (username.value.data == NULL)
-        pl_problem_reply_field(request, "?username", "is required");
-    else if (pl_username_normalise(username.value.data, username.value.len, name) != 0)
+    if (pl_username_normalise(username.data, username.len, name) != 0)
         pl_problem_reply_field(request, "?username", "must be 3 to 64 of a-z 0-9 . _ -");
     else
-        fetch(api->core, request, 0, name);
+        pl_api_abandon_with(
+            request, pl_account_fetch_start(api->core, 0, name, on_found, pl_request_ref(request)));
+}
+
+void pl_on_fetch_users(pl_request_t *request, void *worker)
+{
+    enum { USER_IDS, USERNAME, PARAMETERS };
+    pl_query_parameter_t query[PARAMETERS] = {
+        [USER_IDS] = {.name = "userIds", .is_list = true},
+        [USERNAME] = {.name = "username"},
+    };
+
+    if (pl_request_query(request, query, PARAMETERS) != 0)
+        return;
+    bool has_ids = query[USER_IDS].value.data != NULL;
+    bool has_name = query[USERNAME].value.data != NULL;
+    if (has_ids && has_name)
+        pl_problem_reply_field(request, "?username", "cannot be given together with userIds");
+    else if (has_ids)
+        fetch_by_ids(worker, request, &query[USER_IDS]);
+    else if (has_name)
+        fetch_by_name(worker, request, query[USERNAME].value);
+    else
+        pl_problem_reply_field(request, "?userIds", "userIds or username is required");
 }
 
 /* ---- fetchMe, updateMe ---- */

@@ -180,14 +180,19 @@ static pl_turn_t judge_login_account(pl_flow_t *flow)
     return PL_TURN_NEXT;
 }
 
+/* NULL: there is no account, or it has no password. */
+static const char *hash_in(const pl_account_read_t *read)
+{
+    pl_account_t account;
+
+    return pl_account_read_get(read, &account) ? account.password_hash : NULL;
+}
+
 static pl_turn_t verify_password(pl_flow_t *flow)
 {
     const lookup_t *lookup = lookup_of(flow);
-    pl_account_t account;
-    bool exists = pl_account_read_get(&lookup->read, &account);
 
-    return pl_flow_verify(flow, lookup->password, lookup->password_len,
-                          exists ? account.password_hash : NULL);
+    return pl_flow_verify(flow, lookup->password, lookup->password_len, hash_in(&lookup->read));
 }
 
 static const pl_step_t login_steps[] = {
@@ -303,13 +308,12 @@ static pl_turn_t judge_before(pl_flow_t *flow)
 
 static pl_turn_t verify_current(pl_flow_t *flow)
 {
-    update_t *update = update_of(flow);
-    pl_account_t account;
+    const update_t *update = update_of(flow);
 
-    if (update->current_password_len == 0 || !pl_account_read_get(&update->update.read, &account))
+    if (update->current_password_len == 0)
         return PL_TURN_NEXT;
     return pl_flow_verify(flow, update->current_password, update->current_password_len,
-                          account.password_hash);
+                          hash_in(&update->update.read));
 }
 
 static pl_turn_t hash_new(pl_flow_t *flow)

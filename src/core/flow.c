@@ -272,7 +272,7 @@ pl_turn_t pl_flow_submit(pl_flow_t *flow, pl_lane_t *lane, pl_op_t *op)
     flow->op = op;
     if (pl_lane_submit(lane, op) == 0)
         return PL_TURN_WAIT;
-    flow->error = PL_ERROR_OVERLOADED;
+    op->error = flow->error = PL_ERROR_OVERLOADED;
     return PL_TURN_JUDGE;
 }
 

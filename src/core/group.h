@@ -34,7 +34,7 @@ pl_flow_t *pl_group_fetch_start(pl_core_t *core, int64_t group_id, int64_t actor
 
 enum pl_group_change_kind {
     PL_GROUP_CREATE,
-    PL_GROUP_RENAME,
+    PL_GROUP_UPDATE,
     PL_GROUP_ADD,
     PL_GROUP_REMOVE,
     PL_GROUP_SET_ROLE,
@@ -45,8 +45,10 @@ typedef struct pl_group_change_order {
     enum pl_group_change_kind kind;
     int64_t actor_id;
     int64_t group_id; /* 0 for a creation */
-    const char *name; /* of CREATE and RENAME */
+    const char *name; /* of CREATE and UPDATE; NULL: it stays */
     size_t name_len;
+    const char *topic; /* of CREATE and UPDATE; NULL: none, or it stays */
+    size_t topic_len;
     const char *client_group_id; /* of CREATE */
     size_t client_group_id_len;
     const int64_t *user_ids; /* of CREATE and ADD; at most PL_GROUP_MEMBERS_MAX */

@@ -57,6 +57,7 @@ static void take_detail(pl_message_change_result_t *result, const pl_change_t *c
 {
     pl_json_t *detail;
     pl_error_t error;
+    const char *reactions;
 
     if (pl_json_parse(change->detail, change->detail_len, &detail, &error) != 0)
         return;
@@ -64,6 +65,8 @@ static void take_detail(pl_message_change_result_t *result, const pl_change_t *c
         result->edited_us = 0;
     if (pl_json_get_int64(detail, "deletedTimestamp", &result->deleted_us) != 1)
         result->deleted_us = 0;
+    if (pl_json_get_string(detail, "reactions", &reactions, &result->reactions_len) == 1)
+        result->reactions = pl_memdup(reactions, result->reactions_len);
     pl_json_free(&detail);
 }
 
@@ -170,6 +173,7 @@ static void on_end(pl_flow_t *flow)
 
     work->result.outcome = flow->outcome;
     work->on_done(&work->result, work->owner);
+    free(work->result.reactions);
     pl_buffer_dispose(&work->argument);
     free(work);
 }

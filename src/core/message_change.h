@@ -46,6 +46,10 @@ typedef struct pl_message_change_result {
     int64_t edited_us; /* 0: not edited by this */
     int64_t deleted_us;
     bool is_copy_stored; /* the change is made in every mailbox */
+    /* After a reaction: the message's reactions, an array of the API's Reaction as JSON. Else NULL.
+     * It dies with the callback. */
+    char *reactions;
+    size_t reactions_len;
 } pl_message_change_result_t;
 
 /* Called once, on the loop, never before pl_message_change_start returns. */

@@ -1,6 +1,6 @@
 /*
- * A cache of pages (fetchConversation, fetchMessages), each with the version of its mailbox at the
- * time of the read.
+ * A cache of answers of reads of a mailbox (core/page_fetch.h), each with the version of the
+ * mailbox at the time of the read.
  *
  * A page is the right answer as long as the mailbox has this version, which the caller reads from
  * the database for each request. So pages are never invalidated: a page with an old version is
@@ -17,13 +17,25 @@
 #include "base/buffer.h"
 #include "base/compiler.h"
 
+enum pl_page_kind {
+    PL_PAGE_CONVERSATIONS, /* of a user */
+    PL_PAGE_MESSAGES,      /* of a conversation */
+    PL_PAGE_MESSAGE,       /* one message, not in a list */
+    PL_PAGE_CONVERSATION,  /* one conversation, not in a list */
+};
+
 /* A query in canonical form; members that it does not use are 0. */
 typedef struct pl_page_key {
+    int64_t kind; /* pl_page_kind */
     int64_t user_id;
-    int64_t peer_id; /* 0: conversations */
+    int64_t peer_id;
+    int64_t message_id; /* PL_PAGE_MESSAGE */
     int64_t page_size;
     int64_t skip;
-    int64_t before;
+    /* PL_PAGE_MESSAGES: at most one of them, and then no skip. 0: none. */
+    int64_t before; /* messages below this id, the nearest ones */
+    int64_t after;  /* those above it, the nearest ones */
+    int64_t around; /* it and the nearest ones on both sides */
     int64_t since;
 } pl_page_key_t;
 

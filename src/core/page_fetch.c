@@ -30,14 +30,51 @@ static fetch_t *fetch_of(pl_flow_t *flow)
 
 /* ---- version ---- */
 
+/* Whether the resource exists, as far as can be told without a read. A message may have gone with
+ * its conversation. */
+static bool is_known(const fetch_t *fetch)
+{
+    const pl_core_t *core = fetch->flow.core;
+    const pl_page_key_t *key = &fetch->order.key;
+
+    switch ((enum pl_page_kind)key->kind) {
+    case PL_PAGE_CONVERSATIONS:
+        return true;
+    case PL_PAGE_MESSAGES:
+        return pl_page_cache_has(core->pages, key) ||
+               pl_known_users_has(core->known_users, key->peer_id);
+    case PL_PAGE_MESSAGE:
+    case PL_PAGE_CONVERSATION:
+        break;
+    }
+    return false;
+}
+
+static bool caller_has(const fetch_t *fetch)
+{
+    const pl_page_order_t *order = &fetch->order;
+
+    return order->has_version != NULL && order->has_version(fetch->owner, fetch->version);
+}
+
+/* The page is found: it is the answer, unless the caller has it. */
+static pl_turn_t answer(fetch_t *fetch)
+{
+    if (caller_has(fetch)) {
+        pl_cached_page_unref(fetch->page);
+        fetch->page = NULL;
+    }
+    return PL_TURN_END;
+}
+
 static pl_turn_t read_version(pl_flow_t *flow)
 {
     fetch_t *fetch = fetch_of(flow);
     pl_version_read_t *read = &fetch->version_read;
     int64_t user_id = fetch->order.key.user_id;
+    bool may_be_unchanged = fetch->order.has_version != NULL && is_known(fetch);
 
-    if (fetch->order.has_version == NULL &&
-        !pl_page_cache_has(flow->core->pages, &fetch->order.key))
+    if (!may_be_unchanged && !pl_page_cache_has(flow->core->pages, &fetch->order.key))
         return PL_TURN_NEXT;
     read->user_id = user_id;
     read->op.kind = &pl_version_check_kind;
@@ -46,32 +83,58 @@ static pl_turn_t read_version(pl_flow_t *flow)
                           &read->op);
 }
 
-/* Whether the resource exists, as far as can be told without a read. */
-static bool is_known(const fetch_t *fetch)
-{
-    const pl_core_t *core = fetch->flow.core;
-    const pl_page_key_t *key = &fetch->order.key;
-
-    return key->peer_id == 0 || pl_page_cache_has(core->pages, key) ||
-           pl_known_users_has(core->known_users, key->peer_id);
-}
-
 /* A mailbox that was not found has version 0, which no page has: its shard has moved, or there is
  * no such user. The page's read tells. */
 static pl_turn_t judge_version(pl_flow_t *flow)
 {
     fetch_t *fetch = fetch_of(flow);
-    const pl_page_order_t *order = &fetch->order;
 
     fetch->version = fetch->version_read.version;
-    if (fetch->version_read.found && order->has_version != NULL && is_known(fetch) &&
-        order->has_version(fetch->owner, fetch->version))
+    if (fetch->version_read.found && is_known(fetch) && caller_has(fetch))
         return PL_TURN_END;
-    fetch->page = pl_page_cache_get(flow->core->pages, &order->key, fetch->version);
-    return fetch->page != NULL ? PL_TURN_END : PL_TURN_NEXT;
+    fetch->page = pl_page_cache_get(flow->core->pages, &fetch->order.key, fetch->version);
+    return fetch->page != NULL ? answer(fetch) : PL_TURN_NEXT;
 }
 
 /* ---- page ---- */
+
+static const pl_op_kind_t *const read_kinds[] = {
+    [PL_PAGE_CONVERSATIONS] = &pl_conversations_read_kind,
+    [PL_PAGE_MESSAGES] = &pl_messages_read_kind,
+    [PL_PAGE_MESSAGE] = &pl_messages_read_kind,
+    [PL_PAGE_CONVERSATION] = &pl_conversation_read_kind,
+};
+
+/* The exclusive bound of ids up to that one; 0: none. */
+static int64_t bound_above(int64_t message_id)
+{
+    return message_id < INT64_MAX ? message_id + 1 : 0;
+}
+
+/* Which messages a read of one or more gets. On a side where it gets none it looks at one row, to
+ * tell whether there are more. */
+static void set_range(pl_page_read_t *read, const pl_page_key_t *key)
+{
+    int32_t page_size = (int32_t)key->page_size;
+
+    if (key->kind == PL_PAGE_MESSAGE) {
+        read->before = bound_above(key->message_id);
+    } else if (key->before != 0) {
+        read->before = key->before;
+        read->after = key->before - 1;
+        read->newer_limit = 1;
+    } else if (key->after != 0) {
+        read->before = bound_above(key->after);
+        read->page_size = 0;
+        read->after = key->after;
+        read->newer_limit = page_size + 1;
+    } else if (key->around != 0) {
+        read->before = bound_above(key->around);
+        read->page_size = page_size - page_size / 2;
+        read->after = key->around;
+        read->newer_limit = page_size / 2 + 1;
+    }
+}
 
 static pl_turn_t read_page(pl_flow_t *flow)
 {
@@ -83,34 +146,52 @@ static pl_turn_t read_page(pl_flow_t *flow)
     read->peer_id = key->peer_id;
     read->page_size = (int32_t)key->page_size;
     read->skip = key->skip;
-    read->before = key->before;
     read->since = key->since;
-    read->op.kind = key->peer_id != 0 ? &pl_messages_read_kind : &pl_conversations_read_kind;
+    set_range(read, key);
+    read->op.kind = read_kinds[key->kind];
     pl_page_read_init(read);
     read->op.shard = (int)pl_id_shard(key->user_id);
     return pl_flow_read(flow, &read->op);
 }
 
-static void encode(pl_buffer_t *out, const pl_page_read_t *read, const pl_page_t *page,
-                   bool is_messages)
+static void encode_row(pl_buffer_t *out, const pl_page_read_t *read, size_t index)
 {
     pl_message_t message;
     pl_conversation_t conversation;
 
+    if (read->op.kind == &pl_messages_read_kind) {
+        pl_page_message(read, index, &message);
+        pl_message_to_json(out, &message);
+    } else {
+        pl_page_conversation(read, index, &conversation);
+        pl_conversation_to_json(out, &conversation);
+    }
+}
+
+/* What is on both sides of a page of history. Changes have no sides, and a page by its number moves
+ * with each new message. */
+static void sides_to_json(pl_buffer_t *out, const pl_page_t *page)
+{
+    pl_json_key(out, "hasMoreBefore");
+    pl_json_bool(out, page->has_more);
+    pl_json_key(out, "hasMoreAfter");
+    pl_json_bool(out, page->has_more_after);
+}
+
+static void encode_list(pl_buffer_t *out, const pl_page_read_t *read, const pl_page_t *page,
+                        const pl_page_key_t *key)
+{
+    bool is_messages = key->kind == PL_PAGE_MESSAGES;
+
     pl_json_object_begin(out);
     pl_json_key(out, is_messages ? "messages" : "conversations");
     pl_json_array_begin(out);
-    for (size_t i = 0; i < pl_page_length(read); i++) {
-        if (is_messages) {
-            pl_page_message(read, i, &message);
-            pl_message_to_json(out, &message);
-        } else {
-            pl_page_conversation(read, i, &conversation);
-            pl_conversation_to_json(out, &conversation);
-        }
-    }
+    for (size_t i = 0; i < pl_page_length(read); i++)
+        encode_row(out, read, i);
     pl_json_array_end(out);
     pl_page_tail_to_json(out, page);
+    if (is_messages && !page->is_delta && key->skip == 0)
+        sides_to_json(out, page);
     pl_json_object_end(out);
 }
 
@@ -126,26 +207,54 @@ static pl_turn_t make_page(fetch_t *fetch, const pl_page_t *head)
     const pl_page_key_t *key = &fetch->order.key;
     pl_buffer_t body = PL_BUFFER_EMPTY;
 
-    encode(&body, &fetch->page_read, head, key->peer_id != 0);
+    if (key->kind == PL_PAGE_MESSAGE || key->kind == PL_PAGE_CONVERSATION)
+        encode_row(&body, &fetch->page_read, 0);
+    else
+        encode_list(&body, &fetch->page_read, head, key);
     fetch->version = head->version;
     fetch->page = pl_cached_page_create(key, head->version, &body);
     if (is_cacheable(key, head->version))
         pl_page_cache_put(fetch->flow.core->pages, fetch->page);
-    return PL_TURN_END;
+    return answer(fetch);
+}
+
+/* Whether the rows show that the resource exists. A page without any may be of a conversation that
+ * does not exist. Of a message the row may be of the one before it. */
+static bool is_found(const fetch_t *fetch, const pl_page_t *head)
+{
+    const pl_page_key_t *key = &fetch->order.key;
+    bool has_rows = pl_page_length(&fetch->page_read) > 0;
+    pl_message_t message;
+
+    switch ((enum pl_page_kind)key->kind) {
+    case PL_PAGE_CONVERSATIONS:
+        return true;
+    case PL_PAGE_MESSAGES:
+        return has_rows || head->has_more || head->has_more_after;
+    case PL_PAGE_CONVERSATION:
+        return has_rows;
+    case PL_PAGE_MESSAGE:
+        break;
+    }
+    if (!has_rows)
+        return false;
+    pl_page_message(&fetch->page_read, 0, &message);
+    return message.message_id == key->message_id;
 }
 
 static pl_turn_t judge_page(pl_flow_t *flow)
 {
     fetch_t *fetch = fetch_of(flow);
-    const pl_page_key_t *key = &fetch->order.key;
     pl_page_t head;
 
     if (!pl_page_head(&fetch->page_read, &head))
         return pl_flow_end(flow, PL_OUTCOME_NO_ACTOR);
-    pl_known_users_add(flow->core->known_users, key->user_id);
-    if (key->peer_id != 0 && pl_page_length(&fetch->page_read) == 0)
-        return PL_TURN_NEXT;
-    return make_page(fetch, &head);
+    pl_known_users_add(flow->core->known_users, fetch->order.key.user_id);
+    if (is_found(fetch, &head))
+        return make_page(fetch, &head);
+    if (fetch->order.key.kind == PL_PAGE_CONVERSATION)
+        return pl_flow_end(flow, PL_OUTCOME_CONVERSATION_NOT_FOUND);
+    return PL_TURN_NEXT;
 }
 
 /* ---- check-peer ---- */
@@ -181,6 +290,8 @@ static pl_turn_t judge_peer(pl_flow_t *flow)
 
     if (!exists || !pl_page_head(&fetch->page_read, &head))
         return pl_flow_end(flow, PL_OUTCOME_CONVERSATION_NOT_FOUND);
+    if (fetch->order.key.kind == PL_PAGE_MESSAGE)
+        return pl_flow_end(flow, PL_OUTCOME_MESSAGE_NOT_FOUND);
     return make_page(fetch, &head);
 }
 

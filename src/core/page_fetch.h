@@ -1,15 +1,21 @@
 /*
- * fetchConversation and fetchMessages: pages of a mailbox.
+ * fetchConversation and fetchMessages: pages of a mailbox. fetchMessage and fetchConversationById:
+ * one thing in it.
  *
  *   cached, or the caller has one: version --equal--> unchanged, or the cached page
  *                                     `----else--.
- *   else ----------------------------------------+-> page --no rows--> check-peer --> the page
+ *   else ----------------------------------------+-> page --no rows--> check-peer --> empty page,
+ *                                                                                     not found
  *
  * A version is cheap to read (many share one statement), a page is not. Either is read from the
  * database after the request came, so that every answer shows what was written before it.
  *
  * A conversation with a user who exists is an empty page before its first message. One with a user
- * who does not exist, or in which the caller takes no part, is not found.
+ * who does not exist, or in which the caller takes no part, is not found. Read by its id, a
+ * conversation is not found before its first message, either: it has nothing to show.
+ *
+ * A caller who has the version of one message or conversation is told so only once it was found at
+ * that version.
  */
 #ifndef PL_CORE_PAGE_FETCH_H
 #define PL_CORE_PAGE_FETCH_H

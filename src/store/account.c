@@ -147,6 +147,77 @@ void pl_account_read_dispose(pl_account_read_t *read)
     read->result = NULL;
 }
 
+/* ---- users ---- */
+
+enum user_column {
+    USER_ID,
+    USER_USERNAME,
+    USER_DISPLAY_NAME,
+    USER_CREATED_TIMESTAMP,
+    USER_DELETED_TIMESTAMP,
+};
+
+static pl_users_read_t *users_of(pl_op_t *op)
+{
+    return H2O_STRUCT_FROM_MEMBER(pl_users_read_t, op, op);
+}
+
+static void encode_users(pl_params_t *params, pl_op_t *const *ops, size_t count)
+{
+    const pl_users_read_t *read = users_of(ops[0]);
+    (void)count;
+    pl_params_int64_array(params, read->count);
+    for (size_t i = 0; i < read->count; i++)
+        pl_params_element_int64(params, read->user_ids[i]);
+    pl_params_array_end(params);
+}
+
+static bool decode_users(PGresult *result, pl_op_t *const *ops, size_t count)
+{
+    pl_users_read_t *read = users_of(ops[0]);
+    (void)count;
+    PQclear(read->result); /* of an attempt whose transaction failed */
+    read->result = result;
+    return true;
+}
+
+#define USERS .name = "fetch_users", .max_ops = 1, .encode = encode_users, .decode = decode_users
+
+const pl_op_kind_t pl_users_in_shard_kind = {USERS, .sql = "SELECT * FROM ",
+                                             .sql_tail = ".fetch_users($1)"};
+const pl_op_kind_t pl_users_in_database_kind = {USERS,
+                                                .sql = "SELECT * FROM parley.fetch_users($1)"};
+
+size_t pl_users_read_length(const pl_users_read_t *read)
+{
+    return (size_t)PQntuples(read->result);
+}
+
+void pl_users_read_get(const pl_users_read_t *read, size_t index, pl_user_t *user_r)
+{
+    const PGresult *result = read->result;
+    int row = (int)index;
+
+    *user_r = (pl_user_t){
+        .account =
+            {
+                .user_id = pl_result_int64(result, row, USER_ID),
+                .username = PQgetvalue(result, row, USER_USERNAME),
+                .display_name = PQgetvalue(result, row, USER_DISPLAY_NAME),
+                .created_us = pl_result_int64(result, row, USER_CREATED_TIMESTAMP),
+            },
+        .deleted_us = pl_result_int64(result, row, USER_DELETED_TIMESTAMP),
+    };
+}
+
+void pl_users_read_dispose(pl_users_read_t *read)
+{
+    PQclear(read->result);
+    read->result = NULL;
+}
+
+/* ---- presence ---- */
+
 static pl_shown_read_t *shown_of(pl_op_t *op)
 {
     return H2O_STRUCT_FROM_MEMBER(pl_shown_read_t, op, op);

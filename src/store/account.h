@@ -1,4 +1,5 @@
-/* Accounts: creating, finding by id or by name, changing; and whether users show their presence. */
+/* Accounts: creating, finding by id or by name, changing; what others see of many users; and
+ * whether users show their presence. */
 #ifndef PL_STORE_ACCOUNT_H
 #define PL_STORE_ACCOUNT_H
 
@@ -71,6 +72,33 @@ typedef struct pl_account_update {
 } pl_account_update_t;
 
 extern const pl_op_kind_t pl_account_update_kind;
+
+#define PL_USERS_READ_MAX 100
+
+/* What others see of some users. For a read lane of the database that has all of them: one kind is
+ * for users of one shard (op.shard), the other for several shards. */
+typedef struct pl_users_read {
+    pl_op_t op;
+    int64_t user_ids[PL_USERS_READ_MAX];
+    size_t count;
+    /* The answer; freed by pl_users_read_dispose. */
+    PGresult *result;
+} pl_users_read_t;
+
+extern const pl_op_kind_t pl_users_in_shard_kind;
+extern const pl_op_kind_t pl_users_in_database_kind;
+
+/* A user as others see them. Texts point into the result and are NUL-terminated. */
+typedef struct pl_user {
+    pl_account_t account; /* of an erased user just the id; never the password hash or settings */
+    int64_t deleted_us;   /* when the user was erased, in microseconds; 0: they exist */
+} pl_user_t;
+
+/* The number of users who were found; their order is the database's. */
+size_t pl_users_read_length(const pl_users_read_t *read);
+void pl_users_read_get(const pl_users_read_t *read, size_t index, pl_user_t *user_r);
+
+void pl_users_read_dispose(pl_users_read_t *read);
 
 #define PL_SHOWN_READ_MAX 100
 

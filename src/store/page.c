@@ -9,7 +9,7 @@
 #include "base/memory.h"
 #include "base/text.h"
 
-/* Columns of fetch_conversations and fetch_messages. */
+/* Columns of fetch_conversations, fetch_conversation and fetch_messages. */
 enum page_column {
     PAGE_READ,
     PAGE_VERSION,
@@ -93,30 +93,41 @@ static void int64_array(pl_params_t *params, pl_op_t *const *ops, size_t count, 
 
 #define INT64_ARRAY(member) int64_array(params, ops, count, offsetof(pl_page_read_t, member))
 
-static void page_size_array(pl_params_t *params, pl_op_t *const *ops, size_t count)
+static void int32_array(pl_params_t *params, pl_op_t *const *ops, size_t count, size_t offset)
 {
     pl_params_int32_array(params, count);
     for (size_t i = 0; i < count; i++)
-        pl_params_element_int32(params, of(ops[i])->page_size);
+        pl_params_element_int32(
+            params, *(const int32_t *)(const void *)((const char *)of(ops[i]) + offset));
     pl_params_array_end(params);
 }
+
+#define INT32_ARRAY(member) int32_array(params, ops, count, offsetof(pl_page_read_t, member))
 
 static void encode_conversations(pl_params_t *params, pl_op_t *const *ops, size_t count)
 {
     INT64_ARRAY(user_id);
-    page_size_array(params, ops, count);
+    INT32_ARRAY(page_size);
     INT64_ARRAY(skip);
     INT64_ARRAY(since);
+}
+
+static void encode_conversation(pl_params_t *params, pl_op_t *const *ops, size_t count)
+{
+    INT64_ARRAY(user_id);
+    INT64_ARRAY(peer_id);
 }
 
 static void encode_messages(pl_params_t *params, pl_op_t *const *ops, size_t count)
 {
     INT64_ARRAY(user_id);
     INT64_ARRAY(peer_id);
-    page_size_array(params, ops, count);
+    INT32_ARRAY(page_size);
     INT64_ARRAY(skip);
     INT64_ARRAY(before);
     INT64_ARRAY(since);
+    INT64_ARRAY(after);
+    INT32_ARRAY(newer_limit);
 }
 
 static void encode_updates(pl_params_t *params, pl_op_t *const *ops, size_t count)
@@ -136,6 +147,7 @@ void pl_page_read_dispose(pl_page_read_t *read)
     }
     read->rows = NULL;
     read->length = 0;
+    read->newer_length = 0;
     read->found = false;
 }
 
@@ -154,6 +166,19 @@ static pl_page_rows_t *rows_create(PGresult *result)
     return rows;
 }
 
+/* How many of the read's rows are above its `after`: they are the first ones. */
+static size_t newer_rows(const pl_page_read_t *read, const PGresult *result, int first,
+                         size_t length)
+{
+    size_t newer = 0;
+
+    if (read->newer_limit == 0 || read->head.is_delta)
+        return 0;
+    while (newer < length && pl_result_int64(result, first + (int)newer, PAGE_KEY) > read->after)
+        newer++;
+    return newer;
+}
+
 /* Finds the rows of one read; `first` is its first row. Returns the row after them. */
 static int decode_page(pl_page_rows_t *rows, pl_op_t *const *ops, int first)
 {
@@ -170,11 +195,17 @@ static int decode_page(pl_page_rows_t *rows, pl_op_t *const *ops, int first)
     read->found = true;
     read->head.version = pl_result_int64(result, first, PAGE_VERSION);
     read->head.is_delta = pl_result_bool(result, first, PAGE_IS_DELTA);
-    read->head.has_more = length > (size_t)read->page_size;
+    size_t newer = newer_rows(read, result, first, length);
+    size_t older = length - newer;
+    first += (int)newer;
+    read->newer_row = first - (int)newer;
+    read->head.has_more_after = newer > 0 && newer == (size_t)read->newer_limit;
+    read->newer_length = read->head.has_more_after ? newer - 1 : newer;
+    read->head.has_more = older > (size_t)read->page_size;
     if (read->head.has_more)
-        length = (size_t)read->page_size;
-    if (length > 0)
-        take_rows(read, rows, first, length);
+        older = (size_t)read->page_size;
+    if (read->newer_length + older > 0)
+        take_rows(read, rows, first, read->newer_length + older);
     return end;
 }
 
@@ -196,7 +227,7 @@ static bool is_same(const pl_page_read_t *a, const pl_page_read_t *b)
 {
     return a->op.kind == b->op.kind && a->user_id == b->user_id && a->peer_id == b->peer_id &&
            a->page_size == b->page_size && a->skip == b->skip && a->before == b->before &&
-           a->since == b->since;
+           a->since == b->since && a->after == b->after && a->newer_limit == b->newer_limit;
 }
 
 static bool adopt(pl_op_t *op, const pl_op_t *leader_op)
@@ -209,6 +240,8 @@ static bool adopt(pl_op_t *op, const pl_op_t *leader_op)
     pl_page_read_dispose(read); /* of an attempt whose transaction failed */
     read->found = leader->found;
     read->head = leader->head;
+    read->newer_row = leader->newer_row;
+    read->newer_length = leader->newer_length;
     if (leader->rows != NULL)
         take_rows(read, leader->rows, leader->first_row, leader->length);
     return true;
@@ -222,9 +255,11 @@ void pl_page_read_init(pl_page_read_t *read)
                              read->page_size,
                              read->skip,
                              read->before,
-                             read->since};
+                             read->since,
+                             read->after,
+                             read->newer_limit};
     read->op.key = pl_hash64(query, sizeof(query));
-    read->op.weight = (size_t)(read->skip + read->page_size);
+    read->op.weight = (size_t)(read->skip + read->page_size + read->newer_limit);
 }
 
 static bool decode_updates(PGresult *result, pl_op_t *const *ops, size_t count)
@@ -256,11 +291,21 @@ const pl_op_kind_t pl_conversations_read_kind = {
     .adopt = adopt,
 };
 
+const pl_op_kind_t pl_conversation_read_kind = {
+    .name = "fetch_conversation",
+    .sql = "SELECT * FROM ",
+    .sql_tail = ".fetch_conversation($1, $2)",
+    .max_ops = PAGES_MAX,
+    .encode = encode_conversation,
+    .decode = decode_pages,
+    .adopt = adopt,
+};
+
 const pl_op_kind_t pl_messages_read_kind = {
     .name = "fetch_messages",
     /* All columns: naming them would be a tenth of the cost of a lone read. */
     .sql = "SELECT * FROM ",
-    .sql_tail = ".fetch_messages($1, $2, $3, $4, $5, $6)",
+    .sql_tail = ".fetch_messages($1, $2, $3, $4, $5, $6, $7, $8)",
     .max_ops = PAGES_MAX,
     .encode = encode_messages,
     .decode = decode_pages,
@@ -319,10 +364,17 @@ static void read_state(const PGresult *result, int row, int unread, int first,
     };
 }
 
+static int message_row(const pl_page_read_t *read, size_t index)
+{
+    if (index < read->newer_length)
+        return read->newer_row + (int)(read->newer_length - 1 - index);
+    return read->first_row + (int)(index - read->newer_length);
+}
+
 void pl_page_message(const pl_page_read_t *read, size_t index, pl_message_t *message_r)
 {
     const PGresult *result = read->rows->result;
-    int row = read->first_row + (int)index;
+    int row = message_row(read, index);
 
     message_r->user_id = read->user_id;
     message_r->peer_id = read->peer_id;

@@ -1,6 +1,6 @@
 /*
- * Reading pages and deltas of a mailbox: the operations behind fetchConversation, fetchMessages and
- * fetchUpdates.
+ * Reading pages and deltas of a mailbox: the operations behind fetchConversation, fetchMessages,
+ * fetchUpdates, fetchMessage and fetchConversationById.
  *
  * Reads of one kind and shard share a statement (updates do not). The rows stay in the database's
  * result, which lives until the last of these reads is disposed of; views of them are taken row by
@@ -21,6 +21,7 @@ typedef struct pl_page {
     int64_t version; /* the cursor to hand out */
     bool is_delta;
     bool has_more;
+    bool has_more_after; /* messages: there are newer ones, as far as newer_limit asked for them */
 } pl_page_t;
 
 /* Rows of the database that several reads share. */
@@ -31,20 +32,28 @@ typedef struct pl_page_rows pl_page_rows_t;
 typedef struct pl_page_read {
     pl_op_t op;
     int64_t user_id;
-    int64_t peer_id;   /* messages */
-    int32_t page_size; /* all */
+    int64_t peer_id;   /* messages, one conversation */
+    int32_t page_size; /* all; 1 for one conversation */
     int64_t skip;      /* conversations, messages: rows to leave out from the newest on */
     int64_t before;    /* messages: only ids below it; 0: no bound */
     int64_t since;     /* all: the cursor; 0: none */
+    /* messages: besides those, the nearest ones with ids above `after`, one less than the limit;
+     * the last one only tells whether there are more. 0: none. `after` is at or above all ids below
+     * `before`. */
+    int64_t after;
+    int32_t newer_limit;
     /* The answer; freed by pl_page_read_dispose. */
     bool found; /* the user exists */
     pl_page_t head;
     pl_page_rows_t *rows; /* NULL: none */
-    int first_row;
-    size_t length;
+    int first_row;        /* of those that are newest first */
+    int newer_row;        /* of those above `after`, which are oldest first */
+    size_t newer_length;
+    size_t length; /* of both */
 } pl_page_read_t;
 
 extern const pl_op_kind_t pl_conversations_read_kind;
+extern const pl_op_kind_t pl_conversation_read_kind; /* one row, or none */
 extern const pl_op_kind_t pl_messages_read_kind;
 extern const pl_op_kind_t pl_updates_read_kind;
 
@@ -73,7 +82,8 @@ typedef struct pl_message {
     size_t client_message_id_len;
     const char *content;
     size_t content_len;
-    const char *extra; /* members of its JSON object, without the braces; extra_len 0: none */
+    const char *extra; /* members of its JSON object, without the braces; extra_len 0: none, it is
+                        * a user's */
     size_t extra_len;
     /* For a message of the user's own: 's' sent, 'd' delivered to the peer, 'r' read by the peer.
      * Else 0. */
@@ -92,12 +102,13 @@ typedef struct pl_conversation {
     pl_conversation_state_t state;
     const char *snippet;
     size_t snippet_len;
-    /* Of a group: members of its JSON object, without the braces; view_len 0: the user has left. */
+    /* What the user sees of a group: members of its JSON object, without the braces. Else empty. */
     const char *view;
     size_t view_len;
 } pl_conversation_t;
 
-/* The row of a pl_messages_read_kind or pl_conversations_read_kind. */
+/* The row of a pl_messages_read_kind; or of a pl_conversations_read_kind or
+ * pl_conversation_read_kind. */
 void pl_page_message(const pl_page_read_t *read, size_t index, pl_message_t *message_r);
 void pl_page_conversation(const pl_page_read_t *read, size_t index,
                           pl_conversation_t *conversation_r);

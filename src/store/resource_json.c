@@ -3,17 +3,16 @@
 #include "base/id.h"
 #include "base/json_write.h"
 
-/* A group has many: its Conversation shows them, and its messages do not. */
+/* A group may have many members: neither its Conversation nor its messages list them. */
 static void participants(pl_buffer_t *out, int64_t user_id, int64_t peer_id)
 {
     pl_json_key(out, "participants");
     pl_json_array_begin(out);
-    if (pl_id_is_group(peer_id)) {
-        pl_json_array_end(out);
-        return;
+    if (!pl_id_is_group(peer_id)) {
+        pl_json_id(out, user_id < peer_id ? user_id : peer_id);
+        if (user_id != peer_id)
+            pl_json_id(out, user_id < peer_id ? peer_id : user_id);
     }
-    pl_json_id(out, user_id < peer_id ? user_id : peer_id);
-    pl_json_id(out, user_id < peer_id ? peer_id : user_id);
     pl_json_array_end(out);
 }
 
@@ -55,8 +54,12 @@ void pl_message_to_json(pl_buffer_t *out, const pl_message_t *message)
         pl_json_key(out, "status");
         pl_json_text(out, status_word(message->status));
     }
-    if (message->extra_len > 0)
+    if (message->extra_len > 0) {
         pl_json_raw(out, message->extra, message->extra_len);
+    } else {
+        pl_json_key(out, "messageType");
+        pl_json_text(out, "user");
+    }
     pl_json_object_end(out);
 }
 
@@ -73,33 +76,56 @@ static void member_state(pl_buffer_t *out, int64_t user_id, int64_t delivered_up
     pl_json_object_end(out);
 }
 
-/* The participants and their watermarks. */
+static const char *conversation_type(const pl_conversation_t *conversation)
+{
+    if (pl_id_is_group(conversation->peer_id))
+        return "group";
+    return conversation->peer_id == conversation->user_id ? "self" : "direct";
+}
+
+static void member_states(pl_buffer_t *out, const pl_conversation_t *conversation)
+{
+    const pl_conversation_state_t *state = &conversation->state;
+
+    pl_json_key(out, "memberStates");
+    pl_json_array_begin(out);
+    /* A client that reads this has the last message. */
+    member_state(out, conversation->user_id, conversation->last_message_id, state->read_up_to);
+    if (conversation->peer_id != conversation->user_id)
+        member_state(out, conversation->peer_id, state->peer_delivered_up_to,
+                     state->peer_read_up_to);
+    pl_json_array_end(out);
+}
+
+static void membership(pl_buffer_t *out, int64_t member_count, bool is_member)
+{
+    pl_json_key(out, "memberCount");
+    pl_json_int64(out, member_count);
+    pl_json_key(out, "isMember");
+    pl_json_bool(out, is_member);
+}
+
+/* Who takes part, and how far the others have come. */
 static void members(pl_buffer_t *out, const pl_conversation_t *conversation)
 {
     const pl_conversation_state_t *state = &conversation->state;
     bool is_group = pl_id_is_group(conversation->peer_id);
 
-    if (is_group && conversation->view_len > 0) {
+    pl_json_key(out, "conversationType");
+    pl_json_text(out, conversation_type(conversation));
+    participants(out, conversation->user_id, conversation->peer_id);
+    if (!is_group)
+        membership(out, conversation->peer_id == conversation->user_id ? 1 : 2, true);
+    else if (conversation->view_len > 0)
         pl_json_raw(out, conversation->view, conversation->view_len);
-        return;
-    }
-    pl_json_key(out, "participants");
-    pl_json_array_begin(out);
-    if (is_group || conversation->user_id < conversation->peer_id)
-        pl_json_id(out, conversation->user_id);
+    else
+        membership(out, 0, false);
+    pl_json_key(out, "othersDeliveredUpTo");
+    pl_json_id(out, state->peer_delivered_up_to);
+    pl_json_key(out, "othersReadUpTo");
+    pl_json_id(out, state->peer_read_up_to);
     if (!is_group)
-        pl_json_id(out, conversation->peer_id);
-    if (!is_group && conversation->user_id > conversation->peer_id)
-        pl_json_id(out, conversation->user_id);
-    pl_json_array_end(out);
-    pl_json_key(out, "memberStates");
-    pl_json_array_begin(out);
-    /* A client that reads this has the last message. */
-    member_state(out, conversation->user_id, conversation->last_message_id, state->read_up_to);
-    if (!is_group)
-        member_state(out, conversation->peer_id, state->peer_delivered_up_to,
-                     state->peer_read_up_to);
-    pl_json_array_end(out);
+        member_states(out, conversation);
 }
 
 static void conversation_state(pl_buffer_t *out, const pl_conversation_t *conversation)
@@ -242,29 +268,6 @@ static size_t first_row(const pl_page_read_t *read, const pl_page_t *page, size_
     return 0;
 }
 
-/* A group's part of its conversation is long, and there may be many groups. */
-static void cut_conversations(const pl_page_read_t *read, pl_page_t *page, size_t max_bytes)
-{
-    size_t bytes = 0;
-    int64_t last_version = 0;
-    pl_message_t message;
-    pl_conversation_t conversation;
-
-    if (!starts_at_cursor(read, page))
-        return;
-    for (size_t i = 0; i < pl_page_length(read); i++) {
-        if (pl_page_update(read, i, &message, &conversation) != 'c')
-            continue;
-        bytes += conversation.view_len;
-        if (last_version != 0 && bytes > max_bytes) {
-            page->version = last_version;
-            page->has_more = true;
-            return;
-        }
-        last_version = conversation.version;
-    }
-}
-
 static void updated_messages(pl_buffer_t *out, const pl_page_read_t *read, pl_page_t *page,
                              size_t max_bytes)
 {
@@ -303,7 +306,6 @@ static void updated_conversations(pl_buffer_t *out, const pl_page_read_t *read,
 void pl_delta_to_json(pl_buffer_t *out, const pl_page_read_t *read, pl_page_t *page,
                       size_t max_bytes)
 {
-    cut_conversations(read, page, max_bytes);
     pl_json_object_begin(out);
     pl_json_key(out, "messages");
     pl_json_array_begin(out);

@@ -34,9 +34,8 @@ void pl_sent_message_to_json(pl_buffer_t *out, const pl_sent_message_t *message)
 
 /* A Delta of the API (fetchUpdates, streamUpdates) from a pl_updates_read_kind. Messages beyond
  * `max_bytes` are left out, but never all. A delta loses its last messages: `page` becomes the
- * shorter delta, whose version is that of the last row written and whose has_more is true. Groups'
- * conversations are bounded in the same way. A page that replaces the client's view loses its
- * oldest messages, to which the client pages back. */
+ * shorter delta, whose version is that of the last row written and whose has_more is true. A page
+ * that replaces the client's view loses its oldest messages, to which the client pages back. */
 void pl_delta_to_json(pl_buffer_t *out, const pl_page_read_t *read, pl_page_t *page,
                       size_t max_bytes);
 

@@ -148,18 +148,22 @@ def leave(world, step):
 
 @action(weight=2, needs="updateGroup")
 def rename(world, step):
+    """Another name, topic, or both."""
     user, group = in_group(world, step)
     if group is None:
         return None
-    name = f"group {step.pick}"
+    fields = ({"name": f"group {step.pick}"}, {"topic": f"topic {step.pick}"},
+              {"name": f"group {step.pick}", "topic": f"topic {step.pick}"})[step.whom % 3]
+    event = {key: value for key, value in fields.items() if value != getattr(group, key)}
+    if event:
+        event["type"] = "group-renamed" if "name" in event else "topic-changed"
 
     def effect(_, message_id):
-        group.name = name
-        group.event(message_id, user.id, {"type": "group-renamed", "name": name})
+        group.name, group.topic = event.get("name", group.name), event.get("topic", group.topic)
+        group.event(message_id, user.id, event)
 
-    return member_plan(world, user, group, lambda api: api.update_group(group.id, name),
-                       status_of(group, user, group.role(user.id) in ("owner", "admin")),
-                       {"type": "group-renamed", "name": name} if name != group.name else None, effect)
+    return member_plan(world, user, group, lambda api: api.update_group(group.id, **fields),
+                       status_of(group, user, group.role(user.id) in ("owner", "admin")), event or None, effect)
 
 
 @action(weight=3, needs="updateGroupMember")

@@ -2,12 +2,13 @@
 
 from harness.client import conversation_id, unique
 
-IDS = ["createUser", "fetchUserByUsername", "fetchUser", "fetchMe", "updateMe", "deleteMe", "exportMe",
-       "createSession", "sendMessage", "fetchConversation", "fetchMessages", "editMessage", "deleteMessage",
-       "addReaction", "removeReaction", "sendReceipt", "updateConversation", "deleteConversation", "fetchBlocks",
+IDS = ["createUser", "fetchUsers", "fetchUser", "fetchMe", "updateMe", "deleteMe", "exportMe",
+       "createSession", "sendMessage", "fetchConversation", "fetchConversationById", "fetchMessages", "fetchMessage",
+       "editMessage", "deleteMessage", "addReaction", "removeReaction", "fetchReactions", "fetchMessageReceipts",
+       "sendReceipt", "updateConversation", "deleteConversation", "fetchBlocks",
        "blockUser", "unblockUser", "fetchBlock", "createGroup", "fetchGroup", "updateGroup",
-       "addGroupMembers", "removeGroupMember", "updateGroupMember", "sendTyping", "fetchUpdates", "streamUpdates", "fetchPresence",
-       "announcePresence", "fetchCapabilities", "fetchOpenapi", "fetchDocs"]
+       "fetchGroupMembers", "addGroupMembers", "removeGroupMember", "updateGroupMember", "sendTyping", "fetchUpdates",
+       "streamUpdates", "fetchPresence", "announcePresence", "fetchCapabilities", "fetchOpenapi", "fetchDocs"]
 # Operations with a body.
 POSTS = ["createUser", "updateMe", "createSession", "sendMessage", "editMessage", "sendReceipt", "updateConversation",
          "createGroup", "updateGroup", "addGroupMembers", "updateGroupMember"]
@@ -34,7 +35,7 @@ def request_of(operation, me, peer, message_id="1"):
     message = f"/v1/conversations/{conversation_id(me.id, peer.id)}/messages/{message_id}"
     return {
         "createUser": ("POST", "/v1/users", {"username": unique("op"), "password": PASSWORD}),
-        "fetchUserByUsername": ("GET", f"/v1/users?username={peer.username}", None),
+        "fetchUsers": ("GET", f"/v1/users?userIds={peer.id}", None),
         "fetchUser": ("GET", f"/v1/users/{peer.id}", None),
         "fetchMe": ("GET", "/v1/users/me", None),
         "deleteMe": ("DELETE", "/v1/users/me", None),
@@ -44,6 +45,7 @@ def request_of(operation, me, peer, message_id="1"):
         "sendMessage": ("POST", "/v1/messages", {"recipientId": peer.id, "messageContent": "x",
                                                  "clientMessageId": unique("op")}),
         "fetchConversation": ("GET", "/v1/conversations", None),
+        "fetchConversationById": ("GET", f"/v1/conversations/{conversation_id(me.id, peer.id)}", None),
         "fetchMessages": ("GET", f"/v1/conversations/{conversation_id(me.id, peer.id)}/messages", None),
         "updateConversation": ("PATCH", f"/v1/conversations/{conversation_id(me.id, peer.id)}", {"archived": True}),
         "deleteConversation": ("DELETE", f"/v1/conversations/{conversation_id(me.id, peer.id)}", None),
@@ -54,13 +56,17 @@ def request_of(operation, me, peer, message_id="1"):
         "fetchBlock": ("GET", f"/v1/blocks/{peer.id}", None),
         "sendReceipt": ("POST", f"/v1/conversations/{conversation_id(me.id, peer.id)}/receipts",
                         {"type": "read", "messageId": message_id}),
+        "fetchMessage": ("GET", message, None),
         "editMessage": ("PATCH", message, {"messageContent": "y"}),
         "deleteMessage": ("DELETE", f"{message}?scope=me", None),
         "addReaction": ("PUT", f"{message}/reactions/%2B", None),
         "removeReaction": ("DELETE", f"{message}/reactions/%2B", None),
+        "fetchReactions": ("GET", f"{message}/reactions", None),
+        "fetchMessageReceipts": ("GET", f"{message}/receipts", None),
         "createGroup": ("POST", "/v1/groups", {"name": "Group", "memberIds": [peer.id], "clientGroupId": unique("op")}),
         "fetchGroup": ("GET", group, None),
         "updateGroup": ("PATCH", group, {"name": "Group"}),
+        "fetchGroupMembers": ("GET", f"{group}/members", None),
         "addGroupMembers": ("POST", f"{group}/members", {"userIds": [peer.id]}),
         "removeGroupMember": ("DELETE", f"{group}/members/{peer.id}", None),
         "updateGroupMember": ("PATCH", f"{group}/members/{peer.id}", {"role": "member"}),

@@ -106,6 +106,10 @@ def test_refused_everywhere(api, path, case):
 GOOD = {
     "white space": b' \t\r\n{ "recipientId" : "{bob}" ,\n"clientMessageId":"c"\t,"messageContent":"hello"\r} \n',
     "escapes": b'{"recipientId":"{bob}","clientMessageId":"\\u0063","message\\u0043ontent":"\\u0068ello"}',
+}
+
+# Acceptable JSON in fields that are not known.
+UNKNOWN = {
     "numbers": b'{VALID,"a":[0,-0,1.5,1e10,-1E-2,123456789012345678901234567890,1e999]}',
     "depth 64": b'{VALID,"a":' + b"[" * 63 + b"]" * 63 + b"}",
     "same key at several levels": b'{VALID,"a":{"messageContent":"x"},"b":{"a":1}}',
@@ -118,6 +122,12 @@ def test_taken(api, alice, bob, post, body):
     post(body).expect(201)
     (message,) = api.as_user(bob).fetch_messages(alice).expect(200)["messages"]
     assert message["messageContent"] == "hello"
+
+
+@pytest.mark.parametrize("body", UNKNOWN.values(), ids=UNKNOWN)
+def test_acceptable_json_in_unknown_fields(post, body):
+    """It is the field that is refused, and not the JSON."""
+    post(body).expect(422, code="unknown-field")
 
 
 def test_surrogate_pair_is_one_character(api, alice, bob, post):

@@ -4,6 +4,7 @@ each message once, in one order."""
 
 import asyncio
 import random
+import time
 
 import pytest
 
@@ -109,3 +110,24 @@ def test_readers_of_a_mailbox_that_also_sends(api, stack, contract):
     views["from the beginning"], _, _ = api.as_user(owner).all_updates()
     assert not checkers.offset_agreement(views)
     assert len(views["sse"]) == 2 * len(peers) * MESSAGES
+
+
+@pytest.mark.parametrize("unit", ["seconds", "milliseconds"])
+def test_cursor_in_another_unit(api, alice, bob, unit):
+    """A client that takes the time of its clock for a cursor is told so, instead of losing changes."""
+    cursor = int(time.time()) * (1000 if unit == "milliseconds" else 1)
+    mine = api.as_user(alice)
+    for answer in (mine.fetch_conversation(lastUpdatedTimestamp=cursor), mine.fetch_messages(bob, lastUpdatedTimestamp=cursor),
+                   mine.fetch_updates(lastUpdatedTimestamp=cursor, timeout=0),
+                   mine.get("/v1/updates/stream", lastUpdatedTimestamp=cursor)):
+        (error,) = answer.expect(422)["errors"]
+        assert error["pointer"] == "?lastUpdatedTimestamp" and "microseconds" in error["detail"]
+
+
+def test_conversation_id_with_its_users_swapped(api, alice, bob):
+    low, high = sorted((alice, bob), key=lambda user: int(user.id))
+    problem = api.as_user(low).fetch_messages(f"{high.id}-{low.id}").expect(404, code="conversation-not-found")
+    assert "lower userId" in problem["detail"]
+    (error,) = api.as_user(low).post("/v1/messages", {"conversationId": f"{high.id}-{low.id}", "clientMessageId": "c",
+                                                      "messageContent": "x"}).expect(422)["errors"]
+    assert error["pointer"] == "/conversationId" and "lower userId" in error["detail"]

@@ -16,7 +16,7 @@ from test_presence import Stream
 
 PASSWORD = "correct horse battery"
 # What does not ask who the caller is, beyond a good token.
-NO_CALLER = ["createUser", "fetchUser", "fetchUserByUsername"]
+NO_CALLER = ["createUser", "fetchUser", "fetchUsers"]
 
 
 def named_user(api, stack, name):
@@ -35,11 +35,12 @@ def test_user_is_gone(api, stack, alice):
     assert before - 2e6 < left.pop("deletedTimestamp") < time.time() * 1e6 + 2e6
     assert abs(left.pop("createdTimestamp") - created) < 1e6
     assert left == {"userId": carol.id, "username": "", "displayName": ""}
-    mine.find_user(name).expect(404)
+    assert mine.fetch_users(alice, carol).expect(200)["users"] == [mine.fetch_user(u.id).expect(200) for u in (alice, carol)]
+    assert mine.fetch_users(username=name).expect(200) == {"users": []}
     api.create_session(name, PASSWORD).expect(401)
     mine.send(carol, "too late").expect(404, code="recipient-not-found")
     again = named_user(api, stack, name)
-    assert again.id != carol.id and mine.find_user(name).expect(200)["userId"] == again.id
+    assert again.id != carol.id and mine.fetch_users(username=name).expect(200)["users"][0]["userId"] == again.id
     wait_erased(stack, carol)
 
 

@@ -56,8 +56,9 @@ def test_a_group(api, people):
         assert message["conversationId"] == group and message["sentTimestamp"] == made["createdTimestamp"]
         assert not {"clientMessageId", "messageContent"} & set(message)
         row = row_of(api, member, group)
-        assert row["name"] == "Trip" and row["participants"] == sorted([ann.id, bob.id, dan.id], key=int)
-        assert [s["userId"] for s in row["memberStates"]] == row["participants"]
+        assert row["conversationType"] == "group" and row["name"] == "Trip" and row["participants"] == []
+        assert row["memberCount"] == 3 and row["isMember"] and "memberStates" not in row
+        assert row["othersReadUpTo"] == row["othersDeliveredUpTo"] == str(made["createdTimestamp"] * 2)
         assert row["unreadCount"] == (member is not ann) and row["snippet"] == ""
     for stranger in (cat, eve):
         assert row_of(api, stranger, group) is None
@@ -168,9 +169,36 @@ def test_bad_roles(api, people, group, body):
     api.as_user(people[0]).request("PATCH", f"/v1/groups/{group}/members/{people[1].id}", json_body=body).expect(422)
 
 
-def test_bad_new_names(api, people, group):
-    for body in ({}, {"name": ""}, {"name": "x" * 101}, {"name": None}):
+def test_bad_new_names_and_topics(api, people, group):
+    for body in ({}, {"name": ""}, {"name": "x" * 101}, {"name": None}, {"topic": "x" * 501}, {"topic": None},
+                 {"name": "x", "topic": 1}):
         api.as_user(people[0]).request("PATCH", f"/v1/groups/{group}", json_body=body).expect(422)
+    api.as_user(people[0]).create_group("Trip", [], topic="x" * 501).expect(422)
+
+
+def test_topics(api, people):
+    """A topic is part of the group and of its creation's key; the members hear of a change, of name and topic in one message."""
+    ann, bob, *_ = people
+    mine = api.as_user(ann)
+    made = mine.create_group("Trip", [bob], "topics", topic="ä" * 500).expect(201)
+    group = made["groupId"]
+    assert made["topic"] == "ä" * 500 and api.as_user(bob).fetch_group(group).expect(200)["topic"] == "ä" * 500
+    assert mine.create_group("Trip", [bob], "topics", topic="ä" * 500).expect(200) == made
+    mine.create_group("Trip", [bob], "topics").expect(409, code="client-group-id-reused")
+    assert mine.update_group(group, topic="Rome").expect(200)["topic"] == "Rome"
+    assert mine.update_group(group, topic="Rome", name="Trip").expect(200)["name"] == "Trip"
+    mine.update_group(group, name="Tour", topic="").expect(200)
+    mine.update_group(group, name="Walk", topic="").expect(200)
+    mine.update_group(group, name="Walk", topic="Oslo").expect(200)
+    wait_for_log(api, [bob], group, ["group-created", "topic-changed", "group-renamed", "group-renamed", "topic-changed"])
+    assert [m["systemEvent"] for m in mine.all_messages(group)] == [
+        {"type": "group-created", "name": "Trip", "topic": "ä" * 500, "userIds": [bob.id]},
+        {"type": "topic-changed", "topic": "Rome"},
+        {"type": "group-renamed", "name": "Tour", "topic": ""},
+        {"type": "group-renamed", "name": "Walk"},
+        {"type": "topic-changed", "topic": "Oslo"}]
+    shown = mine.fetch_group(group).expect(200)
+    assert shown["name"] == row_of(api, bob, group)["name"] == "Walk" and shown["topic"] == "Oslo"
 
 
 def test_what_nobody_has(api, stack, contract):
@@ -192,6 +220,7 @@ def everything(api, user, group, member):
     mine = api.as_user(user)
     return {
         "fetchGroup": mine.fetch_group(group),
+        "fetchGroupMembers": mine.fetch_group_members(group),
         "updateGroup": mine.update_group(group, unique("name")),
         "addGroupMembers": mine.add_group_members(group, member),
         "updateGroupMember": mine.update_group_member(group, member, "admin"),
@@ -274,12 +303,12 @@ def test_ownership_passes_on(api, people):
         event = api.as_user(heir).all_messages(group)[-1]["systemEvent"]
         assert event == {"type": "member-left", "userIds": [leaving.id], "ownerId": heir.id}
     api.as_user(cat).remove_group_member(group, cat).expect(204)
-    wait_until(lambda: log(api, cat, group)[-1] == "member-left" and row_of(api, cat, group)["participants"] == [cat.id],
+    wait_until(lambda: log(api, cat, group)[-1] == "member-left" and not row_of(api, cat, group)["isMember"],
                10 * SLOWNESS, "the last one has left")
     assert api.as_user(cat).all_messages(group)[-1]["systemEvent"] == {"type": "member-left", "userIds": [cat.id]}
     for user in people:
         api.as_user(user).fetch_group(group).expect(404)
-        assert row_of(api, user, group)["participants"] == [user.id]
+        assert (row_of(api, user, group)["isMember"], row_of(api, user, group)["memberCount"]) == (False, 0)
 
 
 def test_system_messages(api, people):
@@ -320,10 +349,10 @@ def test_system_messages(api, people):
         assert row_of(api, user, group)["unreadCount"] == unread
     for user in (ann, dan, eve):
         row = row_of(api, user, group)
-        assert row["name"] == "Tour" and row["participants"] == sorted([ann.id, dan.id, eve.id], key=int)
+        assert row["name"] == "Tour" and row["memberCount"] == 3 and row["isMember"]
     for user in (bob, cat):
         row = row_of(api, user, group)
-        assert "name" not in row and row["participants"] == [user.id] == [s["userId"] for s in row["memberStates"]]
+        assert row["name"] == "Tour" and row["memberCount"] == 0 and not row["isMember"] and "memberStates" not in row
 
 
 def test_leave_and_come_again(api, people, group):
@@ -341,7 +370,7 @@ def test_leave_and_come_again(api, people, group):
         wait_for_log(api, [user], group, start + ["before", "member-left", "members-added", "after"])
         again = {m["userId"]: m["joinedTimestamp"] for m in mine.fetch_group(group).expect(200)["members"]}
         assert again[user.id] > joined[user.id] and roles(mine.fetch_group(group).json)[user.id] == "member"
-        assert user.id in row_of(api, user, group)["participants"]
+        assert row_of(api, user, group)["isMember"]
         api.as_user(user).send_to(group, "here again").expect(201)
 
 
@@ -379,20 +408,41 @@ def test_the_limit_at_the_same_time(small, people):
         small.as_user(ann).remove_group_member(group, third.pop()).expect(204)
 
 
-def test_many_members(api, stack, people):
-    """256, which is the default limit, in all shards: each gets a message, and one more is too many."""
+def test_many_members(api, stack, people, contract):
+    """256, which is the default limit, in all shards: each gets a message, and one more is too many. The event of a short message is
+    no longer than in a small group."""
     ann = people[0]
     crowd = [api.make_user() for _ in range(255)]
     group = make_group(api, ann, *crowd)
-    assert len(api.as_user(ann).fetch_group(group).expect(200)["members"]) == 256
+    shown = api.as_user(ann).fetch_group(group).expect(200)
+    assert shown["memberCount"] == 256
+    assert [m["userId"] for m in shown["members"]] == sorted((u.id for u in (ann, *crowd)), key=int)[:100]
     api.as_user(ann).add_group_members(group, people[1]).expect(409, code="group-full")
     api.as_user(ann).create_group("More", crowd + [people[1]]).expect(409, code="group-full")
-    api.as_user(crowd[-1]).send_to(group, "hello").expect(201)
-    wait_for_log(api, [ann, *crowd], group, ["group-created", "hello"])
+    wait_for_log(api, [crowd[0]], group, ["group-created"])
+    listed, page = [], {"hasMore": True}
+    while page["hasMore"]:
+        page = api.as_user(ann).fetch_group_members(group, pageSize=100, after=listed[-1]["userId"] if listed else None).expect(200)
+        listed += page["members"]
+    assert [m["userId"] for m in listed] == sorted((u.id for u in (ann, *crowd)), key=int)
+    assert [{k: m[k] for k in shown["members"][0]} for m in listed[:100]] == shown["members"]
+    with Reader(stack, crowd[0], contract) as stream:
+        sent = api.as_user(crowd[-1]).send_to(group, "hi").expect(201)["messageId"]
+        assert stream.until(sent) == []
+        assert stream.size < 1024
+    wait_for_log(api, [ann, *crowd], group, ["group-created", "hi"])
     row = row_of(api, crowd[0], group)
-    assert len(row["participants"]) == len(row["memberStates"]) == 256
+    assert row["memberCount"] == 256 and row["participants"] == []
+    page = api.as_user(ann).fetch_message_receipts(group, sent, pageSize=100).expect(200)
+    everyone = sorted((u.id for u in (ann, *crowd[:-1])), key=int)
+    assert page["hasMore"] and [r["userId"] for r in page["receipts"]] == everyone[:100]
+    for user in crowd[:11]:
+        api.as_user(user).add_reaction(group, sent, "+").expect(200)
+    users = sorted((u.id for u in crowd[:11]), key=int)
+    wait_until(lambda: api.as_user(ann).all_messages(group)[-1].get("reactions") ==
+               [{"emoji": "+", "count": 11, "own": False, "userIds": users[:10]}], 10 * SLOWNESS, "ten of eleven")
     delta = api.as_user(crowd[1]).fetch_updates(lastUpdatedTimestamp=0, timeout=0).expect(200)
-    assert [word(m) for m in delta["messages"]] == ["group-created", "hello"]
+    assert [word(m) for m in delta["messages"]] == ["group-created", "hi"]
 
 
 @pytest.mark.own_server
@@ -410,6 +460,7 @@ def test_the_largest_group(api, stack, contract):
     with Reader(server, reader, contract) as stream:
         sent = large.as_user(last).send_to(group, "hello").expect(201)["messageId"]
         assert stream.until(sent) == []
+        assert stream.size < 1024
         assert change(large, last, "PATCH", group, sent, {"messageContent": "edited"})[0] == 200
         _, delta = stream.event("delta")
         assert [word(m) for m in delta["messages"]] == ["edited"]
@@ -423,7 +474,7 @@ def test_the_largest_group(api, stack, contract):
     wait_until(lambda: copies() == 1024, 30 * SLOWNESS, "every member has it")
     wait_for_newest(large, [owner, reader, last, crowd[500]], group)
     row = row_of(large, last, group)
-    assert len(row["participants"]) == len(row["memberStates"]) == 1024
+    assert row["memberCount"] == 1024 and row["participants"] == []
     large.close()
     server.close_and_judge()
 

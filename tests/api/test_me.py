@@ -34,7 +34,7 @@ def test_what_is_absent_stays(api, carol, fields):
     before = mine.fetch_me().expect(200)
     assert mine.update_me(**fields).expect(200) == {**before, **fields}
     assert mine.fetch_me().expect(200) == {**before, **fields}
-    seen = api.as_user(carol).find_user(carol.username).expect(200)
+    (seen,) = api.as_user(carol).fetch_users(username=carol.username).expect(200)["users"]
     assert seen == {k: v for k, v in {**before, **fields}.items() if k not in DEFAULTS}
     api.create_session(carol.username, PASSWORD).expect(201)
 

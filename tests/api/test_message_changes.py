@@ -10,7 +10,7 @@ from urllib.parse import quote
 import pytest
 
 from harness import metrics, tokens
-from harness.client import User, conversation_id, unique
+from harness.client import User, conversation_id, seen_by, unique
 from harness.h2conn import H2Connection
 from harness.stack import PROMPTLY, SLOWNESS, wait_until
 from test_idempotency import state
@@ -44,10 +44,21 @@ def message(api, user, peer, message_id):
     return found[0]
 
 
+def bare(reactions):
+    """Without the count and what depends on the reader."""
+    return [{"emoji": reaction["emoji"], "userIds": reaction["userIds"]} for reaction in reactions]
+
+
 def views(api, pair, message_id):
     """Both copies, without what differs between them."""
-    return [{key: value for key, value in message(api, *order, message_id).items()
-             if key not in ("lastUpdatedTimestamp", "status")} for order in (pair, pair[::-1])]
+    found = []
+    for user, peer in (pair, pair[::-1]):
+        copy = message(api, user, peer, message_id)
+        if "reactions" in copy:
+            assert copy["reactions"] == seen_by(user, bare(copy["reactions"]))
+            copy["reactions"] = bare(copy["reactions"])
+        found.append({key: value for key, value in copy.items() if key not in ("lastUpdatedTimestamp", "status")})
+    return found
 
 
 def both(api, pair, message_id):
@@ -145,9 +156,13 @@ def test_deleted_for_me_does_not_come_back(api, pair, sent):
 
 def test_reactions_of_both(api, pair, sent):
     one, other = pair
+    now = {}
     for user, peer, emoji in ((one, other, THUMB), (other, one, THUMB), (other, one, HEART), (one, other, THUMB)):
         answer = api.as_user(user).add_reaction(peer, sent, emoji).expect(200)
-        assert answer == {"messageId": sent, "conversationId": conversation_id(one.id, other.id), "senderCopy": "stored"}
+        now.setdefault(emoji, set()).add(user.id)
+        assert answer == {"messageId": sent, "conversationId": conversation_id(one.id, other.id), "senderCopy": "stored",
+                          "reactions": seen_by(user, [{"emoji": emoji, "userIds": sorted(now[emoji], key=int)}
+                                                      for emoji in sorted(now, key=str.encode)])}
     users = sorted((one.id, other.id), key=int)
     expected = sorted([{"emoji": THUMB, "userIds": users}, {"emoji": HEART, "userIds": [other.id]}],
                       key=lambda reaction: reaction["emoji"].encode())
@@ -158,7 +173,7 @@ def test_reactions_of_both(api, pair, sent):
     api.as_user(other).remove_reaction(one, sent, HEART).expect(200)
     api.as_user(one).remove_reaction(other, sent, THUMB).expect(200)
     assert both(api, pair, sent)["reactions"] == [{"emoji": THUMB, "userIds": [other.id]}]
-    api.as_user(other).remove_reaction(one, sent, THUMB).expect(200)
+    assert api.as_user(other).remove_reaction(one, sent, THUMB).expect(200)["reactions"] == []
     assert "reactions" not in both(api, pair, sent)
     assert [conversation(api, user)["unreadCount"] for user in pair] == [0, 1]
 
@@ -228,6 +243,79 @@ def test_reaction_before_the_sender_has_a_copy(api, stack, pair, sent):
     now = both(api, pair, sent)
     assert now["messageContent"] == "hello!" and now["reactions"] == [{"emoji": THUMB, "userIds": [other.id]}]
     wait_until(lambda: owed(stack) == 0, 10 * SLOWNESS, "nothing is owed")
+
+
+def listed(api, user, peer, message_id, **query):
+    """All that fetchReactions lists, page by page: [(userId, emoji)]."""
+    found, after, has_more = [], None, True
+    while has_more:
+        page = api.as_user(user).fetch_reactions(peer, message_id, after=after, **query).expect(200)
+        found += [(reaction["userId"], reaction["emoji"]) for reaction in page["reactions"]]
+        has_more = page["hasMore"]
+        after = found[-1][0] if found else None
+    return found
+
+
+def test_listed_reactions(api, pair, sent):
+    one, other = pair
+    assert listed(api, one, other, sent) == []
+    for user, peer, emoji in ((one, other, HEART), (one, other, THUMB), (other, one, THUMB)):
+        api.as_user(user).add_reaction(peer, sent, emoji).expect(200)
+    both(api, pair, sent)
+    expected = sorted([(one.id, HEART), (one.id, THUMB), (other.id, THUMB)], key=lambda pair: (int(pair[0]), pair[1].encode()))
+    for order in (pair, pair[::-1]):
+        for size in (None, 1, 2):
+            assert listed(api, *order, sent, pageSize=size) == expected
+            assert listed(api, *order, sent, pageSize=size, emoji=HEART) == [(one.id, HEART)]
+        assert listed(api, *order, sent, emoji="none") == []
+    api.as_user(one).delete_message(other, sent).expect(200)
+    both(api, pair, sent)
+    assert listed(api, other, one, sent) == []
+
+
+def receipts(api, user, peer, message_id):
+    page = api.as_user(user).fetch_message_receipts(peer, message_id).expect(200)
+    assert not page["hasMore"]
+    return {receipt["userId"]: receipt["status"] for receipt in page["receipts"]}
+
+
+def test_receipts_of_a_message(api, pair, sent):
+    """What both see of a message of one of them; and what one sees who does not show their own."""
+    one, other = pair
+    assert receipts(api, one, other, sent) == {other.id: "sent"}
+    assert receipts(api, other, one, sent) == {other.id: "delivered"}
+    api.as_user(other).send_receipt(one, sent, "delivered").expect(204)
+    wait_until(lambda: receipts(api, one, other, sent) == {other.id: "delivered"}, 10 * SLOWNESS, "it is delivered")
+    api.as_user(other).send_receipt(one, sent).expect(204)
+    wait_until(lambda: receipts(api, one, other, sent) == {other.id: "read"}, 10 * SLOWNESS, "it is read")
+    assert receipts(api, other, one, sent) == {other.id: "read"}
+    assert api.as_user(one).fetch_message_receipts(other, sent, after=other.id).expect(200)["receipts"] == []
+    api.as_user(one).update_me(readReceipts=False).expect(200)
+    later = send(api, one, other, "again")["messageId"]
+    api.as_user(other).send_receipt(one, later).expect(204)
+    wait_until(lambda: receipts(api, one, other, later) == {other.id: "delivered"}, 10 * SLOWNESS, "as its status")
+    assert receipts(api, one, other, sent) == {other.id: "read"}
+
+
+def test_lists_of_what_is_not_there(api, pair, sent):
+    one, other = pair
+    stranger = api.make_user()
+    mine = api.as_user(one)
+    for fetch in (mine.fetch_reactions, mine.fetch_message_receipts):
+        for message_id in ("1", int(sent) + 2, "x", "9223372036854775807"):
+            fetch(other, message_id).expect(404, code="message-not-found")
+        fetch(stranger, sent).expect(404, code="message-not-found")
+        fetch(conversation_id(other.id, stranger.id), sent).expect(404, code="conversation-not-found")
+        for query in ({"pageSize": 0}, {"pageSize": 101}, {"after": "x"}):
+            fetch(other, sent, **query).expect(422)
+    reactions = f"{mine.message_path(other, sent)}/reactions?emoji="
+    for emoji, status in (("", 422), ("x" * 65, 422), ("%ff", 400), ("%00", 400)):
+        mine.request("GET", reactions + emoji).expect(status)
+    mine.fetch_message_receipts(other, sent, emoji=THUMB).expect(400)
+    mine.delete_conversation(other).expect(204)
+    for fetch in (mine.fetch_reactions, mine.fetch_message_receipts):
+        fetch(other, sent).expect(404, code="message-not-found")
+    assert receipts(api, other, one, sent) == {other.id: "delivered"}
 
 
 # Who may not
@@ -355,7 +443,7 @@ def test_edits_that_are_not_valid(api, alice, bob):
     before = everything(api, (alice, bob))
     mine = api.as_user(alice)
     path = mine.message_path(bob, message_id)
-    for body in ({}, {"messageContent": ""}, {"messageContent": None}, {"messageContent": 5}, {"content": "x"}):
+    for body in ({}, {"messageContent": ""}, {"messageContent": None}, {"messageContent": 5}):
         assert mine.request("PATCH", path, json_body=body).expect(422)["errors"][0]["pointer"] == "/messageContent"
     mine.edit_message(bob, message_id, "x" * 65536).expect(413, code="message-too-large")
     for body in (b"", b"[]", b"{", b'{"messageContent":"\\u0000"}', b'{"messageContent":"\xff"}'):

@@ -87,7 +87,7 @@ class World:
 
     def found(self):
         for user in self.users:
-            messages, conversations = self.comparable(user, devices.fetched_anew(self.api.as_user(user), size=4))
+            messages, conversations = devices.fetched_anew(self.api.as_user(user), size=4).shown()
             yield from differences(self.model, user.id, messages, conversations)
             if "block" in self.actions:
                 blocks = self.api.as_user(user).get("/v1/blocks", pageSize=100).expect(200)["blocks"]
@@ -95,7 +95,7 @@ class World:
                             {block["userId"] for block in blocks} ^ {b for a, b in self.model.blocks if a == user.id})
             for device in self.devices[user.id]:
                 for what, anew, held in zip(("messages", "conversations"), (messages, conversations),
-                                            self.comparable(user, device.view)):
+                                            device.view.shown()):
                     yield from (f"{device.name} has {what} {key}: {held.get(key)}, fetched anew: {anew.get(key)}"
                                 for key in anew.keys() | held.keys() if held.get(key) != anew.get(key))
 
@@ -103,14 +103,8 @@ class World:
                 answer, is_member = self.api.as_user(user).fetch_group(group.id), user.id in group.members
                 if answer.expect(200 if is_member else 404) != group.shown() and is_member:
                     yield f"group {group.id} is {answer.json} and not {group.shown()}"
-
-    def comparable(self, user, view):
-        """Who is alone, in a group or out of it, is not told how far their messages had come by then."""
-        messages, conversations = view.shown(user.id)
-        for key, row in messages.items():
-            if self.model.is_alone(user.id, key[0]):
-                messages[key] = {name: value for name, value in row.items() if name != "status"}
-        return messages, conversations
+                listed = self.api.as_user(user).fetch_group_members(group.id).expect(200 if is_member else 404)
+                yield from group.differing_members(listed["members"]) if is_member else ()
 
     def check(self):
         """While nothing changes: that a device has read something may itself be told to others."""

@@ -11,6 +11,7 @@ import time
 
 import pytest
 
+from conftest import user_on
 from harness import metrics, tokens
 from harness.client import User, conversation_id
 from harness.h1conn import H1Connection
@@ -358,12 +359,20 @@ class H1Client:
     def __exit__(self, *_):
         self.connection.close()
 
-    def receipt(self, peer, message_id):
+    def start_receipt(self, peer, message_id):
         self.connection.send(self.connection.encode(
             "POST", f"/v1/conversations/{conversation_id(self.user.id, peer.id)}/receipts",
             [("Authorization", f"Bearer {self.user.token}"), ("Content-Type", "application/json")],
             json.dumps({"type": "read", "messageId": message_id}).encode()))
+
+    def receipt(self, peer, message_id):
+        self.start_receipt(peer, message_id)
         assert self.connection.read_response()[0] == 204
+
+    def poll(self, cursor):
+        self.connection.send(self.connection.encode("GET", f"/v1/updates?timeout=0&lastUpdatedTimestamp={cursor}",
+                                                    [("Authorization", f"Bearer {self.user.token}")]))
+        assert self.connection.read_response()[0] == 200
 
 
 def test_conversations_do_not_wait_for_each_other(api, stack, alice, bob):
@@ -421,6 +430,27 @@ def test_a_client_that_leaves_while_its_receipt_waits(api, stack, alice, bob):
     wait_until(lambda: count(stack, "parley_receipts_total", result="accepted") > accepted, 20 * SLOWNESS, "it is accepted")
     connection.close()
     wait_until(lambda: conversation(api, bob, alice)["unreadCount"] == 0, 20 * SLOWNESS, "it is written all the same")
+
+
+@pytest.mark.own_server
+def test_a_cursor_that_finds_no_room_is_dropped_and_counted(stack, api):
+    """The lane for changes has room for one, which waits for a lock."""
+    shards = next(iter(stack.shards_by_database().values()))
+    one, other = user_on(api, stack, {shards[0]}), user_on(api, stack, {shards[1]})
+    message, = sent(api, one, other)
+    cursor = api.as_user(one).all_updates()[1]
+    server = Parleyd(stack, {"lanes": {"queue_size": 1}}).start()
+    try:
+        with stack.session(stack.database_of(other.id), autocommit=False) as lock, \
+                H1Client(server, other) as reader, H1Client(server, one) as poller:
+            lock.execute(f"SELECT FROM {stack.schema_of(other.id)}.mailbox WHERE user_id = %s FOR UPDATE", (other.id,))
+            reader.start_receipt(one, message)
+            stack.wait_until_blocked(other)
+            poller.poll(cursor)
+            wait_until(lambda: count(server, "parley_delivered_cursors_total", result="dropped") == 1, 5 * SLOWNESS,
+                       "the cursor is counted")
+    finally:
+        server.close()
 
 
 @pytest.mark.own_server

@@ -39,13 +39,14 @@ class Reader:
         self.connection.close()
 
     def event(self, name=None):
-        """(name, data) of the next event, or of the next that is so named."""
+        """(name, data) of the next event, or of the next that is so named. `size` is its length in bytes."""
         while True:
             while not self.pending:
                 chunk = self.connection.read_chunk()
                 assert chunk, "the stream has ended"
                 self.pending += self.parser.feed(chunk)
             event = self.pending.pop(0)
+            self.size = len(f"event: {event.name}\nid: {event.id}\ndata: {event.data}\n\n".encode())
             data = self.contract.check_event(event)
             if name in (None, event.name):
                 return event.name, data

@@ -1,10 +1,12 @@
-"""Proves createUser and fetchUser: their answers, who may call them, that names are unique in the whole system regardless
-of case, and that ids contain their shard."""
+"""Proves createUser, fetchUser and fetchUsers: their answers, who may call them, that names are unique in the whole system
+regardless of case, and that ids contain their shard."""
 
+import random
 import time
 
 import pytest
 
+from conftest import user_on
 from harness import ids
 from harness.client import unique
 
@@ -62,7 +64,7 @@ def test_one_of_many_at_once_gets_the_name(api):
 def test_usernames_that_are_allowed(api, username):
     # Fixed names may be left from another test of this stack: taken is as good as created.
     api.admin().create_user(username).expect(201, 409)
-    assert api.admin().find_user(username).expect(200)["username"] == username
+    assert [u["username"] for u in api.admin().fetch_users(username=username).expect(200)["users"]] == [username]
 
 
 @pytest.mark.parametrize("username", ["", "ab", "a" * 65, "with space", "ümlaut", "a/b", "a\nb", "a@b"])
@@ -99,14 +101,15 @@ def test_fetch_by_id_and_by_name_agree(api, alice, bob):
     mine = api.as_user(alice)
     by_id = mine.fetch_user(bob.id).expect(200)
     assert by_id["userId"] == bob.id and by_id["username"] == bob.username
-    assert mine.find_user(bob.username).expect(200) == by_id
-    assert mine.find_user(bob.username.upper()).expect(200) == by_id
+    assert mine.fetch_users(username=bob.username).expect(200) == {"users": [by_id]}
+    assert mine.fetch_users(username=bob.username.upper()).expect(200) == {"users": [by_id]}
+    assert mine.fetch_users(bob).expect(200) == {"users": [by_id]}
     assert mine.fetch_user(alice.id).expect(200)["userId"] == alice.id
 
 
 def test_fetch_of_nobody(api, alice):
     mine = api.as_user(alice)
-    mine.find_user(unique("nobody")).expect(404)
+    assert mine.fetch_users(username=unique("nobody")).expect(200) == {"users": []}
     mine.fetch_user(int(alice.id) + (1 << 20)).expect(404)
     mine.fetch_user((1 << 63) - 1).expect(404)
     mine.fetch_user("1").expect(404)
@@ -120,12 +123,74 @@ def test_ids_that_are_none(api, alice, user_id):
 
 def test_fetch_needs_a_token(api, bob):
     api.fetch_user(bob.id).expect(401)
-    api.find_user(bob.username).expect(401)
+    api.fetch_users(username=bob.username).expect(401)
+    api.fetch_users(bob).expect(401)
 
 
-def test_fetch_query_is_checked(api, alice):
+@pytest.fixture(scope="module")
+def crowd(api, stack):
+    """100 users, in every shard of every database."""
+    users = []
+    for shard in list(range(stack.shards)) * 100:
+        if len(users) == 100:
+            return users
+        users.append(user_on(api, stack, {shard}))
+    return users
+
+
+@pytest.mark.parametrize("count", [1, 2, 99, 100])
+def test_many_users_in_the_order_asked(api, crowd, count):
+    """Each as fetchUser shows them, whichever database they are in."""
+    mine = api.as_user(crowd[0])
+    asked = random.Random(count).sample(crowd, count)
+    assert mine.fetch_users(*asked).expect(200)["users"] == [mine.fetch_user(user.id).expect(200) for user in asked]
+
+
+def test_users_of_one_shard(api, stack, alice):
+    users = [user_on(api, stack, {0}) for _ in range(3)]
+    assert [u["userId"] for u in api.as_user(alice).fetch_users(*users).expect(200)["users"]] == [u.id for u in users]
+
+
+def test_unknown_users_are_left_out(api, crowd, alice, bob):
+    """Also ids that no user can have: of a shard that there is not, and a group's."""
     mine = api.as_user(alice)
-    mine.get("/v1/users").expect(400, 422)
-    mine.get("/v1/users", username="ab").expect(400, 404, 422)
+    group = mine.create_group("Group", [bob]).expect(201)["groupId"]
+    unknown = [int(alice.id) + (1 << 20), (1 << 63) - 1, 1, group]
+    assert mine.fetch_users(*unknown).expect(200) == {"users": []}
+    users = mine.fetch_users(bob, *unknown, alice, bob).expect(200)["users"]
+    assert [user["userId"] for user in users] == [bob.id, alice.id]
+
+
+def test_changed_user_is_seen_at_once(api, crowd):
+    mine = api.as_user(crowd[0])
+    for n in range(3):
+        mine.update_me(displayName=f"name {n}").expect(200)
+        assert mine.fetch_users(*crowd[:2]).expect(200)["users"][0]["displayName"] == f"name {n}"
+
+
+def test_answers_are_not_stored(api, alice):
+    mine = api.as_user(alice)
+    for answer in (mine.fetch_user(alice.id), mine.fetch_users(alice), mine.fetch_users(username=alice.username)):
+        assert "no-store" in answer.headers["cache-control"] and "etag" not in answer.headers
+
+
+@pytest.mark.parametrize("query, pointer", [
+    ("", "?userIds"), ("userIds=", "?userIds"), ("userIds=x", "?userIds"), ("userIds=1,", "?userIds"), ("userIds=0", "?userIds"),
+    ("userIds=" + ",".join(str(n) for n in range(1, 102)), "?userIds"), ("username=ab", "?username"), ("username=", "?username"),
+    ("userIds=1&username=abc", "?username")])
+def test_fetch_query_is_checked(api, alice, query, pointer):
+    problem = api.as_user(alice).request("GET", f"/v1/users?{query}").expect(422)
+    assert [error["pointer"] for error in problem["errors"]] == [pointer]
+
+
+def test_ids_as_repeated_parameters(api, crowd):
+    mine = api.as_user(crowd[0])
+    ids = [user.id for user in crowd[:3]]
+    users = mine.request("GET", f"/v1/users?userIds={ids[2]}&userIds={ids[0]},{ids[1]}").expect(200)["users"]
+    assert [user["userId"] for user in users] == [ids[2], ids[0], ids[1]]
+
+
+def test_unknown_and_repeated_parameters(api, alice):
+    mine = api.as_user(alice)
     mine.get("/v1/users", username=alice.username, shoeSize=44).expect(400)
     mine.request("GET", f"/v1/users?username={alice.username}&username=b").expect(400)

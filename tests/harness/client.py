@@ -72,6 +72,12 @@ class User:
         return f"User({self.id})"
 
 
+def seen_by(user, reactions):
+    """Reactions, [{emoji, userIds}], as the API shows them to the user."""
+    return [{**reaction, "count": len(reaction["userIds"]), "own": user.id in reaction["userIds"],
+             "userIds": reaction["userIds"][:10]} for reaction in reactions]
+
+
 def conversation_id(a, b):
     low, high = sorted((int(a), int(b)))
     return f"{low}-{high}"
@@ -139,8 +145,10 @@ class Api:
     def fetch_user(self, user_id):
         return self.get(f"/v1/users/{user_id}")
 
-    def find_user(self, username):
-        return self.get("/v1/users", username=username)
+    def fetch_users(self, *users, username=None):
+        """users: Users, or ids."""
+        ids = ",".join(str(getattr(user, "id", user)) for user in users) if users else None
+        return self.get("/v1/users", userIds=ids, username=username)
 
     def fetch_me(self):
         return self.get("/v1/users/me")
@@ -162,6 +170,11 @@ class Api:
 
     def fetch_conversation(self, headers=None, **query):
         return self.get("/v1/conversations", headers, **query)
+
+    def fetch_conversation_by_id(self, peer, headers=None):
+        """peer: a User, or a conversation id."""
+        conversation = conversation_id(self.user.id, peer.id) if isinstance(peer, User) else peer
+        return self.get(f"/v1/conversations/{conversation}", headers)
 
     def fetch_messages(self, peer, headers=None, **query):
         """peer: a User, or a conversation id."""
@@ -201,6 +214,9 @@ class Api:
         conversation = conversation_id(self.user.id, peer.id) if isinstance(peer, User) else peer
         return f"/v1/conversations/{conversation}/messages/{message_id}"
 
+    def fetch_message(self, peer, message_id, headers=None):
+        return self.get(self.message_path(peer, message_id), headers)
+
     def edit_message(self, peer, message_id, content):
         return self.request("PATCH", self.message_path(peer, message_id), json_body={"messageContent": content})
 
@@ -225,16 +241,26 @@ class Api:
     def announce_presence(self, headers=None):
         return self.request("PUT", "/v1/presence", headers)
 
-    def create_group(self, name, members, client_group_id=None, headers=None):
+    def fetch_message_receipts(self, peer, message_id, **query):
+        return self.get(f"{self.message_path(peer, message_id)}/receipts", **query)
+
+    def fetch_reactions(self, peer, message_id, **query):
+        return self.get(f"{self.message_path(peer, message_id)}/reactions", **query)
+
+    def create_group(self, name, members, client_group_id=None, headers=None, **fields):
         """members: Users, or ids."""
         return self.post("/v1/groups", {"name": name, "memberIds": [str(getattr(m, "id", m)) for m in members],
-                                        "clientGroupId": client_group_id or unique("g")}, headers)
+                                        "clientGroupId": client_group_id or unique("g"), **fields}, headers)
 
     def fetch_group(self, group):
         return self.get(f"/v1/groups/{group}")
 
-    def update_group(self, group, name):
-        return self.request("PATCH", f"/v1/groups/{group}", json_body={"name": name})
+    def fetch_group_members(self, group, **query):
+        return self.get(f"/v1/groups/{group}/members", **query)
+
+    def update_group(self, group, name=None, topic=None):
+        fields = {"name": name, "topic": topic}
+        return self.request("PATCH", f"/v1/groups/{group}", json_body={k: v for k, v in fields.items() if v is not None})
 
     def add_group_members(self, group, *users):
         return self.post(f"/v1/groups/{group}/members", {"userIds": [str(getattr(u, "id", u)) for u in users]})

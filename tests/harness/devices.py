@@ -7,7 +7,7 @@ answers only by the rules of the API:
   messages in each conversation that it learns of (the list by pageNumber may miss a conversation that moves at the same
   time; then the next delta has it);
 - messages at or below a conversation's clearedUpTo are not shown, nor is a conversation without messages above it;
-- the status of the user's own messages follows from the conversation's memberStates.
+- the status of the user's own messages follows from the conversation's othersDeliveredUpTo and othersReadUpTo.
 """
 
 import copy
@@ -24,12 +24,11 @@ STATUSES = ("sent", "delivered", "read")
 LIST = None  # The key of the cursor of the whole mailbox, beside those of conversations.
 
 
-def status_of(message, member_states, user_id):
-    """The status of the user's own message, according to the others' watermarks."""
-    others = [state for state in member_states if state["userId"] != user_id]
+def status_of(message, conversation):
+    """The status of the user's own message, according to the conversation."""
     status = "sent"
-    for kind, name in (("deliveredUpTo", "delivered"), ("readUpTo", "read")):
-        if others and all(int(state[kind]) >= int(message["messageId"]) for state in others):
+    for kind, name in (("othersDeliveredUpTo", "delivered"), ("othersReadUpTo", "read")):
+        if int(conversation[kind]) >= int(message["messageId"]):
             status = name
     return status
 
@@ -52,20 +51,20 @@ class View:
     def copy(self):
         return View(self.messages, self.conversations)
 
-    def shown(self, user_id):
+    def shown(self):
         """(messages, conversations) as the user sees them."""
         cleared = {name: int(row.get("clearedUpTo", 0)) for name, row in self.conversations.items()}
         conversations = {name: row for name, row in self.conversations.items()
                          if int(row["lastMessageId"]) > cleared[name]}
-        messages = {key: self._moved_on(row, user_id) for key, row in self.messages.items()
+        messages = {key: self._moved_on(row) for key, row in self.messages.items()
                     if key[1] > cleared.get(key[0], 0)}
         return messages, conversations
 
-    def _moved_on(self, row, user_id):
-        states = self.conversations.get(row["conversationId"], {}).get("memberStates", ())
-        if "status" not in row:
+    def _moved_on(self, row):
+        conversation = self.conversations.get(row["conversationId"])
+        if "status" not in row or conversation is None:
             return row
-        return {**row, "status": max(row["status"], status_of(row, states, user_id), key=STATUSES.index)}
+        return {**row, "status": max(row["status"], status_of(row, conversation), key=STATUSES.index)}
 
 
 def pages(fetch, key, **query):

@@ -47,7 +47,7 @@ class GroupMessage:
     def row(self, user):
         row = {"messageId": str(self.id), "conversationId": self.conversation, "senderId": self.sender, "participants": [],
                "sentTimestamp": self.id // 2, "clientMessageId": self.client_message_id, "replyTo": self.reply_to,
-               "messageType": "system" if self.event else None, "systemEvent": self.event}
+               "messageType": "system" if self.event else "user", "systemEvent": self.event}
         copy = self.copy_of(user)
         if self.event:
             return {**row, "messageContent": None, "is edited": False, "deletedScope": None, "reactions": {}}
@@ -61,9 +61,10 @@ class GroupMessage:
 
 class Group:
     def __init__(self, group_id, name, owner, others, created):
-        self.id, self.name, self.created = group_id, name, created
+        self.id, self.name, self.topic, self.created = group_id, name, "", created
         self.messages, self.stretches = {}, {}
         self.members = {}  # user: [role, joined], of the present members
+        self.names_left = {}  # user: the name of the group when they left
         self.marks = {}  # (user, kind): message id, of the present members
         self.event(created, owner, {"type": "group-created", "name": name, "userIds": sorted(others, key=int)})
         for user in (owner, *others):
@@ -94,6 +95,7 @@ class Group:
         event = self.event_of_leaving(actor, user)
         self.event(message_id, actor, event)
         self.stretches[user][-1][1] = message_id
+        self.names_left[user] = self.name
         del self.members[user]
         if "ownerId" in event:
             self.members[event["ownerId"]][0] = "owner"
@@ -133,10 +135,22 @@ class Group:
     def shown(self):
         """The group as fetchGroup returns it."""
         owner = next((user for user, (role, _) in self.members.items() if role == "owner"), None)
-        members = sorted(self.members.items(), key=lambda item: (item[1][1], int(item[0])))
-        return {"groupId": self.id, "name": self.name, "ownerId": owner, "createdTimestamp": self.created // 2,
-                "members": [{"userId": user, "role": role, "joinedTimestamp": joined // 2}
+        members = sorted(self.members.items(), key=lambda item: int(item[0]))
+        return {"groupId": self.id, "name": self.name, "topic": self.topic, "ownerId": owner, "createdTimestamp": self.created // 2,
+                "memberCount": len(members), "members": [{"userId": user, "role": role, "joinedTimestamp": joined // 2}
                             for user, (role, joined) in members]}
+
+    def differing_members(self, listed):
+        """As fetchGroupMembers lists them."""
+        shown = self.shown()["members"]
+        if len(listed) != len(shown):
+            yield f"group {self.id} has the members {listed} and not {shown}"
+        for member, expected in zip(listed, shown):
+            if {key: member[key] for key in expected} != expected:
+                yield f"group {self.id}: {member} is listed and not {expected}"
+            for kind, lowest, highest in self.watermarks(member["userId"]):
+                if not lowest <= int(member[kind]) <= highest:
+                    yield f"group {self.id}: {member} has {kind} not in {lowest} to {highest}"
 
     def watermarks(self, user):
         """(kind, lowest, highest) for each watermark."""
@@ -145,6 +159,6 @@ class Group:
 
     def conversation(self, user):
         """The fields of a user's conversation that differ from those of a 1:1."""
-        members = sorted(self.members, key=int)
-        return {"name": self.name if user in self.members else None,
-                "participants": members if user in self.members else [user]}
+        is_member = user in self.members
+        return {"conversationType": "group", "participants": [], "isMember": is_member,
+                "name": self.name if is_member else self.names_left[user], "memberCount": len(self.members) if is_member else 0}

@@ -35,7 +35,7 @@ class Message:
     def row(self, user):
         row = {"messageId": str(self.id), "conversationId": self.conversation, "senderId": self.sender,
                "participants": self.participants, "sentTimestamp": self.id // 2,
-               "clientMessageId": self.client_message_id, "replyTo": self.reply_to, "messageType": None, "systemEvent": None}
+               "clientMessageId": self.client_message_id, "replyTo": self.reply_to, "messageType": "user", "systemEvent": None}
         if self.is_deleted:
             return {**row, "messageContent": None, "deletedScope": "everyone", "reactions": {}}
         if user in self.hidden_from:
@@ -85,10 +85,6 @@ class Model:
                 and conversation in (None, name) for _, message in sorted(messages.items())
                 if not message.is_gone_for(user) and message.id > self.cleared_up_to.get((user, name), 0)]
 
-    def is_alone(self, user, conversation):
-        """True if the user, or every other, has left the group: memberStates then says nothing of their messages' status."""
-        return conversation in self.groups and not {user} < self.groups[conversation].members.keys()
-
     def messages_in(self, user, group):
         """The messages of a group that the user can still see, oldest first, without system messages."""
         cleared = self.cleared_up_to.get((user, group.id), 0)
@@ -116,15 +112,21 @@ class Model:
         read = self.read_up_to.get((user, name), 0)
         unread = [m for m in held.values() if m.sender != user and m.id > max(read, cleared) and not m.is_gone_for(user)]
         snippets = newest.snippets(user, SNIPPET)
-        return {"conversationId": name, "participants": name.split("-"), "name": None, "snippet": snippets,
+        return {"conversationId": name, "conversationType": "direct", "participants": name.split("-"), "memberCount": 2,
+                "isMember": True, "name": None, "snippet": snippets,
                 "lastMessageId": str(newest.id), "lastMessageTimestamp": newest.id // 2, "unreadCount": len(unread),
                 "readUpTo": str(read), "clearedUpTo": str(cleared), "mutedUntil": 0, "archived": False, "pinned": False,
                 **self.settings.get((user, name), {})}
 
+    def others(self, user, conversation):
+        """None for a user who has left the group."""
+        members = self.groups[conversation].members if conversation in self.groups else conversation.split("-")
+        return [other for other in members if other != user] if user in members else []
+
     def watermarks(self, user, conversation):
         """(kind, lowest, highest) for each watermark: a client's own reads count as much as its receipts."""
         if conversation in self.groups:
-            return self.groups[conversation].watermarks(user) if user in self.groups[conversation].members else ()
+            return self.groups[conversation].watermarks(user)
         newest = max(self.conversations[conversation])
         read = self.read_up_to.get((user, conversation), 0)
         return (("readUpTo", read, read), ("deliveredUpTo", self.delivered_up_to.get((user, conversation), 0), newest))
@@ -166,14 +168,25 @@ def differences(model, user, messages, conversations):
     found += _differing_rows("conversation", expected_conversations,
                              {name: {**row, "name": row.get("name")} for name, row in conversations.items()})
     for key, row in messages.items():
-        if "status" in row and key[0] in conversations and not model.is_alone(user, key[0]):
-            status = status_of(row, conversations[key[0]]["memberStates"], user)
+        for reaction in row.get("reactions", ()):
+            if (reaction["own"], reaction["count"]) != (user in reaction["userIds"], len(reaction["userIds"])):
+                found.append(f"message {key}: {reaction} is not what {user} sees of it")
+        if "status" in row and key[0] in conversations:
+            status = status_of(row, conversations[key[0]])
             if row["status"] != status or row["senderId"] != user:
-                found.append(f"message {key}: status is {row['status']}, by memberStates {status}")
+                found.append(f"message {key}: status is {row['status']}, by the conversation {status}")
     for name, row in conversations.items():
-        for state in row.get("memberStates", ()) if name in expected_conversations else ():
-            for kind, lowest, highest in model.watermarks(state["userId"], name):
-                if not lowest <= int(state[kind]) <= highest:
-                    found.append(f"conversation {name}: {kind} of {state['userId']} is {state[kind]}"
-                                 f" and not in {lowest} to {highest}")
+        if name in expected_conversations:
+            found += _differing_watermarks(model, user, name, row)
     return found
+
+
+def _differing_watermarks(model, user, name, row):
+    seen = [(state["userId"], kind, state[kind], bounds) for state in row.get("memberStates", ())
+            for kind, *bounds in model.watermarks(state["userId"], name)]
+    all_others = zip(*(model.watermarks(other, name) for other in model.others(user, name)))
+    for field, marks in zip(("othersReadUpTo", "othersDeliveredUpTo"), all_others):
+        seen.append(("all others", field, row[field], [min(bounds) for bounds in list(zip(*marks))[1:]]))
+    for who, kind, value, (lowest, highest) in seen:
+        if not lowest <= int(value) <= highest:
+            yield f"conversation {name}: {kind} of {who} is {value} and not in {lowest} to {highest}"

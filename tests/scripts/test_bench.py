@@ -34,7 +34,7 @@ def written_by_a_short_run(tmp_path_factory):
 def test_every_part_is_measured(written):
     parts = json.loads((written / "results.json").read_text())
     assert set(parts) == {"comparison", "latency", "push", "clients", "streams", "presence", "static", "receipts",
-                          "groups", "growth"}
+                          "groups", "events", "growth"}
     rows = {row["title"]: row for row in parts["comparison"]["figures"]["rows"]}
     assert len(rows) == 10
     for row in rows.values():
@@ -47,6 +47,8 @@ def test_every_part_is_measured(written):
         assert push["received"] == push["sent"] > 0
     for receipts in parts["receipts"]["figures"].values():
         assert receipts["rate"] > 0 and receipts["failed"] == 0
+    small, large = parts["events"]["figures"][0], parts["events"]["figures"][-1]
+    assert small["members"] == 2 and large["members"] > 16 and abs(small["bytes"] - large["bytes"]) < 50
     assert set(parts["streams"]["figures"]) == {"shared", "own", "edge"}
     presence = parts["presence"]["figures"]
     assert {way: window["online"] for way, window in presence["idle"].items()} == {"nobody": 0, "heartbeats": 200, "streams": 200}

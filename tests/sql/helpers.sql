@@ -144,7 +144,7 @@ LANGUAGE plpgsql STABLE AS $$
 BEGIN
     RETURN QUERY EXECUTE format($sql$
         WITH fetched AS MATERIALIZED (
-            SELECT * FROM shard_%s.fetch_messages(ARRAY[$1], ARRAY[$2], ARRAY[$3], ARRAY[$4], ARRAY[$5], ARRAY[$6])
+            SELECT * FROM shard_%s.fetch_messages(ARRAY[$1], ARRAY[$2], ARRAY[$3], ARRAY[$4], ARRAY[$5], ARRAY[$6], ARRAY[0], ARRAY[0])
                           WITH ORDINALITY AS f (read, mailbox_version, is_delta))
         (SELECT NULL::bigint, NULL::bigint, NULL::text, NULL::text, f.mailbox_version, f.is_delta, count(*) > $3
          FROM fetched f GROUP BY f.read, f.mailbox_version, f.is_delta)

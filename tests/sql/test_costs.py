@@ -5,6 +5,7 @@ Each count is exact, for the conversations are there, their periods do not chang
 pruning of pages is not counted but bounded: how often it is due depends on what else is in the page."""
 
 import collections
+import json
 
 import pytest
 
@@ -227,3 +228,69 @@ def test_what_a_batch_opens(bench, size):
         assert len(statements) == 3
         assert opened(loud) == expected
         loud.run("ROLLBACK")
+
+
+# A group whose members are all in shard 1. It is the same database, so each change is one call.
+CHANGE = "SELECT part::text, kind, target_id, detail FROM parley.write_changes(ARRAY[%s], ARRAY[%s::bigint], ARRAY[%s], ARRAY[0::bigint])"
+MEMBERS = 8
+# A receipt that no other member sees: the member's row, and the group's version.
+GROUP_RECEIPT = total(MAILBOX, {("HOT update", "group_member"): 1})
+# One that a member sees is also an entry of the outbox, which the server settles, and a mark on the group.
+PUBLISHED = total(GROUP_RECEIPT, {("HOT update", "group_profile"): 1, ("row", "change_outbox"): 1, ("confirmation", "change_outbox"): 1,
+                                  ("entry", "change_outbox_pkey"): 1})
+
+
+class GroupBench:
+    def __init__(self, bench):
+        self.bench, self.members = bench, [user_id(1, n * SPREAD) for n in range(1, MEMBERS + 1)]
+        ((_, _, _, answer),) = (row for row in self.change("group_create", self.members[0], {
+            "groupId": str(user_id(1, 1 << 20 | 256)), "name": "x", "clientGroupId": "x", "maxMembers": MEMBERS,
+            "memberIds": [str(member) for member in self.members]})[2] if row[0] == "r")
+        self.id = int(json.loads(answer)["groupId"])
+        self.deliver()
+
+    def change(self, kind, mailbox, argument):
+        return self.bench.wal.run(lambda: self.bench.session.run(CHANGE, kind, mailbox, json.dumps(argument)))
+
+    def deliver(self):
+        """Makes the follow-ups for the members, all of which are in one shard: (counts, bytes) of the last."""
+        found = None
+        for kind, target, argument in self.bench.session.run(
+                "SELECT kind, target_id, argument FROM parley.change_outbox ORDER BY version"):
+            found = self.change(kind, target, argument)[:2]
+        self.bench.session.run("DELETE FROM parley.change_outbox")
+        return found
+
+    def send(self, key):
+        self.change("group_send", self.id, {"senderId": str(self.members[0]), "clientMessageId": key, "content": CONTENT,
+                                            "timestamp": self.bench.tick()})
+        return self.deliver()
+
+    def receipt(self, member, message_id):
+        return self.change("group_receipt", self.id, {"userId": str(member), "readUpTo": str(message_id),
+                                                      "deliveredUpTo": str(message_id)})[:2]
+
+
+@pytest.fixture
+def group(bench):
+    group = GroupBench(bench)
+    for key in ("a", "b"):
+        group.send(key)
+    return group
+
+
+def test_what_a_copy_of_a_group_costs(group):
+    """For each member what a sender's copy costs: nothing of the group itself is written in the members' shard."""
+    counts, _ = group.send("c")
+    check(counts, total((MEMBERS, COPY)))
+
+
+def test_what_a_receipt_in_a_group_costs(group):
+    """While two others are behind, a receipt is two rows and no follow-up. The last two change what members see."""
+    last = group.bench.session.value("SELECT max(message_id) FROM parley.message WHERE user_id = %s", group.id)
+    costs = [group.receipt(member, last)[0] for member in group.members]
+    for counts in costs[:-2]:
+        check(counts, GROUP_RECEIPT)
+    check(costs[-2], PUBLISHED)
+    # The publication is still waited for.
+    check(costs[-1], GROUP_RECEIPT)

@@ -27,9 +27,10 @@ def conversations(since, reads=1):
         [("%(me)s", "bigint"), (20, "integer"), (0, "bigint"), (since, "bigint")], reads)
 
 
-def messages(peer="%(peer)s", before=0, since=0, reads=1):
+def messages(peer="%(peer)s", before=0, since=0, reads=1, size=50, after=0, newer=0):
     return "shard_0000.fetch_messages(%s)" % arrays(
-        [("%(me)s", "bigint"), (peer, "bigint"), (50, "integer"), (0, "bigint"), (before, "bigint"), (since, "bigint")], reads)
+        [("%(me)s", "bigint"), (peer, "bigint"), (size, "integer"), (0, "bigint"), (before, "bigint"), (since, "bigint"),
+         (after, "bigint"), (newer, "integer")], reads)
 
 
 def change(kind, argument):
@@ -44,17 +45,29 @@ def made(kind, mailbox, argument):
 # The large mailbox is a group's here, and then a member's.
 SENT = "jsonb_build_object('senderId', %(peer)s::text, 'clientMessageId', '{}', 'content', repeat('x', 160))"
 MEMBERS = "jsonb_build_array(%(me)s::text, (%(me)s + 1)::text)"
+# Each time higher, so that each call writes.
+LOWEST = "jsonb_build_array(jsonb_build_array('1', (extract(epoch FROM clock_timestamp()) * 1000000)::bigint))"
+WATERMARKS = f"'lowestRead', {LOWEST}, 'lowestDelivered', {LOWEST}"
 STATE = ("jsonb_build_object('revision', (extract(epoch FROM clock_timestamp()) * 1000000)::bigint::text, 'memberIds', " + MEMBERS +
-         ", 'view', 'x', 'hiddenView', 'x', 'lowestRead', '[[\"1\", 1]]'::jsonb, 'lowestDelivered', '[[\"1\", 1]]'::jsonb)")
+         ", 'view', 'x', 'leftView', 'x', " + WATERMARKS + ")")
+MESSAGE = ("jsonb_build_object('members', " + MEMBERS + ", 'groupId', %(peer)s::text, 'messageId', %(middle)s::text, 'senderId', '1',"
+           " 'clientMessageId', 'x', 'content', 'x')")
 
 READS = {
     "newest conversations": conversations(0),
     "newest conversations, ten times": conversations(0, reads=10),
     "conversations since": conversations("%(recent)s"),
     "conversations since long ago": conversations(1),
+    "one conversation": "shard_0000.fetch_conversation(ARRAY[%(me)s], ARRAY[%(peer)s])",
+    "no conversation": "shard_0000.fetch_conversation(ARRAY[%(me)s], ARRAY[7])",
     "newest messages": messages(),
     "newest messages, ten times": messages(reads=10),
-    "messages before": messages(before="%(middle)s"),
+    "messages before": messages(before="%(middle)s", after="%(middle)s - 1", newer=1),
+    "messages after": messages(before="%(middle)s + 1", after="%(middle)s", size=0, newer=51),
+    "messages after, ten times": messages(before="%(middle)s + 1", after="%(middle)s", size=0, newer=51, reads=10),
+    "messages around": messages(before="%(middle)s + 1", after="%(middle)s", size=25, newer=26),
+    "messages after the newest": messages(after=2**62, before=2**62, size=0, newer=51),
+    "messages after the beginning": messages(after=1, before=2, size=0, newer=51),
     "messages since": messages(since="%(recent)s"),
     "messages since long ago": messages(since=1),
     "messages of a stranger": messages(peer=7, since="%(recent)s"),
@@ -72,13 +85,21 @@ READS = {
     "who has blocked": "shard_0000.have_blocked(ARRAY[%(me)s, %(me)s, %(me)s + 1], ARRAY[11, %(peer)s, 11])",
     "a group's retry": made("group_send", "%(me)s", SENT.format(4)),
     "a stranger's send to a group": made("group_send", "%(me)s", SENT.format("none")),
-    "members' copies": made("group_message", "%(me)s", "jsonb_build_object('members', " + MEMBERS + ", 'groupId', %(peer)s::text,"
-                            " 'messageId', %(middle)s::text, 'senderId', '1', 'clientMessageId', 'x', 'content', 'x')"),
-    "members' view of a group": made("group_view", "%(me)s", "jsonb_build_object('members', " + MEMBERS +
-                                     ", 'groupId', %(peer)s::text, 'state', " + STATE + ")"),
+    "members' copies": made("group_message", "%(me)s", MESSAGE),
+    "a member's state of a group": made("group_message", "%(me)s", MESSAGE + " || jsonb_build_object('state', " + STATE +
+                                        ", 'members', jsonb_build_array(%(me)s::text))"),
+    "members' watermarks of a group": made("group_view", "%(me)s", "jsonb_build_object('members', " + MEMBERS +
+                                           ", 'groupId', %(peer)s::text, " + WATERMARKS + ")"),
     "who is in a group": "shard_0000.group_members(%(me)s, %(peer)s)",
+    "a group's members": "shard_0000.fetch_group_members(%(me)s, %(peer)s, 0, 0, 50)",
+    "receipts in a group": "shard_0000.fetch_group_receipts(%(me)s, %(peer)s, %(middle)s, 0, 0, 50)",
+    "receipts of a message": "shard_0000.fetch_receipts(%(me)s, %(peer)s, %(middle)s + 1, 0)",
+    "reactions to a message": "shard_0000.fetch_reactions(%(me)s, %(peer)s, %(middle)s + 1, NULL, 0, 50)",
+    "what a user sees read": "shard_0000.visible_reads(%(me)s, %(peer)s)",
     "a group": "shard_0000.fetch_group(%(me)s, %(peer)s)",
     "account": "shard_0000.fetch_account(%(me)s)",
+    "users": "shard_0000.fetch_users(ARRAY[%(me)s, %(me)s + 1, %(peer)s])",
+    "users of any shards": "parley.fetch_users(ARRAY[%(me)s, %(me)s + 1, %(peer)s])",
     "account that is changed": "shard_0000.update_account(%(me)s, 'x', NULL, NULL, NULL)",
     "who shows their presence": "shard_0000.shows_presence(11, ARRAY[%(me)s, %(me)s + 1, %(peer)s])",
     "who of any shards": "parley.shows_presence(11, ARRAY[%(me)s, %(me)s + 1, %(peer)s])",
@@ -166,6 +187,8 @@ def measure(database, small, large, crowd=None):
     admin.close()
     assert report["newest conversations"][1] == 21 and report["newest messages"][1] == 51
     assert report["newest conversations, ten times"][1] == 210 and report["newest messages, ten times"][1] == 510
+    assert report["messages before"][1] == 52 and report["messages around"][1] == 52
+    assert report["messages after"][1] == 52 and report["messages after, ten times"][1] == 520
     assert report["messages since"][1] > 1 and report["updates since"][1] > 5
     assert report["updates from the future"][1] == 101
     return report

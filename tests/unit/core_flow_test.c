@@ -304,6 +304,7 @@ static void test_a_full_lane(void **state)
     start(&subject, op_steps);
     run_deferred();
     assert_ended(PL_OUTCOME_OVERLOADED, "first op");
+    assert_int_equal(subject.op.error, PL_ERROR_OVERLOADED);
 }
 
 static void test_the_end_is_never_inside_the_start(void **state)

@@ -64,7 +64,7 @@ static void test_only_that_version(void **state)
 static void test_every_member_of_the_key_counts(void **state)
 {
     pl_page_cache_t *cache = pl_page_cache_create(SIZE);
-    const pl_page_key_t key = {1, 2, 3, 4, 5, 6};
+    const pl_page_key_t key = {1, 2, 3, 4, 5, 6, 7, 8, 9, 10};
     (void)state;
 
     put(cache, &key, 7, 100);

@@ -1,6 +1,6 @@
-/* Proves: each read gets its own rows of a statement's, without the extra row that says that there
- * are more; a page without rows keeps none; a read that is sent again has only the second answer;
- * and equal reads of a batch share one answer. */
+/* Proves: each read gets its own rows of a statement's, without the extra rows that say that there
+ * are more, and newest first; a page without rows keeps none; a read that is sent again has only
+ * the second answer; and equal reads of a batch share one answer. */
 #include "store/page.h"
 
 #include <endian.h>
@@ -144,6 +144,55 @@ static void test_each_read_has_its_rows(void **state)
     assert_non_null(reads[3].rows);
 }
 
+/* Rows above `after` come oldest first, those below `before` newest first. */
+static void test_both_sides_are_newest_first(void **state)
+{
+    static const row_t rows[] = {
+        {1, 10, false, 92}, {1, 10, false, 94}, {1, 10, false, 96}, {1, 10, false, 90},
+        {1, 10, false, 88}, {2, 20, false, 92}, {2, 20, false, 90}, {2, 20, false, 88},
+        {2, 20, false, 86}, {3, 30, false, 90}, {4, 40, false, 92},
+    };
+    pl_page_t head;
+    (void)state;
+
+    for (int i = 0; i < READS; i++) {
+        reads[i].after = 91;
+        reads[i].newer_limit = 3;
+    }
+    reads[2].page_size = 0;
+    reads[3].newer_limit = 1;
+    decode(rows, sizeof(rows) / sizeof(rows[0]), true);
+    assert_page(0, 10, false, false, 4);
+    assert_message(0, 0, 94);
+    assert_message(0, 1, 92);
+    assert_message(0, 2, 90);
+    assert_message(0, 3, 88);
+    assert_page(1, 20, false, true, 3);
+    assert_message(1, 0, 92);
+    assert_message(1, 2, 88);
+    assert_page(2, 30, false, true, 0);
+    assert_page(3, 40, false, false, 0);
+    for (int i = 0; i < READS; i++) {
+        assert_true(pl_page_head(&reads[i], &head));
+        assert_int_equal(head.has_more_after, i == 0 || i == 3);
+    }
+
+    reads[1] = (pl_page_read_t){
+        .op = {.kind = &pl_messages_read_kind},
+        .user_id = reads[0].user_id,
+        .peer_id = 7,
+        .page_size = 2,
+        .after = 91,
+        .newer_limit = 3,
+    };
+    pl_page_rows_t *shared = reads[0].rows;
+    assert_true(pl_messages_read_kind.adopt(ops[1], ops[0]));
+    assert_ptr_equal(reads[1].rows, shared);
+    reads[1].user_id = 101;
+    assert_message(1, 0, 94);
+    assert_message(1, 3, 88);
+}
+
 static void test_no_rows_are_not_kept(void **state)
 {
     const row_t empty[] = {{1, 10, false, 0}, {2, 20, true, 0}, {3, 30, false, 0}};
@@ -210,6 +259,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test_setup_teardown(test_each_read_has_its_rows, start, stop),
+        cmocka_unit_test_setup_teardown(test_both_sides_are_newest_first, start, stop),
         cmocka_unit_test_setup_teardown(test_no_rows_are_not_kept, start, stop),
         cmocka_unit_test_setup_teardown(test_the_second_answer_counts, start, stop),
         cmocka_unit_test_setup_teardown(test_equal_reads_are_one, start, stop),

@@ -1,7 +1,7 @@
--- create_account, find_account, fetch_account, update_account, shows_presence, mailbox_versions.
+-- create_account, find_account, fetch_account, update_account, fetch_users, shows_presence, mailbox_versions.
 SET search_path = tap;
 BEGIN;
-SELECT plan(25);
+SELECT plan(30);
 
 SELECT is(shard_0001.create_account(test.id(1, 1), 'ann', 'Ann', 'hash', 7000), 'created', 'an account is created');
 SELECT is((SELECT (user_id, username, display_name, password_hash, created_timestamp)::text FROM shard_0001.fetch_account(test.id(1, 1))),
@@ -43,5 +43,18 @@ SELECT is_empty($$SELECT FROM shard_0001.update_account(test.id(1, 99), 'x', NUL
 SELECT test.user(1, 4), test.user(0, 1);
 SELECT is(shard_0001.shows_presence(9, ARRAY[test.id(1, 99), test.id(1, 4), test.id(1, 1)]), '{f,t,f}', 'who is not there shows nothing');
 SELECT is(parley.shows_presence(9, ARRAY[test.id(0, 1), test.id(1, 1), test.id(1, 4), test.id(3, 1)]), '{t,f,t,f}', 'and so for any shards');
+
+SELECT set_eq('SELECT f.* FROM shard_0001.fetch_users(ARRAY[test.id(1, 99), test.id(1, 4), test.id(1, 1), test.id(1, 3)]) f',
+              'SELECT user_id, username, display_name, created_timestamp, NULL::bigint FROM parley.account WHERE user_id IN (test.id(1, 1), test.id(1, 4))',
+              'fetch_users finds those who are there; a mailbox without an account is nobody');
+SELECT set_eq('SELECT user_id FROM parley.fetch_users(ARRAY[test.id(0, 1), test.id(1, 1), test.id(3, 1)])',
+              'VALUES (test.id(0, 1)), (test.id(1, 1))', 'and so for any shards, also one of another database');
+SELECT is_empty('SELECT FROM parley.fetch_users(''{}'')', 'none asked, none found');
+DELETE FROM shard_0001.account WHERE user_id = test.id(1, 4);
+UPDATE shard_0001.mailbox SET erased_timestamp = 8000 WHERE user_id = test.id(1, 4);
+SELECT results_eq('SELECT f.* FROM shard_0001.fetch_users(ARRAY[test.id(1, 4)]) f',
+                  'VALUES (test.id(1, 4), NULL::text, NULL::text, NULL::bigint, 8000::bigint)', 'of an erased user there is the time');
+SELECT results_eq('SELECT f.* FROM shard_0001.fetch_users(ARRAY[test.id(1, 4)]) f',
+                  'SELECT f.* FROM parley.fetch_users(ARRAY[test.id(1, 4)]) f', 'for any shards too');
 SELECT * FROM finish();
 ROLLBACK;

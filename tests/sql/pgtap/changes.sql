@@ -75,9 +75,23 @@ CREATE FUNCTION pg_temp.reaction(emoji text, is_on boolean) RETURNS jsonb LANGUA
 $$;
 SELECT is(pg_temp.status('reaction', ann, pg_temp.reaction('+', true), bob), 'done', 'a reaction') FROM ids;
 SELECT is(pg_temp.status('reaction', ann, pg_temp.reaction('-', true), bob), 'done', 'and another of the same user') FROM ids;
-SELECT results_eq('SELECT DISTINCT parley.message_extra(m.extra) FROM parley.message m',
-                  $q$SELECT '"editedTimestamp":7000,"reactions":[{"emoji": "+", "userIds": ["' || bob || '"]}, {"emoji": "-", "userIds": ["' || bob || '"]}]' FROM ids$q$,
+SELECT results_eq('SELECT DISTINCT parley.message_extra(m.extra, bob) FROM parley.message m, ids',
+                  $q$SELECT '"messageType":"user","editedTimestamp":7000,"reactions":[' || string_agg(format('{"own": true, "count": 1, "emoji": "%s", "userIds": ["%s"]}', e, bob), ', ') || ']'
+                     FROM ids, unnest(ARRAY['+', '-']) e GROUP BY bob$q$,
                   'are in both copies');
+SELECT is(parley.reactions_list('{"+": ["1", "2", "3", "4", "5", "6", "7", "8", "9", "10", "11"]}', 12),
+          '[{"emoji": "+", "count": 11, "own": false, "userIds": ["1", "2", "3", "4", "5", "6", "7", "8", "9", "10"]}]', 'ten users of many are shown');
+SELECT results_eq('SELECT r.status, r.page::jsonb FROM ids, sent, shard_0000.fetch_reactions(ann, bob, id, NULL, 0, 10) r',
+                  $q$SELECT 'done', jsonb_build_object('hasMore', false, 'reactions', jsonb_build_array(
+                         jsonb_build_object('userId', bob::text, 'emoji', '+'), jsonb_build_object('userId', bob::text, 'emoji', '-'))) FROM ids$q$, 'and all are listed');
+SELECT results_eq('SELECT r.page::jsonb FROM ids, sent, shard_0000.fetch_reactions(ann, bob, id, ''-'', bob - 1, 1) r',
+                  $q$SELECT jsonb_build_object('hasMore', false, 'reactions', jsonb_build_array(jsonb_build_object('userId', bob::text, 'emoji', '-'))) FROM ids$q$, 'or those of one kind');
+SELECT results_eq('SELECT r.page::jsonb FROM ids, sent, shard_0000.fetch_reactions(ann, bob, id, NULL, bob, 1) r', $q$SELECT '{"hasMore": false, "reactions": []}'::jsonb$q$, 'after a user');
+SELECT is(r.status, 'message-not-found', 'of a message that is not there none') FROM ids, sent, shard_0000.fetch_reactions(ann, bob, id + 2, NULL, 0, 10) r;
+SELECT is(r.status, 'no-mailbox', 'nor in no mailbox') FROM ids, sent, shard_0000.fetch_reactions(test.id(0, 99), bob, id, NULL, 0, 10) r;
+SELECT is(r.page::jsonb -> 'receipts', jsonb_build_array(jsonb_build_object('userId', bob::text, 'status', w.status)), 'the recipient has one receipt: ' || w.status)
+FROM ids, sent, LATERAL (SELECT 'sent' AS status, page FROM shard_0000.fetch_receipts(ann, bob, id, 0)
+                         UNION ALL SELECT 'delivered', page FROM shard_0001.fetch_receipts(bob, ann, id, 0)) w, LATERAL (SELECT w.page) r;
 SELECT is(pg_temp.status('reaction', ann, pg_temp.reaction('-', false), bob), 'done', 'one is taken back') FROM ids;
 SELECT results_eq('SELECT DISTINCT m.extra -> ''reactions'' FROM parley.message m',
                   'SELECT jsonb_build_object(''+'', jsonb_build_array(bob::text)) FROM ids', 'in both copies');

@@ -1,7 +1,7 @@
--- fetch_conversations: pages, deltas, and when a delta cannot be given.
+-- fetch_conversations: pages, deltas, and when a delta cannot be given. fetch_conversation: one of them.
 SET search_path = tap;
 BEGIN;
-SELECT plan(29);
+SELECT plan(32);
 SELECT test.user(0, n) FROM generate_series(1, 9) n \g /dev/null
 \set me 'test.id(0, 1)'
 
@@ -101,6 +101,18 @@ SELECT is((SELECT count(*) FROM (SELECT read, lag(read) OVER (ORDER BY ordinalit
           (SELECT count(DISTINCT read) FROM together), 'each its rows together');
 SELECT results_eq('SELECT DISTINCT read FROM together ORDER BY read', 'SELECT number::integer FROM read WHERE mailbox_id <> test.id(1, 99) ORDER BY number',
                   'and none of a mailbox that does not exist');
+
+-- Each conversation of a page, read alone, is the page's row.
+CREATE TEMP TABLE listed AS SELECT * FROM shard_0001.fetch_conversations(ARRAY[test.id(1, 21)], ARRAY[100], ARRAY[0], ARRAY[0]);
+SELECT results_eq('SELECT f.* FROM (SELECT array_agg(test.id(1, 21) ORDER BY peer_id) AS mailboxes, array_agg(peer_id ORDER BY peer_id) AS peers FROM listed) l,
+                       shard_0001.fetch_conversation(mailboxes, peers) f ORDER BY f.peer_id',
+                  'SELECT row_number() OVER (ORDER BY peer_id)::integer, mailbox_version, is_delta, peer_id, last_message_id, beginning, unread_count, version,
+                       read_up_to, delivered_up_to, peer_read_up_to, peer_delivered_up_to, cleared_up_to, muted_until, flags, view FROM listed ORDER BY peer_id',
+                  'one conversation is as it is in the list');
+SELECT cmp_ok((SELECT count(*) FROM listed), '>', 10::bigint, 'and there are some');
+SELECT results_eq('SELECT read, mailbox_version, peer_id FROM shard_0001.fetch_conversation(ARRAY[test.id(1, 21), test.id(1, 99)], ARRAY[test.id(1, 99), test.id(1, 21)])',
+                  'SELECT 1, version, NULL::bigint FROM parley.mailbox WHERE user_id = test.id(1, 21)',
+                  'no such conversation: no peer; no such mailbox: nothing');
 SELECT is_empty('SELECT * FROM test.broken_rules()', 'the rules hold');
 SELECT * FROM finish();
 ROLLBACK;

@@ -1,7 +1,7 @@
--- fetch_messages: pages, `before`, deltas, and when a delta cannot be given.
+-- fetch_messages: pages, `before`, `after`, deltas, and when a delta cannot be given.
 SET search_path = tap;
 BEGIN;
-SELECT plan(25);
+SELECT plan(34);
 SELECT test.user(0, n) FROM generate_series(1, 3) n \g /dev/null
 \set me 'test.id(0, 1)'
 
@@ -38,6 +38,24 @@ SELECT is(pg_temp.page(1, 1, pg_temp.id_of(5), 0), 'page+ 3', 'both together');
 SELECT is(pg_temp.page(6, 0, 0, 0), 'page 6 5 4 3 2 1', 'all in one, and no more');
 SELECT is(pg_temp.page(4, 0, 1, 0), 'page ', 'before the beginning');
 
+-- In the order of the rows: above `after` ascending, below `before` descending.
+CREATE FUNCTION pg_temp.rows(size int, before bigint, after bigint, newer int) RETURNS text LANGUAGE sql AS $$
+    SELECT coalesce(string_agg(client_message_id, ' ' ORDER BY ordinality), 'none')
+    FROM shard_0000.fetch_messages(ARRAY[test.id(0, 1)], ARRAY[test.id(0, 2)], ARRAY[size], ARRAY[0], ARRAY[before], ARRAY[0], ARRAY[after], ARRAY[newer])
+         WITH ORDINALITY
+$$;
+SELECT is(pg_temp.rows(0, pg_temp.id_of(2) + 1, pg_temp.id_of(2), 3), '3 4 5 2', 'the nearest after a message, and one to say that there are older');
+SELECT is(pg_temp.rows(1, pg_temp.id_of(3) + 1, pg_temp.id_of(3), 2), '4 5 3 2', 'around a message');
+SELECT is(pg_temp.rows(2, pg_temp.id_of(3), pg_temp.id_of(3) - 1, 1), '3 2 1', 'before a message, and one to say that there are newer');
+SELECT is(pg_temp.rows(0, pg_temp.id_of(6) + 1, pg_temp.id_of(6), 9), '6', 'nothing after the newest');
+SELECT is(pg_temp.rows(0, 2, 1, 9), '1 2 3 4 5 6', 'all after the beginning');
+SELECT is(pg_temp.rows(20, 0, 9223372036854775807, 9), '6 5 4 3 2 1', 'nothing above all');
+UPDATE shard_0000.conversation SET cleared_up_to = pg_temp.id_of(4) WHERE user_id = :me AND peer_id = test.id(0, 2);
+SELECT is(pg_temp.rows(0, 2, 1, 9), '5 6', 'of a cleared conversation what is above');
+SELECT is(pg_temp.rows(3, pg_temp.id_of(5) + 1, pg_temp.id_of(5), 9), '6 5', 'on both sides');
+SELECT is(pg_temp.rows(3, pg_temp.id_of(4) + 1, pg_temp.id_of(4), 1), '5', 'also around what is cleared');
+UPDATE shard_0000.conversation SET cleared_up_to = 0 WHERE user_id = :me AND peer_id = test.id(0, 2);
+
 SELECT is(pg_temp.page(20, 0, 0, (SELECT version FROM parley.mailbox WHERE user_id = :me)), 'delta ', 'nothing since now');
 SELECT is(pg_temp.page(20, 0, 0, pg_temp.version_of(4)), 'delta 6 5', 'what came since');
 SELECT is(pg_temp.page(2, 0, 0, pg_temp.version_of(4)), 'delta 6 5', 'as many as fit');
@@ -62,16 +80,19 @@ SELECT is(pg_temp.page(20, 0, 0, pg_temp.version_of(4) + 1), 'delta 6 5 2 0', 'a
 
 -- Reads of all sorts in one call: each gets what it gets alone. The last are of a mailbox that does not exist.
 CREATE TEMP TABLE read AS
-    SELECT row_number() OVER () AS number, mailbox_id, peer, page_size, skip, before, since
+    SELECT row_number() OVER () AS number, mailbox_id, peer, page_size, skip, before, since, after, newer
     FROM (VALUES (test.id(0, 1), test.id(0, 2)), (test.id(0, 2), test.id(0, 1)), (test.id(0, 1), test.id(0, 9)), (test.id(0, 99), 1)) m (mailbox_id, peer),
-         (VALUES (2, 0, 0, 0), (3, 2, 0, 0), (2, 1, pg_temp.id_of(5), 0), (20, 0, 0, pg_temp.version_of(5)), (2, 1, 1, pg_temp.version_of(5)),
-                 (20, 0, 0, 9223372036854775807), (1, 0, 0, (SELECT version FROM parley.mailbox WHERE user_id = test.id(0, 1)))) p (page_size, skip, before, since);
+         (VALUES (2, 0, 0, 0, 0, 0), (3, 2, 0, 0, 0, 0), (2, 1, pg_temp.id_of(5), 0, 0, 0), (20, 0, 0, pg_temp.version_of(5), 0, 0), (2, 1, 1, pg_temp.version_of(5), 0, 0),
+                 (0, 0, pg_temp.id_of(3), 0, pg_temp.id_of(3), 3), (2, 0, pg_temp.id_of(3), 0, pg_temp.id_of(3), 2), (2, 0, 1, pg_temp.version_of(2), 1, 5),
+                 (20, 0, 0, 9223372036854775807, 0, 0), (1, 0, 0, (SELECT version FROM parley.mailbox WHERE user_id = test.id(0, 1)), 0, 0))
+             p (page_size, skip, before, since, after, newer);
 CREATE TEMP TABLE together AS
     SELECT f.* FROM (SELECT array_agg(mailbox_id ORDER BY number) AS a, array_agg(peer ORDER BY number) AS b, array_agg(page_size ORDER BY number) AS c,
-                            array_agg(skip::bigint ORDER BY number) AS d, array_agg(before ORDER BY number) AS e, array_agg(since ORDER BY number) AS f FROM read) r,
-         shard_0000.fetch_messages(a, b, c, d, e, f) WITH ORDINALITY AS f (read, mailbox_version);
+                            array_agg(skip::bigint ORDER BY number) AS d, array_agg(before ORDER BY number) AS e, array_agg(since ORDER BY number) AS f,
+                            array_agg(after ORDER BY number) AS g, array_agg(newer ORDER BY number) AS h FROM read) r,
+         shard_0000.fetch_messages(a, b, c, d, e, f, g, h) WITH ORDINALITY AS f (read, mailbox_version);
 SELECT results_eq('SELECT number::integer, mailbox_version, is_delta, message_id, sender_id, client_message_id, content, f.version FROM read r,
-                       shard_0000.fetch_messages(ARRAY[mailbox_id], ARRAY[peer], ARRAY[page_size], ARRAY[skip::bigint], ARRAY[before], ARRAY[since])
+                       shard_0000.fetch_messages(ARRAY[mailbox_id], ARRAY[peer], ARRAY[page_size], ARRAY[skip::bigint], ARRAY[before], ARRAY[since], ARRAY[after], ARRAY[newer])
                            WITH ORDINALITY AS f (read, mailbox_version) ORDER BY number, ordinality',
                   'SELECT read, mailbox_version, is_delta, message_id, sender_id, client_message_id, content, version FROM together ORDER BY read, ordinality',
                   'many reads at once get what each gets alone');

@@ -95,9 +95,9 @@ SELECT pg_temp.deliver(true) \g /dev/null
 SELECT is(pg_temp.log(dan), 'members-added new before member-left after', 'a new member sees later messages') FROM ids;
 SELECT is(pg_temp.log(cat), 'group-created hi ho role-changed members-added new before member-left', 'a former member keeps earlier messages') FROM ids;
 SELECT is(pg_temp.log(ann), 'group-created hi ho role-changed members-added new before member-left after', 'the other members have all') FROM ids;
-SELECT is(shard_0001.group_view_of(cat, grp), '', 'a former member sees no members') FROM ids;
+SELECT is(shard_0001.group_view_of(cat, grp), '"name":"Trip","memberCount":0,"isMember":false', 'a former member sees no members') FROM ids;
 SELECT is((shard_0001.fetch_group(grp, cat)), NULL, 'nor the group') FROM ids;
-SELECT matches(shard_0001.group_view_of(bob, grp), '^"name":"Trip","participants":\["', 'the other members do') FROM ids;
+SELECT is(shard_0001.group_view_of(bob, grp), '"name":"Trip","memberCount":3,"isMember":true', 'the other members do') FROM ids;
 SELECT is(pg_temp.status('group_leave', grp, jsonb_build_object('actorId', bob::text, 'userId', ann::text)), 'forbidden', 'an admin does not remove the owner') FROM ids;
 SELECT is(pg_temp.status('group_leave', grp, jsonb_build_object('actorId', ann::text, 'userId', ann::text)), 'done', 'the owner leaves') FROM ids;
 SELECT is((shard_0000.fetch_group(grp, bob))::jsonb ->> 'ownerId', bob::text, 'the admin becomes the owner') FROM ids;
@@ -106,6 +106,9 @@ SELECT pg_temp.deliver() \g /dev/null
 SELECT is(pg_temp.log(ann), 'group-created hi ho role-changed members-added new before member-left after member-left members-added', 'a member who returns sees later messages again') FROM ids;
 SELECT is(pg_temp.status('group_name', grp, jsonb_build_object('actorId', ann::text, 'name', 'Tour')), 'forbidden', 'and is a plain member') FROM ids;
 SELECT is(pg_temp.status('group_name', grp, jsonb_build_object('actorId', bob::text, 'name', 'Tour "2"')), 'done', 'the owner renames') FROM ids;
+SELECT is(pg_temp.status('group_name', grp, jsonb_build_object('actorId', bob::text, 'name', 'Tour "2"', 'topic', 'Rome')), 'done', 'and sets a topic') FROM ids;
+SELECT is(m.extra -> 'systemEvent', '{"type": "topic-changed", "topic": "Rome"}', 'which is all that has changed')
+FROM ids, parley.message m WHERE m.user_id = grp ORDER BY m.message_id DESC LIMIT 1;
 SELECT pg_temp.deliver() \g /dev/null
 SELECT matches(shard_0000.group_view_of(ann, grp), '^"name":"Tour \\"2\\"",', 'which all see') FROM ids;
 
@@ -123,6 +126,17 @@ SELECT is(pg_temp.status('group_edit', grp, jsonb_build_object('actorId', cat::t
 SELECT is(pg_temp.status('group_receipt', grp, jsonb_build_object('userId', u::text, 'readUpTo', id, 'deliveredUpTo', id)), 'done', 'a receipt')
 FROM ids, sent, unnest(ARRAY[ann, bob]) u;
 SELECT is((SELECT count(*)::integer FROM parley.change_outbox), 1, 'two receipts are published together');
+SELECT is(r.page::jsonb -> 'receipts', jsonb_build_array(jsonb_build_object('userId', bob::text, 'status', 'read'), jsonb_build_object('userId', dan::text, 'status', 'sent')),
+          'who has read is listed at once') FROM ids, sent, shard_0000.fetch_group_receipts(grp, dan, id::bigint, 9223372036854775807, 0, 10) r;
+SELECT is(r.page::jsonb, jsonb_build_object('hasMore', true, 'receipts', jsonb_build_array(jsonb_build_object('userId', bob::text, 'status', 'delivered'))),
+          'page by page, and not for a user who hides their own') FROM ids, sent, shard_0000.fetch_group_receipts(grp, dan, id::bigint, 0, 0, 1) r;
+SELECT is(array_agg(r.status), '{conversation-not-found,message-not-found}', 'to a former member nothing, and nothing of a system message')
+FROM ids, sent, parley.group_profile p, LATERAL (VALUES (cat, id::bigint), (dan, p.created_timestamp * 2)) q (caller, message),
+     shard_0000.fetch_group_receipts(grp, caller, message, 0, 0, 10) r WHERE p.group_id = grp;
+SELECT is(ARRAY(SELECT (m ->> 'userId')::bigint FROM jsonb_array_elements(r.page::jsonb -> 'members') m), ARRAY[ann, bob], 'members are listed')
+FROM ids, shard_0000.fetch_group_members(grp, dan, 0, 0, 2) r;
+SELECT is(r.page::jsonb #>> '{members,0,userId}', dan::text, 'page by page') FROM ids, shard_0000.fetch_group_members(grp, dan, 0, bob, 2) r;
+SELECT is(r.status, 'group-not-found', 'for members') FROM ids, shard_0000.fetch_group_members(grp, cat, 0, 0, 2) r;
 SELECT pg_temp.deliver() \g /dev/null
 SELECT is(peer_read_up_to = sent.id::bigint, user_id = dan, 'only the member who has not read sees it as read by all others') FROM parley.conversation, ids, sent WHERE peer_id = grp AND user_id IN (ann, bob, dan);
 SELECT is(pg_temp.status('group_receipt', grp, jsonb_build_object('userId', dan::text, 'readUpTo', id, 'deliveredUpTo', id)), 'done', 'another receipt') FROM ids, sent;
@@ -138,11 +152,21 @@ SELECT is((SELECT count(*)::integer FROM parley.change_outbox), 0, 'no follow-up
 UPDATE parley.group_profile SET published_timestamp = 0;
 CREATE TEMP TABLE last AS SELECT pg_temp.send(bob, 'r1', 'read me') ->> 'messageId' AS id FROM ids;
 SELECT pg_temp.deliver() \g /dev/null
+SELECT is(pg_temp.status('group_receipt', grp, jsonb_build_object('userId', dan::text, 'readUpTo', id, 'deliveredUpTo', id)), 'done', 'a receipt while two others have not read') FROM ids, last;
+SELECT is((SELECT count(*)::integer FROM parley.change_outbox), 0, 'changes what no member sees, and is not published');
+CREATE TEMP TABLE version_before AS SELECT b.user_id, b.version FROM ids, parley.mailbox b WHERE b.user_id IN (ann, bob, dan);
 SELECT results_eq('SELECT w.part::text, w.kind FROM ids, last, parley.write_changes(ARRAY[''receipt''], ARRAY[ann],
                        ARRAY[jsonb_build_object(''peerId'', grp::text, ''readUpTo'', id)::text], ARRAY[grp]) w WHERE w.number = 1',
                   $$VALUES ('o', 'group_publish'), ('r', 'done')$$, 'the companion''s follow-up is in the outbox');
 SELECT pg_temp.deliver() \g /dev/null
-SELECT matches(shard_0001.group_view_of(bob, grp), format('"userId": "%s", "readUpTo": "%s"', ann, id), 'and the members get it') FROM ids, last;
+SELECT is(peer_read_up_to = id::bigint, user_id = bob, 'the member who has not read sees that all others have')
+FROM parley.conversation, ids, last WHERE peer_id = grp AND user_id IN (ann, bob, dan);
+SELECT is(b.version > v.version, b.user_id <> dan, 'who sees nothing new, and has not read, has no change')
+FROM parley.mailbox b JOIN version_before v USING (user_id), ids;
+SELECT is(pg_temp.status(w.kind, w.target_id, w.argument), 'done', 'the publication again')
+FROM ids, last, LATERAL (SELECT 'group_view' AS kind, bob AS target_id, shard_0000.group_lowest(grp)
+                         || jsonb_build_object('groupId', grp::text, 'members', pg_temp.ids(bob)) AS argument) w;
+SELECT is(b.version, c.version, 'changes nothing') FROM ids, parley.mailbox b JOIN parley.conversation c USING (user_id) WHERE user_id = bob AND c.peer_id = grp;
 
 -- The group as the companion of a send: its members of this database have the message in the same transaction, those of shard 2,
 -- which is not here, by an outbox entry.
@@ -212,14 +236,14 @@ SELECT pg_temp.deliver(true) \g /dev/null
 -- Two changes of the group itself, the later one first, in one batch: cat leaves, whose shard is bob's, and it has another name.
 SELECT pg_temp.status('group_join', grp, jsonb_build_object('actorId', bob::text, 'userIds', pg_temp.ids(cat), 'maxMembers', 4)) FROM ids \g /dev/null
 SELECT pg_temp.deliver() \g /dev/null
-SELECT is((SELECT count(*)::integer FROM ids, parley.membership WHERE user_id = cat), 1, 'cat is back');
+SELECT is((SELECT count(*)::integer FROM ids, parley.membership WHERE user_id = cat AND left_view IS NULL), 1, 'cat is back');
 SELECT pg_temp.status('group_leave', grp, jsonb_build_object('actorId', cat::text, 'userId', cat::text)),
        pg_temp.status('group_name', grp, jsonb_build_object('actorId', bob::text, 'name', 'Tour')) FROM ids \g /dev/null
 SELECT is(array_agg(DISTINCT w.kind), '{done}', 'made in the wrong order')
 FROM (SELECT array_agg(kind ORDER BY version DESC) AS kinds, array_agg(target_id ORDER BY version DESC) AS targets,
              array_agg(argument::text ORDER BY version DESC) AS arguments, count(*)::integer AS n FROM parley.change_outbox) o,
      parley.write_changes(kinds, targets, arguments, array_fill(0::bigint, ARRAY[n])) w WHERE w.part = 'r';
-SELECT is_empty('SELECT FROM ids, parley.membership WHERE user_id = cat', 'leave nothing of who has left');
+SELECT is(shard_0001.group_view_of(cat, grp), '"name":"Tour \"2\"","memberCount":0,"isMember":false', 'leave the name that the group had then') FROM ids;
 DELETE FROM parley.change_outbox;
 -- A receipt may be ahead of what comes late.
 CREATE TEMP TABLE ahead AS SELECT (pg_temp.send(ann, 'u1', 'one') ->> 'messageId')::bigint AS one, pg_temp.send(ann, 'u2', 'two') AS two FROM ids;
@@ -266,7 +290,7 @@ SELECT is(pg_temp.change('group_create', ann, jsonb_build_object('groupId', grp:
 SELECT pg_temp.deliver() \g /dev/null
 SELECT is(array_agg(group_id), ARRAY[grp + 1], 'a user''s groups are known in their shard') FROM ids, parley.membership WHERE user_id = ann AND group_id BETWEEN grp + 1 AND grp + 1023 GROUP BY grp;
 SELECT is(array_agg(group_id), ARRAY[grp], 'wherever the group is') FROM ids, parley.membership WHERE user_id = bob GROUP BY grp;
-SELECT is((SELECT count(*)::integer FROM parley.membership, ids WHERE user_id = cat), 0, 'where who has left has none');
+SELECT is((SELECT count(*)::integer FROM parley.membership, ids WHERE user_id = cat AND left_view IS NULL), 0, 'a user who has left is a member of none');
 SELECT is(shard_0001.has_conversations(bob, ARRAY[ann, cat, dan]), '{f,f,t}', 'fellow members may see each other') FROM ids;
 
 -- A member is erased.

@@ -55,7 +55,7 @@ SELECT results_eq('SELECT c.cleared_up_to, c.last_message_id, c.unread_count, c.
 SELECT is_empty('SELECT f.* FROM ids, shard_0001.fetch_conversations(ARRAY[bob], ARRAY[9], ARRAY[0], ARRAY[0]) f WHERE f.peer_id IS NOT NULL',
                 'the list does not show it');
 SELECT is_empty($$SELECT f.* FROM ids, before, unnest(ARRAY[0, 1, version]) since,
-                      LATERAL shard_0001.fetch_messages(ARRAY[bob], ARRAY[ann], ARRAY[9], ARRAY[0], ARRAY[0], ARRAY[since]) f
+                      LATERAL shard_0001.fetch_messages(ARRAY[bob], ARRAY[ann], ARRAY[9], ARRAY[0], ARRAY[0], ARRAY[since], ARRAY[0], ARRAY[9]) f
                   WHERE f.message_id IS NOT NULL$$, 'nor does any page its messages');
 SELECT results_eq('SELECT f.kind, f.cleared_up_to FROM ids, before, shard_0001.fetch_updates(bob, 9, version) f WHERE f.kind <> ''h''',
                   $$SELECT 'c'::"char", id FROM sent WHERE n = 3$$, 'other devices are told up to where');
@@ -67,7 +67,7 @@ SELECT is(c.status, 'done', 'an edit')
 FROM ids, sent, pg_temp.change('message', bob, jsonb_build_object('peerId', ann::text, 'messageId', id::text, 'content', 'edited', 'timestamp', 8100)) c
 WHERE n = 2 AND part = 'r';
 SELECT is_empty($$SELECT f.* FROM ids, before, unnest(ARRAY[0, version]) since,
-                      LATERAL shard_0001.fetch_messages(ARRAY[bob], ARRAY[ann], ARRAY[9], ARRAY[0], ARRAY[0], ARRAY[since]) f
+                      LATERAL shard_0001.fetch_messages(ARRAY[bob], ARRAY[ann], ARRAY[9], ARRAY[0], ARRAY[0], ARRAY[since], ARRAY[0], ARRAY[9]) f
                   WHERE f.message_id IS NOT NULL$$, 'does not bring it back');
 DELETE FROM parley.change_outbox WHERE kind = 'message';
 CREATE TEMP TABLE versions AS SELECT m.message_id, m.version FROM ids, parley.message m WHERE m.user_id = bob;

@@ -1,0 +1,103 @@
+// A chat on the code of docs/clients.md, over connections that this program cuts.
+import assert from 'node:assert/strict';
+import { newUser, run, url, waitUntil } from './chat';
+import { Client, ParleyError, Store, follow, openConversation, send, start } from './guide';
+import type { components } from './schema';
+
+/** Stands between the guide's code and `fetch`: loses the answer of a send, and cuts streams. */
+class Network {
+  private readonly fetch = globalThis.fetch;
+  private cutting = new AbortController();
+  answersToLose = 0;
+  streams = 0;
+
+  use(): void {
+    globalThis.fetch = async (input, init = {}) => {
+      const path = new URL(String(input)).pathname;
+      if (path !== '/v1/updates/stream') return this.answer(path, await this.fetch(input, init));
+      const signal = AbortSignal.any([this.cutting.signal, ...(init.signal ? [init.signal] : [])]);
+      const response = await this.fetch(input, { ...init, signal });
+      if (response.ok) this.streams += 1;
+      return response;
+    };
+  }
+
+  cutStreams(): void {
+    this.cutting.abort();
+    this.cutting = new AbortController();
+  }
+
+  private answer(path: string, response: Response): Response {
+    if (path !== '/v1/messages' || this.answersToLose === 0) return response;
+    this.answersToLose -= 1;
+    throw new TypeError('the connection is lost');
+  }
+}
+
+async function signUp(name: string): Promise<{ client: Client; userId: string }> {
+  const user = newUser(name);
+  const client = new Client(url, user.username, user.password);
+  const response = await client.call('POST', '/v1/users', { body: JSON.stringify(user) });
+  return { client, userId: ((await response.json()) as components['schemas']['User']).userId };
+}
+
+function texts(store: Store): (string | undefined)[] {
+  return [...store.messages.values()]
+    .map((message) => (message.messageType === 'system' ? message.systemEvent.type : message.messageContent))
+    .sort();
+}
+
+async function call(client: Client, method: string, path: string, body: object): Promise<void> {
+  await client.call(method, path, { body: JSON.stringify(body) });
+}
+
+run(async () => {
+  const network = new Network();
+  network.use();
+  const alice = await signUp('alice');
+  const bob = await signUp('bob');
+  await alice.client.login();
+
+  // A send whose answer is lost is repeated, and is stored once.
+  network.answersToLose = 1;
+  const message = { recipientId: bob.userId, clientMessageId: 'first', messageContent: 'Hello' };
+  const first = await send(alice.client, message);
+  assert.equal(first.duplicate, true);
+  await assert.rejects(
+    send(alice.client, { ...message, messageContent: 'Something else' }),
+    (error) => error instanceof ParleyError && error.problem.code === 'client-message-id-reused',
+  );
+
+  const store = new Store();
+  await start(bob.client, store);
+  await openConversation(bob.client, store, first.conversationId);
+  assert.deepEqual([store.conversations.size, texts(store)], [1, ['Hello']]);
+
+  // A change that comes through the stream is merged.
+  const end = new AbortController();
+  const following = follow(bob.client, store, end.signal, () => {});
+  await waitUntil(() => network.streams === 1, 'the stream opens');
+  await call(alice.client, 'PATCH', `/v1/conversations/${first.conversationId}/messages/${first.messageId}`, { messageContent: 'Hello Bob' });
+  await waitUntil(() => texts(store)[0] === 'Hello Bob', 'the edit is in the store');
+
+  // The connection is lost and the token has expired meanwhile.
+  const old = bob.client.token;
+  bob.client.token = `${old}x`;
+  network.cutStreams();
+  await send(alice.client, { ...message, clientMessageId: 'second', messageContent: 'While Bob was away' });
+  await waitUntil(() => texts(store).length === 2, 'the message that was missed is in the store');
+  assert.deepEqual(texts(store), ['Hello Bob', 'While Bob was away']);
+  assert.notEqual(bob.client.token, `${old}x`);
+  assert.equal(network.streams, 2);
+  end.abort();
+  await following;
+
+  // A cursor that the server cannot answer by changes: the page replaces the view.
+  store.messages.set('1-2/3', { ...[...store.messages.values()][0], messageId: '3', conversationId: '1-2' });
+  const response = await bob.client.call('GET', '/v1/updates?lastUpdatedTimestamp=9007199254740991');
+  const update = (await response.json()) as components['schemas']['Delta'];
+  assert.equal(update.isDeltaUpdate, false);
+  store.apply(update);
+  assert.ok(!store.messages.has('1-2/3'));
+  assert.ok(store.cursor < 9007199254740991);
+});
