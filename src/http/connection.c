@@ -1,5 +1,6 @@
 #include "http/connection.h"
 
+#include <assert.h>
 #include <netinet/in.h>
 #include <netinet/tcp.h>
 #include <stdlib.h>
@@ -72,6 +73,7 @@ static void doom(pl_connection_t *connection, const char *reason)
 
 void pl_connection_accept(pl_server_worker_t *worker, int fd)
 {
+    assert(pl_loop_is_own(worker->loop));
     int on = 1;
     unsigned timeout_ms = TCP_USER_TIMEOUT_MS;
     setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &on, sizeof(on));
@@ -98,6 +100,7 @@ pl_connection_t *pl_connection_of(const h2o_req_t *req)
 
 bool pl_connection_enter(pl_connection_t *connection, const h2o_req_t *req)
 {
+    assert(pl_loop_is_own(connection->worker->loop) && connection->socket != NULL);
     connection->refs++;
     connection->active++;
     connection->in_flight++;
@@ -122,15 +125,17 @@ static void count_reset(pl_connection_t *connection)
         connection->resets_left--;
 }
 
-void pl_connection_leave(pl_connection_t *connection, bool reset)
+void pl_connection_leave(pl_connection_t *connection, bool is_reset)
 {
+    assert(connection->active > 0);
     connection->active--;
-    if (reset && connection->is_http2)
+    if (is_reset && connection->is_http2)
         count_reset(connection);
 }
 
 void pl_connection_settle(pl_connection_t *connection)
 {
+    assert(connection->in_flight > 0);
     connection->in_flight--;
     unref(connection);
 }

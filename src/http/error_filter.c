@@ -3,8 +3,8 @@
  * limit, an unknown expectation, an invalid header in HTTP/2. This filter replaces such a response
  * by problem details.
  *
- * A request line that libh2o cannot parse is out of its reach: libh2o writes a fixed text to the
- * socket.
+ * It cannot replace the answer to a request line that libh2o fails to parse: libh2o writes a fixed
+ * text to the socket.
  */
 #include "http/error_filter.h"
 

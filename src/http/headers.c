@@ -1,4 +1,4 @@
-/* What the client sent: method, path parameters, headers, cookies, body. */
+/* What the client sent: path parameters, headers, cookies, body. */
 #include <assert.h>
 #include <string.h>
 

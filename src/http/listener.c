@@ -219,7 +219,8 @@ static void on_accept_again(pl_timer_t *timer)
 void pl_listener_start(pl_server_worker_t *worker)
 {
     pl_server_t *server = worker->server;
-    assert(worker->listener == NULL && server->listeners[worker->index] >= 0);
+    assert(pl_loop_is_own(worker->loop) && worker->listener == NULL &&
+           server->listeners[worker->index] >= 0);
     worker->listener = h2o_evloop_socket_create(
         pl_loop_h2o(worker->loop), server->listeners[worker->index], H2O_SOCKET_FLAG_DONT_READ);
     server->listeners[worker->index] = -1;
@@ -231,6 +232,7 @@ void pl_listener_start(pl_server_worker_t *worker)
 
 void pl_listener_stop(pl_server_worker_t *worker)
 {
+    assert(pl_loop_is_own(worker->loop));
     atomic_store_explicit(&worker->server->workers[worker->index], NULL, memory_order_release);
     if (worker->listener == NULL)
         return;

@@ -106,7 +106,8 @@ void pl_problem_write(pl_buffer_t *out, pl_problem_t problem, const char *detail
     pl_json_object_end(out);
 }
 
-/* Fills in what the status asks for and sends it. `reply` may carry further headers. */
+/* Adds the headers that the status requires and sends the problem. `reply` may have further ones.
+ */
 static void send_problem(pl_request_t *request, pl_problem_t problem, const char *detail,
                          const pl_problem_fields_t *fields, pl_reply_t *reply)
 {

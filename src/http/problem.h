@@ -68,11 +68,11 @@ const char *pl_problem_code(pl_problem_t problem);
 int pl_problem_status(pl_problem_t problem);
 const char *pl_problem_title(pl_problem_t problem);
 
-/* Which problem tells a client of that error code. */
+/* The problem that clients get for an error of a lower layer. */
 pl_problem_t pl_problem_of_error(enum pl_error_code code);
 
-/* What is wrong with single fields: `pointer` is a JSON pointer into the body ("/recipientId"),
- * or "?name" for a query parameter. What does not fit is left out. */
+/* The fields that are wrong: `pointer` is a JSON pointer into the body ("/recipientId"), or "?name"
+ * for a query parameter. Further fields than these are left out, and longer texts are cut. */
 #define PL_PROBLEM_MAX_FIELDS 8
 typedef struct pl_problem_fields {
     size_t count;
@@ -99,7 +99,7 @@ void pl_problem_reply_with(pl_request_t *request, pl_problem_t problem, pl_reply
 void pl_problem_reply_fields(pl_request_t *request, pl_problem_t problem,
                              const pl_problem_fields_t *fields);
 
-/* One field: 422 with one pointer. */
+/* The same for one field that is not valid (422). */
 void pl_problem_reply_field(pl_request_t *request, const char *pointer, const char *format, ...)
     PL_PRINTF(3, 4);
 

@@ -1,4 +1,5 @@
 /* Query parameters: only known names, and each name at most once unless its value is a list. */
+#include <assert.h>
 #include <stdio.h>
 #include <string.h>
 
@@ -8,7 +9,7 @@
 #include "http/request.h"
 #include "http/request_private.h"
 
-/* Decodes into the request's pool only what has escapes. */
+/* Only a value with escapes is copied, into the request's pool. */
 static int decode_value(h2o_req_t *req, const char *data, size_t len, pl_slice_t *value_r)
 {
     *value_r = (pl_slice_t){data, len};
@@ -31,9 +32,9 @@ static int refuse(pl_request_t *request, const char *what, pl_slice_t name)
     return -1;
 }
 
-/* The first value gets room for all that may be joined to it: for the rest of the query, since a
- * further value takes at least one byte more there than here. So a query with many values costs no
- * more memory than its own length. */
+/* The memory for the first value has room for all values that may be joined to it. The rest of the
+ * query is long enough: a further value takes at least one byte more in the query than in the list.
+ * So a query with many values needs no more memory than its own length. */
 static int start_list(h2o_req_t *req, const char *data, size_t len, pl_slice_t *list)
 {
     size_t rest = (size_t)(req->path.base + req->path.len - data);
@@ -95,6 +96,7 @@ static int take_pair(pl_request_t *request, const char *data, size_t len,
 int pl_request_query(pl_request_t *request, pl_query_parameter_t *parameters, size_t count)
 {
     const h2o_req_t *req = request->req;
+    assert(request->state == PL_REQUEST_LIVE);
     for (size_t i = 0; i < count; i++)
         parameters[i].value = (pl_slice_t){NULL, 0};
     if (req->query_at == SIZE_MAX)

@@ -18,7 +18,7 @@
 #include "http/server_private.h"
 #include "http/tcp_progress.h"
 
-/* A request that its client cancels later than this was wanted: no reset flood. */
+/* A request that its client cancels later than this does not count as a rapid reset. */
 #define RESET_IS_RAPID_US 1000000
 
 static int fd_of(const h2o_req_t *req)
@@ -26,8 +26,14 @@ static int fd_of(const h2o_req_t *req)
     return h2o_socket_get_fd(req->conn->callbacks->get_socket(req->conn));
 }
 
+static bool is_own(const pl_request_t *request)
+{
+    return pl_loop_is_own(request->worker->loop);
+}
+
 pl_request_t *pl_request_ref(pl_request_t *request)
 {
+    assert(is_own(request) && request->refs > 0);
     request->refs++;
     return request;
 }
@@ -36,9 +42,12 @@ void pl_request_unref(pl_request_t **request_p)
 {
     pl_request_t *request = *request_p;
     *request_p = NULL;
-    if (request == NULL || --request->refs > 0)
+    if (request == NULL)
         return;
-    assert(request->req == NULL);
+    assert(is_own(request) && request->refs > 0);
+    if (--request->refs > 0)
+        return;
+    assert(request->req == NULL && request->state != PL_REQUEST_LIVE && request->body == NULL);
     atomic_fetch_sub_explicit(&request->worker->server->requests, 1, memory_order_relaxed);
     request->worker->handles--;
     pl_measure_request_freed();
@@ -48,13 +57,20 @@ void pl_request_unref(pl_request_t **request_p)
 
 bool pl_request_is_live(const pl_request_t *request)
 {
+    assert(is_own(request));
     return request->state == PL_REQUEST_LIVE;
 }
 
-/* LIVE -> GONE. */
+/* LIVE -> ANSWERED or GONE. The only function that changes the state. */
+static void end_live(pl_request_t *request, enum pl_request_state state)
+{
+    assert(is_own(request) && request->state == PL_REQUEST_LIVE);
+    request->state = state;
+}
+
 static void set_gone(pl_request_t *request)
 {
-    request->state = PL_REQUEST_GONE;
+    end_live(request, PL_REQUEST_GONE);
     pl_measure_request_end(request->route, 0, request->started_us);
     pl_request_gone_fn on_gone = request->on_gone;
     request->on_gone = NULL;
@@ -62,23 +78,24 @@ static void set_gone(pl_request_t *request)
         on_gone(request, request->owner);
 }
 
-/* The client did not wait for the answer, or for all of it. */
+/* True if the client left before it was sent the whole answer. */
 static bool is_cut_short(const pl_request_t *request)
 {
     return request->state == PL_REQUEST_LIVE || request->req->bytes_sent < request->reply_len;
 }
 
-/* libh2o disposes of the request: the client left, or the response is out. */
+/* libh2o disposes of the request: the client left, or the whole response was sent. */
 static void on_dispose(void *cell)
 {
     pl_request_t *request = *(pl_request_t **)cell;
-    bool rapid = is_cut_short(request) &&
-                 pl_clock_monotonic_us() - request->started_us < RESET_IS_RAPID_US;
+    assert(is_own(request) && request->req != NULL);
+    bool is_rapid = is_cut_short(request) &&
+                    pl_clock_monotonic_us() - request->started_us < RESET_IS_RAPID_US;
     request->req = NULL;
     h2o_linklist_unlink(&request->link);
     pl_watcher_remove(request->worker->watcher, &request->watch);
     pl_timer_disarm(&request->stall);
-    pl_connection_leave(request->connection, rapid);
+    pl_connection_leave(request->connection, is_rapid);
     if (request->state == PL_REQUEST_LIVE)
         set_gone(request);
     if (request->body != NULL)
@@ -120,8 +137,9 @@ static void on_hangup(pl_watch_t *watch)
         drop(request);
 }
 
-/* 1 where bytes went out since the last look. HTTP/2 counts frames per stream; on HTTP/1 libh2o
- * counts what it was given, and the kernel knows what arrived. */
+/* True if bytes were sent since the last check. In HTTP/2 libh2o counts the bytes of the frames
+ * that it has written. In HTTP/1 it counts the bytes that it was given to send, so the kernel is
+ * asked how many the client has acknowledged. */
 static bool has_progressed(pl_request_t *request)
 {
     uint64_t before = request->progress;
@@ -174,6 +192,7 @@ pl_request_t *pl_request_create(h2o_req_t *req)
 {
     pl_request_t *request = pl_calloc(1, sizeof(*request));
     pl_server_worker_t *worker = pl_server_worker_of(req);
+    assert(pl_loop_is_own(worker->loop));
     request->req = req;
     request->worker = worker;
     request->connection = pl_connection_of(req);
@@ -194,8 +213,7 @@ pl_request_t *pl_request_create(h2o_req_t *req)
 
 void pl_request_set_answered(pl_request_t *request, int status)
 {
-    assert(request->state == PL_REQUEST_LIVE);
-    request->state = PL_REQUEST_ANSWERED;
+    end_live(request, PL_REQUEST_ANSWERED);
     request->on_gone = NULL;
     if (request->worker->draining)
         request->req->http1_is_persistent = 0;
@@ -205,6 +223,7 @@ void pl_request_set_answered(pl_request_t *request, int status)
 void pl_request_cut(pl_request_t *request)
 {
     h2o_req_t *req = request->req;
+    assert(is_own(request));
     if (req == NULL)
         return;
     if (req->version >= 0x200) {
@@ -220,7 +239,7 @@ void pl_request_cut(pl_request_t *request)
 
 void pl_request_on_gone(pl_request_t *request, pl_request_gone_fn on_gone, void *owner)
 {
-    if (request->state != PL_REQUEST_LIVE)
+    if (!pl_request_is_live(request))
         return;
     request->on_gone = on_gone;
     request->owner = owner;
@@ -229,6 +248,7 @@ void pl_request_on_gone(pl_request_t *request, pl_request_gone_fn on_gone, void 
 void pl_request_hold(pl_request_t *request)
 {
     h2o_req_t *req = request->req;
+    assert(is_own(request));
     if (req == NULL || req->version >= 0x200)
         return;
     pl_watcher_add(request->worker->watcher, &request->watch, fd_of(req));

@@ -4,16 +4,16 @@
  * libh2o disposes of a request the moment its client leaves, while work for it may still sit in a
  * queue. So nothing above src/http ever holds an h2o_req_t. The handle has three states:
  *
- *     LIVE     --reply--------> ANSWERED   with libh2o, or a stream has taken the request over
+ *     LIVE     --reply--------> ANSWERED   libh2o has the whole response, or a stream produces it
  *     LIVE     --client left--> GONE       on_gone has run; a reply does nothing
  *
  * src/http keeps one reference from the start until libh2o disposes of the request. A handler that
- * answers before it returns needs none of its own; work that outlives the handler takes one and
- * gives it back when it ends.
+ * answers before it returns needs no other; work that outlives the handler takes one and gives it
+ * back when it ends.
  *
- * What comes from the wire (path, headers, body, query) may be read while the handle is LIVE only;
- * the id, the claims, the worker and the user data as long as a reference is held. All on the
- * thread of the request's loop.
+ * What the client sent (path, headers, body, query) may be read only while the handle is LIVE. The
+ * id, the claims and the operation may be read as long as a reference is held. Only the thread of
+ * the request's loop may call these functions (asserted).
  */
 #ifndef PL_HTTP_REQUEST_H
 #define PL_HTTP_REQUEST_H
@@ -47,9 +47,9 @@ typedef void (*pl_request_gone_fn)(pl_request_t *request, void *owner);
 void pl_request_on_gone(pl_request_t *request, pl_request_gone_fn on_gone, void *owner);
 
 /*
- * For a request that is answered later than in this turn of the loop (long-poll): has an HTTP/1
- * connection watched, since libh2o does not read from it meanwhile and would not see the client
- * leave. Ends by itself with the request.
+ * For a request that is answered in a later turn of the loop (long-poll): watches its HTTP/1
+ * connection, because libh2o does not read from it meanwhile and would not notice that the client
+ * leaves. The watch ends with the request.
  */
 void pl_request_hold(pl_request_t *request);
 
@@ -61,11 +61,12 @@ const char *pl_request_operation(const pl_request_t *request);
 /* The caller; NULL when the route is public or the optional token is absent. */
 const pl_token_claims_t *pl_request_claims(const pl_request_t *request);
 pl_loop_t *pl_request_loop(const pl_request_t *request);
+
 /* ---- what the client sent ---- */
 
 /* The n-th {parameter} of the route's pattern, percent-decoded; without NUL and never empty. */
 pl_slice_t pl_request_path_parameter(const pl_request_t *request, size_t n);
-/* `name` in lower case. The first one of several. */
+/* `name` in lower case. If the header is repeated, the first one. */
 pl_slice_t pl_request_header(const pl_request_t *request, const char *name);
 pl_slice_t pl_request_cookie(const pl_request_t *request, const char *name);
 /* Not NUL-terminated; len 0 without a body. */
@@ -75,27 +76,26 @@ bool pl_request_has_etag(const pl_request_t *request, const char *etag);
 
 /* ---- query parameters: query.c ---- */
 
-/* The names that an operation knows go in; the values come out, percent-decoded. A value is
- * valid UTF-8 without NUL, and absent (data NULL) if the parameter was not given. */
+/* The caller sets the name; pl_request_query sets the value, percent-decoded. It is valid UTF-8
+ * without NUL, and absent (data NULL) if the parameter was not given. */
 typedef struct pl_query_parameter {
     const char *name;
     bool is_list; /* may be repeated: name=a&name=b has the value "a,b", as name=a,b has */
     pl_slice_t value;
 } pl_query_parameter_t;
 
-/* -1: the query has an unknown name, a repeated one that is no list, or a bad escape, and the
- * request was answered with a 400. */
+/* -1: the query has an unknown parameter, repeats one that is no list, or has a bad escape or a
+ * value that is not valid UTF-8. Then the request was answered with a 400. */
 int pl_request_query(pl_request_t *request, pl_query_parameter_t *parameters,
                      size_t count) PL_MUST_USE;
 
-/* The parameter's value as a decimal integer in [min, max]; `fallback` if it was not given. -1:
- * it is none, and the request was answered with a 422 that points to it. */
+/* Reads the parameter's value as a decimal integer in [min, max]; `fallback` if it was not given.
+ * -1: the value is no such integer, and the request was answered with a 422 that points to it. */
 int pl_request_query_integer(pl_request_t *request, const pl_query_parameter_t *parameter,
                              int64_t min, int64_t max, int64_t fallback,
                              int64_t *value_r) PL_MUST_USE;
 
-/* ---- replies: reply.c. On a request that is not live they do nothing but free what they were
- * given. ---- */
+/* ---- replies: reply.c. If the request is not live, they only free what they were given. ---- */
 
 typedef enum pl_cache_policy {
     /* Cache-Control: no-store. Each policy adds no-transform to answers that are small or carry a

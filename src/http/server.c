@@ -120,7 +120,7 @@ uint16_t pl_server_port(const pl_server_t *server)
 pl_server_worker_t *pl_server_worker_create(pl_server_t *server, pl_loop_t *loop, unsigned index,
                                             void *context, pl_auth_t *auth)
 {
-    assert(index < server->options.workers);
+    assert(pl_loop_is_own(loop) && index < server->options.workers);
     pl_server_worker_t *worker = pl_calloc(1, sizeof(*worker));
     worker->server = server;
     worker->loop = loop;
@@ -153,6 +153,7 @@ static void on_drain_sweep(pl_timer_t *timer)
 
 void pl_server_worker_drain(pl_server_worker_t *worker)
 {
+    assert(pl_loop_is_own(worker->loop));
     if (worker->draining)
         return;
     worker->draining = true;
@@ -214,6 +215,7 @@ void pl_server_worker_destroy(pl_server_worker_t **worker_p, void (*on_destroyed
 {
     pl_server_worker_t *worker = *worker_p;
     *worker_p = NULL;
+    assert(pl_loop_is_own(worker->loop) && worker->disposal.run == NULL);
     worker->draining = true;
     worker->on_destroyed = on_destroyed;
     worker->owner = owner;

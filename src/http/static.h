@@ -1,7 +1,7 @@
 /*
- * Files that are part of the binary: the OpenAPI document and the docs page. They have a strong
- * ETag made of their content and may be cached after revalidation. HTML goes out with a policy that
- * lets it load nothing from elsewhere.
+ * Files that are part of the program: the OpenAPI document and the docs page. A file's ETag is
+ * strong and is made of its content; a cache may use a copy after it has revalidated it. HTML is
+ * sent with a policy (CSP) that lets the page load nothing from other sites.
  */
 #ifndef PL_HTTP_STATIC_H
 #define PL_HTTP_STATIC_H
@@ -18,7 +18,7 @@ typedef struct pl_static_file {
     size_t len;
 } pl_static_file_t;
 
-/* What the build embeds (src/http/sources.cmake). */
+/* The build makes these from files (src/http/sources.cmake). */
 extern const pl_static_file_t pl_static_files[];
 extern const size_t pl_static_files_count;
 

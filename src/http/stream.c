@@ -25,6 +25,23 @@ struct pl_stream {
     pl_deferred_t cut; /* in CLOSED: the response is cut off at the end of the turn */
 };
 
+static bool is_own(const pl_stream_t *stream)
+{
+    return pl_loop_is_own(stream->request->worker->loop);
+}
+
+/* The only function that changes the state. */
+static void set_state(pl_stream_t *stream, enum state state)
+{
+    static const bool is_allowed[CLOSED + 1][CLOSED + 1] = {
+        [READY] = {[SENDING] = true, [ENDING] = true, [CLOSED] = true},
+        [SENDING] = {[READY] = true, [ENDING] = true, [CLOSED] = true},
+        [ENDING] = {[CLOSED] = true},
+    };
+    assert(is_own(stream) && is_allowed[stream->state][state]);
+    stream->state = state;
+}
+
 static void free_stream(pl_stream_t *stream)
 {
     pl_deferred_cancel(&stream->cut);
@@ -40,15 +57,16 @@ static void set_closed(pl_stream_t *stream, pl_stream_reason_t reason)
 {
     if (stream->state == CLOSED)
         return;
-    stream->state = CLOSED;
+    set_state(stream, CLOSED);
     atomic_fetch_sub_explicit(&stream->request->worker->server->streams, 1, memory_order_relaxed);
     pl_measure_stream_end(reason);
     stream->on_closed(stream, reason, stream->owner);
 }
 
-/* READY -> SENDING, or the end of ENDING: hands over what waits. */
+/* Gives libh2o the bytes that wait. */
 static void send_waiting(pl_stream_t *stream, bool is_final)
 {
+    assert(stream->state == (is_final ? ENDING : SENDING) && !stream->is_final);
     pl_buffer_dispose(&stream->sending);
     stream->sending = stream->waiting;
     stream->waiting = PL_BUFFER_EMPTY;
@@ -72,7 +90,7 @@ static void on_proceed(h2o_generator_t *generator, h2o_req_t *req)
     } else if (stream->state == SENDING && stream->waiting.len > 0) {
         send_waiting(stream, false);
     } else if (stream->state == SENDING) {
-        stream->state = READY;
+        set_state(stream, READY);
         if (stream->on_drained != NULL)
             stream->on_drained(stream, stream->owner);
     }
@@ -88,6 +106,7 @@ static void on_cut(pl_deferred_t *deferred)
  * stream of the same connection, in the middle of libh2o's work on it. */
 static void close_stream(pl_stream_t *stream, pl_stream_reason_t reason)
 {
+    assert(is_own(stream));
     if (stream->state == CLOSED)
         return;
     set_closed(stream, reason);
@@ -174,12 +193,13 @@ pl_stream_t *pl_stream_start(pl_request_t *request, const char *content_type, co
 
 void pl_stream_on_drained(pl_stream_t *stream, void (*on_drained)(pl_stream_t *stream, void *owner))
 {
+    assert(is_own(stream));
     stream->on_drained = on_drained;
 }
 
 int pl_stream_write(pl_stream_t *stream, const char *data, size_t len)
 {
-    assert(len > 0 && (stream->state == READY || stream->state == SENDING));
+    assert(is_own(stream) && len > 0 && (stream->state == READY || stream->state == SENDING));
     size_t limit = stream->request->worker->server->options.stream_queue;
     if (stream->waiting.len > 0 && stream->waiting.len + len > limit) {
         close_stream(stream, PL_STREAM_OVERFLOW);
@@ -187,7 +207,7 @@ int pl_stream_write(pl_stream_t *stream, const char *data, size_t len)
     }
     pl_buffer_append(&stream->waiting, data, len);
     if (stream->state == READY) {
-        stream->state = SENDING;
+        set_state(stream, SENDING);
         send_waiting(stream, false);
     }
     return 0;
@@ -195,10 +215,11 @@ int pl_stream_write(pl_stream_t *stream, const char *data, size_t len)
 
 void pl_stream_end(pl_stream_t *stream, const char *last, size_t len)
 {
+    assert(is_own(stream));
     if (stream->state != READY && stream->state != SENDING)
         return;
     bool was_ready = stream->state == READY;
-    stream->state = ENDING;
+    set_state(stream, ENDING);
     pl_buffer_append(&stream->waiting, last, len);
     if (was_ready)
         send_waiting(stream, true);
@@ -211,5 +232,6 @@ void pl_stream_abort(pl_stream_t *stream)
 
 size_t pl_stream_queued(const pl_stream_t *stream)
 {
+    assert(is_own(stream));
     return stream->sending.len + stream->waiting.len;
 }
