@@ -353,7 +353,8 @@ def check_plans(session):
     inserts = lookups = others = 0
     for plan in plans(session):
         text = plan["Query Text"]
-        if "test." in text or "parley.write_messages" in text:
+        # The COPY to the program that groups the batch (helpers.sql) has no text.
+        if not text or "test." in text or "parley.write_messages" in text:
             continue
         lookup = text.startswith("SELECT coalesce(bool_and(parley.is_as_sent")
         others += not lookup
