@@ -216,7 +216,7 @@ def test_texts_that_are_none(api, alice, bob, emoji):
     message_id = send(api, alice, bob, "x")["messageId"]
     target = f"{api.as_user(bob).message_path(alice, message_id)}/reactions/{emoji}"
     for method in ("PUT", "DELETE"):
-        api.as_user(bob).request(method, target).expect(404)
+        api.as_user(bob).request(method, target).expect(*((404,) if emoji else (404, 405)))
     api.as_user(bob).request("PUT", target + "%00").expect(400, 404)
     assert "reactions" not in both(api, (alice, bob), message_id)
 
