@@ -106,6 +106,7 @@ def published(root):
     sent, answered = directions(root)
     for schema in sent:
         close_object(schema)
+        schema.pop("x-open", None)
     for schema in answered:
         schema.pop("x-open", None)
         if "enum" in schema:

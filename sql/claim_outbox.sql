@@ -38,7 +38,9 @@ BEGIN
          LEFT JOIN LATERAL (
              SELECT m.message_id, m.client_message_id, coalesce(m.extra ->> 'copyContent', m.content) AS content,
                     nullif(CASE WHEN m.extra ->> 'deletedScope' = 'me'
-                                THEN m.extra - '{deletedTimestamp,deletedScope,copyContent,original,erasedUpTo}'::text[]
+                                THEN (m.extra - '{deletedTimestamp,deletedScope,copyContent,copyMetadata,original,erasedUpTo}'::text[])
+                                     || CASE WHEN m.extra ? 'copyMetadata'
+                                             THEN jsonb_build_object('metadata', m.extra -> 'copyMetadata') ELSE '{}' END
                                 ELSE m.extra - '{original,erasedUpTo}'::text[] END, '{}')::text AS extra
              FROM parley.message m
              WHERE m.user_id = c.recipient_id AND m.peer_id = c.sender_id AND m.message_id >= c.message_id

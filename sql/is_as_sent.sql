@@ -1,4 +1,4 @@
--- Whether a stored message was sent with the given content, even if it was edited or deleted since.
+-- Whether a stored message was sent with the given content and metadata, even if it was edited or deleted since.
 --
 -- content, extra            of the stored message
 -- sent_content, sent_extra  of the send
@@ -9,6 +9,6 @@ CREATE OR REPLACE FUNCTION parley.is_as_sent(content text, extra jsonb, sent_con
 AS $$
     SELECT extra ->> 'replyTo' IS NOT DISTINCT FROM sent_extra ->> 'replyTo'
            AND CASE WHEN extra ? 'original'
-                    THEN extra ->> 'original' = encode(sha256(convert_to(sent_content, 'UTF8')), 'hex')
-                    ELSE content = sent_content END
+                    THEN extra ->> 'original' = parley.content_hash(sent_content, sent_extra ->> 'metadata')
+                    ELSE content = sent_content AND extra ->> 'metadata' IS NOT DISTINCT FROM sent_extra ->> 'metadata' END
 $$;

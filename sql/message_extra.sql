@@ -10,6 +10,7 @@ BEGIN
         '"messageType":' || coalesce((extra -> 'messageType')::text, '"user"'),
         '"systemEvent":' || (extra -> 'systemEvent')::text,
         '"replyTo":' || (extra -> 'replyTo')::text,
+        '"metadata":' || (extra ->> 'metadata'),
         '"editedTimestamp":' || (extra -> 'editedTimestamp')::text,
         '"deletedTimestamp":' || (extra -> 'deletedTimestamp')::text,
         '"deletedScope":' || (extra -> 'deletedScope')::text,

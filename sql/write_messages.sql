@@ -169,7 +169,7 @@ BEGIN
                max(version), parley.period_of(max(version))
         FROM (SELECT user_id, peer_id, message_id, version, 0 AS unread FROM copied
               UNION ALL
-              SELECT user_id, peer_id, message_id, version, 1 FROM first_stored) s
+              SELECT user_id, peer_id, message_id, version, (user_id <> peer_id)::integer FROM first_stored) s
         GROUP BY user_id, peer_id
         ON CONFLICT (user_id, peer_id) DO UPDATE
         SET last_message_id = greatest(c.last_message_id, excluded.last_message_id),
@@ -200,7 +200,7 @@ BEGIN
                  array_agg(read_up_to) AS read,
                  array_agg(peer_read_up_to) AS peer_read, array_agg(peer_delivered_up_to) AS peer_delivered,
                  array_agg(cleared_up_to) AS cleared, array_agg(muted_until) AS muted,
-                 array_agg(parley.conversation_flags(archived, pinned)) AS flags
+                 array_agg(parley.conversation_flags(archived, pinned, marked_unread)) AS flags
           FROM conversed WHERE user_id = ANY (awaited_ids)) conversations;
 
     IF stored = cardinality(first_mailboxes) + cardinality(copy_mailboxes) AND coalesce(lead, 0) <= 0 THEN

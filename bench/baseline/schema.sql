@@ -18,6 +18,7 @@ CREATE TABLE conversation (
     muted_until          bigint  NOT NULL DEFAULT 0,
     archived             boolean NOT NULL DEFAULT false,
     pinned               boolean NOT NULL DEFAULT false,
+    marked_unread        boolean NOT NULL DEFAULT false,
     PRIMARY KEY (user_id, peer_id)
 ) WITH (fillfactor = 70, autovacuum_vacuum_scale_factor = 0.05, autovacuum_analyze_scale_factor = 0.5);
 CREATE INDEX conversation_newest ON conversation (user_id, newest_period);

@@ -5,7 +5,7 @@
 -- tables stay at eight, and values that few rows have are null in the others.
 
 ALTER TABLE parley.message ADD COLUMN extra jsonb;
-COMMENT ON COLUMN parley.message.extra IS 'What few messages have: replyTo, editedTimestamp, deletedTimestamp, deletedScope, reactions (emoji: user ids), and the server''s own: original (SHA-256 of the content that was sent), copyContent (the content, while the sender''s copy still needs it), revisions (see sql/README.md).';
+COMMENT ON COLUMN parley.message.extra IS 'What few messages have: replyTo, metadata, editedTimestamp, deletedTimestamp, deletedScope, reactions (emoji: user ids), and the server''s own: original (identifies what was sent), copyContent and copyMetadata (the same, while the sender''s copy still needs them), revisions (see sql/README.md).';
 
 ALTER TABLE parley.mailbox
     ADD COLUMN delivered_version bigint,
@@ -21,7 +21,8 @@ ALTER TABLE parley.conversation
     ADD COLUMN cleared_up_to        bigint  NOT NULL DEFAULT 0,
     ADD COLUMN muted_until          bigint  NOT NULL DEFAULT 0,
     ADD COLUMN archived             boolean NOT NULL DEFAULT false,
-    ADD COLUMN pinned               boolean NOT NULL DEFAULT false;
+    ADD COLUMN pinned               boolean NOT NULL DEFAULT false,
+    ADD COLUMN marked_unread        boolean NOT NULL DEFAULT false;
 COMMENT ON COLUMN parley.conversation.unread_count IS 'Others'' messages above read_up_to that are not deleted.';
 COMMENT ON COLUMN parley.conversation.cleared_up_to IS 'The user has deleted the conversation up to this message, for themselves.';
 

@@ -27,7 +27,7 @@ BEGIN
     SELECT c.* INTO chat FROM {shard}.conversation c WHERE c.ctid = place;
     IF chat.peer_id IS DISTINCT FROM peer THEN
         RETURN '{"status": "conversation-not-found"}';
-    ELSIF chat.cleared_up_to = chat.last_message_id AND NOT chat.pinned THEN
+    ELSIF chat.cleared_up_to = chat.last_message_id AND NOT chat.pinned AND NOT chat.marked_unread THEN
         RETURN answer;
     END IF;
 
@@ -37,7 +37,8 @@ BEGIN
         changed_period = parley.period_of(raised),
         cleared_up_to = c.last_message_id,
         unread_count = 0,
-        pinned = false
+        pinned = false,
+        marked_unread = false
     WHERE c.ctid = place;
     IF chat.cleared_up_to < chat.last_message_id THEN
         answer := answer || jsonb_build_object('followUps', jsonb_build_array(jsonb_build_object(

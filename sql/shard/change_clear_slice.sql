@@ -35,13 +35,16 @@ BEGIN
     ), emptied AS (
         UPDATE {shard}.message m
         SET content = '',
-            extra = jsonb_build_object('original', encode(sha256(convert_to(s.content, 'UTF8')), 'hex'))
-                    || s.extra
+            extra = jsonb_build_object('original', parley.content_hash(s.content, s.extra ->> 'metadata'))
+                    || (s.extra - 'metadata')
                     -- The sender's copy will be made of this one.
                     || CASE WHEN (SELECT true FROM {shard}.outbox o
                                   WHERE o.recipient_id = mailbox_id AND o.sender_id = peer
                                         AND o.message_id = s.message_id)
-                            THEN jsonb_build_object('copyContent', s.content) ELSE '{}' END
+                            THEN jsonb_build_object('copyContent', s.content)
+                                 || CASE WHEN s.extra ? 'metadata'
+                                         THEN jsonb_build_object('copyMetadata', s.extra -> 'metadata') ELSE '{}' END
+                            ELSE '{}' END
                     || jsonb_build_object('deletedTimestamp', argument -> 'timestamp', 'deletedScope', 'me')
         FROM slice s
         WHERE m.ctid = s.place AND NOT s.extra ? 'deletedTimestamp'

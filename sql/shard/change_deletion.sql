@@ -35,14 +35,15 @@ BEGIN
     raised := {shard}.next_version(mailbox_id);
     PERFORM {shard}.touch_conversation(mailbox_id, peer, message, raised, sender <> mailbox_id);
     IF NOT more ? 'original' THEN
-        more := more || jsonb_build_object('original', encode(sha256(convert_to(text_now, 'UTF8')), 'hex'));
+        more := more || jsonb_build_object('original', parley.content_hash(text_now, more ->> 'metadata'));
     END IF;
     -- The sender's copy will be made of this one.
     IF EXISTS (SELECT FROM {shard}.outbox o
                WHERE o.recipient_id = mailbox_id AND o.sender_id = peer AND o.message_id = message) THEN
-        more := more || jsonb_build_object('copyContent', text_now);
+        more := more || jsonb_build_object('copyContent', text_now)
+                || CASE WHEN more ? 'metadata' THEN jsonb_build_object('copyMetadata', more -> 'metadata') ELSE '{}' END;
     END IF;
-    more := more || jsonb_build_object('deletedTimestamp', argument -> 'timestamp', 'deletedScope', 'me');
+    more := (more - 'metadata') || jsonb_build_object('deletedTimestamp', argument -> 'timestamp', 'deletedScope', 'me');
     UPDATE {shard}.message m SET content = '', extra = more, version = raised WHERE m.ctid = place;
     RETURN jsonb_build_object('status', 'done', 'version', raised, 'deletedTimestamp', argument -> 'timestamp');
 END

@@ -73,12 +73,12 @@ BEGIN
     PERFORM {shard}.touch_conversation(
         mailbox_id, peer, message, raised, deletes AND sender <> mailbox_id AND NOT more ? 'deletedTimestamp');
     IF NOT more ? 'original' THEN
-        more := more || jsonb_build_object('original', encode(sha256(convert_to(text_now, 'UTF8')), 'hex'));
+        more := more || jsonb_build_object('original', parley.content_hash(text_now, more ->> 'metadata'));
     END IF;
     more := more || stamp || jsonb_build_object(
         'revisions', coalesce(more -> 'revisions', '{}') || jsonb_build_object('content', revision::text));
     IF deletes THEN
-        more := (more - '{copyContent,reactions}'::text[]) || '{"deletedScope": "everyone"}';
+        more := (more - '{copyContent,copyMetadata,metadata,reactions}'::text[]) || '{"deletedScope": "everyone"}';
         text_now := '';
     ELSIF NOT more ? 'deletedScope' THEN
         text_now := argument ->> 'content';

@@ -1,6 +1,7 @@
--- Sets how a user sees a conversation: muted, archived, pinned.
+-- Sets how a user sees a conversation: muted, archived, pinned, marked unread.
 --
--- argument  peerId; any of mutedUntil, archived, pinned: a setting that is absent stays
+-- argument  peerId; any of mutedUntil, archived, pinned, markedUnread: a setting that is absent stays; creates: true if a
+--           conversation in which nothing was sent yet is to be created: the caller has checked that the peer is a user
 -- Result: status, all settings as they are now, and version if something has changed. status: done; conversation-not-found.
 CREATE OR REPLACE FUNCTION {shard}.change_settings(mailbox_id bigint, argument jsonb)
     RETURNS jsonb
@@ -20,26 +21,41 @@ DECLARE
     raised bigint;
 BEGIN
     SELECT c.ctid, c.peer_id,
-           jsonb_build_object('mutedUntil', c.muted_until, 'archived', c.archived, 'pinned', c.pinned)
+           jsonb_build_object('mutedUntil', c.muted_until, 'archived', c.archived, 'pinned', c.pinned,
+                              'markedUnread', c.marked_unread)
     INTO place, found, before
     FROM {shard}.conversation c
     WHERE c.user_id = mailbox_id AND c.peer_id >= peer
     ORDER BY c.peer_id LIMIT 1;
     IF found IS DISTINCT FROM peer THEN
-        RETURN '{"status": "conversation-not-found"}';
+        IF NOT argument ? 'creates' THEN
+            RETURN '{"status": "conversation-not-found"}';
+        END IF;
+        before := '{"mutedUntil": 0, "archived": false, "pinned": false, "markedUnread": false}';
+        place := NULL;
     END IF;
-    after := before || (argument - 'peerId');
+    after := before || (argument - '{peerId,creates}'::text[]);
     IF after = before THEN
         RETURN after || '{"status": "done"}';
     END IF;
 
     raised := {shard}.next_version(mailbox_id);
+    IF place IS NULL THEN
+        -- Without a message it is in changes alone: the list shows it from its first message on.
+        INSERT INTO {shard}.conversation (user_id, peer_id, last_message_id, newest_period, version, changed_period,
+                                          muted_until, archived, pinned, marked_unread)
+        VALUES (mailbox_id, peer, 0, 0, raised, parley.period_of(raised),
+                (after -> 'mutedUntil')::bigint, (after -> 'archived')::boolean, (after -> 'pinned')::boolean,
+                (after -> 'markedUnread')::boolean);
+        RETURN after || jsonb_build_object('status', 'done', 'version', raised);
+    END IF;
     UPDATE {shard}.conversation c
     SET version = raised,
         changed_period = parley.period_of(raised),
         muted_until = (after -> 'mutedUntil')::bigint,
         archived = (after -> 'archived')::boolean,
-        pinned = (after -> 'pinned')::boolean
+        pinned = (after -> 'pinned')::boolean,
+        marked_unread = (after -> 'markedUnread')::boolean
     WHERE c.ctid = place;
     RETURN after || jsonb_build_object('status', 'done', 'version', raised);
 END

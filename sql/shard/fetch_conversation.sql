@@ -26,7 +26,7 @@ BEGIN
     RETURN QUERY
     SELECT r.number::integer, b.version, false, c.peer_id, c.last_message_id, m.beginning, c.unread_count,
            c.version, c.read_up_to, c.delivered_up_to, c.peer_read_up_to, c.peer_delivered_up_to, c.cleared_up_to,
-           c.muted_until, parley.conversation_flags(c.archived, c.pinned),
+           c.muted_until, parley.conversation_flags(c.archived, c.pinned, c.marked_unread),
            CASE WHEN parley.is_group(c.peer_id) THEN {shard}.group_view_of(c.user_id, c.peer_id) END
     FROM unnest(mailbox_ids, peers) WITH ORDINALITY AS r (mailbox_id, peer_id, number)
          CROSS JOIN LATERAL (SELECT b.version FROM {shard}.mailbox b

@@ -58,7 +58,7 @@ BEGIN
                 RETURN QUERY
                 SELECT i, newest, true, c.peer_id, c.last_message_id, m.beginning, c.unread_count, c.version,
                        c.read_up_to, c.delivered_up_to, c.peer_read_up_to, c.peer_delivered_up_to, c.cleared_up_to,
-                       c.muted_until, parley.conversation_flags(c.archived, c.pinned),
+                       c.muted_until, parley.conversation_flags(c.archived, c.pinned, c.marked_unread),
                        CASE WHEN parley.is_group(c.peer_id) THEN {shard}.group_view_of(c.user_id, c.peer_id) END
                 FROM (VALUES (true)) page
                      LEFT JOIN (SELECT * FROM {shard}.conversation c
@@ -82,7 +82,7 @@ BEGIN
     RETURN QUERY
     SELECT r.number::integer, b.version, false, c.peer_id, c.last_message_id, m.beginning, c.unread_count,
            c.version, c.read_up_to, c.delivered_up_to, c.peer_read_up_to, c.peer_delivered_up_to, c.cleared_up_to,
-           c.muted_until, parley.conversation_flags(c.archived, c.pinned),
+           c.muted_until, parley.conversation_flags(c.archived, c.pinned, c.marked_unread),
            CASE WHEN parley.is_group(c.peer_id) THEN {shard}.group_view_of(c.user_id, c.peer_id) END
     FROM unnest(mailbox_ids, page_sizes, skips, sinces) WITH ORDINALITY
              AS r (mailbox_id, page_size, skip, since, number)

@@ -68,7 +68,7 @@ BEGIN
         SELECT * FROM (
             SELECT 'c'::"char", c.peer_id, c.last_message_id, NULL::bigint, NULL::text, left(m.content, 100), c.version,
                    NULL::text, NULL::"char", c.unread_count, c.read_up_to, c.delivered_up_to, c.peer_read_up_to,
-                   c.peer_delivered_up_to, c.cleared_up_to, c.muted_until, parley.conversation_flags(c.archived, c.pinned),
+                   c.peer_delivered_up_to, c.cleared_up_to, c.muted_until, parley.conversation_flags(c.archived, c.pinned, c.marked_unread),
                    CASE WHEN parley.is_group(c.peer_id) THEN {shard}.group_view_of(c.user_id, c.peer_id) END,
                    NULL::bigint, NULL::boolean, NULL::boolean
             FROM (SELECT *
@@ -127,7 +127,7 @@ BEGIN
         RETURN QUERY
         SELECT 'c'::"char", c.peer_id, c.last_message_id, NULL::bigint, NULL::text, left(m.content, 100), c.version,
                NULL::text, NULL::"char", c.unread_count, c.read_up_to, c.delivered_up_to, c.peer_read_up_to,
-               c.peer_delivered_up_to, c.cleared_up_to, c.muted_until, parley.conversation_flags(c.archived, c.pinned),
+               c.peer_delivered_up_to, c.cleared_up_to, c.muted_until, parley.conversation_flags(c.archived, c.pinned, c.marked_unread),
                CASE WHEN parley.is_group(c.peer_id) THEN {shard}.group_view_of(c.user_id, c.peer_id) END,
                NULL::bigint, NULL::boolean, NULL::boolean
         FROM (SELECT * FROM {shard}.conversation c

@@ -1,4 +1,4 @@
--- Whether a user knows each of some others: by a conversation, or by a common group.
+-- Whether a user knows each of some others: by a conversation with a message, or by a common group.
 --
 -- mailbox_id  the user's
 -- peers       the others
@@ -24,7 +24,7 @@ BEGIN
     IF NOT FOUND THEN
         RETURN NULL;
     END IF;
-    has := ARRAY(SELECT coalesce((SELECT c.peer_id = p.peer_id FROM {shard}.conversation c
+    has := ARRAY(SELECT coalesce((SELECT c.peer_id = p.peer_id AND c.last_message_id > 0 FROM {shard}.conversation c
                                   WHERE c.user_id = mailbox_id AND c.peer_id >= p.peer_id
                                   ORDER BY c.peer_id LIMIT 1), false)
                  FROM unnest(peers) AS p (peer_id));

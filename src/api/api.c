@@ -38,6 +38,8 @@ static const pl_route_t routes[] = {
     {"sendReceipt", "POST", CONVERSATION "/receipts", pl_on_send_receipt, PL_ROUTE_BODY},
     {"sendTyping", "POST", CONVERSATION "/typing", pl_on_send_typing,
      PL_ROUTE_BODY | PL_ROUTE_OPTIONAL_BODY},
+    {"fetchUnread", "GET", "/v1/unread", pl_on_fetch_unread, 0},
+    {"markAllRead", "POST", "/v1/receipts", pl_on_mark_all_read, PL_ROUTE_BODY},
     {"createGroup", "POST", "/v1/groups", pl_on_create_group, PL_ROUTE_BODY},
     {"fetchGroup", "GET", GROUP, pl_on_fetch_group, 0},
     {"updateGroup", "PATCH", GROUP, pl_on_update_group, PL_ROUTE_BODY},

@@ -7,6 +7,8 @@
 
 #include "base/text.h"
 
+#include "base/json_text.h"
+
 void pl_refusal_init(pl_refusal_t *refusal)
 {
     refusal->fields.count = 0;
@@ -96,6 +98,21 @@ bool pl_body_bool(const pl_json_t *json, const char *key, bool *value_r, pl_refu
     if (found < 0)
         pl_body_wrong(refusal, key, "must be true or false");
     return found > 0;
+}
+
+void pl_body_metadata(const char *body, size_t len, const pl_json_t *json, pl_buffer_t *out,
+                      pl_refusal_t *refusal)
+{
+    enum pl_json_type type = pl_json_type_of(json, "metadata");
+
+    if (type == PL_JSON_ABSENT)
+        return;
+    if (type != PL_JSON_OBJECT)
+        pl_body_wrong(refusal, "metadata", "must be an object");
+    else if (pl_json_member_text(body, len, "metadata", out) != 0)
+        pl_body_wrong(refusal, "metadata", "must be spelled without escapes");
+    else if (out->len > PL_METADATA_MAX)
+        pl_body_wrong(refusal, "metadata", "must be at most %d bytes of JSON", PL_METADATA_MAX);
 }
 
 void pl_body_wrong(pl_refusal_t *refusal, const char *key, const char *format, ...)

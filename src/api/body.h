@@ -50,6 +50,14 @@ bool pl_body_text(const pl_json_t *json, const char *key, bool required, const c
 bool pl_body_bool(const pl_json_t *json, const char *key, bool *value_r,
                   pl_refusal_t *refusal) PL_MUST_USE;
 
+/* The bytes that an application's own data may have, as JSON without white space. */
+#define PL_METADATA_MAX 4096
+
+/* Appends the object `metadata` of the body as text (base/json_text.h), if it is there. One that is
+ * no object or has more than PL_METADATA_MAX bytes is a wrong field. */
+void pl_body_metadata(const char *body, size_t len, const pl_json_t *json, pl_buffer_t *out,
+                      pl_refusal_t *refusal);
+
 /* A wrong field. `key` is the member's name. */
 void pl_body_wrong(pl_refusal_t *refusal, const char *key, const char *format, ...) PL_PRINTF(3, 4);
 

@@ -1,5 +1,6 @@
 /* fetchCapabilities: what this server can do, and its limits, for clients that work with several
  * versions and configurations. It needs no token. */
+#include "api/body.h"
 #include "api/context.h"
 #include "api/handlers.h"
 #include "api/pages.h"
@@ -14,8 +15,8 @@
 
 /* Features that a client may ask for before it shows them. A name stays for ever. */
 static const char *const features[] = {
-    "blocks",    "export",   "groups",  "longPoll",         "presence",
-    "reactions", "receipts", "replies", "serverSentEvents", "typing",
+    "blocks",    "export",   "groups",  "longPoll",         "metadata", "notes",        "presence",
+    "reactions", "receipts", "replies", "serverSentEvents", "typing",   "unreadTotals",
 };
 
 static void key_int(pl_buffer_t *out, const char *key, int64_t value)
@@ -28,6 +29,7 @@ static void limits_to_json(pl_buffer_t *out, const pl_config_t *config)
 {
     pl_json_object_begin(out);
     key_int(out, "messageContentBytes", PL_MESSAGE_CONTENT_MAX);
+    key_int(out, "metadataBytes", PL_METADATA_MAX);
     key_int(out, "clientMessageIdCharacters", PL_CLIENT_MESSAGE_ID_MAX);
     key_int(out, "reactionBytes", PL_EMOJI_MAX);
     key_int(out, "pageSize", PL_PAGE_SIZE_MAX);

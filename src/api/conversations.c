@@ -54,7 +54,7 @@ static bool decode_flag(const pl_json_t *json, const char *key, enum pl_tristate
 static int decode_settings(const pl_json_t *json, pl_conversation_settings_t *settings,
                            pl_refusal_t *refusal)
 {
-    static const char *const keys[] = {"mutedUntil", "archived", "pinned", NULL};
+    static const char *const keys[] = {"mutedUntil", "archived", "pinned", "markedUnread", NULL};
     int found = pl_json_get_int64(json, "mutedUntil", &settings->muted_until);
     bool is_any = found != 0;
 
@@ -65,9 +65,11 @@ static int decode_settings(const pl_json_t *json, pl_conversation_settings_t *se
         pl_body_wrong(refusal, "mutedUntil", "must be an integer of microseconds, 0 or more");
     is_any |= decode_flag(json, "archived", &settings->archived, refusal);
     is_any |= decode_flag(json, "pinned", &settings->pinned, refusal);
+    is_any |= decode_flag(json, "markedUnread", &settings->marked_unread, refusal);
     if (!is_any)
-        pl_problem_fields_add(&refusal->fields, "",
-                              "must have at least one of mutedUntil, archived and pinned");
+        pl_problem_fields_add(
+            &refusal->fields, "",
+            "must have at least one of mutedUntil, archived, pinned and markedUnread");
     return refusal->fields.count > 0 ? pl_refuse_fields(refusal) : 0;
 }
 
@@ -92,6 +94,7 @@ static void reply_settings(pl_request_t *request, const pl_conversation_result_t
     }
     key_flag(&body, "archived", result->settings.archived);
     key_flag(&body, "pinned", result->settings.pinned);
+    key_flag(&body, "markedUnread", result->settings.marked_unread);
     pl_json_object_end(&body);
     pl_request_reply(request, &(pl_reply_t){.status = 200}, &body);
 }
@@ -111,7 +114,7 @@ void pl_on_update_conversation(pl_request_t *request, void *worker)
 {
     pl_api_t *api = worker;
     pl_slice_t body = pl_request_body(request);
-    pl_conversation_settings_t settings = {.archived = PL_UNSET, .pinned = PL_UNSET};
+    pl_conversation_settings_t settings = {.archived = PL_UNSET};
     pl_json_t *json = NULL;
     pl_refusal_t refusal;
     int64_t caller_id, peer_id;

@@ -35,6 +35,9 @@ void pl_on_update_conversation(pl_request_t *request, void *worker);
 void pl_on_delete_conversation(pl_request_t *request, void *worker);
 void pl_on_send_receipt(pl_request_t *request, void *worker);
 void pl_on_send_typing(pl_request_t *request, void *worker);
+/* unread.c */
+void pl_on_fetch_unread(pl_request_t *request, void *worker);
+void pl_on_mark_all_read(pl_request_t *request, void *worker);
 /* groups.c */
 void pl_on_create_group(pl_request_t *request, void *worker);
 void pl_on_fetch_group(pl_request_t *request, void *worker);

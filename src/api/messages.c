@@ -62,6 +62,8 @@ static void send_message(pl_core_t *core, pl_request_t *request, const pl_send_i
         .content = input->content,
         .content_len = input->content_len,
         .reply_to = input->reply_to,
+        .metadata = input->metadata.data,
+        .metadata_len = input->metadata.len,
     };
 
     if (pl_id_is_group(input->peer_id) && !pl_cluster_has(core->deps.cluster, input->peer_id))

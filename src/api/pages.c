@@ -9,15 +9,12 @@
 /* A version in quotes. */
 #define ETAG_SIZE (PL_ID_TEXT_SIZE + 2)
 
-/* The year 2001 in microseconds, before any version: a lower cursor is in another unit. */
-#define CURSOR_MIN INT64_C(1000000000000000)
-
 int pl_pages_decode_cursor(pl_request_t *request, const pl_query_parameter_t *parameter,
                            int64_t fallback, int64_t *cursor_r)
 {
     if (pl_request_query_integer(request, parameter, 0, PL_CURSOR_MAX, fallback, cursor_r) != 0)
         return -1;
-    if (*cursor_r <= 0 || *cursor_r >= CURSOR_MIN)
+    if (*cursor_r <= 0 || *cursor_r >= PL_CURSOR_MIN)
         return 0;
     pl_problem_reply_field(request, "?lastUpdatedTimestamp",
                            "must be 0, or microseconds since 1970 as an answer has them; "

@@ -8,6 +8,8 @@
 #define PL_PAGE_SIZE_MAX 100
 /* Cursors are microseconds, and JSON numbers that every client can hold exactly. */
 #define PL_CURSOR_MAX ((INT64_C(1) << 53) - 1)
+/* The year 2001 in microseconds, before any version: a lower cursor but 0 is in another unit. */
+#define PL_CURSOR_MIN INT64_C(1000000000000000)
 
 /* A cursor from the query; `fallback` if it was not given. -1: it is none, and the request was
  * answered with a 422, which says so when the value looks like milliseconds. */

@@ -98,10 +98,6 @@ static int resolve(const target_t *target, pl_send_input_t *input, pl_refusal_t 
             return pl_refuse(refusal, PL_PROBLEM_RECIPIENT_NOT_FOUND,
                              "A group is sent to by its conversationId.");
         }
-        if (input->peer_id == input->sender_id) {
-            pl_body_wrong(refusal, "recipientId", "must not be the sender");
-            return pl_refuse_fields(refusal);
-        }
         return 0;
     }
     if (target->kind == TARGET_GROUP) {
@@ -116,11 +112,12 @@ static int resolve(const target_t *target, pl_send_input_t *input, pl_refusal_t 
     return 0;
 }
 
-static int decode(const pl_token_claims_t *caller, pl_send_input_t *input, pl_refusal_t *refusal)
+static int decode(const char *body, size_t len, const pl_token_claims_t *caller,
+                  pl_send_input_t *input, pl_refusal_t *refusal)
 {
     static const char *const keys[] = {
         "recipientId",    "conversationId", "senderId", "clientMessageId",
-        "messageContent", "replyTo",        NULL};
+        "messageContent", "replyTo",        "metadata", NULL};
     target_t target;
 
     pl_body_keys(input->json, keys, refusal);
@@ -128,6 +125,7 @@ static int decode(const pl_token_claims_t *caller, pl_send_input_t *input, pl_re
     decode_sender(input->json, caller, input, refusal);
     decode_texts(input->json, input, refusal);
     decode_reply_to(input->json, input, refusal);
+    pl_body_metadata(body, len, input->json, &input->metadata, refusal);
     if (refusal->fields.count > 0)
         return pl_refuse_fields(refusal);
     if (input->sender_id != caller->user_id && !caller->admin) {
@@ -149,7 +147,7 @@ int pl_send_input_decode(const char *body, size_t len, const pl_token_claims_t *
     pl_refusal_init(refusal);
     if (pl_body_parse(body, len, &input->json, refusal) != 0)
         return -1;
-    if (decode(caller, input, refusal) != 0) {
+    if (decode(body, len, caller, input, refusal) != 0) {
         pl_send_input_dispose(input);
         return -1;
     }
@@ -159,4 +157,5 @@ int pl_send_input_decode(const char *body, size_t len, const pl_token_claims_t *
 void pl_send_input_dispose(pl_send_input_t *input)
 {
     pl_json_free(&input->json);
+    pl_buffer_dispose(&input->metadata);
 }

@@ -13,13 +13,15 @@
 
 typedef struct pl_send_input {
     int64_t sender_id; /* the caller, or whom an admin names */
-    int64_t peer_id;   /* another user, or a group; whether it exists is not known */
+    /* A user, who may be the sender, or a group; whether it exists is not known. */
+    int64_t peer_id;
     /* Texts die with `json`. */
     const char *client_message_id;
     size_t client_message_id_len;
     const char *content;
     size_t content_len;
-    int64_t reply_to; /* a messageId; whether there is such a message is not known. 0: none */
+    int64_t reply_to;     /* a messageId; whether there is such a message is not known. 0: none */
+    pl_buffer_t metadata; /* JSON; empty: none */
     pl_json_t *json;
 } pl_send_input_t;
 

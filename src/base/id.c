@@ -89,7 +89,7 @@ int pl_conversation_id_parse(const char *text, size_t len, int64_t *low_r, int64
     }
     size_t low_len = (size_t)(hyphen - text);
     if (pl_id_parse(text, low_len, &low) < 0 ||
-        pl_id_parse(hyphen + 1, len - low_len - 1, &high) < 0 || low >= high ||
+        pl_id_parse(hyphen + 1, len - low_len - 1, &high) < 0 || low > high ||
         pl_id_is_group(low) || pl_id_is_group(high))
         return -1;
     *low_r = low;

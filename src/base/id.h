@@ -58,11 +58,10 @@ int pl_decimal_parse(const char *text, size_t len, int64_t max, int64_t *value_r
 /* Writes the decimal form and a NUL; returns its length without the NUL. id >= 0. */
 size_t pl_id_format(char out[PL_ID_TEXT_SIZE], int64_t id);
 
-/* Parses "<lower>-<higher>" with the ids of two different users, or one group id. Returns
- *   1 for a 1:1, with *low_r < *high_r;
- *   2 for a group, with its id in *low_r and *high_r = 0;
- *   -1 for anything else: a malformed id, users in the wrong order, the same user twice, a group id
- *     in a pair, a single user id. Then *low_r and *high_r do not change. */
+/* Parses "<lower>-<higher>" with the ids of two users, "<id>-<id>" for a user's notes to
+ * themselves, or one group id. Returns 1 for users, with *low_r <= *high_r; 2 for a group, with its
+ * id in *low_r and *high_r = 0; -1 for anything else: a malformed id, users in the wrong order, a
+ * group id in a pair, a single user id. Then *low_r and *high_r do not change. */
 int pl_conversation_id_parse(const char *text, size_t len, int64_t *low_r,
                              int64_t *high_r) PL_MUST_USE;
 

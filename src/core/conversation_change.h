@@ -18,6 +18,7 @@ typedef struct pl_conversation_settings {
     int64_t muted_until; /* microseconds since 1970; 0: not muted; -1: unset */
     enum pl_tristate archived;
     enum pl_tristate pinned;
+    enum pl_tristate marked_unread;
 } pl_conversation_settings_t;
 
 typedef struct pl_conversation_result {
@@ -30,7 +31,8 @@ typedef struct pl_conversation_result {
 /* Called once, on the loop, never before the call returns that started it. */
 typedef void (*pl_conversation_done_fn)(const pl_conversation_result_t *result, void *owner);
 
-/* Changes the settings that are set. */
+/* Changes the settings that are set, also of a conversation with an existing user in which nothing
+ * was sent yet. */
 void pl_conversation_update_start(pl_core_t *core, int64_t user_id, int64_t peer_id,
                                   const pl_conversation_settings_t *settings,
                                   pl_conversation_done_fn on_done, void *owner);

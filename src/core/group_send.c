@@ -69,12 +69,9 @@ static void encode(pl_buffer_t *argument, const pl_send_order_t *order)
     pl_json_string(argument, order->content, order->content_len);
     pl_json_key(argument, "timestamp");
     pl_json_int64(argument, pl_clock_now_us());
-    if (order->reply_to != 0) {
+    if (order->reply_to != 0 || order->metadata_len > 0) {
         pl_json_key(argument, "extra");
-        pl_json_object_begin(argument);
-        pl_json_key(argument, "replyTo");
-        pl_json_id(argument, order->reply_to);
-        pl_json_object_end(argument);
+        pl_send_extra_to_json(argument, order);
     }
     pl_json_object_end(argument);
 }

@@ -126,7 +126,7 @@ static void on_read(pl_op_t *op)
         pl_log_error("operation-failed", PL_S("statement", op->kind->name),
                      PL_S("sqlstate", op->sqlstate));
     if (check != NULL && op->error == PL_OK && !lookup->read.found && is_own(check) &&
-        lookup->read.mailbox_id == check->sender_id) {
+        lookup->read.mailbox_id == check->sender_id && check->recipient_id != check->sender_id) {
         if (ask(lookup, check->recipient_id, check->sender_id) == 0)
             return;
         error = PL_ERROR_OVERLOADED;

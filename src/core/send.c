@@ -20,12 +20,12 @@
  */
 #include "core/send.h"
 
-#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
 #include "base/clock.h"
 #include "base/id.h"
+#include "base/json_write.h"
 #include "base/memory.h"
 #include "base/metrics.h"
 #include "core/flow.h"
@@ -49,9 +49,6 @@ void pl_send_count(const pl_outcome_t *outcome, bool is_copy_stored)
         pl_counter_add(pending_sends, 1);
 }
 
-/* The message's `extra` (sql/README.md) with an id. */
-#define EXTRA_SIZE (sizeof("{\"replyTo\":\"\"}") + PL_ID_TEXT_SIZE)
-
 typedef struct send {
     pl_flow_t flow;
     pl_message_write_t first;
@@ -60,8 +57,7 @@ typedef struct send {
     pl_timer_t timeout;      /* for the copy */
     pl_send_done_fn on_done; /* NULL once called */
     void *owner;
-    char extra[EXTRA_SIZE];
-    char texts[]; /* clientMessageId, content */
+    char texts[]; /* clientMessageId, content, extra */
 } send_t;
 
 static send_t *send_of(pl_flow_t *flow)
@@ -121,11 +117,13 @@ static pl_turn_t write_first(pl_flow_t *flow)
                           &first->op);
 }
 
-/* Whether the sender's copy is there. In one shard it was stored with the first-written copy,
- * however long ago. A duplicate of two shards may be from a time when they were in two databases,
- * and its copy may still be in the outbox. */
+/* Whether the sender's copy is there. A note to oneself is one row. In one shard it was stored with
+ * the first-written copy, however long ago. A duplicate of two shards may be from a time when they
+ * were in two databases, and its copy may still be in the outbox. */
 static bool is_copied(const pl_message_write_t *first)
 {
+    if (first->mailbox_id == first->sender_id)
+        return true;
     return first->copy_mode == PL_COPY_HERE &&
            (first->status == PL_WRITE_STORED ||
             pl_id_shard(first->mailbox_id) == pl_id_shard(first->sender_id));
@@ -238,38 +236,70 @@ static void on_end(pl_flow_t *flow)
     free(send);
 }
 
-static void set_reply_to(send_t *send, int64_t message_id)
+void pl_send_extra_to_json(pl_buffer_t *out, const pl_send_order_t *order)
 {
-    send->reply_to = message_id;
-    send->first.extra = send->extra;
-    send->first.extra_len = (size_t)snprintf(send->extra, sizeof(send->extra),
-                                             "{\"replyTo\":\"%lld\"}", (long long)message_id);
+    if (order->reply_to == 0 && order->metadata_len == 0)
+        return;
+    pl_json_object_begin(out);
+    if (order->reply_to != 0) {
+        pl_json_key(out, "replyTo");
+        pl_json_id(out, order->reply_to);
+    }
+    if (order->metadata_len > 0) {
+        /* As text: so PostgreSQL changes no number and no order in it. */
+        pl_json_key(out, "metadata");
+        pl_json_string(out, order->metadata, order->metadata_len);
+    }
+    pl_json_object_end(out);
+}
+
+static enum pl_copy_mode copy_mode_of(const pl_cluster_t *cluster, const pl_send_order_t *order)
+{
+    if (order->peer_id == order->sender_id)
+        return PL_COPY_NONE;
+    return pl_cluster_share_database(cluster, order->peer_id, order->sender_id) ? PL_COPY_HERE
+                                                                                : PL_COPY_OUTBOX;
+}
+
+static void set_texts(send_t *send, const pl_send_order_t *order, const pl_buffer_t *extra)
+{
+    pl_message_write_t *first = &send->first;
+    char *content = send->texts + order->client_message_id_len;
+
+    memcpy(send->texts, order->client_message_id, order->client_message_id_len);
+    memcpy(content, order->content, order->content_len);
+    first->client_message_id = send->texts;
+    first->client_message_id_len = order->client_message_id_len;
+    first->content = content;
+    first->content_len = order->content_len;
+    if (extra->len == 0)
+        return;
+    memcpy(content + order->content_len, extra->data, extra->len);
+    first->extra = content + order->content_len;
+    first->extra_len = extra->len;
 }
 
 static send_t *send_create(const pl_core_deps_t *deps, const pl_send_order_t *order)
 {
-    send_t *send = pl_malloc(sizeof(*send) + order->client_message_id_len + order->content_len);
-    pl_message_write_t *first = &send->first;
+    pl_buffer_t extra = PL_BUFFER_EMPTY;
     const pl_hub_t *hub = pl_hub_of(deps->hub);
 
+    pl_send_extra_to_json(&extra, order);
+    send_t *send = pl_malloc(sizeof(*send) + order->client_message_id_len + order->content_len +
+                             extra.len);
+    pl_message_write_t *first = &send->first;
+
     memset(send, 0, sizeof(*send));
-    memcpy(send->texts, order->client_message_id, order->client_message_id_len);
-    memcpy(send->texts + order->client_message_id_len, order->content, order->content_len);
+    set_texts(send, order, &extra);
+    pl_buffer_dispose(&extra);
+    send->reply_to = order->reply_to;
     first->mailbox_id = order->peer_id;
     first->peer_id = order->sender_id;
     first->sender_id = order->sender_id;
     first->received_us = pl_clock_now_us();
-    first->copy_mode = pl_cluster_share_database(deps->cluster, order->peer_id, order->sender_id)
-                           ? PL_COPY_HERE
-                           : PL_COPY_OUTBOX;
+    first->copy_mode = copy_mode_of(deps->cluster, order);
     first->is_awaited = pl_hub_is_awaited(hub, order->peer_id);
     first->is_copy_awaited = pl_hub_is_awaited(hub, order->sender_id);
-    first->client_message_id = send->texts;
-    first->client_message_id_len = order->client_message_id_len;
-    first->content = send->texts + order->client_message_id_len;
-    first->content_len = order->content_len;
-    if (order->reply_to != 0)
-        set_reply_to(send, order->reply_to);
     pl_message_write_init(first);
     return send;
 }

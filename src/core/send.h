@@ -11,6 +11,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include "base/buffer.h"
 #include "core/core.h"
 #include "core/outcome.h"
 
@@ -21,12 +22,15 @@
 typedef struct pl_send_order {
     int64_t sender_id;
     int64_t actor_id; /* the caller: the sender, or an admin */
-    int64_t peer_id;  /* the recipient, or a group */
+    int64_t peer_id;  /* the recipient, who may be the sender, or a group */
     const char *client_message_id;
     size_t client_message_id_len;
     const char *content; /* valid UTF-8 without NUL */
     size_t content_len;
     int64_t reply_to; /* a messageId; 0: none */
+    /* An application's own JSON object; metadata_len 0: none. */
+    const char *metadata;
+    size_t metadata_len;
 } pl_send_order_t;
 
 typedef struct pl_send_result {
@@ -54,6 +58,9 @@ void pl_send_metrics_init(void);
 
 void pl_group_send_start(pl_core_t *core, const pl_send_order_t *order, pl_send_done_fn on_done,
                          void *owner);
+
+/* The row's `extra` (sql/README.md) of the message; nothing, if it has none. */
+void pl_send_extra_to_json(pl_buffer_t *out, const pl_send_order_t *order);
 
 /* Counts a send that ends before all copies are stored. */
 void pl_send_count(const pl_outcome_t *outcome, bool is_copy_stored);

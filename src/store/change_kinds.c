@@ -34,6 +34,7 @@ static const pl_change_traits_t kinds[] = {
     {.name = "message"},
     {.name = "peer_receipt"},
     {.name = "reaction"},
+    {.name = "read_all", .rows = SLICE_ROWS},
     {.name = "receipt"},
     {.name = "settings"},
 };

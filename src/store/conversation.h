@@ -19,11 +19,13 @@ typedef struct pl_conversation_state {
     int64_t muted_until;   /* microseconds; 0: not muted */
     bool archived;
     bool pinned;
+    bool marked_unread; /* by the user, until they read the conversation */
 } pl_conversation_state_t;
 
 /* Bits of the column `flags` (sql/conversation_flags.sql). */
 #define PL_CONVERSATION_ARCHIVED 1
 #define PL_CONVERSATION_PINNED 2
+#define PL_CONVERSATION_MARKED_UNREAD 4
 
 /* The status of a message of the user's own, as in the column `status`
  * (sql/delivery_status.sql). */

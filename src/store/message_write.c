@@ -318,6 +318,8 @@ static void read_conversations(answer_t *answer, const PGresult *result)
                 .muted_until = pl_result_array_int64(&muted, i),
                 .archived = (pl_result_array_int32(&flags, i) & PL_CONVERSATION_ARCHIVED) != 0,
                 .pinned = (pl_result_array_int32(&flags, i) & PL_CONVERSATION_PINNED) != 0,
+                .marked_unread = (pl_result_array_int32(&flags, i) &
+                                  PL_CONVERSATION_MARKED_UNREAD) != 0,
             }};
     qsort(answer->conversations, users.count, sizeof(conversation_row_t), compare_conversations);
 }

@@ -361,6 +361,7 @@ static void read_state(const PGresult *result, int row, int unread, int first,
         .muted_until = pl_result_int64(result, row, first + STATE_MUTED),
         .archived = (flags & PL_CONVERSATION_ARCHIVED) != 0,
         .pinned = (flags & PL_CONVERSATION_PINNED) != 0,
+        .marked_unread = (flags & PL_CONVERSATION_MARKED_UNREAD) != 0,
     };
 }
 

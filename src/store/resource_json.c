@@ -22,9 +22,12 @@ static bool is_system(const pl_message_t *message)
     return message->client_message_id_len > 0 && message->client_message_id[0] == '\1';
 }
 
-static const char *status_word(char status)
+/* A note to oneself has nobody else to read it: it is read once it is stored. */
+static const char *status_word(const pl_message_t *message)
 {
-    return status == 'r' ? "read" : status == 'd' ? "delivered" : "sent";
+    if (message->status == 'r' || message->user_id == message->peer_id)
+        return "read";
+    return message->status == 'd' ? "delivered" : "sent";
 }
 
 void pl_message_to_json(pl_buffer_t *out, const pl_message_t *message)
@@ -52,7 +55,7 @@ void pl_message_to_json(pl_buffer_t *out, const pl_message_t *message)
     pl_json_int64(out, message->version);
     if (message->status != 0) {
         pl_json_key(out, "status");
-        pl_json_text(out, status_word(message->status));
+        pl_json_text(out, status_word(message));
     }
     if (message->extra_len > 0) {
         pl_json_raw(out, message->extra, message->extra_len);
@@ -144,23 +147,40 @@ static void conversation_state(pl_buffer_t *out, const pl_conversation_t *conver
     pl_json_bool(out, state->archived);
     pl_json_key(out, "pinned");
     pl_json_bool(out, state->pinned);
+    pl_json_key(out, "markedUnread");
+    pl_json_bool(out, state->marked_unread);
+}
+
+/* Notes to oneself are read once they are stored; the row's watermarks do not move. */
+static pl_conversation_t as_shown(const pl_conversation_t *conversation)
+{
+    pl_conversation_t shown = *conversation;
+
+    if (shown.user_id == shown.peer_id) {
+        shown.state.read_up_to = shown.last_message_id;
+        shown.state.peer_read_up_to = shown.last_message_id;
+        shown.state.peer_delivered_up_to = shown.last_message_id;
+    }
+    return shown;
 }
 
 void pl_conversation_to_json(pl_buffer_t *out, const pl_conversation_t *conversation)
 {
+    const pl_conversation_t shown = as_shown(conversation);
+
     pl_json_object_begin(out);
     pl_json_key(out, "conversationId");
-    pl_json_conversation_id(out, conversation->user_id, conversation->peer_id);
-    members(out, conversation);
+    pl_json_conversation_id(out, shown.user_id, shown.peer_id);
+    members(out, &shown);
     pl_json_key(out, "snippet");
-    pl_json_string(out, conversation->snippet, conversation->snippet_len);
+    pl_json_string(out, shown.snippet, shown.snippet_len);
     pl_json_key(out, "lastUpdatedTimestamp");
-    pl_json_int64(out, conversation->version);
+    pl_json_int64(out, shown.version);
     pl_json_key(out, "lastMessageTimestamp");
-    pl_json_int64(out, pl_message_id_timestamp(conversation->last_message_id));
+    pl_json_int64(out, pl_message_id_timestamp(shown.last_message_id));
     pl_json_key(out, "lastMessageId");
-    pl_json_id(out, conversation->last_message_id);
-    conversation_state(out, conversation);
+    pl_json_id(out, shown.last_message_id);
+    conversation_state(out, &shown);
     pl_json_object_end(out);
 }
 

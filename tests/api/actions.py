@@ -7,6 +7,7 @@ import dataclasses
 import urllib.parse
 
 from harness.client import conversation_id
+from harness.stack import SLOWNESS, wait_until
 
 ACTIONS = {}
 
@@ -101,7 +102,7 @@ def changed(world, user, message, effect, code="message-not-found"):
     """The effect of an allowed change of a message. It is not allowed to blocked users, nor at the same time as a
     deletion."""
     def judge(answers):
-        peer = next(other for other in message.participants if other != user.id)
+        peer = next((other for other in message.participants if other != user.id), user.id)
         for answer in answers:
             if (peer, user.id) in world.model.blocks:
                 answer.expect(403, code="recipient-unavailable")
@@ -117,6 +118,17 @@ def pair_of(world, step):
     user = world.users[step.who % len(world.users)]
     others = [other for other in world.users if other is not user]
     return user, others[step.whom % len(others)]
+
+
+def wait_for_copies(world, user, group):
+    """What is done to a user's own copies is done when they are there. Returns a function that waits for that."""
+    last, cleared = group.log_of(user.id)[-1].id, world.model.cleared_up_to.get((user.id, group.id), 0)
+
+    def is_there():
+        answer = world.api.as_user(user).fetch_messages(group.id, pageSize=1)
+        return answer.status == 200 and any(int(m["messageId"]) >= last for m in answer.json["messages"])
+
+    return lambda: last <= cleared or wait_until(is_there, 10 * SLOWNESS, f"{user} has {last} of {group.id}")
 
 
 def message_of(world, user, step, accept=lambda message: True):
@@ -136,7 +148,7 @@ def send_plan(world, user, peer, body, copies=1):
         assert all(value["duplicate"] is (answer.status == 200) for answer, value in zip(answers, values))
         assert len({value["messageId"] for value in values}) == 1, values
         message = world.model.sent(user.id, peer.id, values[0]["messageId"], body["clientMessageId"],
-                                   body["messageContent"], body.get("replyTo"))
+                                   body["messageContent"], body.get("replyTo"), body.get("metadata"))
         world.sent.append((user, Sent(body, values[0], message)))
         return None
 
@@ -152,7 +164,17 @@ def send(world, step):
     if step.pick % 2:
         body = {**body, "conversationId": conversation_id(user.id, peer.id)}
         del body["recipientId"]
+    if step.pick % 3 == 1:
+        body["metadata"] = {"n": step.pick, "text": step.text, "deep": [{"a": None}]}
     return send_plan(world, user, peer, body, copies=3 if step.pick % 5 == 4 else 1)
+
+
+@action(weight=2)
+def note(world, step):
+    """To oneself."""
+    user, _ = pair_of(world, step)
+    body = {"recipientId": user.id, "clientMessageId": world.new_key(), "messageContent": step.text}
+    return send_plan(world, user, user, body, copies=3 if step.pick % 5 == 4 else 1)
 
 
 @action(weight=2, needs="SendToUser.replyTo")
@@ -213,7 +235,25 @@ def receive(world, step):
                                                       {"type": kind, "messageId": str(message.id)})],
                 lambda answers: (answered(204)(answers),
                                  world.model.received(user.id, message.conversation, kind, message.id)),
-                uses=talk(message))
+                uses=talk(message) | {("settings", message.conversation, user.id)})
+
+
+@action(weight=1, needs="markAllRead")
+def read_all(world, step):
+    """By a client that has everything, beside nothing that changes what the user has."""
+    user, _ = pair_of(world, step)
+    waits = [wait_for_copies(world, user, group) for group in world.model.groups.values() if group.log_of(user.id)]
+
+    def request():
+        for wait in waits:
+            wait()
+        mine = world.api.as_user(user)
+        return mine.mark_all_read(mine.fetch_updates(timeout=0).expect(200)["lastUpdatedTimestamp"])
+
+    conversations = [conversation_id(user.id, other.id) for other in world.users] + list(world.model.groups)
+    return Plan([request], lambda answers: (answered(204)(answers), world.model.all_read(user.id)),
+                changes=frozenset({("creation",)} | {(what, name) for name in conversations for what in ("conversation", "members")}
+                                  | {("settings", name, user.id) for name in conversations}))
 
 
 @action(weight=3, needs="editMessage")
@@ -312,9 +352,7 @@ def configure(world, step):
     user, peer = pair_of(world, step)
     conversation = conversation_id(user.id, peer.id)
     settings = ({"mutedUntil": 4102444800000000}, {"archived": True}, {"pinned": True}, {"mutedUntil": 0},
-                {"archived": False, "pinned": False})[step.pick % 5]
-    if not world.model.messages_of(user.id, conversation):
-        return None
+                {"archived": False, "pinned": False}, {"markedUnread": True}, {"markedUnread": False})[step.pick % 7]
     return Plan([lambda: world.api.as_user(user).request("PATCH", f"/v1/conversations/{conversation}", json_body=settings)],
                 lambda answers: (answered(200, 204)(answers), world.model.configured(user.id, conversation, settings)),
                 changes=frozenset({("settings", conversation, user.id)}),

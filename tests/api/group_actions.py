@@ -7,7 +7,7 @@ come before or after by their ids. Now and then one who is no member tries, and 
 import dataclasses
 import urllib.parse
 
-from actions import EMOJI, Plan, Sent, action, answered, choose, on_message
+from actions import EMOJI, Plan, Sent, action, answered, choose, on_message, wait_for_copies
 from harness.group_model import Group, GroupMessage
 from harness.stack import SLOWNESS, wait_until
 
@@ -36,17 +36,6 @@ def is_refused(group, user, answers):
         answered(404)(answers)
         return True
     return False
-
-
-def wait_for_copies(world, user, group):
-    """What is done to a user's own copies is done when they are there. Returns a function that waits for that."""
-    last, cleared = group.log_of(user.id)[-1].id, world.model.cleared_up_to.get((user.id, group.id), 0)
-
-    def is_there():
-        answer = world.api.as_user(user).fetch_messages(group.id, pageSize=1)
-        return answer.status == 200 and any(int(m["messageId"]) >= last for m in answer.json["messages"])
-
-    return lambda: last <= cleared or wait_until(is_there, PATIENCE, f"{user} has {last} of {group.id}")
 
 
 def own_plan(world, user, group, request, effect, **keys):
@@ -337,7 +326,7 @@ def receive_in_group(world, step):
     message = choose(group.log_of(user.id), step.pick)
     return own_plan(world, user, group, lambda api: api.send_receipt(group.id, message.id, kind),
                     lambda answers: (answered(204)(answers), world.model.received(user.id, group.id, kind, message.id)),
-                    uses=whole(group))
+                    uses=whole(group) | {("settings", group.id, user.id)})
 
 
 @action(weight=1, needs="createGroup")
@@ -345,7 +334,7 @@ def configure_group(world, step):
     user, group = in_group(world, step)
     if message_in(world, user, group, step) is None:
         return None
-    settings = ({"pinned": True}, {"archived": True}, {"mutedUntil": 4102444800000000})[step.pick % 3]
+    settings = ({"pinned": True}, {"archived": True}, {"mutedUntil": 4102444800000000}, {"markedUnread": True})[step.pick % 4]
     return own_plan(world, user, group, lambda api: api.update_conversation(group.id, **settings),
                     lambda answers: (answered(200)(answers), world.model.configured(user.id, group.id, settings)),
                     changes=frozenset({("settings", group.id, user.id)}), uses=whole(group))

@@ -8,10 +8,11 @@ IDS = ["createUser", "fetchUsers", "fetchUser", "fetchMe", "updateMe", "deleteMe
        "sendReceipt", "updateConversation", "deleteConversation", "fetchBlocks",
        "blockUser", "unblockUser", "fetchBlock", "createGroup", "fetchGroup", "updateGroup",
        "fetchGroupMembers", "addGroupMembers", "removeGroupMember", "updateGroupMember", "sendTyping", "fetchUpdates",
-       "streamUpdates", "fetchPresence", "announcePresence", "fetchCapabilities", "fetchOpenapi", "fetchDocs"]
+       "streamUpdates", "fetchPresence", "fetchUnread", "markAllRead", "announcePresence",
+       "fetchCapabilities", "fetchOpenapi", "fetchDocs"]
 # Operations with a body.
 POSTS = ["createUser", "updateMe", "createSession", "sendMessage", "editMessage", "sendReceipt", "updateConversation",
-         "createGroup", "updateGroup", "addGroupMembers", "updateGroupMember"]
+         "createGroup", "updateGroup", "addGroupMembers", "updateGroupMember", "markAllRead"]
 # Operations that change something and have no body.
 BODILESS = ["sendTyping", "announcePresence", "deleteMe", "deleteMessage", "addReaction", "removeReaction",
             "deleteConversation", "blockUser", "unblockUser", "removeGroupMember"]
@@ -56,6 +57,8 @@ def request_of(operation, me, peer, message_id="1"):
         "fetchBlock": ("GET", f"/v1/blocks/{peer.id}", None),
         "sendReceipt": ("POST", f"/v1/conversations/{conversation_id(me.id, peer.id)}/receipts",
                         {"type": "read", "messageId": message_id}),
+        "fetchUnread": ("GET", "/v1/unread", None),
+        "markAllRead": ("POST", "/v1/receipts", {"type": "read", "lastUpdatedTimestamp": 0}),
         "fetchMessage": ("GET", message, None),
         "editMessage": ("PATCH", message, {"messageContent": "y"}),
         "deleteMessage": ("DELETE", f"{message}?scope=me", None),

@@ -93,6 +93,9 @@ class World:
                 blocks = self.api.as_user(user).get("/v1/blocks", pageSize=100).expect(200)["blocks"]
                 yield from (f"{user.id} blocks {other}: one of model and server says so" for other in
                             {block["userId"] for block in blocks} ^ {b for a, b in self.model.blocks if a == user.id})
+            totals = self.api.as_user(user).fetch_unread().expect(200)
+            if (totals["conversationCount"], totals["messageCount"]) != self.model.unread(user.id) or totals["hasMore"]:
+                yield f"{user.id} has {totals} unread and not {self.model.unread(user.id)}"
             for device in self.devices[user.id]:
                 for what, anew, held in zip(("messages", "conversations"), (messages, conversations),
                                             device.view.shown()):

@@ -172,12 +172,6 @@ def test_recipient_may_come_into_being(api, stack, alice):
     mine.send(later, "x").expect(201)
 
 
-def test_nobody_writes_to_themselves(api, alice):
-    api.as_user(alice).send(alice, "x").expect(422)
-    body = {"conversationId": f"{alice.id}-{alice.id}", "messageContent": "x", "clientMessageId": "c"}
-    api.as_user(alice).post("/v1/messages", body).expect(422)
-
-
 @pytest.mark.parametrize("shape", ["{high}-{low}", "{low}-{high}-1", "{low}", "-{high}", "{low}-", "0{low}-{high}",
                                    "{low}--{high}", "", "x"])
 def test_conversation_ids_that_are_none(api, alice, bob, shape):

@@ -10,7 +10,7 @@ from harness.client import User, conversation_id
 from harness.stack import SLOWNESS
 
 LATEST = 2**53 - 1
-DEFAULTS = {"mutedUntil": 0, "archived": False, "pinned": False}
+DEFAULTS = {"mutedUntil": 0, "archived": False, "pinned": False, "markedUnread": False}
 
 
 @pytest.fixture
@@ -51,9 +51,45 @@ def contents(api, user, peer):
 
 # updateConversation
 
+def test_before_the_first_message(api, pair):
+    """It is kept for the first message, other devices learn of it, the list does not show it, and the other sees nothing."""
+    one, other = pair
+    mine = api.as_user(one)
+    since = version(api, one)
+    now = mine.update_conversation(other, mutedUntil=LATEST, markedUnread=True).expect(200)
+    assert settings_of(now) == {**DEFAULTS, "mutedUntil": LATEST, "markedUnread": True}
+    assert conversation(api, one, other) is None and mine.all_messages(other) == []
+    assert mine.fetch_unread().expect(200)["conversationCount"] == 0
+    changed, = changes(api, one, since)["conversations"]
+    assert settings_of(changed) == settings_of(now)
+    assert changed["lastMessageId"] == changed["readUpTo"] == "0" and changed["snippet"] == "" and changed["lastMessageTimestamp"] == 0
+    assert changes(api, other, 0)["conversations"] == []
+    assert mine.fetch_presence(other).expect(200)["users"] == [], "it makes no acquaintance"
+    assert settings_of(mine.update_conversation(other, archived=True).expect(200)) == {**settings_of(now), "archived": True}
+    mine.delete_conversation(other).expect(204)
+    api.as_user(other).send(one, "first").expect(201)
+    row = conversation(api, one, other)
+    assert settings_of(row) == {**DEFAULTS, "mutedUntil": LATEST, "archived": True} and row["unreadCount"] == 1
+    assert settings_of(conversation(api, other, one)) == DEFAULTS
+
+
+def test_nothing_to_set_before_the_first_message(api, pair):
+    """What is as it would be anyway makes no conversation; nor does a user who does not exist have one, nor a group."""
+    one, other = pair
+    mine = api.as_user(one)
+    since = version(api, one)
+    assert settings_of(mine.update_conversation(other, archived=False).expect(200)) == DEFAULTS
+    assert version(api, one) == since
+    nobody = User(str(int(other.id) ^ 1 << 9), "nobody", None)
+    mine.update_conversation(nobody, archived=True).expect(404, code="conversation-not-found")
+    group = api.as_user(other).create_group("Group", []).expect(201)["groupId"]
+    mine.update_conversation(group, archived=True).expect(404, code="conversation-not-found")
+    assert version(api, one) == since
+
+
 @pytest.mark.parametrize("settings", [
     {"mutedUntil": 1}, {"mutedUntil": LATEST}, {"archived": True}, {"pinned": True},
-    {"mutedUntil": 5, "archived": True, "pinned": True},
+    {"mutedUntil": 5, "archived": True, "pinned": True}, {"markedUnread": True},
 ])
 def test_settings(api, talk, settings):
     one, other = talk
@@ -69,7 +105,7 @@ def test_what_is_absent_stays(api, talk):
     mine.update_conversation(other, pinned=True).expect(200)
     mine.update_conversation(other, mutedUntil=7).expect(200)
     assert settings_of(mine.update_conversation(other, archived=True).expect(200)) == \
-        {"mutedUntil": 7, "archived": True, "pinned": True}
+        {**DEFAULTS, "mutedUntil": 7, "archived": True, "pinned": True}
     assert settings_of(mine.update_conversation(other, mutedUntil=0, pinned=False, archived=False).expect(200)) == DEFAULTS
 
 
@@ -83,7 +119,7 @@ def test_other_devices_learn_of_it(api, talk):
     delta = changes(api, one, since)
     assert delta["isDeltaUpdate"] and delta["messages"] == []
     changed, = delta["conversations"]
-    assert settings_of(changed) == {"mutedUntil": 9, "archived": True, "pinned": False}
+    assert settings_of(changed) == {**DEFAULTS, "mutedUntil": 9, "archived": True}
     assert changed["snippet"] == "old 4" and changed["lastUpdatedTimestamp"] == delta["lastUpdatedTimestamp"] > since
     listed = mine.fetch_conversation(headers={"if-none-match": page.headers["etag"]}).expect(200)
     assert [but_receipts(row) for row in listed["conversations"]] == [but_receipts(changed)]
@@ -106,7 +142,7 @@ def test_messages_change_no_setting(api, talk):
     since = version(api, one)
     api.as_user(other).send(one, "new").expect(201)
     changed, = changes(api, one, since)["conversations"]
-    assert settings_of(changed) == {"mutedUntil": LATEST, "archived": True, "pinned": True}
+    assert settings_of(changed) == {**DEFAULTS, "mutedUntil": LATEST, "archived": True, "pinned": True}
     assert changed["snippet"] == "new"
 
 
@@ -125,7 +161,7 @@ def test_settings_change_no_order(api, talk):
     ({"mutedUntil": "1"}, {"/mutedUntil"}), ({"mutedUntil": None}, {"/mutedUntil"}), ({"mutedUntil": True}, {"/mutedUntil"}),
     ({"archived": 1}, {"/archived"}), ({"archived": None}, {"/archived"}), ({"pinned": "true"}, {"/pinned"}),
     ({"mutedUntil": [], "archived": {}, "pinned": 0}, {"/mutedUntil", "/archived", "/pinned"}),
-    ({"pinned": True, "archived": "no"}, {"/archived"}),
+    ({"pinned": True, "archived": "no"}, {"/archived"}), ({"markedUnread": 1}, {"/markedUnread"}),
 ])
 def test_bad_settings(api, alice, bob, body, pointers):
     api.as_user(alice).send(bob, "x").expect(201)
@@ -145,14 +181,16 @@ def calls(api):
 
 
 def test_what_is_not_the_callers(api, alice, bob):
-    """Another's conversation, one that is none, and one in which nothing was said: the same answer."""
+    """Another's conversation, and one that is none: the same answer; to a deletion also one in which nothing was said."""
     carol = api.make_user()
     api.as_user(alice).send(bob, "x").expect(201)
     since = version(api, alice), version(api, bob)
     for call in calls(api.as_user(carol)):
-        for target in (conversation_id(alice.id, bob.id), alice, conversation_id(carol.id, carol.id), f"{bob.id}-{alice.id}",
-                       alice.id, "x", "1-2", conversation_id(carol.id, 2**63 - 1)):
+        for target in (conversation_id(alice.id, bob.id), f"{bob.id}-{alice.id}", f"{bob.id}-{bob.id}", alice.id, "x", "1-2",
+                       conversation_id(carol.id, 2**63 - 1)):
             call(target).expect(404, code="conversation-not-found")
+    for target in (alice, carol):
+        api.as_user(carol).delete_conversation(target).expect(404, code="conversation-not-found")
     assert (version(api, alice), version(api, bob)) == since
 
 
@@ -289,7 +327,7 @@ def test_pinned_goes_and_the_rest_stays(api, talk):
     mine.update_conversation(other, mutedUntil=LATEST, archived=True, pinned=True).expect(200)
     mine.delete_conversation(other).expect(204)
     api.as_user(other).send(one, "new").expect(201)
-    assert settings_of(conversation(api, one, other)) == {"mutedUntil": LATEST, "archived": True, "pinned": False}
+    assert settings_of(conversation(api, one, other)) == {**DEFAULTS, "mutedUntil": LATEST, "archived": True}
 
 
 def test_a_deleted_conversation_can_be_muted(api, talk):

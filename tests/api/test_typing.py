@@ -167,7 +167,7 @@ def test_conversations_that_are_none(api, alice, bob):
     mine = api.as_user(alice)
     nobody = str(int(bob.id) ^ 0xff)
     for conversation in (conversation_id(bob.id, carol.id), conversation_id(alice.id, nobody),
-                         conversation_id(alice.id, alice.id), f"{alice.id}-1", "-".join(sorted(
+                         conversation_id(bob.id, bob.id), f"{alice.id}-1", "-".join(sorted(
                              (alice.id, bob.id), key=int, reverse=True)), group, alice.id, "x", "1-2-3",
                          conversation_id(alice.id, 9223372036854775807)):
         mine.send_typing(conversation).expect(404, code="conversation-not-found")

@@ -26,7 +26,7 @@ static void check_conversation_id(const char *text, size_t len)
     char again[PL_CONVERSATION_ID_TEXT_SIZE];
     switch (pl_conversation_id_parse(text, len, &low, &high)) {
     case 1:
-        REQUIRE(low >= 1 && low < high && !pl_id_is_group(low) && !pl_id_is_group(high));
+        REQUIRE(low >= 1 && low <= high && !pl_id_is_group(low) && !pl_id_is_group(high));
         REQUIRE(pl_conversation_id_format(again, high, low) == len);
         REQUIRE(memcmp(again, text, len) == 0);
         break;

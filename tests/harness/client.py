@@ -209,6 +209,12 @@ class Api:
         return self.post(f"/v1/conversations/{conversation}/receipts",
                          {"type": kind, "messageId": str(message_id)}, headers)
 
+    def fetch_unread(self, headers=None):
+        return self.get("/v1/unread", headers)
+
+    def mark_all_read(self, cursor, headers=None):
+        return self.post("/v1/receipts", {"type": "read", "lastUpdatedTimestamp": cursor}, headers)
+
     def message_path(self, peer, message_id):
         """peer: a User, or a conversation id."""
         conversation = conversation_id(self.user.id, peer.id) if isinstance(peer, User) else peer

@@ -24,6 +24,12 @@ STATUSES = ("sent", "delivered", "read")
 LIST = None  # The key of the cursor of the whole mailbox, beside those of conversations.
 
 
+def is_own(conversation):
+    """The notes of a user to themselves."""
+    low, _, high = conversation.partition("-")
+    return low == high
+
+
 def status_of(message, conversation):
     """The status of the user's own message, according to the conversation."""
     status = "sent"

@@ -6,25 +6,25 @@ or the view of a client. Ids of messages are integers here; all else is as in JS
 """
 
 from harness.client import conversation_id
-from harness.devices import status_of
+from harness.devices import is_own, status_of
 
 SNIPPET = 100
 
 
 class Message:
-    def __init__(self, conversation, message_id, sender, client_message_id, content, reply_to=None):
+    def __init__(self, conversation, message_id, sender, client_message_id, content, reply_to=None, metadata=None):
         self.conversation, self.id, self.sender = conversation, message_id, sender
         self.client_message_id, self.original = client_message_id, content
         # Has several elements after edits at the same time: any of them may have been the last.
         self.contents = {content}
-        self.reply_to = reply_to
+        self.reply_to, self.metadata = reply_to, metadata
         self.is_edited = self.is_deleted = False
         self.reactions = {}
         self.hidden_from = set()
 
     @property
     def participants(self):
-        return self.conversation.split("-")
+        return sorted(set(self.conversation.split("-")), key=int)
 
     def is_gone_for(self, user):
         return self.is_deleted or user in self.hidden_from
@@ -35,12 +35,13 @@ class Message:
     def row(self, user):
         row = {"messageId": str(self.id), "conversationId": self.conversation, "senderId": self.sender,
                "participants": self.participants, "sentTimestamp": self.id // 2,
-               "clientMessageId": self.client_message_id, "replyTo": self.reply_to, "messageType": "user", "systemEvent": None}
+               "clientMessageId": self.client_message_id, "replyTo": self.reply_to, "messageType": "user", "systemEvent": None,
+               "metadata": None}
         if self.is_deleted:
             return {**row, "messageContent": None, "deletedScope": "everyone", "reactions": {}}
         if user in self.hidden_from:
             return {**row, "messageContent": None, "deletedScope": "me"}
-        return {**row, "messageContent": self.contents, "is edited": self.is_edited, "deletedScope": None,
+        return {**row, "messageContent": self.contents, "metadata": self.metadata, "is edited": self.is_edited, "deletedScope": None,
                 "reactions": {emoji: users for emoji, users in self.reactions.items() if users}}
 
 
@@ -55,9 +56,9 @@ class Model:
 
     # Events
 
-    def sent(self, sender, recipient, message_id, client_message_id, content, reply_to=None):
+    def sent(self, sender, recipient, message_id, client_message_id, content, reply_to=None, metadata=None):
         conversation = conversation_id(sender, recipient)
-        message = Message(conversation, int(message_id), sender, client_message_id, content, reply_to)
+        message = Message(conversation, int(message_id), sender, client_message_id, content, reply_to, metadata)
         messages = self.conversations.setdefault(conversation, {})
         assert message.id not in messages, f"{conversation} has two messages {message_id}"
         messages[message.id] = message
@@ -68,11 +69,34 @@ class Model:
             watermarks[user, conversation] = max(watermarks.get((user, conversation), 0), message_id)
         if conversation in self.groups:
             self.groups[conversation].received(user, kind, message_id)
+        if kind == "read":
+            self.configured(user, conversation, {"markedUnread": False})
+
+    def all_read(self, user):
+        """With a cursor that has everything."""
+        for name in list(self.conversations) + list(self.groups):
+            held = self.log_of(user, name)
+            row = self.view(user)[1].get(name)
+            if row is not None and (row["unreadCount"] or row["markedUnread"]):
+                if row["unreadCount"]:
+                    self.received(user, name, "read", max(held))
+                self.configured(user, name, {"markedUnread": False})
+
+    def log_of(self, user, name):
+        """All messages of a conversation that the user has or had, by id."""
+        if name in self.groups:
+            return {m.id: m for m in self.groups[name].log_of(user)}
+        return self.conversations[name] if user in name.split("-") else {}
+
+    def unread(self, user):
+        """(conversations, messages)"""
+        rows = self.view(user)[1].values()
+        return (sum(1 for row in rows if row["unreadCount"] or row["markedUnread"]), sum(row["unreadCount"] for row in rows))
 
     def cleared(self, user, conversation):
         group = self.groups.get(conversation)
         self.cleared_up_to[user, conversation] = group.log_of(user)[-1].id if group else max(self.conversations[conversation])
-        self.configured(user, conversation, {"pinned": False})
+        self.configured(user, conversation, {"pinned": False, "markedUnread": False})
 
     def configured(self, user, conversation, settings):
         self.settings.setdefault((user, conversation), {}).update(settings)
@@ -109,13 +133,15 @@ class Model:
 
     def _conversation(self, user, name, held, cleared):
         newest = held[max(held)]
-        read = self.read_up_to.get((user, name), 0)
+        read = newest.id if is_own(name) else self.read_up_to.get((user, name), 0)
         unread = [m for m in held.values() if m.sender != user and m.id > max(read, cleared) and not m.is_gone_for(user)]
-        snippets = newest.snippets(user, SNIPPET)
-        return {"conversationId": name, "conversationType": "direct", "participants": name.split("-"), "memberCount": 2,
+        snippets, participants = newest.snippets(user, SNIPPET), sorted(set(name.split("-")), key=int)
+        return {"conversationId": name, "conversationType": "self" if is_own(name) else "direct",
+                "participants": participants, "memberCount": len(participants),
                 "isMember": True, "name": None, "snippet": snippets,
                 "lastMessageId": str(newest.id), "lastMessageTimestamp": newest.id // 2, "unreadCount": len(unread),
                 "readUpTo": str(read), "clearedUpTo": str(cleared), "mutedUntil": 0, "archived": False, "pinned": False,
+                "markedUnread": False,
                 **self.settings.get((user, name), {})}
 
     def others(self, user, conversation):
@@ -128,13 +154,13 @@ class Model:
         if conversation in self.groups:
             return self.groups[conversation].watermarks(user)
         newest = max(self.conversations[conversation])
-        read = self.read_up_to.get((user, conversation), 0)
+        read = newest if is_own(conversation) else self.read_up_to.get((user, conversation), 0)
         return (("readUpTo", read, read), ("deliveredUpTo", self.delivered_up_to.get((user, conversation), 0), newest))
 
 
 def as_modelled(row):
     """A Message in the model's form."""
-    return {**row, "replyTo": row.get("replyTo"), "deletedScope": row.get("deletedScope"),
+    return {**row, "replyTo": row.get("replyTo"), "metadata": row.get("metadata"), "deletedScope": row.get("deletedScope"),
             "messageContent": row.get("messageContent"), "clientMessageId": row.get("clientMessageId"),
             "messageType": row.get("messageType"), "systemEvent": row.get("systemEvent"),
             "is edited": "editedTimestamp" in row,

@@ -71,6 +71,11 @@ static void test_target(void **state)
     assert_accepted("{\"conversationId\":\"2-1024\"," TEXTS "}", &alice, 1024, 2);
     assert_accepted("{\"recipientId\":\"9223372036854775551\"," TEXTS "}", &alice, 1024,
                     INT64_MAX - 256);
+    /* A note to oneself. */
+    assert_accepted("{\"recipientId\":\"1024\"," TEXTS "}", &alice, 1024, 1024);
+    assert_accepted("{\"conversationId\":\"1024-1024\"," TEXTS "}", &alice, 1024, 1024);
+    assert_refused("{\"conversationId\":\"2048-2048\"," TEXTS "}", &alice,
+                   PL_PROBLEM_CONVERSATION_NOT_FOUND);
     /* A group. */
     assert_refused("{\"recipientId\":\"9223372036854775807\"," TEXTS "}", &alice,
                    PL_PROBLEM_RECIPIENT_NOT_FOUND);
@@ -78,7 +83,6 @@ static void test_target(void **state)
     assert_wrong("{" TEXTS "}", "/recipientId");
     assert_wrong("{\"recipientId\":\"2048\",\"conversationId\":\"1024-2048\"," TEXTS "}",
                  "/conversationId");
-    assert_wrong("{\"recipientId\":\"1024\"," TEXTS "}", "/recipientId");
     assert_wrong("{\"recipientId\":2048," TEXTS "}", "/recipientId");
     assert_wrong("{\"recipientId\":null," TEXTS "}", "/recipientId");
     assert_wrong("{\"conversationId\":null," TEXTS "}", "/conversationId");
@@ -91,7 +95,7 @@ static void test_target(void **state)
         snprintf(body, sizeof(body), "{\"recipientId\":\"%s\"," TEXTS "}", bad_ids[i]);
         assert_wrong(body, "/recipientId");
     }
-    static const char *const bad_conversations[] = {"",      "1024",       "2048-1024", "1024-1024",
+    static const char *const bad_conversations[] = {"",      "1024",       "2048-1024", "256-256",
                                                     "1024-", "-1024",      "1-1024-2",  "01-1024",
                                                     "1--2",  "1024-2048 ", "a-b"};
     for (size_t i = 0; i < sizeof(bad_conversations) / sizeof(bad_conversations[0]); i++) {

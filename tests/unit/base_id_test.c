@@ -116,6 +116,9 @@ static void test_conversation_id(void **state)
     assert_int_equal(parse_conversation("1-2", &low, &high), 1);
     assert_int_equal(low, 1);
     assert_int_equal(high, 2);
+    assert_int_equal(parse_conversation("5-5", &low, &high), 1);
+    assert_int_equal(low, 5);
+    assert_int_equal(high, 5);
     /* in the largest user id the kind bit is 0 */
     assert_int_equal(parse_conversation("9223372036854775550-9223372036854775551", &low, &high), 1);
     assert_int_equal(high, INT64_C(9223372036854775551));
@@ -132,7 +135,7 @@ static void test_conversation_id(void **state)
         "1--2",
         "1-2-3",
         "2-1",
-        "5-5",
+        "256-256",
         "01-2",
         "1-02",
         "0-1",

@@ -71,7 +71,8 @@ static void test_one_message(void **state)
         "\"snippet\":\"hi \\\"you\\\"\",\"lastUpdatedTimestamp\":1001,"
         "\"lastMessageTimestamp\":1000,\"lastMessageId\":\"2000\",\"unreadCount\":7,"
         "\"readUpTo\":\"1900\","
-        "\"clearedUpTo\":\"0\",\"mutedUntil\":0,\"archived\":false,\"pinned\":true}],"
+        "\"clearedUpTo\":\"0\",\"mutedUntil\":0,\"archived\":false,\"pinned\":true,"
+        "\"markedUnread\":false}],"
         "\"isDeltaUpdate\":true,\"lastUpdatedTimestamp\":1001,\"hasMore\":false}";
     assert_int_equal(wake.delta_len, sizeof(expected) - 1);
     assert_memory_equal(wake.delta, expected, wake.delta_len);

@@ -6,10 +6,12 @@
 
 #define VIEW "\"name\":\"Trip\",\"memberCount\":2,\"isMember\":true"
 #define OTHERS "\"othersDeliveredUpTo\":\"190\",\"othersReadUpTo\":\"180\""
-#define REST                                                                                  \
-    "\"snippet\":\"hi\",\"lastUpdatedTimestamp\":110,\"lastMessageTimestamp\":100,"           \
-    "\"lastMessageId\":\"200\",\"unreadCount\":3,\"readUpTo\":\"170\",\"clearedUpTo\":\"0\"," \
-    "\"mutedUntil\":0,\"archived\":false,\"pinned\":false}"
+#define REST REST_READ("170")
+#define REST_READ(up_to)                                                            \
+    "\"snippet\":\"hi\",\"lastUpdatedTimestamp\":110,\"lastMessageTimestamp\":100," \
+    "\"lastMessageId\":\"200\",\"unreadCount\":3,\"readUpTo\":\"" up_to             \
+    "\",\"clearedUpTo\":\"0\","                                                     \
+    "\"mutedUntil\":0,\"archived\":false,\"pinned\":false,\"markedUnread\":false}"
 
 /* Takes over the buffer and terminates it. */
 static void assert_json(pl_buffer_t *out, const char *expected)
@@ -63,11 +65,12 @@ static void test_conversation_types(void **state)
                         ",\"memberStates\":["
                         "{\"userId\":\"7\",\"deliveredUpTo\":\"200\",\"readUpTo\":\"170\"},"
                         "{\"userId\":\"6\",\"deliveredUpTo\":\"190\",\"readUpTo\":\"180\"}]," REST);
-    assert_conversation(7, "",
-                        "{\"conversationId\":\"7-7\",\"conversationType\":\"self\","
-                        "\"participants\":[\"7\"],\"memberCount\":1,\"isMember\":true," OTHERS
-                        ",\"memberStates\":["
-                        "{\"userId\":\"7\",\"deliveredUpTo\":\"200\",\"readUpTo\":\"170\"}]," REST);
+    assert_conversation(
+        7, "",
+        "{\"conversationId\":\"7-7\",\"conversationType\":\"self\","
+        "\"participants\":[\"7\"],\"memberCount\":1,\"isMember\":true,"
+        "\"othersDeliveredUpTo\":\"200\",\"othersReadUpTo\":\"200\",\"memberStates\":["
+        "{\"userId\":\"7\",\"deliveredUpTo\":\"200\",\"readUpTo\":\"200\"}]," REST_READ("200"));
 }
 
 static void test_system_message(void **state)

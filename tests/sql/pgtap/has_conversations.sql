@@ -1,7 +1,7 @@
 -- has_conversations.
 SET search_path = tap;
 BEGIN;
-SELECT plan(8);
+SELECT plan(9);
 
 SELECT test.user(1, n) FROM generate_series(1, 4) n;
 SELECT test.user(2, 1);
@@ -15,6 +15,9 @@ SELECT is(shard_0001.has_conversations(test.id(1, 1), ARRAY[test.id(1, 3), test.
 SELECT is(shard_0001.has_conversations(test.id(1, 3), ARRAY[test.id(2, 1)]), '{f}',
           'a conversation only in the other''s mailbox does not count: the sender''s copy is not stored yet');
 SELECT is(shard_0001.has_conversations(test.id(1, 4), ARRAY[test.id(1, 1), test.id(1, 2)]), '{f,f}', 'a user without messages');
+SELECT is(c.kind || shard_0001.has_conversations(test.id(1, 4), ARRAY[test.id(1, 1)])::text, 'done{f}', 'settings alone make no acquaintance')
+FROM parley.write_changes('{settings}', ARRAY[test.id(1, 4)],
+                          ARRAY[jsonb_build_object('peerId', test.id(1, 1)::text, 'pinned', true, 'creates', true)::text], '{0}') c WHERE c.part = 'r';
 SELECT is(shard_0001.has_conversations(test.id(1, 1), '{}'), '{}', 'none asked, none given');
 SELECT is(shard_0001.has_conversations(test.id(1, 99), ARRAY[test.id(1, 1)]), NULL, 'no such mailbox');
 SELECT is(shard_0002.has_conversations(test.id(1, 1), ARRAY[test.id(1, 2)]), NULL, 'nor in a shard that is not theirs');

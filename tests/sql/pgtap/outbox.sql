@@ -1,7 +1,7 @@
 -- pending_outbox, claim_outbox and settle_outbox.
 SET search_path = tap;
 BEGIN;
-SELECT plan(15);
+SELECT plan(18);
 SELECT test.user(0, n) FROM generate_series(1, 3) n \g /dev/null
 SELECT test.user(2, n) FROM generate_series(1, 3) n \g /dev/null
 \set a 'test.id(0, 1)'
@@ -32,5 +32,19 @@ SELECT is(parley.settle_outbox(ARRAY[test.id(7, 1)], ARRAY[:a::bigint], ARRAY[1:
 INSERT INTO parley.outbox (recipient_id, sender_id, message_id) VALUES (:a, :z, 77);
 SELECT results_eq(format('SELECT content FROM parley.claim_outbox(ARRAY[%s], ARRAY[%s], ARRAY[77::bigint])', :a, :z), 'VALUES (NULL::text)',
                   'a row whose message is gone is claimed without content');
+-- Metadata: a copy that is still owed has it, also after the recipient has deleted the message for themselves.
+CREATE TEMP TABLE kept AS SELECT w.message_id AS id, place.* FROM (SELECT test.id(0, 1) AS recipient, test.id(2, 1) AS sender) place,
+    LATERAL test.write(test.deliver(recipient, sender, 'with metadata', 'text', 700000, 2)) w;
+UPDATE parley.message m SET extra = '{"metadata": "{\"n\":1.0}", "replyTo": "5"}' FROM kept k WHERE m.user_id = k.recipient AND m.message_id = k.id;
+SELECT is(c.kind, 'done', 'deleted by its recipient')
+FROM kept k, parley.write_changes('{deletion}', ARRAY[k.recipient], ARRAY[jsonb_build_object(
+    'peerId', k.sender::text, 'messageId', k.id::text, 'timestamp', 1)::text], '{0}') c WHERE c.part = 'r';
+SELECT results_eq('SELECT m.content, m.extra ? ''metadata'', parley.is_as_sent(m.content, m.extra, ''text'', ''{"metadata": "{\"n\":1.0}", "replyTo": "5"}''),'
+                  ' parley.is_as_sent(m.content, m.extra, ''text'', ''{"metadata": "{}", "replyTo": "5"}'')'
+                  ' FROM kept k, parley.message m WHERE m.user_id = k.recipient AND m.message_id = k.id',
+                  $$VALUES ('', false, true, false)$$, 'it is gone there, and a retry is known');
+SELECT results_eq('SELECT c.content, c.extra::jsonb FROM kept k, parley.claim_outbox(ARRAY[k.recipient], ARRAY[k.sender], ARRAY[k.id]) c',
+                  $$VALUES ('text', '{"metadata": "{\"n\":1.0}", "replyTo": "5"}'::jsonb)$$, 'the sender''s copy gets it');
+
 SELECT * FROM finish();
 ROLLBACK;

@@ -187,5 +187,42 @@ UPDATE parley.conversation SET unread_count = 7 FROM ids WHERE user_id = bob AND
 UPDATE parley.mailbox SET erased_timestamp = 1 FROM ids WHERE user_id = bob;
 SELECT is_empty('SELECT FROM ids, shard_0001.wrong_unread_counts(0, bob)', 'of an erased user nothing is counted');
 
+-- All conversations at once: up to a cursor, in slices.
+CREATE TEMP TABLE reader AS SELECT test.user(2, 1) AS id;
+SELECT test.user(3, n) FROM generate_series(1, 150) n \g /dev/null
+SELECT test.write(VARIADIC b.batch) FROM reader, LATERAL (
+    SELECT array_agg(test.deliver(reader.id, test.id(3, n), 'k' || n || '.' || i, 'text', 50000 + n * 10 + i, 2) ORDER BY n, i) AS batch
+    FROM generate_series(1, 150) n, generate_series(1, 2) i) b \g /dev/null
+CREATE FUNCTION pg_temp.read_all(cursor bigint, after bigint) RETURNS jsonb LANGUAGE sql AS $$
+    SELECT pg_temp.change('read_all', id, jsonb_build_object('version', cursor::text, 'after', after::text)) FROM reader
+$$;
+CREATE FUNCTION pg_temp.totals() RETURNS TABLE (conversations integer, messages bigint, more boolean) LANGUAGE sql AS $$
+    SELECT f.conversation_count, f.message_count, f.has_more FROM reader, shard_0002.fetch_unread(ARRAY[id]) f
+$$;
+CREATE TEMP TABLE cursor AS SELECT m.version FROM reader, parley.mailbox m WHERE m.user_id = reader.id;
+SELECT results_eq('SELECT * FROM pg_temp.totals()', 'VALUES (150, 300::bigint, false)', 'all are unread');
+SELECT test.write(test.deliver(reader.id, test.id(3, 150), 'late', 'text', 90000, 2)) FROM reader \g /dev/null
+DELETE FROM parley.change_outbox;
+SELECT is((a ->> 'after') || ' ' || (a ->> 'upTo'), test.id(3, 100) || ' ' || version, 'a slice is of 100')
+FROM cursor, pg_temp.read_all(version, 0) a;
+SELECT results_eq('SELECT * FROM pg_temp.totals()', 'VALUES (50, 101::bigint, false)', 'which are read');
+SELECT results_eq('SELECT count(*), count(DISTINCT target) FROM pg_temp.entries() WHERE kind = ''peer_receipt''', 'VALUES (100::bigint, 100::bigint)',
+                  'and whose senders are told');
+SELECT results_eq('SELECT count(DISTINCT c.version), max(c.version) FROM reader, parley.conversation c WHERE c.user_id = id AND c.read_up_to > 0',
+                  'SELECT 100::bigint, m.version FROM reader, parley.mailbox m WHERE m.user_id = id', 'each has a version of its own');
+SELECT is(pg_temp.read_all(version, test.id(3, 100)) ? 'after', false, 'the next one is the last') FROM cursor;
+SELECT results_eq('SELECT * FROM pg_temp.totals()', 'VALUES (1, 1::bigint, false)', 'what is above the cursor stays unread');
+SELECT is_empty('SELECT w.* FROM reader, shard_0002.wrong_unread_counts(0, id) w', 'as a recount says');
+SELECT is(pg_temp.read_all(version, 0), '{"status": "done"}', 'again it changes nothing') FROM cursor;
+UPDATE parley.conversation c SET marked_unread = true FROM reader WHERE c.user_id = id AND c.peer_id IN (test.id(3, 1), test.id(3, 150));
+SELECT results_eq('SELECT * FROM pg_temp.totals()', 'VALUES (2, 1::bigint, false)', 'the user''s own marks count as conversations');
+DELETE FROM parley.change_outbox;
+SELECT is(pg_temp.read_all(version, 0) ->> 'status', 'done', 'once more') FROM cursor;
+SELECT results_eq('SELECT * FROM pg_temp.totals()', 'VALUES (1, 1::bigint, false)', 'clears them');
+SELECT is_empty('SELECT * FROM pg_temp.entries()', 'and tells nobody');
+SELECT is(pg_temp.read_all(9223372036854775807, 0) ->> 'status', 'done', 'a cursor above the version') FROM cursor;
+SELECT results_eq('SELECT * FROM pg_temp.totals()', 'VALUES (0, 0::bigint, false)', 'is the version');
+SELECT is_empty('SELECT * FROM shard_0002.fetch_unread(ARRAY[7::bigint])', 'a user who does not exist has no totals');
+
 SELECT finish();
 ROLLBACK;

@@ -29,7 +29,7 @@ $$;
 -- Settings.
 SELECT results_eq($$SELECT c.part, c.detail FROM ids, pg_temp.change('settings', bob,
                         jsonb_build_object('peerId', ann::text, 'mutedUntil', 9007199254740991, 'pinned', true)) c$$,
-                  $$VALUES ('r'::"char", '{"status": "done", "mutedUntil": 9007199254740991, "archived": false, "pinned": true}'::jsonb), ('w', NULL)$$,
+                  $$VALUES ('r'::"char", '{"status": "done", "mutedUntil": 9007199254740991, "archived": false, "pinned": true, "markedUnread": false}'::jsonb), ('w', NULL)$$,
                   'the answer has the settings as they are now');
 SELECT results_eq('SELECT c.muted_until, c.archived, c.pinned, c.version, parley.period_of(c.version)::integer FROM ids, pg_temp.conversation(bob) c',
                   'SELECT 9007199254740991, false, true, m.version, c.changed_period FROM ids, pg_temp.conversation(bob) c, parley.mailbox m WHERE m.user_id = bob',
