@@ -1,12 +1,13 @@
 /*
  * streamUpdates: the mailbox's deltas as server-sent events.
  *
- * The next delta is asked for when the client's socket has taken the last one. So a stream holds
- * one delta at the most, and a client that stops reading is closed by the stall timer and finds the
- * rest in the database when it returns. Ephemeral events are written between them, without an id.
+ * A stream asks for the next delta when the client's socket has taken the last one. So it holds at
+ * most one delta. A client that stops reading is closed by the stall timer, and reads the rest from
+ * the database when it returns. Ephemeral events are written between the deltas, without an id.
  *
- * To a client that comes without a cursor the response begins when the mailbox's version has been
- * read, with that as its cursor: whatever is sent once its head has arrived comes through it.
+ * If the client gives no cursor, the response begins when the mailbox's version has been read, with
+ * that version as the cursor. So the client gets every message that is sent after it has received
+ * the response's headers.
  */
 #include "api/event_stream.h"
 
@@ -33,12 +34,13 @@ typedef struct event_stream {
     pl_request_t *request; /* until the stream has it */
     pl_stream_t *stream;   /* NULL: not yet */
     pl_follower_t *follower;
-    pl_presence_watch_t *watch; /* NULL: it watches nobody */
+    pl_presence_watch_t *watch; /* NULL: the client watches no presence */
     int64_t expires_s;
     bool is_present; /* counts for the user's presence */
 } event_stream_t;
 
-/* Takes back what it has registered. Before the stream ends: it takes no more deltas then. */
+/* Removes the stream from everything that would write to it. Runs before the stream ends, because
+ * an ending stream accepts no more writes. */
 static void unregister(event_stream_t *events)
 {
     if (events->is_present)
@@ -74,8 +76,8 @@ static void append_event(void *out, const pl_event_t *event)
     pl_buffer_append(out, "\n\n", 2);
 }
 
-/* What a slow stream does not get now it gets when it has taken the rest: a state that is missed
- * would stay wrong. */
+/* A slow stream gets the changes in on_drained, when it has taken all other bytes. They must not be
+ * dropped: the client would show an old state for ever. */
 static void on_presence_changed(void *owner)
 {
     event_stream_t *events = owner;
@@ -98,7 +100,7 @@ static void on_drained(pl_stream_t *stream, void *owner)
         on_presence_changed(events);
 }
 
-/* Clients that lose their server return one by one. */
+/* A random time for each client, so that clients that lose their server do not return at once. */
 static void append_retry(pl_buffer_t *out, const pl_config_t *config)
 {
     pl_buffer_appendf(
@@ -109,7 +111,7 @@ static void append_retry(pl_buffer_t *out, const pl_config_t *config)
 static void append_delta(pl_buffer_t *out, const char *json, size_t len, int64_t cursor)
 {
     static const char head[] = "event: delta\nid: ";
-    /* The Delta that a long-poll answers, with the event's name as its `type`. */
+    /* The same Delta as in a long-poll's answer, with the event's name as its `type`. */
     static const char data[] = "\ndata: {\"type\":\"delta\",";
     char id[PL_ID_TEXT_SIZE];
     size_t id_len = pl_id_format(id, cursor);
@@ -122,8 +124,8 @@ static void append_delta(pl_buffer_t *out, const char *json, size_t len, int64_t
     pl_buffer_append(out, "\n\n", 2);
 }
 
-/* Begins the response, with a first delta or with none (`json` NULL). If its client has left, it is
- * gone then. */
+/* Begins the response, with a first delta or with none (`json` NULL). Frees `events` if the client
+ * has left. */
 static void open_stream(event_stream_t *events, const char *json, size_t len, int64_t cursor)
 {
     pl_buffer_t first = PL_BUFFER_EMPTY;
@@ -157,13 +159,13 @@ static void on_delta(void *owner, const pl_delta_t *delta)
     append_delta(&event, delta->json, delta->len, delta->cursor);
     if (events->watch != NULL)
         pl_presence_watch_mailbox_changed(events->watch);
-    /* When it fails, on_closed has run. */
+    /* If it fails, on_closed has freed `events`. */
     (void)!pl_stream_write(events->stream, event.data, event.len);
     pl_buffer_dispose(&event);
 }
 
-/* Who came without a cursor is given one at once: what is sent to them between now and their first
- * event would else be lost with their connection. */
+/* Gives a cursor at once to a client that came without one. Else a client whose connection ends
+ * before its first event would have no cursor to return with, and would miss what was sent. */
 static void on_waiting(void *owner, int64_t cursor)
 {
     event_stream_t *events = owner;
@@ -196,7 +198,7 @@ static void on_error(void *owner, enum pl_error_code error)
     } else if (error == PL_ERROR_INVALID) {
         end(events);
     }
-    /* else the database is away: the stream stays, and the heartbeat asks again. */
+    /* Else the database is away: the stream stays open, and the next heartbeat reads again. */
 }
 
 static void on_heartbeat(void *owner)
@@ -212,12 +214,12 @@ static void on_heartbeat(void *owner)
     if (events->watch != NULL)
         pl_presence_watch_check(events->watch);
     if (pl_stream_queued(events->stream) > 0)
-        return; /* it reads slowly: what comes next is asked for when it has taken the last */
+        return; /* it reads slowly: on_drained asks for the next delta */
     pl_follower_next(events->follower);
     (void)!pl_stream_write(events->stream, ":\n\n", 3);
 }
 
-/* A hint is for those who can take it at once. */
+/* An ephemeral event is dropped if the stream cannot take it at once. */
 static void on_event(void *owner, const pl_event_t *event)
 {
     event_stream_t *events = owner;
@@ -246,7 +248,8 @@ static void on_gone(pl_request_t *request, void *owner)
     destroy(owner);
 }
 
-/* `watch`: whose presence; a count of 0 is nobody's. -1: too many wait, or too much is watched. */
+/* `watch`: the peers whose presence the client watches, if any. -1: there are too many waiters or
+ * too many watched users. */
 static int register_all(event_stream_t *events, int64_t cursor,
                         const pl_conversations_check_t *watch)
 {
@@ -291,7 +294,8 @@ static void start(pl_updates_t *updates, pl_request_t *request, int64_t cursor,
     pl_follower_next(events->follower);
 }
 
-/* The header wins: a browser that reconnects sends it with the address of the first time. */
+/* The header Last-Event-ID has priority over the query: a browser that reconnects sends it with the
+ * URL of its first connection, whose cursor is older. */
 static int read_input(pl_request_t *request, int64_t *cursor_r, pl_conversations_check_t *watch)
 {
     pl_query_parameter_t query[] = {{.name = "lastUpdatedTimestamp"},

@@ -1,8 +1,8 @@
 /*
- * fetchUpdates: answers as soon as there is something, or empty when the time is up.
+ * fetchUpdates: answers as soon as there are changes, or without changes when the time is over.
  *
- * A poll ends in exactly one of these ways: a delta, the time, an error, a shutdown (all answer),
- * or its client leaves.
+ * A poll ends in exactly one of these ways: with an answer (a delta, the time is over, an error, a
+ * shutdown), or because its client leaves.
  */
 #include "api/poll.h"
 
@@ -53,7 +53,8 @@ static void on_delta(void *owner, const pl_delta_t *delta)
     reply(owner, &body);
 }
 
-/* What it knows without waiting: nothing, if the database has not yet told the cursor. */
+/* Answers without changes. An error if the cursor is not known, because the mailbox has not been
+ * read yet. */
 static void reply_empty(poll_t *poll)
 {
     int64_t cursor = pl_follower_cursor(poll->follower);
@@ -124,7 +125,7 @@ static void poll_start(pl_updates_t *updates, pl_request_t *request, int64_t cur
     poll->updates = updates;
     poll->request = pl_request_ref(request);
     poll->waits = timeout_s > 0;
-    /* One that only looks is no sign that somebody sits there. */
+    /* A poll that does not wait is no sign that the user is there. */
     poll->is_present = poll->waits &&
                        pl_updates_enter(updates, pl_follower_user_id(poll->follower));
     poll->timer.on_fire = on_timeout;

@@ -9,8 +9,8 @@
 #include "push/presence.h"
 #include "store/resource_json.h"
 
-/* A long-poll and a stream hold at most one delta in memory for their client. It is kept as small
- * as what a stream may queue, so that a reader that has stalled costs that and no more. */
+/* A long-poll and a stream hold at most one delta in memory for their client. It is at most as
+ * large as a stream's queue, so a client that does not read costs no more memory than that. */
 static size_t max_delta_bytes(const pl_config_t *config)
 {
     return (size_t)config->push.stream_queue;
@@ -67,7 +67,7 @@ void pl_updates_reply_error(pl_request_t *request, enum pl_error_code error)
     if (error == PL_ERROR_INVALID)
         pl_api_reply_no_caller(request);
     else
-        /* Nothing was to be changed, whatever became of the connection. */
+        /* A read changes nothing, so an unknown outcome only means that it failed. */
         pl_problem_reply(request,
                          error == PL_ERROR_OUTCOME_UNKNOWN ? PL_PROBLEM_UNAVAILABLE
                                                            : pl_problem_of_error(error),

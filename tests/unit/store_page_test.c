@@ -177,6 +177,7 @@ static void test_both_sides_are_newest_first(void **state)
         assert_int_equal(head.has_more_after, i == 0 || i == 3);
     }
 
+    pl_page_read_dispose(&reads[1]);
     reads[1] = (pl_page_read_t){
         .op = {.kind = &pl_messages_read_kind},
         .user_id = reads[0].user_id,
