@@ -15,13 +15,7 @@
 
 static void on_changed(const pl_outcome_t *outcome, void *owner)
 {
-    pl_request_t *request = owner;
-
-    if (outcome->code == PL_OUTCOME_DONE)
-        pl_request_reply_no_content(request);
-    else
-        pl_api_reply_outcome(request, outcome);
-    pl_request_unref(&request);
+    pl_api_finish_no_content(owner, outcome);
 }
 
 /* What is no user's id, in form or in fact, is not found; nor is the caller, who cannot block
@@ -89,31 +83,26 @@ static void on_block(const pl_outcome_t *outcome, const pl_blocks_read_t *read, 
     pl_request_unref(&request);
 }
 
-static void reply_blocks(pl_request_t *request, const pl_blocks_read_t *read)
+static void blocks_to_json(pl_buffer_t *out, const pl_blocks_read_t *read)
 {
-    pl_buffer_t body = PL_BUFFER_EMPTY;
-
-    pl_json_object_begin(&body);
-    pl_json_key(&body, "blocks");
-    pl_json_array_begin(&body);
+    pl_json_object_begin(out);
+    pl_json_key(out, "blocks");
+    pl_json_array_begin(out);
     for (size_t i = 0; i < read->count; i++)
-        block_to_json(&body, &read->blocks[i]);
-    pl_json_array_end(&body);
-    pl_json_key(&body, "hasMore");
-    pl_json_bool(&body, read->has_more);
-    pl_json_object_end(&body);
-    pl_request_reply(request, &(pl_reply_t){.status = 200}, &body);
+        block_to_json(out, &read->blocks[i]);
+    pl_json_array_end(out);
+    pl_json_key(out, "hasMore");
+    pl_json_bool(out, read->has_more);
+    pl_json_object_end(out);
 }
 
 static void on_blocks(const pl_outcome_t *outcome, const pl_blocks_read_t *read, void *owner)
 {
-    pl_request_t *request = owner;
+    pl_buffer_t body = PL_BUFFER_EMPTY;
 
     if (outcome->code == PL_OUTCOME_DONE)
-        reply_blocks(request, read);
-    else
-        pl_api_reply_outcome(request, outcome);
-    pl_request_unref(&request);
+        blocks_to_json(&body, read);
+    pl_api_finish(owner, outcome, &body);
 }
 
 void pl_on_fetch_block(pl_request_t *request, void *worker)

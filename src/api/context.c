@@ -53,6 +53,24 @@ void pl_api_abandon_with(pl_request_t *request, pl_flow_t *flow)
     pl_request_on_gone(request, on_gone, flow);
 }
 
+void pl_api_finish(pl_request_t *request, const pl_outcome_t *outcome, pl_buffer_t *body)
+{
+    if (outcome->code == PL_OUTCOME_DONE)
+        pl_request_reply(request, &(pl_reply_t){.status = 200}, body);
+    else
+        pl_api_reply_outcome(request, outcome);
+    pl_request_unref(&request);
+}
+
+void pl_api_finish_no_content(pl_request_t *request, const pl_outcome_t *outcome)
+{
+    if (outcome->code == PL_OUTCOME_DONE)
+        pl_request_reply_no_content(request);
+    else
+        pl_api_reply_outcome(request, outcome);
+    pl_request_unref(&request);
+}
+
 void pl_api_reply_no_conversation(pl_request_t *request)
 {
     pl_slice_t id = pl_request_is_live(request) ? pl_request_path_parameter(request, 0)

@@ -58,6 +58,12 @@ void pl_api_abandon_with(pl_request_t *request, pl_flow_t *flow);
  * for PL_OUTCOME_DONE and PL_OUTCOME_DUPLICATE. */
 void pl_api_reply_outcome(pl_request_t *request, const pl_outcome_t *outcome);
 
+/* The end of a call whose owner is the request: answers, and gives the owner's reference back. With
+ * PL_OUTCOME_DONE the answer is 200 with the body, which is taken over, or 204; else it is the
+ * outcome's problem, and the body is empty. */
+void pl_api_finish(pl_request_t *request, const pl_outcome_t *outcome, pl_buffer_t *body);
+void pl_api_finish_no_content(pl_request_t *request, const pl_outcome_t *outcome);
+
 /* 404: there is no such conversation, or the caller takes no part in it. For a request with a
  * conversationId first in its path. */
 void pl_api_reply_no_conversation(pl_request_t *request);

@@ -81,33 +81,28 @@ static void key_flag(pl_buffer_t *out, const char *key, enum pl_tristate value)
     pl_json_bool(out, value == PL_TRUE);
 }
 
-static void reply_settings(pl_request_t *request, const pl_conversation_result_t *result)
+static void settings_to_json(pl_buffer_t *out, const pl_conversation_result_t *result)
 {
-    pl_buffer_t body = PL_BUFFER_EMPTY;
-
-    pl_json_object_begin(&body);
-    pl_json_key(&body, "conversationId");
-    pl_json_conversation_id(&body, result->user_id, result->peer_id);
+    pl_json_object_begin(out);
+    pl_json_key(out, "conversationId");
+    pl_json_conversation_id(out, result->user_id, result->peer_id);
     if (result->settings.muted_until >= 0) {
-        pl_json_key(&body, "mutedUntil");
-        pl_json_int64(&body, result->settings.muted_until);
+        pl_json_key(out, "mutedUntil");
+        pl_json_int64(out, result->settings.muted_until);
     }
-    key_flag(&body, "archived", result->settings.archived);
-    key_flag(&body, "pinned", result->settings.pinned);
-    key_flag(&body, "markedUnread", result->settings.marked_unread);
-    pl_json_object_end(&body);
-    pl_request_reply(request, &(pl_reply_t){.status = 200}, &body);
+    key_flag(out, "archived", result->settings.archived);
+    key_flag(out, "pinned", result->settings.pinned);
+    key_flag(out, "markedUnread", result->settings.marked_unread);
+    pl_json_object_end(out);
 }
 
 static void on_updated(const pl_conversation_result_t *result, void *owner)
 {
-    pl_request_t *request = owner;
+    pl_buffer_t body = PL_BUFFER_EMPTY;
 
     if (result->outcome.code == PL_OUTCOME_DONE)
-        reply_settings(request, result);
-    else
-        pl_api_reply_outcome(request, &result->outcome);
-    pl_request_unref(&request);
+        settings_to_json(&body, result);
+    pl_api_finish(owner, &result->outcome, &body);
 }
 
 void pl_on_update_conversation(pl_request_t *request, void *worker)
@@ -135,13 +130,7 @@ void pl_on_update_conversation(pl_request_t *request, void *worker)
 
 static void on_deleted(const pl_conversation_result_t *result, void *owner)
 {
-    pl_request_t *request = owner;
-
-    if (result->outcome.code == PL_OUTCOME_DONE)
-        pl_request_reply_no_content(request);
-    else
-        pl_api_reply_outcome(request, &result->outcome);
-    pl_request_unref(&request);
+    pl_api_finish_no_content(owner, &result->outcome);
 }
 
 void pl_on_delete_conversation(pl_request_t *request, void *worker)
@@ -233,13 +222,7 @@ void pl_on_send_receipt(pl_request_t *request, void *worker)
 
 static void on_told(const pl_outcome_t *outcome, void *owner)
 {
-    pl_request_t *request = owner;
-
-    if (outcome->code == PL_OUTCOME_DONE)
-        pl_request_reply_no_content(request);
-    else
-        pl_api_reply_outcome(request, outcome);
-    pl_request_unref(&request);
+    pl_api_finish_no_content(owner, outcome);
 }
 
 /* A request without a body says that the caller has started. */

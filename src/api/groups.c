@@ -61,13 +61,7 @@ static void on_group(const pl_group_result_t *result, void *owner)
 
 static void on_removed(const pl_group_result_t *result, void *owner)
 {
-    pl_request_t *request = owner;
-
-    if (result->outcome.code == PL_OUTCOME_DONE)
-        pl_request_reply_no_content(request);
-    else
-        pl_api_reply_outcome(request, &result->outcome);
-    pl_request_unref(&request);
+    pl_api_finish_no_content(owner, &result->outcome);
 }
 
 /* ---- decoding ---- */

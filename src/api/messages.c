@@ -156,36 +156,31 @@ static void key_time(pl_buffer_t *out, const char *key, int64_t time_us)
     pl_json_int64(out, time_us);
 }
 
-static void reply_changed(pl_request_t *request, const pl_message_change_result_t *result)
+static void change_to_json(pl_buffer_t *out, const pl_message_change_result_t *result)
 {
-    pl_buffer_t body = PL_BUFFER_EMPTY;
-
-    pl_json_object_begin(&body);
-    pl_json_key(&body, "messageId");
-    pl_json_id(&body, result->message_id);
-    pl_json_key(&body, "conversationId");
-    pl_json_conversation_id(&body, result->actor_id, result->peer_id);
-    key_time(&body, "editedTimestamp", result->edited_us);
-    key_time(&body, "deletedTimestamp", result->deleted_us);
-    pl_json_key(&body, "senderCopy");
-    pl_json_text(&body, result->is_copy_stored ? "stored" : "pending");
+    pl_json_object_begin(out);
+    pl_json_key(out, "messageId");
+    pl_json_id(out, result->message_id);
+    pl_json_key(out, "conversationId");
+    pl_json_conversation_id(out, result->actor_id, result->peer_id);
+    key_time(out, "editedTimestamp", result->edited_us);
+    key_time(out, "deletedTimestamp", result->deleted_us);
+    pl_json_key(out, "senderCopy");
+    pl_json_text(out, result->is_copy_stored ? "stored" : "pending");
     if (result->reactions != NULL) {
-        pl_json_key(&body, "reactions");
-        pl_json_raw(&body, result->reactions, result->reactions_len);
+        pl_json_key(out, "reactions");
+        pl_json_raw(out, result->reactions, result->reactions_len);
     }
-    pl_json_object_end(&body);
-    pl_request_reply(request, &(pl_reply_t){.status = 200}, &body);
+    pl_json_object_end(out);
 }
 
 static void on_changed(const pl_message_change_result_t *result, void *owner)
 {
-    pl_request_t *request = owner;
+    pl_buffer_t body = PL_BUFFER_EMPTY;
 
     if (result->outcome.code == PL_OUTCOME_DONE)
-        reply_changed(request, result);
-    else
-        pl_api_reply_outcome(request, &result->outcome);
-    pl_request_unref(&request);
+        change_to_json(&body, result);
+    pl_api_finish(owner, &result->outcome, &body);
 }
 
 static void change(const pl_api_t *api, pl_request_t *request,

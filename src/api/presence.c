@@ -9,33 +9,27 @@
 
 /* ---- fetchPresence ---- */
 
-static void reply_presence(pl_request_t *request, const pl_presence_result_t *result)
+static void presence_to_json(pl_buffer_t *out, const pl_presence_result_t *result)
 {
-    const pl_reply_t reply = {.status = 200, .cache = PL_CACHE_NO_STORE};
-    pl_buffer_t body = PL_BUFFER_EMPTY;
-
-    pl_json_object_begin(&body);
-    pl_json_key(&body, "users");
-    pl_json_array_begin(&body);
+    pl_json_object_begin(out);
+    pl_json_key(out, "users");
+    pl_json_array_begin(out);
     for (size_t i = 0; i < result->count; i++) {
-        pl_json_object_begin(&body);
-        pl_presence_members_to_json(&body, result->user_ids[i], &result->states[i]);
-        pl_json_object_end(&body);
+        pl_json_object_begin(out);
+        pl_presence_members_to_json(out, result->user_ids[i], &result->states[i]);
+        pl_json_object_end(out);
     }
-    pl_json_array_end(&body);
-    pl_json_object_end(&body);
-    pl_request_reply(request, &reply, &body);
+    pl_json_array_end(out);
+    pl_json_object_end(out);
 }
 
 static void on_fetched(const pl_presence_result_t *result, void *owner)
 {
-    pl_request_t *request = owner;
+    pl_buffer_t body = PL_BUFFER_EMPTY;
 
     if (result->outcome.code == PL_OUTCOME_DONE)
-        reply_presence(request, result);
-    else
-        pl_api_reply_outcome(request, &result->outcome);
-    pl_request_unref(&request);
+        presence_to_json(&body, result);
+    pl_api_finish(owner, &result->outcome, &body);
 }
 
 void pl_on_fetch_presence(pl_request_t *request, void *worker)
@@ -59,13 +53,7 @@ void pl_on_fetch_presence(pl_request_t *request, void *worker)
 
 static void on_announced(const pl_presence_result_t *result, void *owner)
 {
-    pl_request_t *request = owner;
-
-    if (result->outcome.code == PL_OUTCOME_DONE)
-        pl_request_reply_no_content(request);
-    else
-        pl_api_reply_outcome(request, &result->outcome);
-    pl_request_unref(&request);
+    pl_api_finish_no_content(owner, &result->outcome);
 }
 
 void pl_on_announce_presence(pl_request_t *request, void *worker)

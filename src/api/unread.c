@@ -9,30 +9,25 @@
 
 /* ---- fetchUnread ---- */
 
-static void reply_totals(pl_request_t *request, const pl_unread_totals_t *totals)
+static void totals_to_json(pl_buffer_t *out, const pl_unread_totals_t *totals)
 {
-    pl_buffer_t body = PL_BUFFER_EMPTY;
-
-    pl_json_object_begin(&body);
-    pl_json_key(&body, "conversationCount");
-    pl_json_int64(&body, totals->conversations_count);
-    pl_json_key(&body, "messageCount");
-    pl_json_int64(&body, totals->messages_count);
-    pl_json_key(&body, "hasMore");
-    pl_json_bool(&body, totals->has_more);
-    pl_json_object_end(&body);
-    pl_request_reply(request, &(pl_reply_t){.status = 200}, &body);
+    pl_json_object_begin(out);
+    pl_json_key(out, "conversationCount");
+    pl_json_int64(out, totals->conversations_count);
+    pl_json_key(out, "messageCount");
+    pl_json_int64(out, totals->messages_count);
+    pl_json_key(out, "hasMore");
+    pl_json_bool(out, totals->has_more);
+    pl_json_object_end(out);
 }
 
 static void on_fetched(const pl_outcome_t *outcome, const pl_unread_totals_t *totals, void *owner)
 {
-    pl_request_t *request = owner;
+    pl_buffer_t body = PL_BUFFER_EMPTY;
 
     if (outcome->code == PL_OUTCOME_DONE)
-        reply_totals(request, totals);
-    else
-        pl_api_reply_outcome(request, outcome);
-    pl_request_unref(&request);
+        totals_to_json(&body, totals);
+    pl_api_finish(owner, outcome, &body);
 }
 
 void pl_on_fetch_unread(pl_request_t *request, void *worker)
@@ -68,13 +63,7 @@ static int decode_cursor(const pl_json_t *json, int64_t *cursor_r, pl_refusal_t 
 
 static void on_marked(const pl_outcome_t *outcome, void *owner)
 {
-    pl_request_t *request = owner;
-
-    if (outcome->code == PL_OUTCOME_DONE)
-        pl_request_reply_no_content(request);
-    else
-        pl_api_reply_outcome(request, outcome);
-    pl_request_unref(&request);
+    pl_api_finish_no_content(owner, outcome);
 }
 
 void pl_on_mark_all_read(pl_request_t *request, void *worker)

@@ -42,16 +42,11 @@ int pl_user_lists_decode(pl_request_t *request, pl_user_list_order_t *order)
 
 static void on_fetched(const pl_outcome_t *outcome, const char *json, size_t len, void *owner)
 {
-    pl_request_t *request = owner;
     pl_buffer_t body = PL_BUFFER_EMPTY;
 
-    if (outcome->code == PL_OUTCOME_DONE) {
+    if (outcome->code == PL_OUTCOME_DONE)
         pl_buffer_append(&body, json, len);
-        pl_request_reply(request, &(pl_reply_t){.status = 200}, &body);
-    } else {
-        pl_api_reply_outcome(request, outcome);
-    }
-    pl_request_unref(&request);
+    pl_api_finish(owner, outcome, &body);
 }
 
 void pl_user_lists_answer(const pl_api_t *api, pl_request_t *request,

@@ -123,29 +123,24 @@ static void user_to_json(pl_buffer_t *out, const pl_user_t *user)
         pl_user_to_json(out, &user->account);
 }
 
-static void reply_users(pl_request_t *request, const pl_user_t *users, size_t count)
+static void users_to_json(pl_buffer_t *out, const pl_user_t *users, size_t count)
 {
-    pl_buffer_t body = PL_BUFFER_EMPTY;
-
-    pl_json_object_begin(&body);
-    pl_json_key(&body, "users");
-    pl_json_array_begin(&body);
+    pl_json_object_begin(out);
+    pl_json_key(out, "users");
+    pl_json_array_begin(out);
     for (size_t i = 0; i < count; i++)
-        user_to_json(&body, &users[i]);
-    pl_json_array_end(&body);
-    pl_json_object_end(&body);
-    pl_request_reply(request, &(pl_reply_t){.status = 200}, &body);
+        user_to_json(out, &users[i]);
+    pl_json_array_end(out);
+    pl_json_object_end(out);
 }
 
 static void on_users(const pl_users_result_t *result, void *owner)
 {
-    pl_request_t *request = owner;
+    pl_buffer_t body = PL_BUFFER_EMPTY;
 
     if (result->outcome.code == PL_OUTCOME_DONE)
-        reply_users(request, result->users, result->count);
-    else
-        pl_api_reply_outcome(request, &result->outcome);
-    pl_request_unref(&request);
+        users_to_json(&body, result->users, result->count);
+    pl_api_finish(owner, &result->outcome, &body);
 }
 
 static void fetch_by_ids(const pl_api_t *api, pl_request_t *request,
@@ -163,14 +158,16 @@ static void fetch_by_ids(const pl_api_t *api, pl_request_t *request,
 static void on_found(const pl_account_result_t *result, void *owner)
 {
     const pl_user_t user = {.account = result->account};
-    pl_request_t *request = owner;
-    enum pl_outcome_code code = result->outcome.code;
+    bool is_found = result->outcome.code == PL_OUTCOME_DONE;
+    pl_outcome_t outcome = result->outcome;
+    pl_buffer_t body = PL_BUFFER_EMPTY;
 
-    if (code == PL_OUTCOME_DONE || code == PL_OUTCOME_USER_NOT_FOUND)
-        reply_users(request, &user, code == PL_OUTCOME_DONE ? 1 : 0);
-    else
-        pl_api_reply_outcome(request, &result->outcome);
-    pl_request_unref(&request);
+    /* An unknown name is an empty list. */
+    if (outcome.code == PL_OUTCOME_USER_NOT_FOUND)
+        outcome.code = PL_OUTCOME_DONE;
+    if (outcome.code == PL_OUTCOME_DONE)
+        users_to_json(&body, &user, is_found ? 1 : 0);
+    pl_api_finish(owner, &outcome, &body);
 }
 
 static void fetch_by_name(const pl_api_t *api, pl_request_t *request, pl_slice_t username)
@@ -275,13 +272,7 @@ void pl_on_update_me(pl_request_t *request, void *worker)
 
 static void on_erased(const pl_account_result_t *result, void *owner)
 {
-    pl_request_t *request = owner;
-
-    if (result->outcome.code == PL_OUTCOME_DONE)
-        pl_request_reply_no_content(request);
-    else
-        pl_api_reply_outcome(request, &result->outcome);
-    pl_request_unref(&request);
+    pl_api_finish_no_content(owner, &result->outcome);
 }
 
 void pl_on_delete_me(pl_request_t *request, void *worker)
