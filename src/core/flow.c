@@ -76,6 +76,7 @@ static pl_turn_t judge(pl_flow_t *flow)
 static pl_turn_t begin(pl_flow_t *flow)
 {
     flow->error = PL_OK;
+    flow->exists = false;
     flow->op = NULL;
     pl_password_job_free(&flow->job);
     flow->has_changed = flow->has_changed || flow->step->changes;
@@ -125,7 +126,7 @@ void pl_flow_start(pl_flow_t *flow, pl_core_t *core, const pl_step_t *steps,
 void pl_flow_resume(pl_flow_t *flow, enum pl_error_code error)
 {
     set_state(flow, PL_FLOW_RUNNING);
-    flow->is_reading = false;
+    flow->abandon_reads = NULL;
     flow->error = error;
     if (!run(flow, PL_TURN_JUDGE))
         finish(flow);
@@ -134,8 +135,8 @@ void pl_flow_resume(pl_flow_t *flow, enum pl_error_code error)
 void pl_flow_abandon(pl_flow_t *flow)
 {
     flow->is_abandoned = true;
-    if (flow->is_reading && must_stop(flow))
-        flow->op->abandoned = true;
+    if (flow->abandon_reads != NULL && must_stop(flow))
+        flow->abandon_reads(flow);
 }
 
 /* ---- checks ---- */
@@ -276,10 +277,15 @@ pl_turn_t pl_flow_submit(pl_flow_t *flow, pl_lane_t *lane, pl_op_t *op)
     return PL_TURN_JUDGE;
 }
 
+static void abandon_op(pl_flow_t *flow)
+{
+    flow->op->abandoned = true;
+}
+
 pl_turn_t pl_flow_read(pl_flow_t *flow, pl_op_t *op)
 {
     pl_turn_t turn = pl_flow_submit(flow, pl_cluster_read_lane(flow->core->deps.cluster, op->shard),
                                     op);
-    flow->is_reading = turn == PL_TURN_WAIT;
+    flow->abandon_reads = turn == PL_TURN_WAIT ? abandon_op : NULL;
     return turn;
 }

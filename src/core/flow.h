@@ -59,8 +59,10 @@ struct pl_flow {
     const pl_step_t *step;
     enum pl_flow_state state;
     bool is_abandoned;
-    bool has_changed;     /* a step with `changes` has begun */
-    bool is_reading;      /* `op` is queued in a lane of this loop */
+    bool has_changed; /* a step with `changes` has begun */
+    /* While the flow waits for reads in lanes of this loop: has those not sent that still wait
+     * there. pl_flow_read sets it; a step that submits several reads sets its own. */
+    void (*abandon_reads)(pl_flow_t *flow);
     uint64_t deadline_ms; /* of the whole, for its operations */
     pl_outcome_t outcome;
     void (*on_end)(pl_flow_t *flow);

@@ -26,7 +26,8 @@ void pl_presence_members_to_json(pl_buffer_t *out, int64_t user_id,
 typedef struct work {
     pl_flow_t flow;
     pl_conversations_check_t check;
-    pl_presence_result_t result; /* at first with all peers of the user */
+    pl_presence_question_t *question; /* until its answer */
+    pl_presence_result_t result;      /* at first with all peers of the user */
     pl_presence_done_fn on_done;
     void *owner;
 } work_t;
@@ -99,12 +100,18 @@ static void on_shown(void *owner, enum pl_error_code error, const bool *is_shown
     pl_flow_resume(&work->flow, error);
 }
 
+static void abandon_question(pl_flow_t *flow)
+{
+    pl_presence_abandon(work_of(flow)->question);
+}
+
 static pl_turn_t ask_who_shows(pl_flow_t *flow)
 {
     work_t *work = work_of(flow);
 
-    (void)pl_presence_ask(flow->core, work->check.user_id, work->result.user_ids,
-                          work->result.count, on_shown, work);
+    work->question = pl_presence_ask(flow->core, work->check.user_id, work->result.user_ids,
+                                     work->result.count, on_shown, work);
+    flow->abandon_reads = abandon_question;
     return PL_TURN_WAIT;
 }
 

@@ -104,6 +104,12 @@ pl_presence_question_t *pl_presence_ask(pl_core_t *core, int64_t viewer_id, cons
     return question;
 }
 
+void pl_presence_abandon(pl_presence_question_t *question)
+{
+    for (part_t *part = question->parts; part != NULL; part = part->next)
+        part->read.op.abandoned = true;
+}
+
 void pl_presence_forget(pl_presence_question_t **question_p)
 {
     pl_presence_question_t *question = *question_p;
@@ -112,6 +118,5 @@ void pl_presence_forget(pl_presence_question_t **question_p)
     if (question == NULL)
         return;
     question->on_answer = NULL;
-    for (part_t *part = question->parts; part != NULL; part = part->next)
-        part->read.op.abandoned = true;
+    pl_presence_abandon(question);
 }

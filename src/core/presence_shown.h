@@ -23,7 +23,10 @@ typedef void (*pl_presence_answer_fn)(void *owner, enum pl_error_code error, con
 pl_presence_question_t *pl_presence_ask(pl_core_t *core, int64_t viewer_id, const int64_t *user_ids,
                                         size_t count, pl_presence_answer_fn on_answer, void *owner);
 
-/* Nobody waits for the answer any more. Does nothing to NULL. */
+/* Has the reads not sent that still wait in their lanes: the answer is an error then. */
+void pl_presence_abandon(pl_presence_question_t *question);
+
+/* The same, and on_answer will not be called. Does nothing to NULL. */
 void pl_presence_forget(pl_presence_question_t **question);
 
 #endif

@@ -45,6 +45,12 @@ static void on_read(pl_op_t *op)
     pl_flow_resume(&fetch->flow, fetch->failed != NULL ? fetch->failed->error : PL_OK);
 }
 
+static void abandon_parts(pl_flow_t *flow)
+{
+    for (part_t *part = fetch_of(flow)->parts; part != NULL; part = part->next)
+        part->read.op.abandoned = true;
+}
+
 static pl_turn_t read_accounts(pl_flow_t *flow)
 {
     fetch_t *fetch = fetch_of(flow);
@@ -60,6 +66,7 @@ static pl_turn_t read_accounts(pl_flow_t *flow)
         if (pl_lane_submit(pl_cluster_read_lane(cluster, op->shard), op) != 0)
             pl_op_refuse(op);
     }
+    flow->abandon_reads = abandon_parts;
     return PL_TURN_WAIT;
 }
 

@@ -358,6 +358,42 @@ static void test_an_abandoned_read_is_not_sent(void **state)
     assert_ended(PL_OUTCOME_ABANDONED, "first op");
 }
 
+static int abandoned;
+
+static void abandon_reads(pl_flow_t *flow)
+{
+    (void)flow;
+    abandoned++;
+}
+
+static pl_turn_t begin_reads(pl_flow_t *flow)
+{
+    note("reads");
+    flow->abandon_reads = abandon_reads;
+    return PL_TURN_WAIT;
+}
+
+static void test_a_step_abandons_its_own_reads(void **state)
+{
+    static const pl_step_t steps[] = {
+        {"reads", .begin = begin_reads},
+        {"reads", .begin = begin_reads},
+        {.name = NULL},
+    };
+    subject_t subject = {.again = 0};
+    (void)state;
+
+    abandoned = 0;
+    start(&subject, steps);
+    pl_flow_resume(&subject.flow, PL_OK);
+    assert_int_equal(abandoned, 0);
+    pl_flow_abandon(&subject.flow);
+    assert_int_equal(abandoned, 1);
+    assert_int_equal(world.ended, 0);
+    pl_flow_resume(&subject.flow, PL_ERROR_DEADLINE);
+    assert_ended(PL_OUTCOME_ABANDONED, "reads reads");
+}
+
 static void test_a_change_is_not_abandoned(void **state)
 {
     subject_t subject = {.again = 0};
@@ -383,6 +419,7 @@ int main(void)
         cmocka_unit_test_setup(test_an_absent_user_ends_the_flow, set_up),
         cmocka_unit_test_setup(test_a_check_that_fails, set_up),
         cmocka_unit_test_setup(test_an_abandoned_read_is_not_sent, set_up),
+        cmocka_unit_test_setup(test_a_step_abandons_its_own_reads, set_up),
         cmocka_unit_test_setup(test_a_change_is_not_abandoned, set_up),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
