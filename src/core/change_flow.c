@@ -23,9 +23,9 @@ typedef struct change_flow change_flow_t;
 typedef struct follow_up {
     pl_change_t change;
     change_flow_t *work;
-    pl_owed_change_t owed; /* its row of the change outbox */
-    bool is_awaited;       /* on_done waits for it: the first change causes it, not a follow-up */
-    pl_timer_t pause;      /* until it is tried again */
+    pl_follow_up_t entry; /* of the change outbox */
+    bool is_awaited;      /* on_done waits for it: the first change causes it, not a follow-up */
+    pl_timer_t pause;     /* until it is tried again */
     int tries;
 } follow_up_t;
 
@@ -123,7 +123,7 @@ static pl_turn_t take_status(change_flow_t *work)
         return PL_TURN_AGAIN;
     }
     flow->outcome.code = code == PL_OUTCOME_NO_MAILBOX ? work->no_mailbox : code;
-    return work->first.owed_count > 0 ? PL_TURN_NEXT : PL_TURN_END;
+    return work->first.follow_ups_count > 0 ? PL_TURN_NEXT : PL_TURN_END;
 }
 
 static pl_turn_t judge_first(pl_flow_t *flow)
@@ -159,8 +159,8 @@ static void close_follow_up(follow_up_t *follow_up, bool is_made)
         if (--work->awaited == 0)
             answer(work, work->is_complete);
     }
-    free(follow_up->owed.kind);
-    free(follow_up->owed.argument);
+    free(follow_up->entry.kind);
+    free(follow_up->entry.argument);
     pl_change_dispose(&follow_up->change);
     free(follow_up);
     assert(work->open > 0);
@@ -187,7 +187,7 @@ static bool may_try_again(const follow_up_t *follow_up)
 {
     return follow_up->is_awaited && follow_up->change.op.error == PL_OK &&
            pl_change_is(&follow_up->change, "missing") &&
-           !pl_change_traits_of(follow_up->owed.kind)->is_background &&
+           !pl_change_traits_of(follow_up->entry.kind)->is_background &&
            (uint64_t)pl_clock_monotonic_ms() < follow_up->change.op.deadline_ms;
 }
 
@@ -205,27 +205,27 @@ static void on_follow_up_done(pl_op_t *op)
         return;
     }
     if (is_made)
-        pl_settler_add_change(core->deps.settler, &follow_up->owed);
+        pl_settler_add_follow_up(core->deps.settler, &follow_up->entry);
     close_follow_up(follow_up, is_made);
 }
 
 /* Takes over the row. */
-static void open_follow_up(change_flow_t *work, pl_owed_change_t *owed, bool is_awaited)
+static void open_follow_up(change_flow_t *work, pl_follow_up_t *entry, bool is_awaited)
 {
     follow_up_t *follow_up = pl_calloc(1, sizeof(*follow_up));
     pl_change_t *change = &follow_up->change;
     const pl_config_t *config = work->flow.core->deps.config;
 
     follow_up->work = work;
-    follow_up->owed = *owed;
+    follow_up->entry = *entry;
     follow_up->is_awaited = is_awaited;
     follow_up->pause.on_fire = on_follow_up_pause_over;
-    owed->kind = owed->argument = NULL;
-    change->mailbox_id = follow_up->owed.target_id;
-    change->kind = follow_up->owed.kind;
-    change->argument = follow_up->owed.argument;
-    change->argument_len = strlen(follow_up->owed.argument);
-    change->members_count = follow_up->owed.members_count;
+    entry->kind = entry->argument = NULL;
+    change->mailbox_id = follow_up->entry.target_id;
+    change->kind = follow_up->entry.kind;
+    change->argument = follow_up->entry.argument;
+    change->argument_len = strlen(follow_up->entry.argument);
+    change->members_count = follow_up->entry.members_count;
     pl_change_init(change);
     change->op.deadline_ms = (uint64_t)(pl_clock_monotonic_ms() +
                                         config->lanes.copy_deadline_s * 1000);
@@ -238,8 +238,8 @@ static void open_follow_up(change_flow_t *work, pl_owed_change_t *owed, bool is_
 
 static void open_follow_ups(change_flow_t *work, pl_change_t *origin, bool is_awaited)
 {
-    for (size_t i = 0; i < origin->owed_count; i++)
-        open_follow_up(work, &origin->owed[i], is_awaited);
+    for (size_t i = 0; i < origin->follow_ups_count; i++)
+        open_follow_up(work, &origin->follow_ups[i], is_awaited);
 }
 
 static void on_timeout(pl_timer_t *timer)

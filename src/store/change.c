@@ -45,15 +45,15 @@ void pl_change_init(pl_change_t *change)
 
 void pl_change_dispose(pl_change_t *change)
 {
-    for (size_t i = 0; i < change->owed_count; i++) {
-        free(change->owed[i].kind);
-        free(change->owed[i].argument);
+    for (size_t i = 0; i < change->follow_ups_count; i++) {
+        free(change->follow_ups[i].kind);
+        free(change->follow_ups[i].argument);
     }
-    free(change->owed);
+    free(change->follow_ups);
     free(change->detail);
     free(change->wakes);
-    change->owed = NULL;
-    change->owed_count = 0;
+    change->follow_ups = NULL;
+    change->follow_ups_count = 0;
     change->detail = NULL;
     change->wakes = NULL;
     change->wakes_count = 0;
@@ -91,10 +91,11 @@ static void decode_answer(pl_change_t *change, const PGresult *result, int row)
     change->detail_len = (size_t)PQgetlength(result, row, COLUMN_DETAIL);
 }
 
-static void decode_owed(pl_change_t *change, const PGresult *result, int row)
+static void decode_follow_up(pl_change_t *change, const PGresult *result, int row)
 {
-    change->owed = pl_realloc(change->owed, (change->owed_count + 1) * sizeof(*change->owed));
-    change->owed[change->owed_count++] = (pl_owed_change_t){
+    change->follow_ups = pl_realloc(change->follow_ups,
+                                    (change->follow_ups_count + 1) * sizeof(*change->follow_ups));
+    change->follow_ups[change->follow_ups_count++] = (pl_follow_up_t){
         .mailbox_id = pl_result_int64(result, row, COLUMN_MAILBOX_ID),
         .version = pl_result_int64(result, row, COLUMN_VERSION),
         .ordinal = pl_result_int64(result, row, COLUMN_ORDINAL),
@@ -126,7 +127,7 @@ static bool decode(PGresult *result, pl_op_t *const *ops, size_t count)
             decode_answer(at(ops, (size_t)number - 1), result, row);
             break;
         case 'o':
-            decode_owed(at(ops, (size_t)number - 1), result, row);
+            decode_follow_up(at(ops, (size_t)number - 1), result, row);
             break;
         default:
             decode_wake(at(ops, 0), result, row);

@@ -19,7 +19,7 @@
 #include "store/message_write.h"
 
 /* A follow-up: an entry of the change outbox. */
-typedef struct pl_owed_change {
+typedef struct pl_follow_up {
     /* The entry's key: the mailbox of the change that it follows, that change's version, and the
      * place among the change's follow-ups. */
     int64_t mailbox_id;
@@ -29,7 +29,7 @@ typedef struct pl_owed_change {
     char *kind;
     char *argument;
     size_t members_count; /* as in pl_change_t */
-} pl_owed_change_t;
+} pl_follow_up_t;
 
 typedef struct pl_change {
     pl_op_t op; /* by pl_change_init */
@@ -45,8 +45,8 @@ typedef struct pl_change {
     char status[32]; /* "done", "missing" (it cannot be made yet), or the reason of a refusal */
     char *detail;    /* a JSON object */
     size_t detail_len;
-    pl_owed_change_t *owed;
-    size_t owed_count;
+    pl_follow_up_t *follow_ups;
+    size_t follow_ups_count;
 
     /* Of the whole batch, in its first operation. */
     pl_mailbox_wake_t *wakes;

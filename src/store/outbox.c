@@ -116,7 +116,8 @@ void pl_settler_add(pl_settler_t *settler, int64_t recipient_id, int64_t sender_
     add(settler, &settle_kind, recipient_id, sender_id, message_id);
 }
 
-void pl_settler_add_change(pl_settler_t *settler, const pl_owed_change_t *owed)
+void pl_settler_add_follow_up(pl_settler_t *settler, const pl_follow_up_t *follow_up)
 {
-    add(settler, &settle_change_kind, owed->mailbox_id, owed->version, owed->ordinal);
+    add(settler, &settle_change_kind, follow_up->mailbox_id, follow_up->version,
+        follow_up->ordinal);
 }

@@ -25,6 +25,6 @@ void pl_settler_add(pl_settler_t *settler, int64_t recipient_id, int64_t sender_
                     int64_t message_id);
 
 /* Settles an entry of the change outbox whose change is made. Best effort. */
-void pl_settler_add_change(pl_settler_t *settler, const pl_owed_change_t *owed);
+void pl_settler_add_follow_up(pl_settler_t *settler, const pl_follow_up_t *follow_up);
 
 #endif

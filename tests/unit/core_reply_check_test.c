@@ -146,7 +146,7 @@ static void test_asks_the_senders_mailbox(void **state)
     assert_null(world.timer);
 }
 
-/* The sender's copy of their own message may still be owed. */
+/* The copy of the sender's own message may still be in the outbox. */
 static void test_own_message_is_asked_of_the_recipients(void **state)
 {
     send_t sends[3];

@@ -174,16 +174,16 @@ static void test_each_gets_its_own(void **state)
     assert_string_equal(changes[0].detail, "{\"version\":7001}");
     assert_int_equal(changes[0].detail_len, 16);
     assert_string_equal(changes[2].detail, "{\"x\":3}");
-    assert_int_equal(changes[0].owed_count, 2);
-    assert_int_equal(changes[1].owed_count, 0);
-    const pl_owed_change_t *owed = &changes[0].owed[1];
-    assert_int_equal(owed->mailbox_id, BOB);
-    assert_int_equal(owed->version, 7001);
-    assert_int_equal(owed->ordinal, 2);
-    assert_int_equal(owed->target_id, ALICE + 1);
-    assert_string_equal(owed->kind, "other");
-    assert_string_equal(owed->argument, "{\"m\":2}");
-    assert_int_equal(owed->members_count, MEMBERS_COUNT);
+    assert_int_equal(changes[0].follow_ups_count, 2);
+    assert_int_equal(changes[1].follow_ups_count, 0);
+    const pl_follow_up_t *follow_up = &changes[0].follow_ups[1];
+    assert_int_equal(follow_up->mailbox_id, BOB);
+    assert_int_equal(follow_up->version, 7001);
+    assert_int_equal(follow_up->ordinal, 2);
+    assert_int_equal(follow_up->target_id, ALICE + 1);
+    assert_string_equal(follow_up->kind, "other");
+    assert_string_equal(follow_up->argument, "{\"m\":2}");
+    assert_int_equal(follow_up->members_count, MEMBERS_COUNT);
     assert_int_equal(changes[0].wakes_count, 2);
     assert_int_equal(changes[0].wakes[1].user_id, ALICE);
     assert_int_equal(changes[0].wakes[1].previous, 5000);
@@ -191,7 +191,7 @@ static void test_each_gets_its_own(void **state)
     for (size_t i = 0; i < 3; i++)
         pl_change_dispose(&changes[i]);
     assert_null(changes[0].detail);
-    assert_int_equal(changes[0].owed_count, 0);
+    assert_int_equal(changes[0].follow_ups_count, 0);
     assert_int_equal(changes[0].wakes_count, 0);
 }
 
@@ -211,7 +211,7 @@ static void test_decoded_again(void **state)
     give(result, &change, 1);
     assert_true(pl_change_is(&change, "message-not-found"));
     assert_string_equal(change.detail, "{}");
-    assert_int_equal(change.owed_count, 0);
+    assert_int_equal(change.follow_ups_count, 0);
     assert_int_equal(change.wakes_count, 0);
     pl_change_dispose(&change);
 }
