@@ -79,7 +79,7 @@ static const struct {
     [PL_OUTCOME_NO_MEMORY] =
         {.problem = PL_PROBLEM_OVERLOADED,
          .detail = "Memory for the password's hash could not be had. Nothing has changed."},
-    /* Its client has left: nobody reads it. */
+    /* The client has left and does not get this answer. */
     [PL_OUTCOME_ABANDONED] = {.problem = PL_PROBLEM_DEADLINE_EXCEEDED,
                               .detail = "The client has left."},
     [PL_OUTCOME_FAILED] = {.problem = PL_PROBLEM_INTERNAL_ERROR, .detail = "The server failed."},

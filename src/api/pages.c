@@ -22,7 +22,8 @@ int pl_pages_decode_cursor(pl_request_t *request, const pl_query_parameter_t *pa
     return -1;
 }
 
-/* From PAGE_NUMBER on at most one is given; from BEFORE on they are of messages alone. */
+/* At most one of PAGE_NUMBER and the later ones may be given. Pages of conversations have no BEFORE
+ * and later ones. */
 enum { PAGE_SIZE, SINCE, PAGE_NUMBER, BEFORE, AFTER, AROUND, PARAMETERS };
 
 /* Where the page is: one way to say it. */

@@ -1,8 +1,8 @@
 /*
  * Accounts: createUser, fetchUser, fetchMe, updateMe, deleteMe, and the login of createSession.
  *
- * The database alone has the account, so that a change is seen by every later read, on every
- * server.
+ * Accounts are in the database and in no cache, so that every later read on every server sees a
+ * change.
  */
 #ifndef PL_CORE_ACCOUNT_H
 #define PL_CORE_ACCOUNT_H

@@ -37,7 +37,7 @@ void pl_conversation_update_start(pl_core_t *core, int64_t user_id, int64_t peer
                                   const pl_conversation_settings_t *settings,
                                   pl_conversation_done_fn on_done, void *owner);
 
-/* Deletes the conversation for the user alone. What was in its messages is erased in the
+/* Deletes the conversation for this user only. What was in its messages is erased in the
  * background; from the callback on it is not shown. */
 void pl_conversation_delete_start(pl_core_t *core, int64_t user_id, int64_t peer_id,
                                   pl_conversation_done_fn on_done, void *owner);

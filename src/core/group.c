@@ -17,7 +17,7 @@ typedef struct named_user {
     work_t *work;
 } named_user_t;
 
-/* A change of a group, and the read of the group after it; or that read alone. */
+/* A change of a group and the read of the group after it, or only the read. */
 struct work {
     pl_flow_t flow;
     pl_group_read_t read;
@@ -184,7 +184,7 @@ static void take_creation(work_t *work, const pl_change_t *change)
     pl_json_free(&detail);
 }
 
-/* A removal that was sent again after a lost connection finds nobody to remove. */
+/* A removal that was sent again after a lost connection does not find the member any more. */
 static bool is_done_before(const work_t *work, const pl_change_result_t *changed)
 {
     if (work->kind != PL_GROUP_REMOVE || !changed->change->op.is_outcome_unknown)

@@ -3,7 +3,7 @@
  *
  * A change that concerns both users is made first in the other's mailbox, since it is the other who
  * must not miss it, and then in the actor's own; in a group, in the group's own mailbox, and then
- * in that of every member. A message that the actor deletes for themselves alone is changed in
+ * in that of every member. A message that the actor deletes only for themselves is changed in
  * their own mailbox and in no other.
  */
 #ifndef PL_CORE_MESSAGE_CHANGE_H
@@ -22,7 +22,7 @@
 enum pl_message_change_kind {
     PL_MESSAGE_EDIT,
     PL_MESSAGE_DELETE,     /* for everyone */
-    PL_MESSAGE_DELETE_OWN, /* for the actor alone */
+    PL_MESSAGE_DELETE_OWN, /* only for the actor */
     PL_MESSAGE_REACTION_ADD,
     PL_MESSAGE_REACTION_REMOVE,
 };

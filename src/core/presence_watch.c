@@ -100,7 +100,7 @@ void pl_presence_watch_destroy(pl_presence_watch_t **watch_p)
     free(watch);
 }
 
-/* What has changed since is asked next. Where nobody could tell, the heartbeat asks again. */
+/* Then asks for the users who changed in the meantime. After an error the heartbeat asks again. */
 static void on_answer(void *owner, enum pl_error_code error, const bool *is_shown)
 {
     pl_presence_watch_t *watch = owner;

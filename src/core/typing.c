@@ -153,7 +153,7 @@ static pl_turn_t judge_peer(pl_flow_t *flow)
 
     if (!flow->exists)
         return pl_flow_end(flow, PL_OUTCOME_CONVERSATION_NOT_FOUND);
-    /* Of notes to oneself there is nobody to tell. */
+    /* Notes to oneself have no other user. */
     return is_worth_telling(typing, &typing->order.peer_id, 1) ? PL_TURN_NEXT : PL_TURN_END;
 }
 

@@ -5,10 +5,10 @@
  *   check-user --> a 1:1: check-peer -> blocks -> told
  *        \-------> a group: members -> told
  *
- * Nothing is stored. It ends early where nobody listens, or the user's typing was told less than a
- * second ago. Read are whether both users exist and, where somebody listens, one row of the peer's
- * mailbox: a user hears nothing of one whom they have blocked. The event is a hint that says when
- * it expires, so that a client that stops typing, or leaves, need say nothing.
+ * Nothing is stored. The call ends early if the others have no open stream, or if an event was sent
+ * less than a second ago. It checks that both users exist, and, if there is a stream, reads one row
+ * of the peer's mailbox: a user gets no events of a user whom they have blocked. The event says
+ * when it expires, so a client that stops typing, or leaves, need not say so.
  */
 #ifndef PL_CORE_TYPING_H
 #define PL_CORE_TYPING_H

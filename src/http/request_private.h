@@ -67,7 +67,7 @@ void pl_request_shut_down(pl_request_t *request);
 /* LIVE -> ANSWERED: a response begins. */
 void pl_request_set_answered(pl_request_t *request, int status);
 
-/* Cuts the response off: the stream of an HTTP/2 connection alone, the whole of an HTTP/1 one. */
+/* Cuts the response off: one stream of an HTTP/2 connection, or the whole HTTP/1 connection. */
 void pl_request_cut(pl_request_t *request);
 
 /* Notes how far the response is, and starts the stall time again. */
