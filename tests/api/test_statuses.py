@@ -1,6 +1,6 @@
 """Proves, for every operation, the errors that do not depend on what it does: an unknown or
 repeated parameter (400), no token (401), another method (405), too large a body (413) or header
-section (431), another media type (415), an expectation (417), too much at once (429) and a database
+section (431), another media type (415), a cookie from another site (403), page sizes (422), an expectation (417), too much at once (429) and a database
 that is away (503). Also that nothing is served that is not documented."""
 
 import asyncio
@@ -12,6 +12,7 @@ import httpx
 import pytest
 
 from harness.client import Api
+from harness.contract import closed_document, inline
 from harness.h1conn import H1Connection
 from harness.h2conn import H2Connection
 from harness.stack import SLOWNESS, Parleyd, wait_until
@@ -132,6 +133,29 @@ def test_header_section_over_the_cap(call, operation):
 def test_expectation(call, operation):
     changes = {"content": b"{}"} if operation in BODILESS else {}
     call(operation, headers={"expect": "200-ok"}, **changes).expect(417)
+
+
+@pytest.mark.parametrize("operation", [i for i in POSTS + BODILESS if i not in PUBLIC and i != "createUser"])
+def test_cookie_of_another_site(call, me, operation):
+    """A browser sends the login's cookie for any page that asks it to. createUser looks at no cookie."""
+    for headers in ({"origin": "https://evil.example"}, {"sec-fetch-site": "cross-site"}, {}):
+        cookie = {"cookie": f"parley_token={me.token}", **headers}
+        call(operation, user=None, headers=cookie).expect(403, code="cross-site-request")
+
+
+def operations_with_pages():
+    for item in closed_document()["paths"].values():
+        for operation in item.values():
+            parameters = inline(operation.get("parameters", []), closed_document())
+            if any(parameter["name"] == "pageSize" for parameter in parameters):
+                yield operation["operationId"]
+
+
+@pytest.mark.parametrize("operation", operations_with_pages())
+def test_page_sizes_that_are_none(call, operation):
+    for size in ("0", "101", "x", "-1", ""):
+        (error,) = call(operation, f"pageSize={size}").expect(422)["errors"]
+        assert error["pointer"] == "?pageSize"
 
 
 @pytest.mark.parametrize("path", ["/docs/x", "/v1", "/v1/", "/v2/users", "/v1/user", "/v1/users//", "/v1/users/1/2",
