@@ -14,6 +14,41 @@
 /* A collision takes two servers in one millisecond and one shard, and then 1 in 256. */
 #define ID_ATTEMPTS 5
 
+/* ---- a new password ---- */
+
+typedef struct new_password {
+    size_t len; /* 0: none */
+    char text[PL_PASSWORD_MAX];
+    char hash[PL_PASSWORD_HASH_SIZE];
+} new_password_t;
+
+static void new_password_set(new_password_t *password, const char *text, size_t len)
+{
+    if (text == NULL)
+        return;
+    memcpy(password->text, text, len);
+    password->len = len;
+}
+
+static void new_password_wipe(new_password_t *password)
+{
+    explicit_bzero(password->text, password->len);
+    explicit_bzero(password->hash, sizeof(password->hash));
+}
+
+static pl_turn_t begin_hash(pl_flow_t *flow, const new_password_t *password)
+{
+    return password->len > 0 ? pl_flow_hash(flow, password->text, password->len) : PL_TURN_NEXT;
+}
+
+/* `hash_r` points into the password. */
+static pl_turn_t keep_hash(const pl_flow_t *flow, new_password_t *password, const char **hash_r)
+{
+    memcpy(password->hash, flow->job->hash, sizeof(password->hash));
+    *hash_r = password->hash;
+    return PL_TURN_NEXT;
+}
+
 /* ---- createUser ---- */
 
 typedef struct creation {
@@ -22,9 +57,7 @@ typedef struct creation {
     pl_account_done_fn on_done;
     void *owner;
     int attempts;
-    size_t password_len; /* 0: none */
-    char password[PL_PASSWORD_MAX];
-    char hash[PL_PASSWORD_HASH_SIZE];
+    new_password_t password;
     char username[PL_USERNAME_SIZE];
     char display_name[];
 } creation_t;
@@ -36,20 +69,13 @@ static creation_t *creation_of(pl_flow_t *flow)
 
 static pl_turn_t hash_password(pl_flow_t *flow)
 {
-    const creation_t *creation = creation_of(flow);
-
-    if (creation->password_len == 0)
-        return PL_TURN_NEXT;
-    return pl_flow_hash(flow, creation->password, creation->password_len);
+    return begin_hash(flow, &creation_of(flow)->password);
 }
 
 static pl_turn_t take_hash(pl_flow_t *flow)
 {
     creation_t *creation = creation_of(flow);
-
-    memcpy(creation->hash, flow->job->hash, sizeof(creation->hash));
-    creation->create.password_hash = creation->hash;
-    return PL_TURN_NEXT;
+    return keep_hash(flow, &creation->password, &creation->create.password_hash);
 }
 
 static pl_turn_t store(pl_flow_t *flow)
@@ -103,8 +129,7 @@ static void on_created(pl_flow_t *flow)
                 },
         },
         creation->owner);
-    explicit_bzero(creation->password, sizeof(creation->password));
-    explicit_bzero(creation->hash, sizeof(creation->hash));
+    new_password_wipe(&creation->password);
     free(creation);
 }
 
@@ -118,10 +143,7 @@ pl_flow_t *pl_account_create_start(pl_core_t *core, const pl_account_order_t *or
 
     creation->on_done = on_done;
     creation->owner = owner;
-    if (order->password != NULL) {
-        memcpy(creation->password, order->password, order->password_len);
-        creation->password_len = order->password_len;
-    }
+    new_password_set(&creation->password, order->password, order->password_len);
     memcpy(creation->username, order->username, strlen(order->username) + 1);
     memcpy(creation->display_name, name, name_len);
     create->username = creation->username;
@@ -273,11 +295,9 @@ typedef struct update {
     bool read_receipts;
     bool show_presence;
     char display_name[PL_DISPLAY_NAME_MAX * 4];
-    size_t password_len; /* 0: not to be changed */
+    new_password_t password;
     size_t current_password_len;
-    char password[PL_PASSWORD_MAX];
     char current_password[PL_PASSWORD_MAX];
-    char hash[PL_PASSWORD_HASH_SIZE];
 } update_t;
 
 static update_t *update_of(pl_flow_t *flow)
@@ -318,20 +338,13 @@ static pl_turn_t verify_current(pl_flow_t *flow)
 
 static pl_turn_t hash_new(pl_flow_t *flow)
 {
-    const update_t *update = update_of(flow);
-
-    if (update->password_len == 0)
-        return PL_TURN_NEXT;
-    return pl_flow_hash(flow, update->password, update->password_len);
+    return begin_hash(flow, &update_of(flow)->password);
 }
 
 static pl_turn_t take_new_hash(pl_flow_t *flow)
 {
     update_t *update = update_of(flow);
-
-    memcpy(update->hash, flow->job->hash, sizeof(update->hash));
-    update->update.password_hash = update->hash;
-    return PL_TURN_NEXT;
+    return keep_hash(flow, &update->password, &update->update.password_hash);
 }
 
 static pl_turn_t store_update(pl_flow_t *flow)
@@ -377,9 +390,8 @@ static void on_updated(pl_flow_t *flow)
         (void)!pl_account_read_get(&update->update.read, &result.account);
     update->on_done(&result, update->owner);
     pl_account_read_dispose(&update->update.read);
-    explicit_bzero(update->password, update->password_len);
+    new_password_wipe(&update->password);
     explicit_bzero(update->current_password, update->current_password_len);
-    explicit_bzero(update->hash, sizeof(update->hash));
     free(update);
 }
 
@@ -412,10 +424,7 @@ pl_flow_t *pl_account_update_start(pl_core_t *core, int64_t user_id,
     update->owner = owner;
     update->update.read.user_id = user_id;
     take_settings(update, change);
-    if (change->password != NULL) {
-        memcpy(update->password, change->password, change->password_len);
-        update->password_len = change->password_len;
-    }
+    new_password_set(&update->password, change->password, change->password_len);
     if (change->current_password != NULL) {
         memcpy(update->current_password, change->current_password, change->current_password_len);
         update->current_password_len = change->current_password_len;
