@@ -51,25 +51,12 @@ static void on_sent(const pl_send_result_t *result, void *owner)
     pl_request_unref(&request);
 }
 
-static void send_message(pl_core_t *core, pl_request_t *request, const pl_send_input_t *input)
+static void send_message(pl_core_t *core, pl_request_t *request, const pl_send_order_t *order)
 {
-    const pl_send_order_t order = {
-        .sender_id = input->sender_id,
-        .actor_id = pl_request_claims(request)->user_id,
-        .peer_id = input->peer_id,
-        .client_message_id = input->client_message_id,
-        .client_message_id_len = input->client_message_id_len,
-        .content = input->content,
-        .content_len = input->content_len,
-        .reply_to = input->reply_to,
-        .metadata = input->metadata.data,
-        .metadata_len = input->metadata.len,
-    };
-
-    if (pl_id_is_group(input->peer_id) && !pl_cluster_has(core->deps.cluster, input->peer_id))
+    if (pl_id_is_group(order->peer_id) && !pl_cluster_has(core->deps.cluster, order->peer_id))
         pl_api_reply_no_conversation(request);
     else
-        pl_send_start(core, &order, on_sent, pl_request_ref(request));
+        pl_send_start(core, order, on_sent, pl_request_ref(request));
 }
 
 void pl_on_send_message(pl_request_t *request, void *worker)
@@ -86,7 +73,7 @@ void pl_on_send_message(pl_request_t *request, void *worker)
         pl_refusal_reply(request, &refusal);
         return;
     }
-    send_message(api->core, request, &input);
+    send_message(api->core, request, &input.order);
     pl_send_input_dispose(&input);
 }
 

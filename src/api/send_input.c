@@ -57,24 +57,28 @@ static void decode_sender(const pl_json_t *json, const pl_token_claims_t *caller
     const char *text;
     size_t len;
 
-    input->sender_id = caller->user_id;
+    input->order.actor_id = caller->user_id;
+    input->order.sender_id = caller->user_id;
     if (pl_body_text(json, "senderId", false, &text, &len, refusal) &&
-        (pl_id_parse(text, len, &input->sender_id) != 0 || pl_id_is_group(input->sender_id)))
+        (pl_id_parse(text, len, &input->order.sender_id) != 0 ||
+         pl_id_is_group(input->order.sender_id)))
         pl_body_wrong(refusal, "senderId", "must be a userId");
 }
 
 static void decode_texts(const pl_json_t *json, pl_send_input_t *input, pl_refusal_t *refusal)
 {
-    if (pl_body_text(json, "clientMessageId", true, &input->client_message_id,
-                     &input->client_message_id_len, refusal) &&
-        (input->client_message_id_len == 0 ||
-         input->client_message_id_len > PL_CLIENT_MESSAGE_ID_MAX ||
-         !pl_ascii_is_printable(input->client_message_id, input->client_message_id_len))) {
+    if (pl_body_text(json, "clientMessageId", true, &input->order.client_message_id,
+                     &input->order.client_message_id_len, refusal) &&
+        (input->order.client_message_id_len == 0 ||
+         input->order.client_message_id_len > PL_CLIENT_MESSAGE_ID_MAX ||
+         !pl_ascii_is_printable(input->order.client_message_id,
+                                input->order.client_message_id_len))) {
         pl_body_wrong(refusal, "clientMessageId", "must be 1 to %d printable ASCII characters",
                       PL_CLIENT_MESSAGE_ID_MAX);
     }
-    if (pl_body_text(json, "messageContent", true, &input->content, &input->content_len, refusal) &&
-        input->content_len == 0)
+    if (pl_body_text(json, "messageContent", true, &input->order.content, &input->order.content_len,
+                     refusal) &&
+        input->order.content_len == 0)
         pl_body_wrong(refusal, "messageContent", "must not be empty");
 }
 
@@ -84,7 +88,7 @@ static void decode_reply_to(const pl_json_t *json, pl_send_input_t *input, pl_re
     size_t len;
 
     if (pl_body_text(json, "replyTo", false, &text, &len, refusal) &&
-        pl_id_parse(text, len, &input->reply_to) != 0)
+        pl_id_parse(text, len, &input->order.reply_to) != 0)
         pl_body_wrong(refusal, "replyTo", "must be a messageId");
 }
 
@@ -93,22 +97,22 @@ static void decode_reply_to(const pl_json_t *json, pl_send_input_t *input, pl_re
 static int resolve(const target_t *target, pl_send_input_t *input, pl_refusal_t *refusal)
 {
     if (target->kind == TARGET_RECIPIENT) {
-        input->peer_id = target->low;
-        if (pl_id_is_group(input->peer_id)) {
+        input->order.peer_id = target->low;
+        if (pl_id_is_group(input->order.peer_id)) {
             return pl_refuse(refusal, PL_PROBLEM_RECIPIENT_NOT_FOUND,
                              "A group is sent to by its conversationId.");
         }
         return 0;
     }
     if (target->kind == TARGET_GROUP) {
-        input->peer_id = target->low;
+        input->order.peer_id = target->low;
         return 0;
     }
-    if (target->low != input->sender_id && target->high != input->sender_id) {
+    if (target->low != input->order.sender_id && target->high != input->order.sender_id) {
         return pl_refuse(refusal, PL_PROBLEM_CONVERSATION_NOT_FOUND,
                          "The sender takes no part in such a conversation.");
     }
-    input->peer_id = target->low == input->sender_id ? target->high : target->low;
+    input->order.peer_id = target->low == input->order.sender_id ? target->high : target->low;
     return 0;
 }
 
@@ -126,16 +130,18 @@ static int decode(const char *body, size_t len, const pl_token_claims_t *caller,
     decode_texts(input->json, input, refusal);
     decode_reply_to(input->json, input, refusal);
     pl_body_metadata(body, len, input->json, &input->metadata, refusal);
+    input->order.metadata = input->metadata.data;
+    input->order.metadata_len = input->metadata.len;
     if (refusal->fields.count > 0)
         return pl_refuse_fields(refusal);
-    if (input->sender_id != caller->user_id && !caller->admin) {
+    if (input->order.sender_id != caller->user_id && !caller->admin) {
         return pl_refuse(refusal, PL_PROBLEM_FORBIDDEN,
                          "senderId must be the caller; only an admin sends as another.");
     }
-    if (input->content_len > PL_MESSAGE_CONTENT_MAX) {
+    if (input->order.content_len > PL_MESSAGE_CONTENT_MAX) {
         return pl_refuse(refusal, PL_PROBLEM_MESSAGE_TOO_LARGE,
                          "messageContent has %zu bytes; at most %d are allowed.",
-                         input->content_len, PL_MESSAGE_CONTENT_MAX);
+                         input->order.content_len, PL_MESSAGE_CONTENT_MAX);
     }
     return resolve(&target, input, refusal);
 }

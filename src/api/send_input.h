@@ -12,16 +12,10 @@
 #include "core/send.h"
 
 typedef struct pl_send_input {
-    int64_t sender_id; /* the caller, or whom an admin names */
-    /* A user, who may be the sender, or a group; whether it exists is not known. */
-    int64_t peer_id;
-    /* Texts die with `json`. */
-    const char *client_message_id;
-    size_t client_message_id_len;
-    const char *content;
-    size_t content_len;
-    int64_t reply_to;     /* a messageId; whether there is such a message is not known. 0: none */
-    pl_buffer_t metadata; /* JSON; empty: none */
+    /* Of an acceptable body. Whether the users, the group and the message that is answered exist is
+     * not known. Texts die with the rest of this. */
+    pl_send_order_t order;
+    pl_buffer_t metadata;
     pl_json_t *json;
 } pl_send_input_t;
 

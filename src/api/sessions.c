@@ -72,7 +72,7 @@ void pl_on_create_session(pl_request_t *request, void *worker)
     }
     login_t *login = pl_malloc(sizeof(*login));
     *login = (login_t){api, pl_request_ref(request)};
-    pl_api_abandon_with(request, pl_login_start(api->core, input.username, input.password,
-                                                input.password_len, on_login, login));
+    pl_api_abandon_with(request, pl_login_start(api->core, input.username, input.order.password,
+                                                input.order.password_len, on_login, login));
     pl_account_input_dispose(&input);
 }

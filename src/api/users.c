@@ -32,7 +32,7 @@ static bool may_create(pl_request_t *request, const pl_account_input_t *input)
 {
     const pl_token_claims_t *claims = pl_request_claims(request);
 
-    if (input->password != NULL || (claims != NULL && claims->admin))
+    if (input->order.password != NULL || (claims != NULL && claims->admin))
         return true;
     if (claims == NULL)
         pl_problem_reply(request, PL_PROBLEM_UNAUTHENTICATED,
@@ -40,19 +40,6 @@ static bool may_create(pl_request_t *request, const pl_account_input_t *input)
     else
         pl_problem_reply(request, PL_PROBLEM_FORBIDDEN, "This needs a token with the admin scope.");
     return false;
-}
-
-static void create(pl_core_t *core, pl_request_t *request, const pl_account_input_t *input)
-{
-    const pl_account_order_t order = {
-        .username = input->username,
-        .display_name = input->display_name,
-        .display_name_len = input->display_name_len,
-        .password = input->password,
-        .password_len = input->password_len,
-    };
-    pl_api_abandon_with(request,
-                        pl_account_create_start(core, &order, on_created, pl_request_ref(request)));
 }
 
 void pl_on_create_user(pl_request_t *request, void *worker)
@@ -69,7 +56,8 @@ void pl_on_create_user(pl_request_t *request, void *worker)
         return;
     }
     if (may_create(request, &input))
-        create(api->core, request, &input);
+        pl_api_abandon_with(request, pl_account_create_start(api->core, &input.order, on_created,
+                                                             pl_request_ref(request)));
     pl_account_input_dispose(&input);
 }
 
@@ -233,23 +221,6 @@ void pl_on_fetch_me(pl_request_t *request, void *worker)
                                                         pl_request_ref(request)));
 }
 
-static void update(pl_core_t *core, pl_request_t *request, int64_t user_id,
-                   const pl_profile_input_t *input)
-{
-    const pl_account_change_t change = {
-        .display_name = input->display_name,
-        .display_name_len = input->display_name_len,
-        .password = input->password,
-        .password_len = input->password_len,
-        .current_password = input->current_password,
-        .current_password_len = input->current_password_len,
-        .read_receipts = input->has_read_receipts ? &input->read_receipts : NULL,
-        .show_presence = input->has_show_presence ? &input->show_presence : NULL,
-    };
-    pl_api_abandon_with(request, pl_account_update_start(core, user_id, &change, on_account,
-                                                         pl_request_ref(request)));
-}
-
 void pl_on_update_me(pl_request_t *request, void *worker)
 {
     pl_api_t *api = worker;
@@ -264,7 +235,8 @@ void pl_on_update_me(pl_request_t *request, void *worker)
         pl_refusal_reply(request, &refusal);
         return;
     }
-    update(api->core, request, user_id, &input);
+    pl_api_abandon_with(request, pl_account_update_start(api->core, user_id, &input.change,
+                                                         on_account, pl_request_ref(request)));
     pl_profile_input_dispose(&input);
 }
 

@@ -12,6 +12,7 @@ static void decode_username(pl_account_input_t *input, pl_refusal_t *refusal)
     if (pl_body_text(input->json, "username", true, &text, &len, refusal) &&
         pl_username_normalise(text, len, input->username) != 0)
         pl_body_wrong(refusal, "username", "must be 3 to 64 of a-z 0-9 . _ -");
+    input->order.username = input->username;
 }
 
 static void decode_display_name(const pl_json_t *json, const char **name_r, size_t *len_r,
@@ -47,9 +48,10 @@ static int decode(const char *body, size_t len, bool is_login, pl_account_input_
     pl_body_keys(input->json, is_login ? session_keys : account_keys, refusal);
     decode_username(input, refusal);
     if (!is_login)
-        decode_display_name(input->json, &input->display_name, &input->display_name_len, refusal);
-    decode_password(input->json, "password", is_login, &input->password, &input->password_len,
-                    refusal);
+        decode_display_name(input->json, &input->order.display_name, &input->order.display_name_len,
+                            refusal);
+    decode_password(input->json, "password", is_login, &input->order.password,
+                    &input->order.password_len, refusal);
     if (refusal->fields.count > 0) {
         pl_account_input_dispose(input);
         return pl_refuse_fields(refusal);
@@ -80,21 +82,22 @@ static void decode_profile(pl_profile_input_t *input, pl_refusal_t *refusal)
                                        "readReceipts", "showPresence", NULL};
 
     pl_body_keys(input->json, keys, refusal);
-    decode_display_name(input->json, &input->display_name, &input->display_name_len, refusal);
-    decode_password(input->json, "password", false, &input->password, &input->password_len,
-                    refusal);
-    decode_password(input->json, "currentPassword", false, &input->current_password,
-                    &input->current_password_len, refusal);
-    input->has_read_receipts = pl_body_bool(input->json, "readReceipts", &input->read_receipts,
-                                            refusal);
-    input->has_show_presence = pl_body_bool(input->json, "showPresence", &input->show_presence,
-                                            refusal);
+    decode_display_name(input->json, &input->change.display_name, &input->change.display_name_len,
+                        refusal);
+    decode_password(input->json, "password", false, &input->change.password,
+                    &input->change.password_len, refusal);
+    decode_password(input->json, "currentPassword", false, &input->change.current_password,
+                    &input->change.current_password_len, refusal);
+    if (pl_body_bool(input->json, "readReceipts", &input->read_receipts, refusal))
+        input->change.read_receipts = &input->read_receipts;
+    if (pl_body_bool(input->json, "showPresence", &input->show_presence, refusal))
+        input->change.show_presence = &input->show_presence;
 }
 
-static bool changes_something(const pl_profile_input_t *input)
+static bool changes_something(const pl_account_change_t *change)
 {
-    return input->display_name != NULL || input->password != NULL || input->has_read_receipts ||
-           input->has_show_presence;
+    return change->display_name != NULL || change->password != NULL ||
+           change->read_receipts != NULL || change->show_presence != NULL;
 }
 
 int pl_profile_input_decode(const char *body, size_t len, pl_profile_input_t *input,
@@ -105,7 +108,7 @@ int pl_profile_input_decode(const char *body, size_t len, pl_profile_input_t *in
     if (pl_body_parse(body, len, &input->json, refusal) != 0)
         return -1;
     decode_profile(input, refusal);
-    if (refusal->fields.count == 0 && !changes_something(input)) {
+    if (refusal->fields.count == 0 && !changes_something(&input->change)) {
         pl_body_wrong(refusal, "displayName",
                       "or password, readReceipts or showPresence is required");
     }

@@ -11,13 +11,10 @@
 #include "base/text.h"
 #include "core/account.h"
 
+/* The orders point into the rest of their inputs: an input is not copied. */
 typedef struct pl_account_input {
-    char username[PL_USERNAME_SIZE]; /* lower case */
-    /* Texts die with `json`. NULL: absent. */
-    const char *display_name;
-    size_t display_name_len;
-    const char *password;
-    size_t password_len;
+    pl_account_order_t order;
+    char username[PL_USERNAME_SIZE];
     pl_json_t *json;
 } pl_account_input_t;
 
@@ -32,16 +29,8 @@ int pl_session_input_decode(const char *body, size_t len, pl_account_input_t *in
 void pl_account_input_dispose(pl_account_input_t *input);
 
 typedef struct pl_profile_input {
-    /* Texts die with `json`. NULL: absent. */
-    const char *display_name;
-    size_t display_name_len;
-    const char *password;
-    size_t password_len;
-    const char *current_password;
-    size_t current_password_len; /* at most PL_PASSWORD_MAX */
-    bool has_read_receipts;
+    pl_account_change_t change; /* its passwords have at most PL_PASSWORD_MAX bytes */
     bool read_receipts;
-    bool has_show_presence;
     bool show_presence;
     pl_json_t *json;
 } pl_profile_input_t;

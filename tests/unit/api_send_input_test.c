@@ -32,8 +32,8 @@ static void assert_accepted(const char *body, const pl_token_claims_t *caller, i
 
     if (!decode(body, caller, &input))
         fail_msg("refused with %s: %s", pl_problem_code(refusal.problem), body);
-    assert_int_equal(input.sender_id, sender);
-    assert_int_equal(input.peer_id, recipient);
+    assert_int_equal(input.order.sender_id, sender);
+    assert_int_equal(input.order.peer_id, recipient);
     pl_send_input_dispose(&input);
 }
 
@@ -117,7 +117,7 @@ static void test_conversations_that_are_not_the_senders(void **state)
              (long long)pl_id_make(1, 5, PL_ID_GROUP, 1));
     /* Whether the sender is in a group, the group says. */
     assert_true(decode(body, &alice, &input));
-    assert_int_equal(input.peer_id, pl_id_make(1, 5, PL_ID_GROUP, 1));
+    assert_int_equal(input.order.peer_id, pl_id_make(1, 5, PL_ID_GROUP, 1));
     pl_send_input_dispose(&input);
     assert_refused("{\"conversationId\":\"1024-2048\",\"senderId\":\"3072\"," TEXTS "}", &admin,
                    PL_PROBLEM_CONVERSATION_NOT_FOUND);
@@ -149,11 +149,11 @@ static void test_reply_to(void **state)
     (void)state;
 
     assert_true(decode("{\"recipientId\":\"2048\"," TEXTS "}", &alice, &input));
-    assert_int_equal(input.reply_to, 0);
+    assert_int_equal(input.order.reply_to, 0);
     pl_send_input_dispose(&input);
     assert_true(decode("{\"recipientId\":\"2048\",\"replyTo\":\"9223372036854775807\"," TEXTS "}",
                        &alice, &input));
-    assert_true(input.reply_to == INT64_MAX);
+    assert_true(input.order.reply_to == INT64_MAX);
     pl_send_input_dispose(&input);
     static const char *const wrong[] = {"7",
                                         "null",
@@ -246,8 +246,8 @@ static void test_content_size(void **state)
     (void)state;
 
     assert_true(decode(body, &alice, &input));
-    assert_int_equal(input.content_len, 65535);
-    assert_int_equal(input.content[65534], 'x');
+    assert_int_equal(input.order.content_len, 65535);
+    assert_int_equal(input.order.content[65534], 'x');
     pl_send_input_dispose(&input);
     free(body);
     body = body_with_content(65536);
@@ -266,10 +266,10 @@ static void test_texts_are_given_as_decoded(void **state)
     assert_true(decode("{\"recipientId\":\"2\",\"clientMessageId\":\"\\u0041\","
                        "\"messageContent\":\"\\ud83d\\ude00\\n\"}",
                        &alice, &input));
-    assert_int_equal(input.client_message_id_len, 1);
-    assert_memory_equal(input.client_message_id, "A", 1);
-    assert_int_equal(input.content_len, 5);
-    assert_memory_equal(input.content, "\xf0\x9f\x98\x80\n", 5);
+    assert_int_equal(input.order.client_message_id_len, 1);
+    assert_memory_equal(input.order.client_message_id, "A", 1);
+    assert_int_equal(input.order.content_len, 5);
+    assert_memory_equal(input.order.content, "\xf0\x9f\x98\x80\n", 5);
     pl_send_input_dispose(&input);
 }
 

@@ -55,17 +55,17 @@ static void test_account(void **state)
     (void)state;
 
     assert_true(account("{\"username\":\"Alice.B_c-9\"}", &input));
-    assert_string_equal(input.username, "alice.b_c-9");
-    assert_null(input.display_name);
-    assert_null(input.password);
+    assert_string_equal(input.order.username, "alice.b_c-9");
+    assert_null(input.order.display_name);
+    assert_null(input.order.password);
     pl_account_input_dispose(&input);
 
     assert_true(account("{\"username\":\"abc\",\"displayName\":\"\\u00dc x\","
                         "\"password\":\"12345678\"}",
                         &input));
-    assert_int_equal(input.display_name_len, 4);
-    assert_memory_equal(input.display_name, "Ü x", 4);
-    assert_int_equal(input.password_len, 8);
+    assert_int_equal(input.order.display_name_len, 4);
+    assert_memory_equal(input.order.display_name, "Ü x", 4);
+    assert_int_equal(input.order.password_len, 8);
     pl_account_input_dispose(&input);
 
     assert_false(account("{}", &input));
@@ -82,8 +82,8 @@ static void test_session(void **state)
     (void)state;
 
     assert_true(session("{\"username\":\"ALICE\",\"password\":\"12345678\"}", &input));
-    assert_string_equal(input.username, "alice");
-    assert_null(input.display_name);
+    assert_string_equal(input.order.username, "alice");
+    assert_null(input.order.display_name);
     pl_account_input_dispose(&input);
     assert_false(session("{\"username\":\"alice\"}", &input));
     assert_pointers(&input, "/password");
@@ -154,7 +154,7 @@ static void assert_password(size_t bytes, bool is_good)
     strcpy(body + head + bytes, "\"}");
     assert_int_equal(account(body, &input), is_good);
     if (is_good) {
-        assert_int_equal(input.password_len, bytes);
+        assert_int_equal(input.order.password_len, bytes);
         pl_account_input_dispose(&input);
     } else {
         assert_pointers(&input, "/password");
@@ -180,19 +180,19 @@ static void test_profile(void **state)
                         "\"currentPassword\":\"87654321\",\"readReceipts\":false,"
                         "\"showPresence\":true}",
                         &input));
-    assert_int_equal(input.display_name_len, 1);
-    assert_memory_equal(input.password, "12345678", 8);
-    assert_memory_equal(input.current_password, "87654321", 8);
-    assert_true(input.has_read_receipts && !input.read_receipts);
-    assert_true(input.has_show_presence && input.show_presence);
+    assert_int_equal(input.change.display_name_len, 1);
+    assert_memory_equal(input.change.password, "12345678", 8);
+    assert_memory_equal(input.change.current_password, "87654321", 8);
+    assert_false(*input.change.read_receipts);
+    assert_true(*input.change.show_presence);
     pl_profile_input_dispose(&input);
 
     assert_true(profile("{\"readReceipts\":true}", &input));
-    assert_null(input.display_name);
-    assert_null(input.password);
-    assert_null(input.current_password);
-    assert_true(input.has_read_receipts && input.read_receipts);
-    assert_false(input.has_show_presence);
+    assert_null(input.change.display_name);
+    assert_null(input.change.password);
+    assert_null(input.change.current_password);
+    assert_true(*input.change.read_receipts);
+    assert_null(input.change.show_presence);
     pl_profile_input_dispose(&input);
 
     assert_false(profile("{\"displayName\":null,\"password\":\"1234567\",\"currentPassword\":1,"
