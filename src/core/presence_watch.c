@@ -20,8 +20,8 @@ typedef struct watched {
     bool is_shown;
 } watched_t;
 
-/* The read in flight, which outlives the watch if it must. Its peers stand in the order of the
- * watch's. */
+/* The read in flight, which outlives the watch if it must. It asks for the strangers, in the order
+ * of the watch. */
 typedef struct request {
     pl_conversations_check_t check;
     pl_presence_watch_t *watch; /* NULL: destroyed meanwhile */
@@ -147,13 +147,16 @@ static void ask(pl_presence_watch_t *watch)
                                           watch);
 }
 
-/* Takes the viewer's peers. A peer stays one: a conversation does not end. */
+/* Takes the new peers among the strangers, whose order in the check is that of the watch. A peer
+ * stays one: a conversation does not end. */
 static void take_peers(pl_presence_watch_t *watch, const pl_conversations_check_t *check)
 {
+    size_t place = 0;
+
     watch->is_watching = true;
     for (size_t i = 0; i < watch->count; i++) {
         watched_t *watched = &watch->users[i];
-        if (!check->has[i] || watched->is_peer)
+        if (watched->is_peer || !check->has[place++])
             continue;
         watched->is_peer = true;
         watched->is_changed = true;
@@ -185,17 +188,17 @@ static void on_read(pl_op_t *op)
     free(request);
 }
 
-/* Asks which of the users the viewer has a conversation with, unless that is being asked. */
+/* Asks with which of the strangers the viewer has a conversation, unless that is being asked. */
 static void read_peers(pl_presence_watch_t *watch)
 {
-    if (watch->request != NULL)
+    if (watch->request != NULL || watch->strangers == 0)
         return;
     request_t *request = pl_calloc(1, sizeof(*request));
     pl_op_t *op = &request->check.op;
     request->check.user_id = watch->user_id;
-    request->check.count = watch->count;
     for (size_t i = 0; i < watch->count; i++)
-        request->check.peers[i] = watch->users[i].waiter.user_id;
+        if (!watch->users[i].is_peer)
+            request->check.peers[request->check.count++] = watch->users[i].waiter.user_id;
     op->kind = &pl_conversations_check_kind;
     op->shard = (int)pl_id_shard(watch->user_id);
     op->deadline_ms = pl_core_deadline_ms(watch->core);
