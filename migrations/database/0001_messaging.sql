@@ -17,10 +17,12 @@ CREATE TABLE parley.account (
     username          text   COLLATE "C" NOT NULL,
     display_name      text   NOT NULL,
     password_hash     text,
+    metadata          text,
     PRIMARY KEY (user_id)
 ) PARTITION BY RANGE (user_id);
 COMMENT ON TABLE parley.account IS 'Accounts of users. The leaf has the unique index on username; the hash of the username decides the shard.';
 COMMENT ON COLUMN parley.account.password_hash IS 'Argon2id, encoded; null for an account whose tokens an integrator issues.';
+COMMENT ON COLUMN parley.account.metadata IS 'The application''s own JSON object, as it was sent; null if there is none.';
 
 CREATE TABLE parley.mailbox (
     user_id           bigint NOT NULL,

@@ -12,10 +12,12 @@ CREATE TABLE parley.group_profile (
     request_hash        text    NOT NULL,
     name                text    NOT NULL,
     topic               text    NOT NULL DEFAULT '',
+    metadata            text,
     PRIMARY KEY (group_id)
 ) PARTITION BY RANGE (group_id);
 COMMENT ON TABLE parley.group_profile IS 'Groups whose home is here. The leaf has the unique index on creator and client_group_id, which makes a creation idempotent.';
-COMMENT ON COLUMN parley.group_profile.request_hash IS 'Hash of the name, the topic and the members at the creation: a retry has the same.';
+COMMENT ON COLUMN parley.group_profile.request_hash IS 'Hash of the name, the topic, the members and the metadata at the creation: a retry has the same.';
+COMMENT ON COLUMN parley.group_profile.metadata IS 'The application''s own JSON object, as it was sent; null if there is none.';
 COMMENT ON COLUMN parley.group_profile.is_publishing IS 'True while a change of the group''s state waits for its publication; published_timestamp is the time of the last one.';
 
 CREATE TABLE parley.group_member (

@@ -1,9 +1,9 @@
 -- Creates a group in its creator's shard. The change is made in the creator's mailbox and does not alter it.
 --
 -- argument  groupId: from the id generator, of this shard; if it is taken, the next free one of its millisecond is used; name;
---           topic, which may be absent; memberIds: the others, who exist (checked by the server); clientGroupId; maxMembers
--- Result: status, groupId, isDuplicate. status: done; client-group-id-reused: for a group with another name, topic or members;
--- group-full; id-taken: all ids of that millisecond are.
+--           topic and metadata (text), which may be absent; memberIds: the others, who exist (checked by the server); clientGroupId; maxMembers
+-- Result: status, groupId, isDuplicate. status: done; client-group-id-reused: for a group with another name, topic, metadata or
+-- members; group-full; id-taken: all ids of that millisecond are.
 CREATE OR REPLACE FUNCTION {shard}.change_group_create(mailbox_id bigint, argument jsonb)
     RETURNS jsonb
     LANGUAGE plpgsql VOLATILE SECURITY INVOKER
@@ -20,7 +20,7 @@ DECLARE
                               FROM jsonb_array_elements_text(argument -> 'memberIds') AS m (id)
                               WHERE m.id::bigint <> mailbox_id ORDER BY 1);
     topic text := coalesce(argument ->> 'topic', '');
-    hash text := encode(sha256(convert_to(jsonb_build_array(argument -> 'name', topic, members)::text, 'UTF8')), 'hex');
+    hash text := encode(sha256(convert_to(jsonb_build_array(argument -> 'name', topic, members, argument -> 'metadata')::text, 'UTF8')), 'hex');
     there bigint;
     there_hash text;
     there_since bigint;
@@ -47,8 +47,10 @@ BEGIN
     IF new_id IS NULL THEN
         RETURN '{"status": "id-taken"}';
     END IF;
-    INSERT INTO {shard}.group_profile (group_id, creator_id, created_timestamp, client_group_id, request_hash, name, topic)
-    VALUES (new_id, mailbox_id, clock, argument ->> 'clientGroupId', hash, argument ->> 'name', topic);
+    INSERT INTO {shard}.group_profile (group_id, creator_id, created_timestamp, client_group_id, request_hash, name, topic,
+                                       metadata)
+    VALUES (new_id, mailbox_id, clock, argument ->> 'clientGroupId', hash, argument ->> 'name', topic,
+            argument ->> 'metadata');
     INSERT INTO {shard}.group_member (group_id, user_id, since_id, joined_timestamp, delivered_up_to, read_up_to, role)
     SELECT new_id, u.user_id, clock * 2, clock, clock * 2, clock * 2,
            CASE WHEN u.user_id = mailbox_id THEN 'owner' ELSE 'member' END

@@ -1,9 +1,9 @@
--- Edits a message's content, or deletes the message for everyone.
+-- Edits a message's content and metadata, or deletes the message for everyone.
 --
--- argument  peerId, messageId; content: absent for a deletion; timestamp of the request, in microseconds;
---           revision: absent in the mailbox that is changed first, which is the recipient's of the 1:1; there peerId is the user
---           who asks. In the sender's own mailbox it is the version that the change has in the recipient's: of two changes the one
---           with the higher revision is the later
+-- argument  peerId, messageId; content: absent for a deletion; metadata: the text of a JSON object, absent if it stays;
+--           timestamp of the request, in microseconds; revision: absent in the mailbox that is changed first, which is the
+--           recipient's of the 1:1; there peerId is the user who asks. In the sender's own mailbox it is the version that the
+--           change has in the recipient's: of two changes the one with the higher revision is the later
 -- Result: status, version, and editedTimestamp or deletedTimestamp. Follow-up of the first: the same change in the sender's copy.
 -- The same change again alters nothing and has the same follow-up, since the first answer may have been lost with it.
 -- status: done; message-not-found; not-sender; recipient-unavailable: the recipient has blocked the user who asks; missing: the
@@ -24,6 +24,7 @@ DECLARE
     deletes boolean := NOT argument ? 'content';
     stamp jsonb := jsonb_build_object(CASE WHEN deletes THEN 'deletedTimestamp' ELSE 'editedTimestamp' END,
                                       argument -> 'timestamp');
+    new_metadata jsonb := jsonb_strip_nulls(jsonb_build_object('metadata', argument -> 'metadata'));
     answer jsonb := '{"status": "done"}' || stamp;
     place tid;
     found bigint;
@@ -55,7 +56,8 @@ BEGIN
             argument := argument || jsonb_build_object('timestamp', more -> 'deletedTimestamp');
             answer := answer || jsonb_build_object('deletedTimestamp', more -> 'deletedTimestamp');
         ELSE
-            is_made := more @> stamp AND text_now = argument ->> 'content';
+            is_made := more @> stamp AND text_now = argument ->> 'content'
+                       AND more @> new_metadata;
         END IF;
     END IF;
 
@@ -82,9 +84,11 @@ BEGIN
         text_now := '';
     ELSIF NOT more ? 'deletedScope' THEN
         text_now := argument ->> 'content';
+        more := more || new_metadata;
     ELSIF more ? 'copyContent' THEN
         -- A user who has deleted the message for themselves does not get it back.
-        more := more || jsonb_build_object('copyContent', argument -> 'content');
+        more := more || jsonb_build_object('copyContent', argument -> 'content')
+                || jsonb_strip_nulls(jsonb_build_object('copyMetadata', argument -> 'metadata'));
     END IF;
     UPDATE {shard}.message m SET content = text_now, extra = more, version = raised WHERE m.ctid = place;
     RETURN answer;

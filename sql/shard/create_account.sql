@@ -5,10 +5,11 @@
 -- display_name
 -- password_hash      or null
 -- created_timestamp  microseconds; the mailbox's first version
+-- metadata           text of a JSON object, or null
 -- Result: 'created', 'username-taken' or 'id-taken' (call again with another id). The same call again, for example after a lost
 -- connection, is 'created' too.
 CREATE OR REPLACE FUNCTION {shard}.create_account(
-    user_id bigint, username text, display_name text, password_hash text, created_timestamp bigint)
+    user_id bigint, username text, display_name text, password_hash text, created_timestamp bigint, metadata text)
     RETURNS text
     LANGUAGE plpgsql VOLATILE SECURITY DEFINER
     SET search_path = pg_catalog, pg_temp
@@ -18,8 +19,8 @@ AS $$
 DECLARE
     holder {shard}.account;
 BEGIN
-    INSERT INTO {shard}.account (user_id, username, display_name, password_hash, created_timestamp)
-    VALUES ($1, $2, $3, $4, $5)
+    INSERT INTO {shard}.account (user_id, username, display_name, password_hash, created_timestamp, metadata)
+    VALUES ($1, $2, $3, $4, $5, $6)
     ON CONFLICT DO NOTHING;
     IF FOUND THEN
         INSERT INTO {shard}.mailbox (user_id, version) VALUES ($1, $5) ON CONFLICT DO NOTHING;
@@ -41,4 +42,4 @@ BEGIN
     RETURN 'id-taken';
 END
 $$;
-GRANT EXECUTE ON FUNCTION {shard}.create_account(bigint, text, text, text, bigint) TO parley_server;
+GRANT EXECUTE ON FUNCTION {shard}.create_account(bigint, text, text, text, bigint, text) TO parley_server;

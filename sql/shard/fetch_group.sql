@@ -16,7 +16,8 @@ BEGIN
         RETURN NULL;
     END IF;
     RETURN (
-        SELECT jsonb_build_object(
+        -- The metadata is added as text: jsonb would change it.
+        SELECT left(jsonb_build_object(
             'groupId', id::text, 'name', p.name, 'topic', p.topic, 'createdTimestamp', p.created_timestamp,
             'ownerId', (SELECT g.user_id::text FROM {shard}.group_member g
                         WHERE g.group_id = id AND g.until_id IS NULL AND g.role = 'owner'),
@@ -26,7 +27,8 @@ BEGIN
                                          ORDER BY g.user_id)
                         FROM (SELECT * FROM {shard}.group_member g
                               WHERE g.group_id = id AND g.until_id IS NULL
-                              ORDER BY g.user_id LIMIT 100) g))
+                              ORDER BY g.user_id LIMIT 100) g))::text, -1)
+               || coalesce(',"metadata":' || p.metadata, '') || '}'
         FROM {shard}.group_profile p WHERE p.group_id = id);
 END
 $$;

@@ -1,6 +1,7 @@
 -- What others see of users of this shard, as parley.fetch_users.
 CREATE OR REPLACE FUNCTION {shard}.fetch_users(ids bigint[])
-    RETURNS TABLE (user_id bigint, username text, display_name text, created_timestamp bigint, deleted_timestamp bigint)
+    RETURNS TABLE (user_id bigint, username text, display_name text, created_timestamp bigint, metadata text,
+                   deleted_timestamp bigint)
     LANGUAGE plpgsql STABLE SECURITY DEFINER
     SET search_path = pg_catalog, pg_temp
     SET plan_cache_mode = force_generic_plan
@@ -10,7 +11,7 @@ AS $$
 #variable_conflict use_column
 BEGIN
     RETURN QUERY
-    SELECT u.id, a.username, a.display_name, a.created_timestamp, m.erased_timestamp
+    SELECT u.id, a.username, a.display_name, a.created_timestamp, a.metadata, m.erased_timestamp
     FROM unnest(ids) AS u (id)
          LEFT JOIN LATERAL (SELECT * FROM {shard}.account a WHERE a.user_id = u.id LIMIT 1) a ON true
          LEFT JOIN LATERAL (SELECT * FROM {shard}.mailbox m

@@ -79,6 +79,17 @@ static void decode_texts(const pl_json_t *json, bool must_have_name, pl_group_ch
         pl_body_wrong(refusal, "topic", "must be at most %d characters", TOPIC_MAX_CODE_POINTS);
 }
 
+static void decode_metadata(const pl_request_t *request, const pl_json_t *json,
+                            pl_group_change_order_t *order, pl_buffer_t *metadata,
+                            pl_refusal_t *refusal)
+{
+    pl_slice_t body = pl_request_body(request);
+
+    pl_body_metadata(body.data, body.len, json, metadata, refusal);
+    order->metadata = metadata->data;
+    order->metadata_len = metadata->len;
+}
+
 static void decode_client_group_id(const pl_json_t *json, pl_group_change_order_t *order,
                                    pl_refusal_t *refusal)
 {
@@ -173,7 +184,9 @@ static void change(const pl_api_t *api, pl_request_t *request, pl_refusal_t *ref
 
 void pl_on_create_group(pl_request_t *request, void *worker)
 {
-    static const char *const keys[] = {"name", "topic", "memberIds", "clientGroupId", NULL};
+    static const char *const keys[] = {"name",          "topic",    "memberIds",
+                                       "clientGroupId", "metadata", NULL};
+    pl_buffer_t metadata = PL_BUFFER_EMPTY;
     pl_group_change_order_t order = {.kind = PL_GROUP_CREATE};
     int64_t ids[PL_GROUP_MEMBERS_MAX];
     pl_refusal_t refusal;
@@ -187,7 +200,9 @@ void pl_on_create_group(pl_request_t *request, void *worker)
     decode_texts(json, true, &order, &refusal);
     decode_ids(json, "memberIds", true, ids, &order.users_count, &refusal);
     decode_client_group_id(json, &order, &refusal);
+    decode_metadata(request, json, &order, &metadata, &refusal);
     change(worker, request, &refusal, &order, on_created);
+    pl_buffer_dispose(&metadata);
     pl_json_free(&json);
 }
 
@@ -203,7 +218,8 @@ void pl_on_fetch_group(pl_request_t *request, void *worker)
 
 void pl_on_update_group(pl_request_t *request, void *worker)
 {
-    static const char *const keys[] = {"name", "topic", NULL};
+    static const char *const keys[] = {"name", "topic", "metadata", NULL};
+    pl_buffer_t metadata = PL_BUFFER_EMPTY;
     pl_group_change_order_t order = {.kind = PL_GROUP_UPDATE};
     pl_refusal_t refusal;
     pl_json_t *json;
@@ -212,10 +228,13 @@ void pl_on_update_group(pl_request_t *request, void *worker)
         (json = parse_body(request, keys, &refusal)) == NULL)
         return;
     decode_texts(json, false, &order, &refusal);
-    if (pl_json_type_of(json, "name") == PL_JSON_ABSENT &&
-        pl_json_type_of(json, "topic") == PL_JSON_ABSENT)
-        pl_problem_fields_add(&refusal.fields, "", "must have at least one of name and topic");
+    decode_metadata(request, json, &order, &metadata, &refusal);
+    if (refusal.fields.count == 0 && order.name == NULL && order.topic == NULL &&
+        order.metadata == NULL)
+        pl_problem_fields_add(&refusal.fields, "",
+                              "must have at least one of name, topic and metadata");
     change(worker, request, &refusal, &order, on_group);
+    pl_buffer_dispose(&metadata);
     pl_json_free(&json);
 }
 

@@ -176,15 +176,18 @@ static void change(const pl_api_t *api, pl_request_t *request,
     pl_message_change_start(api->core, order, on_changed, pl_request_ref(request));
 }
 
-static int decode_content(const pl_json_t *json, pl_message_change_order_t *order,
-                          pl_refusal_t *refusal)
+static int decode_edit(pl_slice_t body, const pl_json_t *json, pl_message_change_order_t *order,
+                       pl_buffer_t *metadata, pl_refusal_t *refusal)
 {
-    static const char *const keys[] = {"messageContent", NULL};
+    static const char *const keys[] = {"messageContent", "metadata", NULL};
 
     pl_body_keys(json, keys, refusal);
     if (pl_body_text(json, "messageContent", true, &order->text, &order->text_len, refusal) &&
         order->text_len == 0)
         pl_body_wrong(refusal, "messageContent", "must not be empty");
+    pl_body_metadata(body.data, body.len, json, metadata, refusal);
+    order->metadata = metadata->data;
+    order->metadata_len = metadata->len;
     if (refusal->fields.count > 0)
         return pl_refuse_fields(refusal);
     if (order->text_len > PL_MESSAGE_CONTENT_MAX)
@@ -198,6 +201,7 @@ void pl_on_edit_message(pl_request_t *request, void *worker)
 {
     pl_slice_t body = pl_request_body(request);
     pl_message_change_order_t order = {.kind = PL_MESSAGE_EDIT};
+    pl_buffer_t metadata = PL_BUFFER_EMPTY;
     pl_json_t *json = NULL;
     pl_refusal_t refusal;
 
@@ -205,10 +209,11 @@ void pl_on_edit_message(pl_request_t *request, void *worker)
         return;
     pl_refusal_init(&refusal);
     if (pl_body_parse(body.data, body.len, &json, &refusal) != 0 ||
-        decode_content(json, &order, &refusal) != 0)
+        decode_edit(body, json, &order, &metadata, &refusal) != 0)
         pl_refusal_reply(request, &refusal);
     else
         change(worker, request, &order);
+    pl_buffer_dispose(&metadata);
     pl_json_free(&json);
 }
 

@@ -38,7 +38,8 @@ static void decode_password(const pl_json_t *json, const char *key, bool require
 static int decode(const char *body, size_t len, bool is_login, pl_account_input_t *input,
                   pl_refusal_t *refusal)
 {
-    static const char *const account_keys[] = {"username", "displayName", "password", NULL};
+    static const char *const account_keys[] = {"username", "displayName", "password", "metadata",
+                                               NULL};
     static const char *const session_keys[] = {"username", "password", NULL};
 
     memset(input, 0, sizeof(*input));
@@ -47,9 +48,13 @@ static int decode(const char *body, size_t len, bool is_login, pl_account_input_
         return -1;
     pl_body_keys(input->json, is_login ? session_keys : account_keys, refusal);
     decode_username(input, refusal);
-    if (!is_login)
+    if (!is_login) {
         decode_display_name(input->json, &input->order.display_name, &input->order.display_name_len,
                             refusal);
+        pl_body_metadata(body, len, input->json, &input->metadata, refusal);
+        input->order.metadata = input->metadata.data;
+        input->order.metadata_len = input->metadata.len;
+    }
     decode_password(input->json, "password", is_login, &input->order.password,
                     &input->order.password_len, refusal);
     if (refusal->fields.count > 0) {
@@ -74,12 +79,15 @@ int pl_session_input_decode(const char *body, size_t len, pl_account_input_t *in
 void pl_account_input_dispose(pl_account_input_t *input)
 {
     pl_json_free(&input->json);
+    pl_buffer_dispose(&input->metadata);
 }
 
-static void decode_profile(pl_profile_input_t *input, pl_refusal_t *refusal)
+static void decode_profile(const char *body, size_t len, pl_profile_input_t *input,
+                           pl_refusal_t *refusal)
 {
-    static const char *const keys[] = {"displayName",  "password",     "currentPassword",
-                                       "readReceipts", "showPresence", NULL};
+    static const char *const keys[] = {
+        "displayName", "password", "currentPassword", "readReceipts", "showPresence",
+        "metadata",    NULL};
 
     pl_body_keys(input->json, keys, refusal);
     decode_display_name(input->json, &input->change.display_name, &input->change.display_name_len,
@@ -92,12 +100,16 @@ static void decode_profile(pl_profile_input_t *input, pl_refusal_t *refusal)
         input->change.read_receipts = &input->read_receipts;
     if (pl_body_bool(input->json, "showPresence", &input->show_presence, refusal))
         input->change.show_presence = &input->show_presence;
+    pl_body_metadata(body, len, input->json, &input->metadata, refusal);
+    input->change.metadata = input->metadata.data;
+    input->change.metadata_len = input->metadata.len;
 }
 
 static bool changes_something(const pl_account_change_t *change)
 {
     return change->display_name != NULL || change->password != NULL ||
-           change->read_receipts != NULL || change->show_presence != NULL;
+           change->read_receipts != NULL || change->show_presence != NULL ||
+           change->metadata_len > 0;
 }
 
 int pl_profile_input_decode(const char *body, size_t len, pl_profile_input_t *input,
@@ -107,10 +119,10 @@ int pl_profile_input_decode(const char *body, size_t len, pl_profile_input_t *in
     pl_refusal_init(refusal);
     if (pl_body_parse(body, len, &input->json, refusal) != 0)
         return -1;
-    decode_profile(input, refusal);
+    decode_profile(body, len, input, refusal);
     if (refusal->fields.count == 0 && !changes_something(&input->change)) {
         pl_body_wrong(refusal, "displayName",
-                      "or password, readReceipts or showPresence is required");
+                      "or password, readReceipts, showPresence or metadata is required");
     }
     if (refusal->fields.count > 0) {
         pl_profile_input_dispose(input);
@@ -122,4 +134,5 @@ int pl_profile_input_decode(const char *body, size_t len, pl_profile_input_t *in
 void pl_profile_input_dispose(pl_profile_input_t *input)
 {
     pl_json_free(&input->json);
+    pl_buffer_dispose(&input->metadata);
 }

@@ -6,6 +6,7 @@
 #include <stddef.h>
 
 #include "api/body.h"
+#include "base/buffer.h"
 #include "base/compiler.h"
 #include "base/json_read.h"
 #include "base/text.h"
@@ -16,6 +17,7 @@ typedef struct pl_account_input {
     pl_account_order_t order;
     char username[PL_USERNAME_SIZE];
     pl_json_t *json;
+    pl_buffer_t metadata;
 } pl_account_input_t;
 
 /* -1: refused (invalid-json, validation-failed), and nothing is to be disposed of. */
@@ -33,6 +35,7 @@ typedef struct pl_profile_input {
     bool read_receipts;
     bool show_presence;
     pl_json_t *json;
+    pl_buffer_t metadata;
 } pl_profile_input_t;
 
 /* -1: refused, as above; also a body that changes nothing. */

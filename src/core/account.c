@@ -36,6 +36,12 @@ static void new_password_wipe(new_password_t *password)
     explicit_bzero(password->hash, sizeof(password->hash));
 }
 
+/* NULL if there is none; the caller frees it. */
+static char *copy_metadata(const char *metadata, size_t len)
+{
+    return len > 0 ? pl_memdup(metadata, len) : NULL;
+}
+
 static pl_turn_t begin_hash(pl_flow_t *flow, const new_password_t *password)
 {
     return password->len > 0 ? pl_flow_hash(flow, password->text, password->len) : PL_TURN_NEXT;
@@ -58,6 +64,7 @@ typedef struct creation {
     void *owner;
     int attempts;
     new_password_t password;
+    char *metadata;
     char username[PL_USERNAME_SIZE];
     char display_name[];
 } creation_t;
@@ -126,10 +133,12 @@ static void on_created(pl_flow_t *flow)
                     .username = create->username,
                     .display_name = create->display_name,
                     .created_us = create->created_us,
+                    .metadata = create->metadata,
                 },
         },
         creation->owner);
     new_password_wipe(&creation->password);
+    free(creation->metadata);
     free(creation);
 }
 
@@ -148,6 +157,7 @@ pl_flow_t *pl_account_create_start(pl_core_t *core, const pl_account_order_t *or
     memcpy(creation->display_name, name, name_len);
     create->username = creation->username;
     create->display_name = creation->display_name;
+    create->metadata = creation->metadata = copy_metadata(order->metadata, order->metadata_len);
     create->op.kind = &pl_account_create_kind;
     create->op.shard = (int)pl_username_shard(order->username, strlen(order->username),
                                               (unsigned)pl_cluster_shards(core->deps.cluster));
@@ -295,6 +305,7 @@ typedef struct update {
     bool read_receipts;
     bool show_presence;
     char display_name[PL_DISPLAY_NAME_MAX * 4];
+    char *metadata;
     new_password_t password;
     size_t current_password_len;
     char current_password[PL_PASSWORD_MAX];
@@ -392,6 +403,7 @@ static void on_updated(pl_flow_t *flow)
     pl_account_read_dispose(&update->update.read);
     new_password_wipe(&update->password);
     explicit_bzero(update->current_password, update->current_password_len);
+    free(update->metadata);
     free(update);
 }
 
@@ -412,6 +424,7 @@ static void take_settings(update_t *update, const pl_account_change_t *change)
         update->show_presence = *change->show_presence;
         stored->show_presence = &update->show_presence;
     }
+    stored->metadata = update->metadata = copy_metadata(change->metadata, change->metadata_len);
 }
 
 pl_flow_t *pl_account_update_start(pl_core_t *core, int64_t user_id,

@@ -39,6 +39,8 @@ typedef struct pl_account_order {
     size_t display_name_len;
     const char *password;
     size_t password_len;
+    const char *metadata; /* an application's own JSON object; metadata_len 0: none */
+    size_t metadata_len;
 } pl_account_order_t;
 
 /* A new user's id names the shard that the username hashes to. Two servers may give out one id in
@@ -66,6 +68,8 @@ typedef struct pl_account_change {
     size_t current_password_len;
     const bool *read_receipts;
     const bool *show_presence;
+    const char *metadata; /* an application's own JSON object */
+    size_t metadata_len;  /* 0: it stays */
 } pl_account_change_t;
 
 /* PL_OUTCOME_NO_ACTOR: there is no such account. */

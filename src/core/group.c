@@ -210,7 +210,7 @@ static void on_changed(const pl_change_result_t *changed, void *owner)
 static const char *kind_name(enum pl_group_change_kind kind)
 {
     static const char *const names[] = {
-        [PL_GROUP_CREATE] = "group_create", [PL_GROUP_UPDATE] = "group_name",
+        [PL_GROUP_CREATE] = "group_create", [PL_GROUP_UPDATE] = "group_profile",
         [PL_GROUP_ADD] = "group_join",      [PL_GROUP_REMOVE] = "group_leave",
         [PL_GROUP_SET_ROLE] = "group_role",
     };
@@ -323,6 +323,8 @@ static void encode(work_t *work, const pl_core_deps_t *deps, const pl_group_chan
         key_string(out, "name", order->name, order->name_len);
     if (order->topic != NULL)
         key_string(out, "topic", order->topic, order->topic_len);
+    if (order->metadata != NULL)
+        key_string(out, "metadata", order->metadata, order->metadata_len);
     if (is_creation)
         key_string(out, "clientGroupId", order->client_group_id, order->client_group_id_len);
     if (is_creation || order->kind == PL_GROUP_ADD) {

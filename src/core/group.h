@@ -49,6 +49,8 @@ typedef struct pl_group_change_order {
     size_t name_len;
     const char *topic; /* of CREATE and UPDATE; NULL: none, or it stays */
     size_t topic_len;
+    const char *metadata; /* of CREATE and UPDATE; NULL: none, or it stays */
+    size_t metadata_len;
     const char *client_group_id; /* of CREATE */
     size_t client_group_id_len;
     const int64_t *user_ids; /* of CREATE and ADD; at most PL_GROUP_MEMBERS_MAX */

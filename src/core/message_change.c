@@ -146,6 +146,10 @@ static void encode(pl_buffer_t *out, const pl_message_change_order_t *order)
     case PL_MESSAGE_EDIT:
         pl_json_key(out, "content");
         pl_json_string(out, order->text, order->text_len);
+        if (order->metadata_len > 0) {
+            pl_json_key(out, "metadata");
+            pl_json_string(out, order->metadata, order->metadata_len);
+        }
         break;
     case PL_MESSAGE_REACTION_ADD:
     case PL_MESSAGE_REACTION_REMOVE:

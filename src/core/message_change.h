@@ -36,6 +36,8 @@ typedef struct pl_message_change_order {
     /* The new content, or the emoji: valid UTF-8 without NUL. */
     const char *text;
     size_t text_len;
+    const char *metadata; /* of an edit: the new metadata, a JSON object */
+    size_t metadata_len;  /* 0: it stays */
 } pl_message_change_order_t;
 
 typedef struct pl_message_change_result {

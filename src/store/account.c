@@ -10,12 +10,18 @@ enum account_column {
     COLUMN_CREATED_TIMESTAMP,
     COLUMN_READ_RECEIPTS,
     COLUMN_SHOW_PRESENCE,
+    COLUMN_METADATA,
     COLUMN_DELETED_TIMESTAMP,
 };
 
 static void text(pl_params_t *params, const char *value)
 {
     pl_params_text(params, value, value != NULL ? strlen(value) : 0);
+}
+
+static const char *text_or_null(const PGresult *result, int row, int column)
+{
+    return PQgetisnull(result, row, column) ? NULL : PQgetvalue(result, row, column);
 }
 
 static void encode_create(pl_params_t *params, pl_op_t *const *ops, size_t count)
@@ -27,6 +33,7 @@ static void encode_create(pl_params_t *params, pl_op_t *const *ops, size_t count
     text(params, create->display_name);
     text(params, create->password_hash);
     pl_params_int64(params, create->created_us);
+    text(params, create->metadata);
 }
 
 static bool decode_create(PGresult *result, pl_op_t *const *ops, size_t count)
@@ -65,6 +72,7 @@ static void encode_update(pl_params_t *params, pl_op_t *const *ops, size_t count
     text(params, update->password_hash);
     pl_params_bool(params, update->read_receipts);
     pl_params_bool(params, update->show_presence);
+    text(params, update->metadata);
 }
 
 static bool decode_read(PGresult *result, pl_op_t *const *ops, size_t count)
@@ -79,7 +87,7 @@ static bool decode_read(PGresult *result, pl_op_t *const *ops, size_t count)
 const pl_op_kind_t pl_account_create_kind = {
     .name = "create_account",
     .sql = "SELECT ",
-    .sql_tail = ".create_account($1, $2, $3, $4, $5)",
+    .sql_tail = ".create_account($1, $2, $3, $4, $5, $6)",
     .max_ops = 1,
     .encode = encode_create,
     .decode = decode_create,
@@ -87,7 +95,7 @@ const pl_op_kind_t pl_account_create_kind = {
 
 #define ACCOUNT_COLUMNS                                                          \
     "SELECT user_id, username, display_name, password_hash, created_timestamp, " \
-    "read_receipts, show_presence, "
+    "read_receipts, show_presence, metadata, "
 
 const pl_op_kind_t pl_account_fetch_kind = {
     .name = "fetch_account",
@@ -110,7 +118,7 @@ const pl_op_kind_t pl_account_find_kind = {
 const pl_op_kind_t pl_account_update_kind = {
     .name = "update_account",
     .sql = ACCOUNT_COLUMNS "NULL::bigint FROM ",
-    .sql_tail = ".update_account($1, $2, $3, $4, $5)",
+    .sql_tail = ".update_account($1, $2, $3, $4, $5, $6)",
     .max_ops = 1,
     .encode = encode_update,
     .decode = decode_read,
@@ -125,12 +133,11 @@ bool pl_account_read_get(const pl_account_read_t *read, pl_account_t *account_r)
     account_r->user_id = pl_result_int64(result, 0, COLUMN_USER_ID);
     account_r->username = PQgetvalue(result, 0, COLUMN_USERNAME);
     account_r->display_name = PQgetvalue(result, 0, COLUMN_DISPLAY_NAME);
-    account_r->password_hash = PQgetisnull(result, 0, COLUMN_PASSWORD_HASH)
-                                   ? NULL
-                                   : PQgetvalue(result, 0, COLUMN_PASSWORD_HASH);
+    account_r->password_hash = text_or_null(result, 0, COLUMN_PASSWORD_HASH);
     account_r->created_us = pl_result_int64(result, 0, COLUMN_CREATED_TIMESTAMP);
     account_r->read_receipts = pl_result_bool(result, 0, COLUMN_READ_RECEIPTS);
     account_r->show_presence = pl_result_bool(result, 0, COLUMN_SHOW_PRESENCE);
+    account_r->metadata = text_or_null(result, 0, COLUMN_METADATA);
     return true;
 }
 
@@ -154,6 +161,7 @@ enum user_column {
     USER_USERNAME,
     USER_DISPLAY_NAME,
     USER_CREATED_TIMESTAMP,
+    USER_METADATA,
     USER_DELETED_TIMESTAMP,
 };
 
@@ -205,6 +213,7 @@ void pl_users_read_get(const pl_users_read_t *read, size_t index, pl_user_t *use
                 .username = PQgetvalue(result, row, USER_USERNAME),
                 .display_name = PQgetvalue(result, row, USER_DISPLAY_NAME),
                 .created_us = pl_result_int64(result, row, USER_CREATED_TIMESTAMP),
+                .metadata = text_or_null(result, row, USER_METADATA),
             },
         .deleted_us = pl_result_int64(result, row, USER_DELETED_TIMESTAMP),
     };

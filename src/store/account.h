@@ -22,6 +22,7 @@ typedef struct pl_account_create {
     const char *username; /* NUL-terminated; like all texts here it must outlive the operation */
     const char *display_name;
     const char *password_hash; /* NULL: no login by password */
+    const char *metadata;      /* a JSON object; NULL: none */
     /* The answer. */
     enum pl_account_outcome outcome;
 } pl_account_create_t;
@@ -49,6 +50,7 @@ typedef struct pl_account {
     int64_t created_us;
     bool read_receipts;
     bool show_presence;
+    const char *metadata; /* NULL: none */
 } pl_account_t;
 
 /* False: there is no such account. */
@@ -69,6 +71,7 @@ typedef struct pl_account_update {
     const char *password_hash; /* NUL-terminated */
     const bool *read_receipts;
     const bool *show_presence;
+    const char *metadata; /* a JSON object, NUL-terminated */
 } pl_account_update_t;
 
 extern const pl_op_kind_t pl_account_update_kind;

@@ -24,7 +24,7 @@ static const pl_change_traits_t kinds[] = {
     {.name = "group_join", .rows = GROUP_STATE_ROWS},
     {.name = "group_leave", .rows = GROUP_STATE_ROWS},
     {.name = "group_message"},
-    {.name = "group_name", .rows = GROUP_STATE_ROWS},
+    {.name = "group_profile", .rows = GROUP_STATE_ROWS},
     {.name = "group_publish", .rows = GROUP_STATE_ROWS},
     {.name = "group_reaction"},
     {.name = "group_receipt"},

@@ -1,5 +1,7 @@
 #include "store/resource_json.h"
 
+#include <string.h>
+
 #include "base/id.h"
 #include "base/json_write.h"
 
@@ -194,6 +196,10 @@ void pl_user_members_to_json(pl_buffer_t *out, const pl_account_t *account)
     pl_json_text(out, account->display_name);
     pl_json_key(out, "createdTimestamp");
     pl_json_int64(out, account->created_us);
+    if (account->metadata != NULL) {
+        pl_json_key(out, "metadata");
+        pl_json_raw(out, account->metadata, strlen(account->metadata));
+    }
 }
 
 void pl_user_to_json(pl_buffer_t *out, const pl_account_t *account)

@@ -258,18 +258,20 @@ def read_all(world, step):
 
 @action(weight=3, needs="editMessage")
 def edit(world, step):
-    """Sometimes two at once: either may be the last."""
+    """Sometimes two at once: either may be the last. Sometimes with other metadata."""
     user, _ = pair_of(world, step)
     message = message_of(world, user, step, lambda m: m.sender == user.id)
     if message is None:
         return None
     contents = [step.text, step.text + "!"][:1 + (step.whom % 3 == 0)]
+    more = {"metadata": {"n": step.pick, "edited": True}} if step.pick % 3 == 1 else {}
 
     def effect(_):
         message.contents, message.is_edited = set(contents), True
+        message.metadata = more.get("metadata", message.metadata)
 
     return Plan([lambda content=content: world.api.as_user(user).request(
-        "PATCH", on_message(message), json_body={"messageContent": content}) for content in contents],
+        "PATCH", on_message(message), json_body={"messageContent": content, **more}) for content in contents],
                 changed(world, user, message, effect), changes=frozenset({("content", message.id)}), uses=talk(message))
 
 

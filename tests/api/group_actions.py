@@ -137,18 +137,19 @@ def leave(world, step):
 
 @action(weight=2, needs="updateGroup")
 def rename(world, step):
-    """Another name, topic, or both."""
+    """Another name, topic, both, or other metadata."""
     user, group = in_group(world, step)
     if group is None:
         return None
     fields = ({"name": f"group {step.pick}"}, {"topic": f"topic {step.pick}"},
-              {"name": f"group {step.pick}", "topic": f"topic {step.pick}"})[step.whom % 3]
+              {"name": f"group {step.pick}", "topic": f"topic {step.pick}"}, {"metadata": {"n": step.pick}})[step.whom % 4]
     event = {key: value for key, value in fields.items() if value != getattr(group, key)}
     if event:
-        event["type"] = "group-renamed" if "name" in event else "topic-changed"
+        event["type"] = "group-renamed" if "name" in event else "topic-changed" if "topic" in event else "metadata-changed"
+    metadata = event.pop("metadata", group.metadata)
 
     def effect(_, message_id):
-        group.name, group.topic = event.get("name", group.name), event.get("topic", group.topic)
+        group.name, group.topic, group.metadata = event.get("name", group.name), event.get("topic", group.topic), metadata
         group.event(message_id, user.id, event)
 
     return member_plan(world, user, group, lambda api: api.update_group(group.id, **fields),

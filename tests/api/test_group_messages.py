@@ -328,7 +328,7 @@ def test_etag_and_304(api, people, group):
             wait_until(lambda m=mine, t=target, e=etag: m.request("GET", t, headers={"if-none-match": e}).status == 304,
                        5 * SLOWNESS, "a worker that has the page")
     for step in (lambda: api.as_user(bob).send_to(group, "more").expect(201),
-                 lambda: api.as_user(ann).update_group(group, unique("name")).expect(200),
+                 lambda: api.as_user(ann).update_group(group, name=unique("name")).expect(200),
                  lambda: api.as_user(bob).remove_group_member(group, bob).expect(204)):
         before = {u: api.as_user(u).fetch_conversation().headers["etag"] for u in (ann, dan)}
         step()
@@ -365,7 +365,7 @@ def test_changes_since(api, people, group):
     rows = mine.fetch_conversation(lastUpdatedTimestamp=cursor).expect(200)
     assert rows["isDeltaUpdate"] and group in [c["conversationId"] for c in rows["conversations"]]
     cursor = waiting["lastUpdatedTimestamp"]
-    api.as_user(ann).update_group(group, "Tour").expect(200)
+    api.as_user(ann).update_group(group, name="Tour").expect(200)
     delta = wait_for_messages(cursor)
     assert [word(m) for m in delta["messages"]] == ["group-renamed"]
     assert "Tour" in [c.get("name") for c in delta["conversations"]]
@@ -543,7 +543,7 @@ def test_who_is_erased_leaves(api, stack):
     wait_for_log(api, [ann, dan], group, ["group-created"])
     api.as_user(cat).delete_me().expect(204)
     for answer in (api.as_user(cat).fetch_group(group), api.as_user(cat).send_to(group, "x"),
-                   api.as_user(cat).update_group(group, "x"), api.as_user(cat).send_typing(group)):
+                   api.as_user(cat).update_group(group, name="x"), api.as_user(cat).send_typing(group)):
         answer.expect(401, code="invalid-token")
     wait_for_log(api, [ann, bob, dan], group, ["group-created", "member-left"])
     assert row_of(api, dan, group)["memberCount"] == 3

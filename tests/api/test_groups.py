@@ -94,7 +94,7 @@ def test_creation_is_idempotent(api, people):
     again = mine.create_group("Trip", [bob, dan]).expect(201)
     assert len({g["groupId"] for g in (made, other, again)}) == 3
     # The retry gives the group as it is now.
-    mine.update_group(made["groupId"], "Journey").expect(200)
+    mine.update_group(made["groupId"], name="Journey").expect(200)
     assert mine.create_group("Trip", [bob, dan], key).expect(200)["name"] == "Journey"
     wait_for_log(api, [ann, bob, dan], made["groupId"], ["group-created", "group-renamed"])
     mine.remove_group_member(made["groupId"], ann).expect(204)
@@ -221,7 +221,7 @@ def everything(api, user, group, member):
     return {
         "fetchGroup": mine.fetch_group(group),
         "fetchGroupMembers": mine.fetch_group_members(group),
-        "updateGroup": mine.update_group(group, unique("name")),
+        "updateGroup": mine.update_group(group, name=unique("name")),
         "addGroupMembers": mine.add_group_members(group, member),
         "updateGroupMember": mine.update_group_member(group, member, "admin"),
         "removeGroupMember": mine.remove_group_member(group, member),
@@ -266,7 +266,7 @@ def test_roles(api, people, role):
         answer.expect(status if may else 403, code=None if may else "forbidden")
 
     actor.fetch_group(group).expect(200)
-    expect(actor.update_group(group, "Tour"), manages)
+    expect(actor.update_group(group, name="Tour"), manages)
     expect(actor.add_group_members(group, eve), manages)
     api.as_user(ann).add_group_members(group, eve).expect(200)
     for other, before in ((eve, "member"), (cat, "admin")):
@@ -316,8 +316,8 @@ def test_system_messages(api, people):
     ann, bob, cat, dan, eve = people
     group = make_group(api, ann, bob)
     mine = api.as_user(ann)
-    mine.update_group(group, "Tour").expect(200)
-    mine.update_group(group, "Tour").expect(200)
+    mine.update_group(group, name="Tour").expect(200)
+    mine.update_group(group, name="Tour").expect(200)
     mine.add_group_members(group, dan, cat, dan, bob).expect(200)
     mine.add_group_members(group, dan, ann).expect(200)
     mine.update_group_member(group, dan, "admin").expect(200)
@@ -465,7 +465,7 @@ def test_the_largest_group(api, stack, contract):
         _, delta = stream.event("delta")
         assert [word(m) for m in delta["messages"]] == ["edited"]
     for _ in range(3):
-        large.as_user(owner).update_group(group, unique("name")).expect(200)
+        large.as_user(owner).update_group(group, name=unique("name")).expect(200)
 
     def copies():
         return sum(stack.query(name, "SELECT count(*) FROM parley.message WHERE peer_id = %s AND content = 'edited'",

@@ -358,7 +358,7 @@ def talk(system):
     """Two users of database a, shard 0, one of whom has two unread messages of the other. Returns their ids."""
     one, other = 11, 12
     for user in (one, other):
-        system.scalar("a", f"SELECT shard_0000.create_account({user}, 'user{user}', 'User', NULL, 1000)")
+        system.scalar("a", f"SELECT shard_0000.create_account({user}, 'user{user}', 'User', NULL, 1000, NULL)")
     for n in (1, 2):
         system.sql("a", f"""SELECT parley.write_messages(ARRAY[{one}, {other}]::bigint[], ARRAY[1, 1], ARRAY[5000, 5000]::bigint[],
             ARRAY[1], ARRAY[1], ARRAY[{other}]::bigint[], ARRAY['k{n}'], ARRAY['text'], ARRAY[5000]::bigint[], ARRAY[false],

@@ -210,7 +210,7 @@ def test_a_members_database_is_away(api, stack, people, group, outage):
             assert sent["senderCopy"] == "pending" and time.monotonic() - start < 4 * SLOWNESS
             assert [log(api, user, group)[-1] for user in (ann, bob)] == [f"{i}"] * 2
         assert api.as_user(ann).send_to(group, "2", "c2").expect(200)["senderCopy"] == "pending"
-        api.as_user(ann).update_group(group, "Tour").expect(200)
+        api.as_user(ann).update_group(group, name="Tour").expect(200)
     check_settled(api, stack, people, group, ["before", "0", "1", "2", "3", "group-renamed"])
     (row,) = api.as_user(cat).fetch_conversation().expect(200)["conversations"]
     assert row["name"] == "Tour"

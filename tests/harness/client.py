@@ -131,8 +131,8 @@ class Api:
 
     # Operations
 
-    def create_user(self, username=None, display_name=None, password=None):
-        body = {"username": username or unique("u")}
+    def create_user(self, username=None, display_name=None, password=None, **fields):
+        body = {"username": username or unique("u"), **fields}
         if display_name is not None:
             body["displayName"] = display_name
         if password is not None:
@@ -223,8 +223,8 @@ class Api:
     def fetch_message(self, peer, message_id, headers=None):
         return self.get(self.message_path(peer, message_id), headers)
 
-    def edit_message(self, peer, message_id, content):
-        return self.request("PATCH", self.message_path(peer, message_id), json_body={"messageContent": content})
+    def edit_message(self, peer, message_id, content, **fields):
+        return self.request("PATCH", self.message_path(peer, message_id), json_body={"messageContent": content, **fields})
 
     def delete_message(self, peer, message_id, scope=None):
         return self.request("DELETE", self.message_path(peer, message_id), params={"scope": scope} if scope else None)
@@ -264,9 +264,8 @@ class Api:
     def fetch_group_members(self, group, **query):
         return self.get(f"/v1/groups/{group}/members", **query)
 
-    def update_group(self, group, name=None, topic=None):
-        fields = {"name": name, "topic": topic}
-        return self.request("PATCH", f"/v1/groups/{group}", json_body={k: v for k, v in fields.items() if v is not None})
+    def update_group(self, group, **fields):
+        return self.request("PATCH", f"/v1/groups/{group}", json_body=fields)
 
     def add_group_members(self, group, *users):
         return self.post(f"/v1/groups/{group}/members", {"userIds": [str(getattr(u, "id", u)) for u in users]})

@@ -61,7 +61,7 @@ class GroupMessage:
 
 class Group:
     def __init__(self, group_id, name, owner, others, created):
-        self.id, self.name, self.topic, self.created = group_id, name, "", created
+        self.id, self.name, self.topic, self.metadata, self.created = group_id, name, "", None, created
         self.messages, self.stretches = {}, {}
         self.members = {}  # user: [role, joined], of the present members
         self.names_left = {}  # user: the name of the group when they left
@@ -138,7 +138,8 @@ class Group:
         members = sorted(self.members.items(), key=lambda item: int(item[0]))
         return {"groupId": self.id, "name": self.name, "topic": self.topic, "ownerId": owner, "createdTimestamp": self.created // 2,
                 "memberCount": len(members), "members": [{"userId": user, "role": role, "joinedTimestamp": joined // 2}
-                            for user, (role, joined) in members]}
+                            for user, (role, joined) in members],
+                **({} if self.metadata is None else {"metadata": self.metadata})}
 
     def differing_members(self, listed):
         """As fetchGroupMembers lists them."""

@@ -10,7 +10,7 @@ CREATE FUNCTION test.user(shard integer, n integer) RETURNS bigint LANGUAGE plpg
 DECLARE
     result text;
 BEGIN
-    EXECUTE format('SELECT shard_%s.create_account($1, $2, $2, NULL, 1000)', to_char(shard, 'FM0000'))
+    EXECUTE format('SELECT shard_%s.create_account($1, $2, $2, NULL, 1000, NULL)', to_char(shard, 'FM0000'))
     INTO result USING test.id(shard, n), format('user%s.%s', shard, n);
     ASSERT result = 'created', result;
     RETURN test.id(shard, n);

@@ -100,7 +100,7 @@ READS = {
     "account": "shard_0000.fetch_account(%(me)s)",
     "users": "shard_0000.fetch_users(ARRAY[%(me)s, %(me)s + 1, %(peer)s])",
     "users of any shards": "parley.fetch_users(ARRAY[%(me)s, %(me)s + 1, %(peer)s])",
-    "account that is changed": "shard_0000.update_account(%(me)s, 'x', NULL, NULL, NULL)",
+    "account that is changed": "shard_0000.update_account(%(me)s, 'x', NULL, NULL, NULL, NULL)",
     "who shows their presence": "shard_0000.shows_presence(11, ARRAY[%(me)s, %(me)s + 1, %(peer)s])",
     "who of any shards": "parley.shows_presence(11, ARRAY[%(me)s, %(me)s + 1, %(peer)s])",
     "account by name": "shard_0000.find_account('user0.2')",

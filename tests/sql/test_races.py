@@ -400,7 +400,7 @@ def test_writer_that_dies(sessions, admin):
 @pytest.mark.parametrize("end, result", [("COMMIT", "username-taken"), ("ROLLBACK", "created")])
 def test_same_name_at_the_same_time(sessions, admin, end, result):
     """A name is given once."""
-    create = "SELECT shard_0000.create_account(%s, 'eve', 'Eve', NULL, 7000)"
+    create = "SELECT shard_0000.create_account(%s, 'eve', 'Eve', NULL, 7000, NULL)"
     one, two = sessions(), sessions()
     one.run("BEGIN")
     assert one.value(create, user_id(0, 101)) == "created"

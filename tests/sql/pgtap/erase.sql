@@ -56,9 +56,9 @@ SELECT is(pg_temp.change('deletion', bob, '{}'), 'no-mailbox', 'nothing can be c
 SELECT is_empty($$SELECT FROM shard_0001.find_account('user1.1')$$, 'the name is free');
 SELECT results_eq('SELECT f.user_id, f.username, f.deleted_timestamp FROM ids, shard_0001.fetch_account(bob) f',
                   'SELECT bob, NULL::text, 7000::bigint FROM ids', 'all that is left is when');
-SELECT is_empty($$SELECT f.* FROM ids, shard_0001.update_account(bob, 'B', NULL, NULL, NULL) f$$, 'and nothing to change');
-SELECT is(shard_0001.create_account(bob, 'other', 'o', NULL, 1), 'id-taken', 'the id is not given again') FROM ids;
-SELECT is(shard_0001.create_account(test.id(1, 3), 'user1.1', 'o', NULL, 1), 'created', 'the name is');
+SELECT is_empty($$SELECT f.* FROM ids, shard_0001.update_account(bob, 'B', NULL, NULL, NULL, NULL) f$$, 'and nothing to change');
+SELECT is(shard_0001.create_account(bob, 'other', 'o', NULL, 1, NULL), 'id-taken', 'the id is not given again') FROM ids;
+SELECT is(shard_0001.create_account(test.id(1, 3), 'user1.1', 'o', NULL, 1, NULL), 'created', 'the name is');
 
 -- Slices.
 SELECT is(pg_temp.slice(), 'missing', 'after the first slice there is more');

@@ -104,11 +104,15 @@ SELECT is((shard_0000.fetch_group(grp, bob))::jsonb ->> 'ownerId', bob::text, 't
 SELECT is(pg_temp.status('group_join', grp, jsonb_build_object('actorId', bob::text, 'userIds', pg_temp.ids(ann), 'maxMembers', 4)), 'done', 'and adds the former owner') FROM ids;
 SELECT pg_temp.deliver() \g /dev/null
 SELECT is(pg_temp.log(ann), 'group-created hi ho role-changed members-added new before member-left after member-left members-added', 'a member who returns sees later messages again') FROM ids;
-SELECT is(pg_temp.status('group_name', grp, jsonb_build_object('actorId', ann::text, 'name', 'Tour')), 'forbidden', 'and is a plain member') FROM ids;
-SELECT is(pg_temp.status('group_name', grp, jsonb_build_object('actorId', bob::text, 'name', 'Tour "2"')), 'done', 'the owner renames') FROM ids;
-SELECT is(pg_temp.status('group_name', grp, jsonb_build_object('actorId', bob::text, 'name', 'Tour "2"', 'topic', 'Rome')), 'done', 'and sets a topic') FROM ids;
+SELECT is(pg_temp.status('group_profile', grp, jsonb_build_object('actorId', ann::text, 'name', 'Tour')), 'forbidden', 'and is a plain member') FROM ids;
+SELECT is(pg_temp.status('group_profile', grp, jsonb_build_object('actorId', bob::text, 'name', 'Tour "2"')), 'done', 'the owner renames') FROM ids;
+SELECT is(pg_temp.status('group_profile', grp, jsonb_build_object('actorId', bob::text, 'name', 'Tour "2"', 'topic', 'Rome')), 'done', 'and sets a topic') FROM ids;
 SELECT is(m.extra -> 'systemEvent', '{"type": "topic-changed", "topic": "Rome"}', 'which is all that has changed')
 FROM ids, parley.message m WHERE m.user_id = grp ORDER BY m.message_id DESC LIMIT 1;
+SELECT is(pg_temp.status('group_profile', grp, jsonb_build_object('actorId', bob::text, 'topic', 'Rome', 'metadata', '{"n":1.0}')), 'done', 'and metadata') FROM ids;
+SELECT is(m.extra -> 'systemEvent', '{"type": "metadata-changed"}', 'which is not in the message')
+FROM ids, parley.message m WHERE m.user_id = grp ORDER BY m.message_id DESC LIMIT 1;
+SELECT matches(shard_0000.fetch_group(grp, bob), '"metadata":\{"n":1\.0\}\}$', 'but in the group, as it was sent') FROM ids;
 SELECT pg_temp.deliver() \g /dev/null
 SELECT matches(shard_0000.group_view_of(ann, grp), '^"name":"Tour \\"2\\"",', 'which all see') FROM ids;
 
@@ -238,7 +242,7 @@ SELECT pg_temp.status('group_join', grp, jsonb_build_object('actorId', bob::text
 SELECT pg_temp.deliver() \g /dev/null
 SELECT is((SELECT count(*)::integer FROM ids, parley.membership WHERE user_id = cat AND left_view IS NULL), 1, 'cat is back');
 SELECT pg_temp.status('group_leave', grp, jsonb_build_object('actorId', cat::text, 'userId', cat::text)),
-       pg_temp.status('group_name', grp, jsonb_build_object('actorId', bob::text, 'name', 'Tour')) FROM ids \g /dev/null
+       pg_temp.status('group_profile', grp, jsonb_build_object('actorId', bob::text, 'name', 'Tour')) FROM ids \g /dev/null
 SELECT is(array_agg(DISTINCT w.kind), '{done}', 'made in the wrong order')
 FROM (SELECT array_agg(kind ORDER BY version DESC) AS kinds, array_agg(target_id ORDER BY version DESC) AS targets,
              array_agg(argument::text ORDER BY version DESC) AS arguments, count(*)::integer AS n FROM parley.change_outbox) o,

@@ -1,7 +1,7 @@
 -- pending_outbox, claim_outbox and settle_outbox.
 SET search_path = tap;
 BEGIN;
-SELECT plan(18);
+SELECT plan(21);
 SELECT test.user(0, n) FROM generate_series(1, 3) n \g /dev/null
 SELECT test.user(2, n) FROM generate_series(1, 3) n \g /dev/null
 \set a 'test.id(0, 1)'
@@ -45,6 +45,14 @@ SELECT results_eq('SELECT m.content, m.extra ? ''metadata'', parley.is_as_sent(m
                   $$VALUES ('', false, true, false)$$, 'it is gone there, and a retry is known');
 SELECT results_eq('SELECT c.content, c.extra::jsonb FROM kept k, parley.claim_outbox(ARRAY[k.recipient], ARRAY[k.sender], ARRAY[k.id]) c',
                   $$VALUES ('text', '{"metadata": "{\"n\":1.0}", "replyTo": "5"}'::jsonb)$$, 'the sender''s copy gets it');
+SELECT is(c.kind, 'done', 'then edited by its sender')
+FROM kept k, parley.write_changes('{message}', ARRAY[k.recipient], ARRAY[jsonb_build_object('peerId', k.sender::text, 'messageId', k.id::text,
+    'content', 'edited', 'metadata', '{"n":2}', 'timestamp', 2)::text], '{0}') c WHERE c.part = 'r';
+SELECT results_eq('SELECT m.content, m.extra ? ''metadata'', parley.is_as_sent(m.content, m.extra, ''text'', ''{"metadata": "{\"n\":1.0}", "replyTo": "5"}'')'
+                  ' FROM kept k, parley.message m WHERE m.user_id = k.recipient AND m.message_id = k.id',
+                  $$VALUES ('', false, true)$$, 'it does not come back there, and a retry is known');
+SELECT results_eq('SELECT c.content, c.extra::jsonb ->> ''metadata'' FROM kept k, parley.claim_outbox(ARRAY[k.recipient], ARRAY[k.sender], ARRAY[k.id]) c',
+                  $$VALUES ('edited', '{"n":2}')$$, 'the sender''s copy gets the edited metadata');
 
 SELECT * FROM finish();
 ROLLBACK;

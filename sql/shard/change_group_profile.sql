@@ -1,8 +1,9 @@
--- Gives a group another name or topic, or both.
+-- Gives a group another name, topic or metadata.
 --
--- argument  actorId; name, topic: each may be absent
+-- argument  actorId; name, topic, metadata (text of a JSON object): each may be absent
 -- Result: status. done; group-not-found: the actor is no member; forbidden: the actor is neither the owner nor an admin.
-CREATE OR REPLACE FUNCTION {shard}.change_group_name(mailbox_id bigint, argument jsonb)
+-- The members are told that the metadata has changed, and fetch it with the group: it may be long.
+CREATE OR REPLACE FUNCTION {shard}.change_group_profile(mailbox_id bigint, argument jsonb)
     RETURNS jsonb
     LANGUAGE plpgsql VOLATILE SECURITY INVOKER
     SET search_path = pg_catalog, pg_temp
@@ -22,16 +23,20 @@ BEGIN
         RETURN '{"status": "forbidden"}';
     END IF;
     SELECT jsonb_strip_nulls(jsonb_build_object('name', nullif(argument ->> 'name', p.name),
-                                                'topic', nullif(argument ->> 'topic', p.topic))) INTO changed
+                                                'topic', nullif(argument ->> 'topic', p.topic),
+                                                'metadata', nullif(argument ->> 'metadata', p.metadata))) INTO changed
     FROM {shard}.group_profile p WHERE p.group_id = mailbox_id;
     IF changed = '{}' THEN
         RETURN '{"status": "done"}';
     END IF;
     UPDATE {shard}.group_profile p
-    SET name = coalesce(changed ->> 'name', p.name), topic = coalesce(changed ->> 'topic', p.topic)
+    SET name = coalesce(changed ->> 'name', p.name), topic = coalesce(changed ->> 'topic', p.topic),
+        metadata = coalesce(changed ->> 'metadata', p.metadata)
     WHERE p.group_id = mailbox_id;
     RETURN {shard}.post_group_event(
         mailbox_id, {shard}.next_version(mailbox_id) * 2, actor,
-        changed || jsonb_build_object('type', CASE WHEN changed ? 'name' THEN 'group-renamed' ELSE 'topic-changed' END));
+        changed - 'metadata' || jsonb_build_object('type', CASE WHEN changed ? 'name' THEN 'group-renamed'
+                                                                WHEN changed ? 'topic' THEN 'topic-changed'
+                                                                ELSE 'metadata-changed' END));
 END
 $$;
