@@ -9,11 +9,7 @@
 #include "base/id.h"
 #include "base/text.h"
 #include "core/group.h"
-#include "core/send.h"
 #include "http/problem.h"
-
-#define NAME_MAX_CODE_POINTS 100
-#define TOPIC_MAX_CODE_POINTS 500
 
 /* ---- answers ---- */
 
@@ -71,12 +67,11 @@ static void decode_texts(const pl_json_t *json, bool must_have_name, pl_group_ch
                          pl_refusal_t *refusal)
 {
     if (pl_body_text(json, "name", must_have_name, &order->name, &order->name_len, refusal) &&
-        (order->name_len == 0 ||
-         pl_utf8_length(order->name, order->name_len) > NAME_MAX_CODE_POINTS))
-        pl_body_wrong(refusal, "name", "must be 1 to %d characters", NAME_MAX_CODE_POINTS);
+        (order->name_len == 0 || pl_utf8_length(order->name, order->name_len) > PL_GROUP_NAME_MAX))
+        pl_body_wrong(refusal, "name", "must be 1 to %d characters", PL_GROUP_NAME_MAX);
     if (pl_body_text(json, "topic", false, &order->topic, &order->topic_len, refusal) &&
-        pl_utf8_length(order->topic, order->topic_len) > TOPIC_MAX_CODE_POINTS)
-        pl_body_wrong(refusal, "topic", "must be at most %d characters", TOPIC_MAX_CODE_POINTS);
+        pl_utf8_length(order->topic, order->topic_len) > PL_GROUP_TOPIC_MAX)
+        pl_body_wrong(refusal, "topic", "must be at most %d characters", PL_GROUP_TOPIC_MAX);
 }
 
 static void decode_metadata(const pl_request_t *request, const pl_json_t *json,
@@ -95,10 +90,10 @@ static void decode_client_group_id(const pl_json_t *json, pl_group_change_order_
 {
     if (pl_body_text(json, "clientGroupId", true, &order->client_group_id,
                      &order->client_group_id_len, refusal) &&
-        (order->client_group_id_len == 0 || order->client_group_id_len > PL_CLIENT_MESSAGE_ID_MAX ||
+        (order->client_group_id_len == 0 || order->client_group_id_len > PL_CLIENT_GROUP_ID_MAX ||
          !pl_ascii_is_printable(order->client_group_id, order->client_group_id_len)))
         pl_body_wrong(refusal, "clientGroupId", "must be 1 to %d printable ASCII characters",
-                      PL_CLIENT_MESSAGE_ID_MAX);
+                      PL_CLIENT_GROUP_ID_MAX);
 }
 
 static void decode_ids(const pl_json_t *json, const char *key, bool may_be_empty,

@@ -16,7 +16,6 @@
 
 #define PAGE_SIZE_DEFAULT 50
 #define TIMEOUT_DEFAULT_S 30
-#define TIMEOUT_MAX_S 60
 
 typedef struct poll {
     h2o_linklist_t link;
@@ -148,7 +147,7 @@ void pl_on_fetch_updates(pl_request_t *request, void *worker)
         pl_pages_decode_cursor(request, &query[0], PL_FOLLOW_FROM_NOW, &cursor) != 0 ||
         pl_request_query_integer(request, &query[1], 1, PL_PAGE_SIZE_MAX, PAGE_SIZE_DEFAULT,
                                  &page_size) != 0 ||
-        pl_request_query_integer(request, &query[2], 0, TIMEOUT_MAX_S, TIMEOUT_DEFAULT_S,
+        pl_request_query_integer(request, &query[2], 0, PL_POLL_TIMEOUT_MAX_S, TIMEOUT_DEFAULT_S,
                                  &timeout_s) != 0)
         return;
     if (!pl_updates_admit(updates, request))

@@ -91,7 +91,7 @@ bool pl_ascii_is_printable(const char *text, size_t len)
 
 int pl_username_normalise(const char *name, size_t len, char out[PL_USERNAME_SIZE])
 {
-    if (len < 3 || len >= PL_USERNAME_SIZE)
+    if (len < PL_USERNAME_MIN || len > PL_USERNAME_MAX)
         return -1;
     for (size_t i = 0; i < len; i++) {
         char c = name[i];

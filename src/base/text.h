@@ -8,7 +8,10 @@
 
 #include "base/compiler.h"
 
-#define PL_USERNAME_SIZE 65 /* 64 characters and a NUL */
+/* Characters, each of one byte. */
+#define PL_USERNAME_MIN 3
+#define PL_USERNAME_MAX 64
+#define PL_USERNAME_SIZE (PL_USERNAME_MAX + 1) /* with a NUL */
 
 /* Well-formed UTF-8 (RFC 3629: no overlong form, no surrogate, nothing above U+10FFFF) and without
  * U+0000, which PostgreSQL's text cannot hold. The empty string is valid. */

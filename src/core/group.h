@@ -17,6 +17,11 @@
 #include "core/flow.h"
 #include "store/group.h"
 
+/* Code points. */
+#define PL_GROUP_NAME_MAX 100
+#define PL_GROUP_TOPIC_MAX 500
+#define PL_CLIENT_GROUP_ID_MAX 64 /* characters */
+
 typedef struct pl_group_result {
     pl_outcome_t outcome; /* PL_OUTCOME_DUPLICATE: the group was created before */
     /* A Group of the contract; NULL after a removal. Dies with the callback. */
