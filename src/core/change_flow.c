@@ -116,6 +116,7 @@ static pl_turn_t take_status(change_flow_t *work)
     if (pl_outcome_of_status(work->first.status, &code) != 0) {
         pl_log_error("change-status-unknown", PL_S("kind", work->first.kind),
                      PL_S("status", work->first.status));
+        flow->outcome.step = work->first.kind;
         return pl_flow_end(flow, PL_OUTCOME_FAILED);
     }
     if (code == PL_OUTCOME_MISSING && pl_clock_monotonic_ms() < work->give_up_ms) {

@@ -63,9 +63,9 @@ int pl_outcome_of_status(const char *status, enum pl_outcome_code *code_r)
 
 void pl_outcome_log(const pl_outcome_t *outcome, const char *operation, const char *request_id)
 {
-    if (outcome->statement == NULL)
+    if (outcome->code != PL_OUTCOME_FAILED || outcome->is_logged)
         return;
     pl_log_error("operation-failed", PL_S("requestId", request_id), PL_S("operation", operation),
                  PL_S("step", outcome->step), PL_S("statement", outcome->statement),
-                 PL_S("sqlstate", outcome->sqlstate));
+                 PL_S("sqlstate", outcome->sqlstate[0] != '\0' ? outcome->sqlstate : NULL));
 }

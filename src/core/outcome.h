@@ -4,6 +4,7 @@
 #ifndef PL_CORE_OUTCOME_H
 #define PL_CORE_OUTCOME_H
 
+#include <stdbool.h>
 #include <stddef.h>
 
 #include "base/error.h"
@@ -63,10 +64,11 @@ enum pl_outcome_code {
 
 typedef struct pl_outcome {
     enum pl_outcome_code code;
-    /* For the log, with PL_OUTCOME_FAILED; else NULL and "". */
+    /* For the log, with PL_OUTCOME_FAILED, as far as they are known; else NULL and "". */
     const char *step; /* of the flow, or the kind of the change */
     const char *statement;
     char sqlstate[6];
+    bool is_logged; /* with another request that shared the write */
 } pl_outcome_t;
 
 /* "MESSAGE_NOT_FOUND": for logs. */
@@ -80,7 +82,8 @@ pl_outcome_t pl_outcome_of_op(const pl_op_t *op, const char *step);
 /* -1: no change function of this version says so. */
 int pl_outcome_of_status(const char *status, enum pl_outcome_code *code_r) PL_MUST_USE;
 
-/* Logs what the database refused, "operation-failed"; nothing else. `request_id` may be NULL. */
+/* Logs PL_OUTCOME_FAILED as "operation-failed", unless it is logged already. Does nothing for other
+ * outcomes. `request_id` may be NULL. */
 void pl_outcome_log(const pl_outcome_t *outcome, const char *operation, const char *request_id);
 
 #endif

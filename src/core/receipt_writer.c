@@ -308,6 +308,7 @@ static void on_written(const pl_change_result_t *result, void *owner)
         pl_receipt_t *receipt = H2O_STRUCT_FROM_MEMBER(pl_receipt_t, link, turn->written.next);
         h2o_linklist_unlink(&receipt->link);
         give_back(receipt, &outcome);
+        outcome.is_logged = true; /* a failed write is logged once, with the first request */
     }
     turn->is_writing = false;
     go_on(turn);

@@ -3,6 +3,7 @@ reaches its recipient, and the sender's copy follows when the shard is back; fai
 not disturb others; and its users are not reported as unknown."""
 
 import asyncio
+import concurrent.futures
 import contextlib
 
 import pytest
@@ -10,6 +11,7 @@ import pytest
 from conftest import users_at
 from harness.client import Api
 from harness.h2conn import H2Connection
+from harness.logs import decode
 from harness.stack import SLOWNESS, Parleyd
 from steps import outbox_rows, stored, wait_for_copy, wait_for_empty_outbox
 
@@ -46,7 +48,7 @@ def api(server, stack, contract):
 
 
 @pytest.mark.parametrize("knows_sender", [True, False])
-def test_a_fenced_sender_is_owed_the_copy(api, stack, server, knows_sender):
+def test_copy_of_a_fenced_sender_is_pending(api, stack, server, knows_sender):
     sender, recipient = users_at(api, stack, "same-database")
     api.as_user(sender).send(recipient, "before", "before").expect(201)
     with fenced(stack, sender):
@@ -76,6 +78,38 @@ async def fetch_at_once(url, users):
         return [(await stream.response(30 * SLOWNESS)).status for stream in streams]
     finally:
         await connection.close()
+
+
+def failures(server):
+    """The requestId of each line of the log about a failed operation; None where a line names no request."""
+    lines = (decode(line) for line in server.log().splitlines())
+    return [line["requestId"] for line in lines if line and line["event"] == "operation-failed" and "requestId" in line]
+
+
+def test_failures_are_logged_with_their_request(api, stack, server):
+    """Also if the statement that failed was shared by several requests, as the check of a user is."""
+    user, other = users_at(api, stack, "same-database")
+    mine = api.as_user(user)
+    server.kill()
+    server.start()  # after the restart it knows no user
+    with fenced(stack, user):
+        answers = [mine.send_typing(other), mine.get("/v1/conversations"), mine.fetch_presence(user)]
+        assert [answer.status for answer in answers] == [500] * 3, answers
+        assert [failures(server).count(answer.json["requestId"]) for answer in answers] == [1] * 3
+
+
+def test_one_failed_write_of_several_receipts_is_logged_once(api, stack, server):
+    user, other = users_at(api, stack, "same-database")
+    message_id = api.as_user(other).send(user, "text").expect(201)["messageId"]
+    with fenced(stack, user), concurrent.futures.ThreadPoolExecutor(8) as pool:
+        def receipt(_):
+            return Api(server.url, api.contract, stack.jwt_key).as_user(user).send_receipt(other, message_id)
+
+        answers = list(pool.map(receipt, range(8)))
+        assert [answer.status for answer in answers] == [500] * 8
+        ids = {answer.json["requestId"] for answer in answers}
+        # The first receipt is one write; those that come during the second after it are another one.
+        assert len([request_id for request_id in failures(server) if request_id in ids]) == 2
 
 
 def test_a_fenced_user_exists(api, stack, server):
