@@ -16,7 +16,10 @@ int pl_pages_decode_cursor(pl_request_t *request, const pl_query_parameter_t *pa
         return -1;
     if (*cursor_r <= 0 || *cursor_r >= PL_CURSOR_MIN)
         return 0;
-    pl_problem_reply_field(request, "?lastUpdatedTimestamp",
+    char pointer[64];
+
+    (void)snprintf(pointer, sizeof(pointer), "?%s", parameter->name);
+    pl_problem_reply_field(request, pointer,
                            "must be 0, or microseconds since 1970 as an answer has them; "
                            "this looks like another unit");
     return -1;

@@ -22,8 +22,8 @@
 
 typedef struct pl_presence_watch pl_presence_watch_t;
 
-/* There is something to take; never from inside a pl_presence_watch_ call. It must not destroy the
- * watch. */
+/* Called when there is something to take; never from inside a pl_presence_watch_ call. It may
+ * destroy the watch. */
 typedef void (*pl_presence_watch_changed_fn)(void *owner);
 
 /* Of `check` the ids and the caller are copied. NULL: too much is watched in the process. */

@@ -103,7 +103,8 @@ typedef enum pl_cache_policy {
     PL_CACHE_NO_STORE,
     /* Cache-Control: private, no-cache; Vary: Authorization, Cookie: for what has an ETag */
     PL_CACHE_REVALIDATE,
-    PL_CACHE_PUBLIC, /* Cache-Control: public, no-cache; static files */
+    /* Cache-Control: public, no-cache: for what is the same for every caller */
+    PL_CACHE_PUBLIC,
 } pl_cache_policy_t;
 
 /* Zeroed members are left out. The strings are copied. */
