@@ -1,7 +1,7 @@
 // A chat on the code of docs/clients.md, over connections that this program cuts.
 import assert from 'node:assert/strict';
 import { newUser, run, url, waitUntil } from './chat';
-import { Client, ParleyError, Store, follow, openConversation, send, start } from './guide';
+import { Client, ParleyError, Store, fetchNames, fetchPage, follow, openConversation, send, start } from './guide';
 import type { components } from './schema';
 
 /** Stands between the guide's code and `fetch`: loses the answer of a send, and cuts streams. */
@@ -91,6 +91,30 @@ run(async () => {
   assert.equal(network.streams, 2);
   end.abort();
   await following;
+
+  // Names of more users than one request takes, most of them unknown.
+  const unknown = Array.from({ length: 150 }, (_, i) => String(i + 1));
+  const names = await fetchNames(bob.client, [alice.userId, ...unknown, bob.userId]);
+  assert.deepEqual([...names], [
+    [alice.userId, alice.client.username],
+    [bob.userId, bob.client.username],
+  ]);
+
+  // From a message in the middle to both ends of the conversation.
+  for (let i = 0; i < 6; i++) {
+    await send(alice.client, { ...message, clientMessageId: `more ${i}`, messageContent: `More ${i}` });
+  }
+  const all = new Store();
+  await openConversation(bob.client, all, first.conversationId);
+  const ids = [...all.messages.values()].map((m) => m.messageId);
+  assert.equal(ids.length, 8);
+  const shown = new Store();
+  let page = await fetchPage(bob.client, shown, first.conversationId, 'around', ids[4], 3);
+  assert.deepEqual(page.messages.map((m) => m.messageId), ids.slice(3, 6));
+  let newest = page;
+  while (newest.hasMoreAfter) newest = await fetchPage(bob.client, shown, first.conversationId, 'after', newest.messages[0].messageId, 3);
+  while (page.hasMoreBefore) page = await fetchPage(bob.client, shown, first.conversationId, 'before', page.messages.at(-1)!.messageId, 3);
+  assert.deepEqual([...shown.messages.keys()].sort(), [...all.messages.keys()].sort());
 
   // A cursor that the server cannot answer by changes: the page replaces the view.
   store.messages.set('1-2/3', { ...[...store.messages.values()][0], messageId: '3', conversationId: '1-2' });
