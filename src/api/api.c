@@ -9,8 +9,8 @@
 #define MESSAGE CONVERSATION "/messages/{messageId}"
 #define GROUP "/v1/groups/{groupId}"
 
-/* Of several patterns that a path matches the first has it, with all of its methods: /users/me
- * stands before /users/{userId}. */
+/* If several patterns match a path, the first one gets it, with all of its methods. So /users/me is
+ * before /users/{userId}. */
 static const pl_route_t routes[] = {
     {"fetchCapabilities", "GET", "/v1/capabilities", pl_on_fetch_capabilities, PL_ROUTE_PUBLIC},
     {"fetchMe", "GET", "/v1/users/me", pl_on_fetch_me, 0},

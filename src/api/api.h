@@ -8,7 +8,7 @@
 /* On the loop's thread; lives as long as the loop, as `core` and `auth` do. Never NULL. */
 pl_api_t *pl_api_create(pl_core_t *core, pl_auth_t *auth);
 
-/* All operations of the OpenAPI document but those that serve the document itself. */
+/* All operations of the OpenAPI document, except those that serve the document itself. */
 void pl_api_add_routes(pl_router_t *router);
 
 /* Ends all long-polls and streams for a shutdown: long-polls answer with what they have, streams

@@ -18,8 +18,8 @@ static void on_changed(const pl_outcome_t *outcome, void *owner)
     pl_api_finish_no_content(owner, outcome);
 }
 
-/* What is no user's id, in form or in fact, is not found; nor is the caller, who cannot block
- * themselves. */
+/* A malformed or unknown user's id is not found. Neither is the caller's own, because users cannot
+ * block themselves. */
 static void change(pl_api_t *api, pl_request_t *request, bool is_blocked)
 {
     pl_slice_t text = pl_request_path_parameter(request, 0);
@@ -58,7 +58,7 @@ static void block_to_json(pl_buffer_t *out, const pl_block_t *block)
     pl_json_object_end(out);
 }
 
-/* The page of one that begins at the id: the block is there, or another one. */
+/* The page begins at the id: its first block is the one with this id, or a later one. */
 static void reply_block(pl_request_t *request, const pl_blocks_read_t *read)
 {
     const pl_block_t *block = &read->blocks[0];

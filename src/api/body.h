@@ -1,8 +1,8 @@
 /*
- * Why a body is not accepted: what a decoder fills and the handler answers with. So decoders are
- * pure functions of the bytes.
+ * Why a body is refused: a decoder fills it, and the handler answers with it. So decoders are pure
+ * functions of the bytes.
  *
- * All wrong fields are collected before the body is refused, so that a client's author sees them
+ * All wrong fields are collected before the body is refused, so that the client's author sees them
  * at once.
  */
 #ifndef PL_API_BODY_H
@@ -33,28 +33,28 @@ int pl_refuse_fields(pl_refusal_t *refusal);
 
 void pl_refusal_reply(pl_request_t *request, const pl_refusal_t *refusal);
 
-/* Parses the body. -1: it is no acceptable JSON object, and `refusal` says so. */
+/* Parses the body. -1: it is not an acceptable JSON object, and `refusal` says why. */
 int pl_body_parse(const char *body, size_t len, pl_json_t **json_r,
                   pl_refusal_t *refusal) PL_MUST_USE;
 
-/* Every key of the body that is not in `known` (ended by NULL) is a wrong field: a client's author
- * learns of a misspelt field at once, and nothing is dropped in silence. */
+/* Makes every key of the body that is not in `known` (ended by NULL) a wrong field. So a client's
+ * author learns of a misspelt field at once, and no field is ignored silently. */
 void pl_body_keys(const pl_json_t *json, const char *const *known, pl_refusal_t *refusal);
 
-/* The string at `key`. False: it is absent, or no string; the latter, and the former if it is
- * `required`, is a wrong field. */
+/* The string at `key`. False: it is absent or no string. A value that is no string is a wrong
+ * field; an absent one is, if it is `required`. */
 bool pl_body_text(const pl_json_t *json, const char *key, bool required, const char **text_r,
                   size_t *len_r, pl_refusal_t *refusal) PL_MUST_USE;
 
-/* The bool at `key`. False: it is absent, or none, which is a wrong field. */
+/* The bool at `key`. False: it is absent or no bool. A value that is no bool is a wrong field. */
 bool pl_body_bool(const pl_json_t *json, const char *key, bool *value_r,
                   pl_refusal_t *refusal) PL_MUST_USE;
 
-/* The bytes that an application's own data may have, as JSON without white space. */
+/* The most bytes of an application's own data, as JSON without white space. */
 #define PL_METADATA_MAX 4096
 
-/* Appends the object `metadata` of the body as text (base/json_text.h), if it is there. One that is
- * no object or has more than PL_METADATA_MAX bytes is a wrong field. */
+/* Appends the object `metadata` of the body as text (base/json_text.h), if it is there. It is a
+ * wrong field if it is no object or has more than PL_METADATA_MAX bytes. */
 void pl_body_metadata(const char *body, size_t len, const pl_json_t *json, pl_buffer_t *out,
                       pl_refusal_t *refusal);
 

@@ -7,7 +7,7 @@ int64_t pl_api_caller(const pl_api_t *api, pl_request_t *request)
 {
     int64_t user_id = pl_request_claims(request)->user_id;
 
-    if (!pl_cluster_has(api->core->deps.cluster, user_id) || pl_id_is_group(user_id)) {
+    if (!pl_cluster_can_have_id(api->core->deps.cluster, user_id) || pl_id_is_group(user_id)) {
         pl_api_reply_no_caller(request);
         return 0;
     }
@@ -35,7 +35,7 @@ bool pl_api_decode_conversation(const pl_api_t *api, pl_request_t *request, int6
     if (*caller_id_r == 0 || pl_request_query(request, NULL, 0) != 0)
         return false;
     *peer_id_r = pl_api_peer_of(pl_request_path_parameter(request, 0), *caller_id_r);
-    if (!pl_cluster_has(api->core->deps.cluster, *peer_id_r)) {
+    if (!pl_cluster_can_have_id(api->core->deps.cluster, *peer_id_r)) {
         pl_api_reply_no_conversation(request);
         return false;
     }

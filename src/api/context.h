@@ -1,11 +1,11 @@
 /*
- * What the API's handlers work with on one loop: handed to them as `worker`.
+ * The context of the API's handlers on one loop: they get it as `worker`.
  *
  * A handler decodes its request, makes the call of the core, and encodes the result. The request is
  * the owner of the call: it is referenced until the callback has answered it.
  *
- * Who acts: the token's `sub`, for reads and writes alike. A token with scope admin may besides
- * create users without a password and send as any user, whom `senderId` names; to read a user's
+ * The acting user is the token's `sub`, for reads and writes. A token with scope admin may also
+ * create users without a password and send as any user, whom `senderId` names. To read a user's
  * mailbox an integrator mints a token for that user.
  */
 #ifndef PL_API_CONTEXT_H
@@ -33,8 +33,8 @@ typedef struct pl_api {
 
 /* ---- what the request names ---- */
 
-/* The caller's id, if it can be one of this system's users. Else 0, and the request was answered
- * with a 401: tokens are minted elsewhere too, and a shard that is not there cannot be asked. */
+/* The caller's id, if it can be an id of this system's users. Else 0, and the request was answered
+ * with a 401: tokens are minted elsewhere too, and an unknown shard cannot be read. */
 int64_t pl_api_caller(const pl_api_t *api, pl_request_t *request) PL_MUST_USE;
 
 /* The peer of user_id in the conversation that `conversation_id` names: the other user of a 1:1 in
@@ -54,12 +54,12 @@ void pl_api_abandon_with(pl_request_t *request, pl_flow_t *flow);
 
 /* ---- answers ---- */
 
-/* Answers with the problem that the outcome maps to (api/outcome_reply.c), and logs a fault. Not
- * for PL_OUTCOME_DONE and PL_OUTCOME_DUPLICATE. */
+/* Answers with the problem that the outcome maps to (api/outcome_reply.c), and logs
+ * PL_OUTCOME_FAILED. Not for PL_OUTCOME_DONE and PL_OUTCOME_DUPLICATE. */
 void pl_api_reply_outcome(pl_request_t *request, const pl_outcome_t *outcome);
 
-/* The end of a call whose owner is the request: answers, and gives the owner's reference back. With
- * PL_OUTCOME_DONE the answer is 200 with the body, which is taken over, or 204; else it is the
+/* The end of a call whose owner is the request: answers, and releases the owner's reference. With
+ * PL_OUTCOME_DONE the answer is 200 with the body, whose bytes it takes, or 204. Else it is the
  * outcome's problem, and the body is empty. */
 void pl_api_finish(pl_request_t *request, const pl_outcome_t *outcome, pl_buffer_t *body);
 void pl_api_finish_no_content(pl_request_t *request, const pl_outcome_t *outcome);
@@ -68,7 +68,7 @@ void pl_api_finish_no_content(pl_request_t *request, const pl_outcome_t *outcome
  * conversationId first in its path. */
 void pl_api_reply_no_conversation(pl_request_t *request);
 
-/* 401: the token is good, but no user has its id. */
+/* 401: the token is valid, but no user has its id. */
 void pl_api_reply_no_caller(pl_request_t *request);
 
 void pl_api_reply_shutting_down(pl_request_t *request);

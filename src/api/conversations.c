@@ -50,7 +50,7 @@ static bool decode_flag(const pl_json_t *json, const char *key, enum pl_tristate
     return pl_json_type_of(json, key) != PL_JSON_ABSENT;
 }
 
-/* At least one. */
+/* At least one setting. */
 static int decode_settings(const pl_json_t *json, pl_conversation_settings_t *settings,
                            pl_refusal_t *refusal)
 {
@@ -162,7 +162,7 @@ static void on_written(pl_receipt_t *receipt)
     free(held);
 }
 
-/* `receipt` has its watermarks then. */
+/* On success `receipt` has its watermarks. */
 static int decode_receipt(const pl_json_t *json, pl_receipt_t *receipt, pl_refusal_t *refusal)
 {
     static const char *const keys[] = {"messageId", "type", NULL};
@@ -211,7 +211,7 @@ void pl_on_send_receipt(pl_request_t *request, void *worker)
     if (pl_body_parse(body.data, body.len, &json, &refusal) != 0 ||
         decode_receipt(json, &receipt, &refusal) != 0)
         pl_refusal_reply(request, &refusal);
-    else if (!pl_cluster_has(api->core->deps.cluster, receipt.peer_id))
+    else if (!pl_cluster_can_have_id(api->core->deps.cluster, receipt.peer_id))
         pl_api_reply_no_conversation(request);
     else
         hold(api, request, &receipt);
@@ -220,12 +220,12 @@ void pl_on_send_receipt(pl_request_t *request, void *worker)
 
 /* ---- sendTyping ---- */
 
-static void on_told(const pl_outcome_t *outcome, void *owner)
+static void on_typing_done(const pl_outcome_t *outcome, void *owner)
 {
     pl_api_finish_no_content(owner, outcome);
 }
 
-/* A request without a body says that the caller has started. */
+/* A request without a body means that the caller has started. */
 static int decode_typing(pl_slice_t body, bool *is_stopped_r, pl_refusal_t *refusal)
 {
     static const char *const keys[] = {"state", NULL};
@@ -260,5 +260,5 @@ void pl_on_send_typing(pl_request_t *request, void *worker)
     if (decode_typing(pl_request_body(request), &order.is_stopped, &refusal) != 0)
         pl_refusal_reply(request, &refusal);
     else
-        pl_typing_start(api->core, &order, on_told, pl_request_ref(request));
+        pl_typing_start(api->core, &order, on_typing_done, pl_request_ref(request));
 }

@@ -31,7 +31,7 @@
 typedef struct event_stream {
     h2o_linklist_t link;
     pl_updates_t *updates;
-    pl_request_t *request; /* until the stream has it */
+    pl_request_t *request; /* until the stream is open */
     pl_stream_t *stream;   /* NULL: not yet */
     pl_follower_t *follower;
     pl_presence_watch_t *watch; /* NULL: the client watches no presence */
@@ -100,7 +100,8 @@ static void on_drained(pl_stream_t *stream, void *owner)
         on_presence_changed(events);
 }
 
-/* A random time for each client, so that clients that lose their server do not return at once. */
+/* A random time for each client, so that clients that lose their server do not return all at
+ * once. */
 static void append_retry(pl_buffer_t *out, const pl_config_t *config)
 {
     pl_buffer_appendf(
@@ -164,8 +165,8 @@ static void on_delta(void *owner, const pl_delta_t *delta)
     pl_buffer_dispose(&event);
 }
 
-/* Gives a cursor at once to a client that came without one. Else a client whose connection ends
- * before its first event would have no cursor to return with, and would miss what was sent. */
+/* Gives a cursor at once to a client that came without one. Otherwise a client whose connection
+ * ends before its first event would have no cursor, and would miss the messages sent meanwhile. */
 static void on_waiting(void *owner, int64_t cursor)
 {
     event_stream_t *events = owner;
@@ -198,7 +199,8 @@ static void on_error(void *owner, enum pl_error_code error)
     } else if (error == PL_ERROR_INVALID) {
         end(events);
     }
-    /* Else the database is away: the stream stays open, and the next heartbeat reads again. */
+    /* Otherwise the database is unreachable: the stream stays open, and the next heartbeat reads
+     * again. */
 }
 
 static void on_heartbeat(void *owner)

@@ -1,13 +1,13 @@
 /*
- * exportMe: all that the system holds about the caller, as lines of JSON.
+ * exportMe: everything that the system stores about the caller, as lines of JSON.
  *
  *   account read --there is none--> 401
  *        \--> streaming: blocks, page by page --> conversations and messages, page by page --> end
  *
- * The next page is read when the client's socket has taken the last. So an export holds one page at
- * the most, and a slow reader no connection to the database; one that stops reading is closed by
- * the stall timer. Whatever fails in between cuts the response off, and the line that would end it
- * is missing.
+ * The next page is read when the client's socket has taken the last one. So an export holds at most
+ * one page, and a slow reader holds no connection to the database. A reader that stops reading is
+ * closed by the stall timer. If anything fails in between, the response is cut off, and its last
+ * line is missing.
  */
 #include "api/export.h"
 
@@ -22,7 +22,7 @@
 #include "http/stream.h"
 #include "store/export.h"
 
-/* At one time on one loop. Each holds PAGE_BYTES and a message while its client reads. */
+/* On one loop at the same time. Each holds PAGE_BYTES and a message while its client reads. */
 #define EXPORTS_MAX 32
 #define PAGE_SIZE 50
 #define PAGE_BYTES 262144
@@ -38,10 +38,10 @@ typedef struct export
     h2o_linklist_t link;
     pl_api_t *api;
     int64_t user_id;
-    pl_request_t *request; /* until the stream has it */
-    pl_stream_t *stream;   /* NULL: not yet, or the client has left */
+    pl_request_t *request; /* until the stream is open */
+    pl_stream_t *stream;   /* NULL: not open yet, or the client has left */
     pl_op_t *reading;      /* in flight: the export lives until it is done */
-    bool has_blocks;       /* all are written */
+    bool has_blocks;       /* all blocks are written */
     int64_t cursor;
     int32_t page_size;
     pl_export_counts_t counts;
@@ -102,14 +102,14 @@ static int submit(export_t *export, pl_op_t *op, const pl_op_kind_t *kind,
 
 /* ---- streaming ---- */
 
-/* Cuts the response off; the export is gone then. */
+/* Cuts the response off. The export is freed by this. */
 static void abort_export(export_t *export, const char *reason)
 {
     pl_log_warn("export-cut-off", PL_ID("userId", export->user_id), PL_S("reason", reason));
     pl_stream_abort(export->stream);
 }
 
-/* Whether what was read is wanted; else the export is gone. */
+/* True: the read's result is still needed. Else the export is freed. */
 static bool take_read(export_t *export, const pl_op_t *op)
 {
     export->reading = NULL;
@@ -139,7 +139,7 @@ static void finish(export_t *export, pl_buffer_t *lines)
     pl_buffer_dispose(lines);
 }
 
-/* A page that was cut for its size has the next one ask for no more than what went out. */
+/* If a page was cut because of its size, the next read asks for no more rows than were written. */
 static int32_t next_page_size(const export_t *export, int64_t written, size_t bytes)
 {
     if (bytes >= PAGE_BYTES / 2)
@@ -292,7 +292,7 @@ static bool admit(const pl_exports_t *exports, pl_request_t *request, int64_t us
 {
     if (is_exporting(exports, user_id))
         pl_problem_reply(request, PL_PROBLEM_TOO_MANY_REQUESTS,
-                         "An export of the caller's is under way.");
+                         "An export of the caller is already running.");
     else if (exports->count >= EXPORTS_MAX)
         pl_problem_reply(request, PL_PROBLEM_TOO_MANY_REQUESTS, "Too many exports are under way.");
     else

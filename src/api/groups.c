@@ -62,7 +62,7 @@ static void on_removed(const pl_group_result_t *result, void *owner)
 
 /* ---- decoding ---- */
 
-/* The name and the topic. What is absent stays NULL. */
+/* The name and the topic. An absent one stays NULL. */
 static void decode_texts(const pl_json_t *json, bool must_have_name, pl_group_change_order_t *order,
                          pl_refusal_t *refusal)
 {
@@ -120,13 +120,13 @@ static bool decode_group_id(const pl_api_t *api, pl_request_t *request, int64_t 
     pl_slice_t text = pl_request_path_parameter(request, 0);
 
     if (pl_id_parse(text.data, text.len, group_id_r) == 0 && pl_id_is_group(*group_id_r) &&
-        pl_cluster_has(api->core->deps.cluster, *group_id_r))
+        pl_cluster_can_have_id(api->core->deps.cluster, *group_id_r))
         return true;
     pl_api_reply_outcome(request, &(pl_outcome_t){.code = PL_OUTCOME_GROUP_NOT_FOUND});
     return false;
 }
 
-/* The caller, and the group, of a request without a query. False: the request is answered. */
+/* The caller and the group, for a request without a query. False: the request is answered. */
 static bool decode_group(const pl_api_t *api, pl_request_t *request, pl_group_change_order_t *order)
 {
     order->actor_id = pl_api_caller(api, request);
@@ -134,7 +134,7 @@ static bool decode_group(const pl_api_t *api, pl_request_t *request, pl_group_ch
            decode_group_id(api, request, &order->group_id);
 }
 
-/* The same with the member that the path names. */
+/* The same, with the member in the path. */
 static bool decode_member(const pl_api_t *api, pl_request_t *request,
                           pl_group_change_order_t *order)
 {
@@ -148,8 +148,8 @@ static bool decode_member(const pl_api_t *api, pl_request_t *request,
     return false;
 }
 
-/* The body, which should have those keys; NULL: it is no JSON object, and the request is answered.
- * The caller frees it. */
+/* The body, in which only those keys are allowed. NULL: it is no JSON object, and the request is
+ * answered. The caller frees it. */
 static pl_json_t *parse_body(pl_request_t *request, const char *const *keys, pl_refusal_t *refusal)
 {
     pl_slice_t body = pl_request_body(request);

@@ -53,7 +53,8 @@ static void on_sent(const pl_send_result_t *result, void *owner)
 
 static void send_message(pl_core_t *core, pl_request_t *request, const pl_send_order_t *order)
 {
-    if (pl_id_is_group(order->peer_id) && !pl_cluster_has(core->deps.cluster, order->peer_id))
+    if (pl_id_is_group(order->peer_id) &&
+        !pl_cluster_can_have_id(core->deps.cluster, order->peer_id))
         pl_api_reply_no_conversation(request);
     else
         pl_send_start(core, order, on_sent, pl_request_ref(request));
@@ -95,14 +96,14 @@ void pl_on_fetch_messages(pl_request_t *request, void *worker)
 
 /* ---- fetchMessage, editMessage, deleteMessage, addReaction, removeReaction ---- */
 
-/* The caller's conversation and its message that the path names. False: the request is answered. */
+/* The caller's conversation and its message in the path. False: the request is answered. */
 static bool decode_message(const pl_api_t *api, pl_request_t *request, int64_t caller_id,
                            int64_t *peer_id_r, int64_t *message_id_r)
 {
     pl_slice_t message = pl_request_path_parameter(request, 1);
 
     *peer_id_r = pl_api_peer_of(pl_request_path_parameter(request, 0), caller_id);
-    if (!pl_cluster_has(api->core->deps.cluster, *peer_id_r)) {
+    if (!pl_cluster_can_have_id(api->core->deps.cluster, *peer_id_r)) {
         pl_api_reply_no_conversation(request);
         return false;
     }

@@ -1,4 +1,4 @@
-/* Which problem tells a client of which outcome: one table. */
+/* The table of problems: one for each outcome. */
 #include <assert.h>
 
 #include "api/context.h"
@@ -16,7 +16,8 @@ static const struct {
     [PL_OUTCOME_RECIPIENT_NOT_FOUND] = {.problem = PL_PROBLEM_RECIPIENT_NOT_FOUND,
                                         .detail = "No user has the recipient's id."},
     [PL_OUTCOME_RECIPIENT_UNAVAILABLE] = {.problem = PL_PROBLEM_RECIPIENT_UNAVAILABLE,
-                                          .detail = "The other takes nothing from the caller."},
+                                          .detail =
+                                              "The recipient accepts no messages from the caller."},
     [PL_OUTCOME_USERNAME_TAKEN] = {.problem = PL_PROBLEM_USERNAME_TAKEN,
                                    .detail = "A user with this username exists."},
     [PL_OUTCOME_WRONG_CREDENTIALS] = {.problem = PL_PROBLEM_INVALID_CREDENTIALS,
@@ -50,11 +51,12 @@ static const struct {
     [PL_OUTCOME_BLOCK_NOT_FOUND] = {.problem = PL_PROBLEM_BLOCK_NOT_FOUND,
                                     .detail = "The caller has not blocked such a user."},
     [PL_OUTCOME_MISSING] = {.problem = PL_PROBLEM_UNAVAILABLE,
-                            .detail = "The other's copy of the message is not there yet."},
+                            .detail = "The other user's copy of the message is not stored yet."},
     [PL_OUTCOME_GROUP_NOT_FOUND] = {.problem = PL_PROBLEM_GROUP_NOT_FOUND,
-                                    .detail = "The caller is in no such group."},
+                                    .detail =
+                                        "There is no such group, or the caller is no member."},
     [PL_OUTCOME_GROUP_FULL] = {.problem = PL_PROBLEM_GROUP_FULL,
-                               .detail = "The group would have more members than it may have."},
+                               .detail = "The group would have too many members."},
     [PL_OUTCOME_MEMBER_NOT_FOUND] = {.problem = PL_PROBLEM_MEMBER_NOT_FOUND,
                                      .detail = "The group has no such member."},
     [PL_OUTCOME_ROLE_FORBIDS] = {.problem = PL_PROBLEM_FORBIDDEN,
@@ -78,7 +80,7 @@ static const struct {
                                   .detail = "The server is shutting down."},
     [PL_OUTCOME_NO_MEMORY] =
         {.problem = PL_PROBLEM_OVERLOADED,
-         .detail = "Memory for the password's hash could not be had. Nothing has changed."},
+         .detail = "There was not enough memory to hash the password. Nothing has changed."},
     /* The client has left and does not get this answer. */
     [PL_OUTCOME_ABANDONED] = {.problem = PL_PROBLEM_DEADLINE_EXCEEDED,
                               .detail = "The client has left."},

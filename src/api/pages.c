@@ -25,11 +25,11 @@ int pl_pages_decode_cursor(pl_request_t *request, const pl_query_parameter_t *pa
     return -1;
 }
 
-/* At most one of PAGE_NUMBER and the later ones may be given. Pages of conversations have no BEFORE
- * and later ones. */
+/* At most one of PAGE_NUMBER and the later parameters may be given. Pages of conversations do not
+ * have BEFORE and the later ones. */
 enum { PAGE_SIZE, SINCE, PAGE_NUMBER, BEFORE, AFTER, AROUND, PARAMETERS };
 
-/* Where the page is: one way to say it. */
+/* A page is chosen by at most one of these parameters. */
 static int refuse_two_places(pl_request_t *request, const pl_query_parameter_t *query)
 {
     const pl_query_parameter_t *given = NULL;
@@ -82,7 +82,7 @@ int pl_pages_decode(pl_request_t *request, int64_t default_size, pl_page_key_t *
         pl_pages_decode_cursor(request, &query[SINCE], 0, &key->since) != 0 ||
         decode_place(request, query, key) != 0)
         return -1;
-    /* In history a cursor means nothing. */
+    /* With these, the page is history, for which a cursor has no meaning. */
     if (key->skip > 0 || key->before > 0 || key->after > 0 || key->around > 0)
         key->since = 0;
     return 0;

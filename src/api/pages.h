@@ -6,13 +6,14 @@
 #include "core/page_fetch.h"
 
 #define PL_PAGE_SIZE_MAX 100
-/* Cursors are microseconds, and JSON numbers that every client can hold exactly. */
+/* Cursors are microseconds, and JSON numbers that every client can represent exactly. */
 #define PL_CURSOR_MAX ((INT64_C(1) << 53) - 1)
-/* The year 2001 in microseconds, before any version: a lower cursor but 0 is in another unit. */
+/* The year 2001 in microseconds, which is before any version: a lower cursor other than 0 is in
+ * another unit. */
 #define PL_CURSOR_MIN INT64_C(1000000000000000)
 
-/* A cursor from the query; `fallback` if it was not given. -1: it is none, and the request was
- * answered with a 422, which says so when the value looks like milliseconds. */
+/* A cursor from the query, or `fallback` if it was not given. -1: the value is no cursor, and the
+ * request was answered with a 422, which says if the value looks like milliseconds. */
 int pl_pages_decode_cursor(pl_request_t *request, const pl_query_parameter_t *parameter,
                            int64_t fallback, int64_t *cursor_r) PL_MUST_USE;
 

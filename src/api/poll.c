@@ -124,7 +124,7 @@ static void poll_start(pl_updates_t *updates, pl_request_t *request, int64_t cur
     poll->updates = updates;
     poll->request = pl_request_ref(request);
     poll->waits = timeout_s > 0;
-    /* A poll that does not wait is no sign that the user is there. */
+    /* A poll that does not wait does not make the user online. */
     poll->is_present = poll->waits &&
                        pl_updates_enter(updates, pl_follower_user_id(poll->follower));
     poll->timer.on_fire = on_timeout;

@@ -92,8 +92,8 @@ static void decode_reply_to(const pl_json_t *json, pl_send_input_t *input, pl_re
         pl_body_wrong(refusal, "replyTo", "must be a messageId");
 }
 
-/* Who the recipient is, now that the sender is known. Where a conversation is somebody else's, the
- * answer is as if it did not exist. */
+/* Finds the recipient, now that the sender is known. Another user's conversation is answered like
+ * an unknown one. */
 static int resolve(const target_t *target, pl_send_input_t *input, pl_refusal_t *refusal)
 {
     if (target->kind == TARGET_RECIPIENT) {

@@ -12,8 +12,8 @@
 #include "core/send.h"
 
 typedef struct pl_send_input {
-    /* Of an acceptable body. Whether the users, the group and the message that is answered exist is
-     * not known. Texts die with the rest of this. */
+    /* The order of an acceptable body. It is not known yet whether the users, the group and the
+     * replied-to message exist. The texts are freed with this struct. */
     pl_send_order_t order;
     pl_buffer_t metadata;
     pl_json_t *json;

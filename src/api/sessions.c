@@ -1,8 +1,8 @@
 /*
  * createSession.
  *
- * An unknown username, a wrong password and a user without a password cannot be told apart: same
- * answer, and the same work is done before it.
+ * An unknown username, a wrong password and a user without a password cannot be distinguished: the
+ * answer is the same, and so is the work before it.
  */
 #include <stdlib.h>
 

@@ -7,7 +7,7 @@
 
 enum { PAGE_SIZE, AFTER, EMOJI, PARAMETERS };
 
-/* -1: answered. */
+/* -1: the request is answered. */
 static int decode_emoji(pl_request_t *request, pl_slice_t emoji, pl_user_list_order_t *order)
 {
     if (emoji.data == NULL)

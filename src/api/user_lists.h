@@ -5,8 +5,8 @@
 #include "api/context.h"
 #include "core/user_list.h"
 
-/* The query's parameters: pageSize and after, and for reactions emoji, which lives as long as the
- * request. -1: answered. */
+/* The query's parameters: pageSize and after, and for reactions emoji, which is valid as long as
+ * the request. -1: the request is answered. */
 int pl_user_lists_decode(pl_request_t *request, pl_user_list_order_t *order) PL_MUST_USE;
 
 /* Fetches the page and answers with it. */

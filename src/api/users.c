@@ -36,7 +36,7 @@ static bool may_create(pl_request_t *request, const pl_account_input_t *input)
         return true;
     if (claims == NULL)
         pl_problem_reply(request, PL_PROBLEM_UNAUTHENTICATED,
-                         "A user without a password takes a token with the admin scope.");
+                         "Creating a user without a password needs the admin scope.");
     else
         pl_problem_reply(request, PL_PROBLEM_FORBIDDEN, "This needs a token with the admin scope.");
     return false;
@@ -84,7 +84,7 @@ static void on_fetched(const pl_account_result_t *result, void *owner)
     pl_request_unref(&request);
 }
 
-/* What is no user's id, in form or in fact, is not found: for the caller it is the same. */
+/* A malformed and an unknown id get the same answer: not found. */
 void pl_on_fetch_user(pl_request_t *request, void *worker)
 {
     pl_api_t *api = worker;
@@ -94,7 +94,7 @@ void pl_on_fetch_user(pl_request_t *request, void *worker)
     if (pl_request_query(request, NULL, 0) != 0)
         return;
     if (pl_id_parse(text.data, text.len, &user_id) != 0 ||
-        !pl_cluster_has(api->core->deps.cluster, user_id))
+        !pl_cluster_can_have_id(api->core->deps.cluster, user_id))
         reply_no_user(request);
     else
         pl_api_abandon_with(request, pl_account_fetch_start(api->core, user_id, NULL, on_fetched,
@@ -142,7 +142,7 @@ static void fetch_by_ids(const pl_api_t *api, pl_request_t *request,
                                                           pl_request_ref(request)));
 }
 
-/* An erased user has no name, and is found by id alone. */
+/* An erased user has no name, and is found only by id. */
 static void on_found(const pl_account_result_t *result, void *owner)
 {
     const pl_user_t user = {.account = result->account};

@@ -1,4 +1,4 @@
-/* What a verified token says about its bearer. */
+/* The claims of a verified token. */
 #ifndef PL_AUTH_CLAIMS_H
 #define PL_AUTH_CLAIMS_H
 
@@ -7,7 +7,7 @@
 
 typedef struct pl_token_claims {
     int64_t user_id;   /* sub; 0 if an admin's token has none */
-    bool admin;        /* "admin" is one of the words of scope, which spaces separate */
+    bool admin;        /* scope, words separated by spaces, contains "admin" */
     int64_t expires_s; /* exp, seconds since 1970 */
 } pl_token_claims_t;
 

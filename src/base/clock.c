@@ -3,7 +3,7 @@
 #include <stdatomic.h>
 #include <time.h>
 
-/* The largest time that was returned or observed so far. */
+/* The largest time that was returned or reported so far. */
 static _Atomic int64_t latest_us;
 
 static int64_t read_clock_us(clockid_t clock)
@@ -25,7 +25,7 @@ int64_t pl_clock_now_us(void)
     return next;
 }
 
-void pl_clock_observe(int64_t time_us)
+void pl_clock_advance_past(int64_t time_us)
 {
     int64_t last = atomic_load_explicit(&latest_us, memory_order_relaxed);
     while (time_us > last &&

@@ -7,7 +7,7 @@
 #include "base/json_scan.h"
 #include "base/memory.h"
 
-/* Up to so many keys, comparing all pairs is faster than sorting. */
+/* Up to this number of keys, comparing all pairs is faster than sorting. */
 #define FEW_KEYS 8
 
 #define INTEGER_MAX 9007199254740991.0 /* 2^53 - 1: above it a double cannot hold every integer */

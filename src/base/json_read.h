@@ -42,7 +42,7 @@ void pl_json_free(pl_json_t **json);
 enum pl_json_type pl_json_type_of(const pl_json_t *json, const char *key);
 
 /* The next member of the top-level object whose key is not in `known` (ended by NULL); NULL: there
- * is none. `after` is the last one that was given, or NULL at first. Dies with `json`. */
+ * is none. `after` is the last one that was returned, or NULL at first. Valid as long as `json`. */
 const char *pl_json_unknown_key(const pl_json_t *json, const char *const *known,
                                 const char *after) PL_MUST_USE;
 

@@ -45,7 +45,7 @@ static size_t skip_space(const char *body, size_t at)
     return at;
 }
 
-/* The place of the member's value; 0: no key is spelled so. */
+/* The place of the member's value; 0: the key does not occur in this spelling. */
 static size_t find_value(const char *body, size_t len, const char *key)
 {
     size_t key_len = strlen(key);

@@ -170,7 +170,7 @@ static const pl_option_t push_options[] = {
     INTEGER(push.stream_stall_s, "stream_stall", "30", 1, 600, "seconds",
             "A stream is closed if it has queued data and makes no progress for so long."),
     INTEGER(push.retry_min_ms, "retry_min", "1000", 0, 600000, "milliseconds",
-            "Clients of streams are told to reconnect after a random time from retry_min ..."),
+            "Clients of streams reconnect after a random time from retry_min ..."),
     INTEGER(push.retry_max_ms, "retry_max", "3000", 0, 600000, "milliseconds", "... to retry_max."),
     INTEGER(push.max_waiters, "max_waiters", "50000", 1, 10000000, NULL,
             "Most long-polls and streams of the process; a further one gets 429."),

@@ -202,7 +202,7 @@ static const pl_step_t fetch_steps[] = {
     {.name = NULL},
 };
 
-/* For a user who does not exist the password is verified too: the time must not tell. */
+/* For a user who does not exist a password is verified too, so that the time does not reveal it. */
 static pl_turn_t judge_login_account(pl_flow_t *flow)
 {
     pl_account_t account;
@@ -299,7 +299,7 @@ pl_flow_t *pl_login_start(pl_core_t *core, const char *username, const char *pas
 
 typedef struct update {
     pl_flow_t flow;
-    pl_account_update_t update; /* its read serves to look at the account before, too */
+    pl_account_update_t update; /* its read is also used to read the account before the change */
     pl_account_done_fn on_done;
     void *owner;
     bool read_receipts;
@@ -371,7 +371,7 @@ static pl_turn_t store_update(pl_flow_t *flow)
                           &read->op);
 }
 
-/* Those who watch the user's presence on this server look again at once. */
+/* The watchers of the user's presence on this server read it again at once. */
 static pl_turn_t judge_update(pl_flow_t *flow)
 {
     const pl_account_update_t *update = &update_of(flow)->update;
@@ -380,7 +380,7 @@ static pl_turn_t judge_update(pl_flow_t *flow)
     if (!pl_account_read_get(&update->read, &account))
         return pl_flow_end(flow, PL_OUTCOME_NO_ACTOR);
     if (update->show_presence != NULL)
-        pl_presence_reconsider(flow->core->deps.presence, update->read.user_id);
+        pl_presence_notify_watchers(flow->core->deps.presence, update->read.user_id);
     return PL_TURN_END;
 }
 
@@ -461,7 +461,7 @@ static void on_erased(const pl_change_result_t *changed, void *owner)
 
     if (changed->outcome.code == PL_OUTCOME_DONE) {
         pl_erased_users_add(erasure->core->deps.erased_users, erasure->user_id);
-        pl_presence_reconsider(erasure->core->deps.presence, erasure->user_id);
+        pl_presence_notify_watchers(erasure->core->deps.presence, erasure->user_id);
     }
     erasure->on_done(&(pl_account_result_t){.outcome = changed->outcome}, erasure->owner);
     free(erasure);

@@ -19,7 +19,7 @@
 
 typedef struct pl_account_result {
     pl_outcome_t outcome;
-    /* With PL_OUTCOME_DONE; dies with the callback. Else just the id that was asked for. */
+    /* With PL_OUTCOME_DONE; valid during the callback. Else only the id that was asked for. */
     pl_account_t account;
     /* With PL_OUTCOME_USER_NOT_FOUND, of a user who was erased: when, in microseconds. Else 0. */
     int64_t deleted_us;
@@ -28,8 +28,8 @@ typedef struct pl_account_result {
 /* Called once, on the loop, never before the call returns that started it. */
 typedef void (*pl_account_done_fn)(const pl_account_result_t *result, void *owner);
 
-/* The flows live until the callback. All may be abandoned: nothing is stored then, unless the write
- * was under way. */
+/* The flows live until the callback. All may be abandoned: then nothing is stored, unless the write
+ * has already begun. */
 
 /* Valid input; texts are copied. A display name or a password may be NULL: the username, and no
  * login by password. */
@@ -52,13 +52,13 @@ pl_flow_t *pl_account_create_start(pl_core_t *core, const pl_account_order_t *or
 pl_flow_t *pl_account_fetch_start(pl_core_t *core, int64_t user_id, const char *username,
                                   pl_account_done_fn on_done, void *owner);
 
-/* Whether it is the user's password: PL_OUTCOME_WRONG_CREDENTIALS also for an unknown username and
- * a user without a password, after the same work. */
+/* Checks the user's password: PL_OUTCOME_WRONG_CREDENTIALS also for an unknown username and a user
+ * without a password, after the same work. */
 pl_flow_t *pl_login_start(pl_core_t *core, const char *username, const char *password,
                           size_t password_len, pl_account_done_fn on_done, void *owner);
 
-/* What is NULL stays as it is; texts are copied. With a current password the change is made only if
- * that is right (PL_OUTCOME_WRONG_PASSWORD). */
+/* NULL members stay unchanged; texts are copied. If there is a current password, the change is made
+ * only if it is right (else PL_OUTCOME_WRONG_PASSWORD). */
 typedef struct pl_account_change {
     const char *display_name;
     size_t display_name_len;
@@ -77,7 +77,7 @@ pl_flow_t *pl_account_update_start(pl_core_t *core, int64_t user_id,
                                    const pl_account_change_t *change, pl_account_done_fn on_done,
                                    void *owner);
 
-/* The account is gone with the first transaction. What the mailbox holds goes by follow-ups
+/* The account is deleted in the first transaction. Follow-ups delete the content of the mailbox
  * (sql/shard/change_erase_slice.sql): a part of it at once, the rest by the relay. The result has
  * no account. */
 void pl_account_erase_start(pl_core_t *core, int64_t user_id, pl_account_done_fn on_done,

@@ -1,8 +1,8 @@
 /*
- * Checks that the acting user exists: a token may be older than the end of its user, or minted for
- * an id that no user has. If the database of the user is away, does not answer in time or no longer
- * has the shard, the token is accepted: the operation needs the database of another mailbox first,
- * and only that one.
+ * Checks that the acting user exists: a token may be older than the erasure of its user, or minted
+ * for an id that no user has. If the user's database is unreachable, does not answer in time or no
+ * longer has the shard, the token is accepted: the operation needs the database of another mailbox
+ * first, and only that one.
  *
  * Order: the checks of one user wait behind each other (user_check.h). They have equal timeouts,
  * armed in the order of their start, so they end in that order.

@@ -36,9 +36,9 @@ static void on_changed(const pl_change_result_t *changed, void *owner)
     blocking_t *blocking = owner;
 
     blocking->flow.outcome = changed->outcome;
-    /* The blocked user sees the blocker's presence no more. */
+    /* The blocked user no longer sees the blocker's presence. */
     if (changed->outcome.code == PL_OUTCOME_DONE)
-        pl_presence_reconsider(blocking->flow.core->deps.presence, blocking->user_id);
+        pl_presence_notify_watchers(blocking->flow.core->deps.presence, blocking->user_id);
     pl_flow_resume(&blocking->flow, PL_OK);
 }
 

@@ -1,8 +1,8 @@
 /*
  * blockUser, unblockUser, fetchBlock and fetchBlocks.
  *
- * A block is a row of the blocker's mailbox, which a send looks at in its own transaction: once a
- * block is done, no server takes anything from the blocked user.
+ * A block is a row of the blocker's mailbox, which a send reads in its own transaction: once a
+ * block is done, no server accepts a message from the blocked user.
  */
 #ifndef PL_CORE_BLOCK_H
 #define PL_CORE_BLOCK_H
@@ -16,7 +16,7 @@
 /* Called once, on the loop, never before pl_block_start returns. */
 typedef void (*pl_block_done_fn)(const pl_outcome_t *outcome, void *owner);
 
-/* Blocks or unblocks. An erased user can be unblocked, and not blocked. */
+/* Blocks or unblocks. An erased user can be unblocked, but not blocked. */
 void pl_block_start(pl_core_t *core, int64_t user_id, int64_t other_id, bool is_blocked,
                     pl_block_done_fn on_done, void *owner);
 

@@ -10,16 +10,15 @@
 #include "base/memory.h"
 #include "store/change_kinds.h"
 
-/* How long a change that is missing what it builds on waits until it is tried again. */
+/* The pause before a change is tried again whose precondition is missing. */
 #define AGAIN_MS 100
-/* The same for a follow-up: at once at first, since what it builds on is mostly in the next batch.
- */
+/* The same for a follow-up. It is short, because the precondition is usually in the next batch. */
 #define FOLLOW_UP_AGAIN_MS 20
 #define FOLLOW_UP_AT_ONCE 4
 
 typedef struct change_flow change_flow_t;
 
-/* A change of one other mailbox that the first one causes. */
+/* A change of another mailbox, caused by the first change. */
 typedef struct follow_up {
     pl_change_t change;
     change_flow_t *work;
@@ -37,11 +36,11 @@ struct change_flow {
     int64_t actor_id;
     enum pl_outcome_code no_mailbox;
     pl_timer_t timer;   /* until the first change is tried again; then for the follow-ups */
-    int64_t give_up_ms; /* when the first change is tried no more */
+    int64_t give_up_ms; /* when the first change is no longer tried again */
     bool is_again;
     bool is_complete;
     size_t open;    /* follow-ups */
-    size_t awaited; /* those of them that on_done waits for */
+    size_t awaited; /* the number of them that on_done waits for */
     pl_buffer_t argument;
 };
 
@@ -85,7 +84,7 @@ static void on_pause_over(pl_timer_t *timer)
     change_flow_t *work = H2O_STRUCT_FROM_MEMBER(change_flow_t, timer, timer);
 
     if (pl_lane_submit(lane_of(work, &work->first), &work->first.op) != 0)
-        pl_op_refuse(&work->first.op);
+        pl_op_end_overloaded(&work->first.op);
 }
 
 static pl_turn_t change_first(pl_flow_t *flow)
@@ -100,8 +99,8 @@ static pl_turn_t change_first(pl_flow_t *flow)
     return PL_TURN_WAIT;
 }
 
-/* The shard of the companion has left the database since the map was read: nothing was changed, and
- * the companion's part has to be a follow-up. (3F000: there is no such schema.) */
+/* The companion's shard has left the database since the map was read. Nothing was changed, and the
+ * companion's part has to be a follow-up. (3F000: there is no such schema.) */
 static bool must_follow_up(const pl_change_t *first)
 {
     return first->companion_id != 0 && strcmp(first->op.sqlstate, "3F000") == 0 &&
@@ -174,7 +173,7 @@ static void submit_follow_up(follow_up_t *follow_up)
     pl_change_t *change = &follow_up->change;
 
     if (pl_lane_submit(lane_of(follow_up->work, change), &change->op) != 0)
-        pl_op_refuse(&change->op);
+        pl_op_end_overloaded(&change->op);
 }
 
 static void on_follow_up_pause_over(pl_timer_t *timer)
@@ -182,8 +181,8 @@ static void on_follow_up_pause_over(pl_timer_t *timer)
     submit_follow_up(H2O_STRUCT_FROM_MEMBER(follow_up_t, pause, timer));
 }
 
-/* What another flow is about to make may be missing: the group's message before this one. A job's
- * slice ends with "missing" too, and the rest of it is for the relay. */
+/* A follow-up may be missing what another flow is about to write: the group's message before this
+ * one. A job's slice also ends with "missing", but the relay does the rest of it. */
 static bool may_try_again(const follow_up_t *follow_up)
 {
     return follow_up->is_awaited && follow_up->change.op.error == PL_OK &&

@@ -1,16 +1,16 @@
 /*
- * A change, from the acting user's check to the follow-ups in other mailboxes: an edit, a receipt,
- * a setting; all that is no send to a user.
+ * A change, from the check of the acting user to the follow-ups in other mailboxes: an edit, a
+ * receipt, a setting; everything that is no send to a user.
  *
- *   check-actor -> change -> refused, or nothing is to follow ------------> done, complete
+ *   check-actor -> change -> refused, or no follow-ups -------------------> done, complete
  *                  ^  |  \-> follow-ups, in other databases --> all made -> done, complete
  *                  |  |                                \-> not in time --> done, incomplete
  *                  `--' "missing": tried again, for as long as a copy may take, then refused
  *
  * A follow-up may have follow-ups of its own. on_done does not wait for those.
  *
- * As a send (core/send.h) it does not depend on its caller. The change outbox has every follow-up
- * that is not made here in time, and the relay makes it.
+ * Like a send (core/send.h) it does not depend on its caller. Every follow-up that is not made here
+ * in time is in the change outbox, and the relay makes it.
  */
 #ifndef PL_CORE_CHANGE_FLOW_H
 #define PL_CORE_CHANGE_FLOW_H
@@ -25,7 +25,7 @@
 #include "store/change.h"
 
 typedef struct pl_change_result {
-    /* PL_OUTCOME_DONE or PL_OUTCOME_DUPLICATE, or why it was refused or has failed. */
+    /* PL_OUTCOME_DONE or PL_OUTCOME_DUPLICATE, or why it was refused or failed. */
     pl_outcome_t outcome;
     /* With its status and detail; dies with the callback. After a failure it has neither. */
     const pl_change_t *change;
@@ -35,7 +35,7 @@ typedef struct pl_change_result {
 /* Called once, on the loop, never before pl_change_flow_start returns. */
 typedef void (*pl_change_done_fn)(const pl_change_result_t *result, void *owner);
 
-/* What is to be changed. Nothing of it need outlive the call. */
+/* The order of a change. Its parts need not outlive the call. */
 typedef struct pl_change_order {
     const char *kind;   /* {shard}.change_<kind>; a literal */
     int64_t mailbox_id; /* the mailbox that is changed first */
@@ -43,7 +43,7 @@ typedef struct pl_change_order {
     int64_t actor_id;   /* 0, or the acting user, who is checked before: not needed where the
                          * change is made in the user's own mailbox first */
     pl_buffer_t *argument; /* a JSON object; taken over */
-    /* The outcome where mailbox_id has no mailbox: NO_ACTOR for the acting user's own. 0 is
+    /* The outcome if mailbox_id has no mailbox: NO_ACTOR for the acting user's own. 0 means
      * CONVERSATION_NOT_FOUND. */
     enum pl_outcome_code no_mailbox;
 } pl_change_order_t;

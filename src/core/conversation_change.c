@@ -111,7 +111,7 @@ static pl_turn_t change(pl_flow_t *flow)
     return change_settings(work_of(flow), false);
 }
 
-/* A user may set how they want to see a 1:1 before anything is sent in it. */
+/* A user may change the settings of a 1:1 before its first message. */
 static pl_turn_t judge_change(pl_flow_t *flow)
 {
     if (flow->outcome.code != PL_OUTCOME_CONVERSATION_NOT_FOUND ||

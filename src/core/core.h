@@ -1,12 +1,13 @@
 /*
- * What the operations of one loop work with.
+ * The context of the operations of one loop.
  *
  * The core implements each operation of the API: it takes plain arguments, and ends with an outcome
- * (core/outcome.h) and its data. It knows nothing of HTTP, so that REST handlers, sockets and tests
+ * (core/outcome.h) and its data. It does not depend on HTTP, so REST handlers, sockets and tests
  * make the same calls. An operation runs as a flow (core/flow.h) on the loop that started it.
  *
- * What the core keeps between operations (cached pages, ids that are known to exist) belongs to the
- * loop and needs no lock, except for the parts of the process, which lock themselves.
+ * The data that the core keeps between operations (cached pages, ids that are known to exist)
+ * belongs to the loop and needs no lock, except for the parts that the whole process shares, which
+ * have their own locks.
  */
 #ifndef PL_CORE_CORE_H
 #define PL_CORE_CORE_H
@@ -30,7 +31,7 @@ struct pl_reply_checks;
 struct pl_typing_limit;
 struct pl_user_checks;
 
-/* What the core needs from below. All of it outlives the core. */
+/* The objects of lower layers that the core needs. All of them outlive the core. */
 typedef struct pl_core_deps {
     const pl_config_t *config;
     const pl_cluster_t *cluster;
@@ -56,7 +57,7 @@ typedef struct pl_core {
     pl_timer_queue_t *copy_timeouts;         /* of [lanes] copy_deadline */
 } pl_core_t;
 
-/* When an operation that begins now has to end, for pl_op_t.deadline_ms. */
+/* The deadline of an operation that begins now, for pl_op_t.deadline_ms. */
 uint64_t pl_core_deadline_ms(const pl_core_t *core);
 
 #endif

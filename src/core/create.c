@@ -9,12 +9,12 @@
 #include "core/typing.h"
 #include "core/user_check.h"
 
-/* Users who are active on one worker in a turn of the set; 1 MiB a turn, of which there are two.
- * A user who is forgotten costs one more read of a version. */
+/* The number of users who are active on one worker in a turn of the set; 1 MiB a turn, of which
+ * there are two. A forgotten user costs one more read of a version. */
 #define KNOWN_USERS 131072
 /* A user whom another server has erased stays known for up to two turns. A user who sends all the
- * time costs a read of a version in each: with turns of 30 s and 20,000 such users a send cost
- * PostgreSQL a seventh more. */
+ * time costs one read of a version in each turn: with turns of 30 s and 20,000 such users, a send
+ * cost PostgreSQL a seventh more. */
 #define KNOWN_USERS_TURN_MS 300000
 
 static void on_turn(pl_timer_t *timer)

@@ -1,17 +1,17 @@
 /*
- * A flow: an operation as a table of steps, read in their order.
+ * A flow: an operation as a table of steps, which run in the order of the table.
  *
- * Each step begins something (a check, a read, a write) and then judges what came of it. A step
- * that has to wait returns, and the flow goes on where it was when the answer is there:
+ * Each step begins something (a check, a read, a write) and then judges its result. A step that has
+ * to wait returns, and the flow continues at the same step when the answer is there:
  *
  *     NEW --start--> RUNNING --begin: PL_TURN_WAIT--> WAITING --the answer--> RUNNING
  *                       `----judge: PL_TURN_END, or no step is left----> ENDED --on_end
  *
  * The flow is embedded in the operation's object, which lives until on_end. An operation that
- * changes something goes on to its end when its caller has left. Until it does, it may be
+ * changes something runs to its end even if its caller has left. Before its change it may be
  * abandoned.
  *
- * The steps as one table, with a loop that runs them, are what Varnish does (cache_req_fsm.c).
+ * Varnish runs its steps in the same way, by one table and one loop (cache_req_fsm.c).
  */
 #ifndef PL_CORE_FLOW_H
 #define PL_CORE_FLOW_H
@@ -35,7 +35,7 @@ typedef struct pl_flow pl_flow_t;
 typedef enum pl_turn {
     PL_TURN_WAIT,  /* begin: something will resume the flow */
     PL_TURN_JUDGE, /* begin: the answer is there already */
-    PL_TURN_NEXT,  /* begin: there is nothing to do; judge: all is well. To the next step */
+    PL_TURN_NEXT,  /* begin: there is nothing to do; judge: the result is good. To the next step */
     PL_TURN_AGAIN, /* judge: begin this step again */
     PL_TURN_END,   /* the flow ends; pl_flow_end has set the outcome */
 } pl_turn_t;
@@ -43,7 +43,7 @@ typedef enum pl_turn {
 typedef struct pl_step {
     const char *name; /* for logs; NULL ends the table */
     pl_turn_t (*begin)(pl_flow_t *flow);
-    /* NULL: the flow goes on, unless `absent` is set and what the step checks does not exist. */
+    /* NULL: the flow goes on, unless `absent` is set and the checked thing does not exist. */
     pl_turn_t (*judge)(pl_flow_t *flow);
     enum pl_outcome_code absent;
     /* The judge is called after a failure too. Else a failure ends the flow. */
@@ -60,17 +60,17 @@ struct pl_flow {
     enum pl_flow_state state;
     bool is_abandoned;
     bool has_changed; /* a step with `changes` has begun */
-    /* While the flow waits for reads in lanes of this loop: has those not sent that still wait
-     * there. pl_flow_read sets it; a step that submits several reads sets its own. */
+    /* While the flow waits for reads in lanes of this loop: abandons those that are still queued.
+     * pl_flow_read sets it; a step that submits several reads sets its own. */
     void (*abandon_reads)(pl_flow_t *flow);
-    uint64_t deadline_ms; /* of the whole, for its operations */
+    uint64_t deadline_ms; /* of the whole flow, for its operations */
     pl_outcome_t outcome;
     void (*on_end)(pl_flow_t *flow);
     pl_deferred_t ending;
     /* For the judge: */
     bool exists;              /* what was checked */
     enum pl_error_code error; /* why there is no answer */
-    pl_op_t *op;              /* whose answer it is, or NULL */
+    pl_op_t *op;              /* the operation that the step waited for, or NULL */
     union {
         pl_user_check_t user;
         pl_actor_check_t actor;
@@ -85,32 +85,32 @@ struct pl_flow {
 void pl_flow_start(pl_flow_t *flow, pl_core_t *core, const pl_step_t *steps,
                    void (*on_end)(pl_flow_t *flow));
 
-/* The answer that a step waits for is there. `error`: why there is none. */
+/* Called when the answer that a step waits for is there. `error`: why there is none. */
 void pl_flow_resume(pl_flow_t *flow, enum pl_error_code error);
 
-/* Nobody waits for the flow any more. If it has changed nothing yet, it ends as soon as it can,
- * with PL_OUTCOME_ABANDONED, and a read that still waits for its lane is not sent. */
+/* The caller no longer waits for the flow. If it has changed nothing yet, it ends as soon as
+ * possible with PL_OUTCOME_ABANDONED, and a read that is still queued in its lane is not sent. */
 void pl_flow_abandon(pl_flow_t *flow);
 
 /* For a step to return: ends the flow with that outcome. */
 pl_turn_t pl_flow_end(pl_flow_t *flow, enum pl_outcome_code code);
-/* The same with the failure that flow->error and flow->op tell. */
+/* The same, with the failure in flow->error and flow->op. */
 pl_turn_t pl_flow_fail(pl_flow_t *flow);
 
 /* ---- what a step's `begin` returns ---- */
 
-/* Whether the user exists; `flow->exists` tells. */
+/* Checks that the user exists; the result is in `flow->exists`. */
 pl_turn_t pl_flow_check_user(pl_flow_t *flow, int64_t user_id);
-/* Whether the acting user exists, or cannot be asked now (core/actor_check.h). */
+/* Checks that the acting user exists, or cannot be read now (core/actor_check.h). */
 pl_turn_t pl_flow_check_actor(pl_flow_t *flow, int64_t user_id);
-/* Whether the message exists that a send answers, or that a reaction is for (core/reply_check.h).
- * `message_id` 0: none, which exists. */
+/* Checks that the message exists to which a send replies, or to which a user reacts
+ * (core/reply_check.h). `message_id` 0: there is no such message, and the check succeeds. */
 pl_turn_t pl_flow_check_message(pl_flow_t *flow, pl_reply_checks_t *checks, int64_t actor_id,
                                 int64_t peer_id, int64_t message_id);
 
 /* Hashes the password, for flow->job->hash. */
 pl_turn_t pl_flow_hash(pl_flow_t *flow, const char *password, size_t len);
-/* Whether it is the password of that hash; NULL: it is not, and the work is done all the same. */
+/* Checks that it is the password of that hash. NULL: it is not, but the same work is done. */
 pl_turn_t pl_flow_verify(pl_flow_t *flow, const char *password, size_t len, const char *hash);
 
 /* Submits the operation, which lives as long as the flow. Its on_done and owner are set here, and

@@ -11,7 +11,7 @@
 
 typedef struct work work_t;
 
-/* A user whom the change names. */
+/* A user in the order of the change. */
 typedef struct named_user {
     pl_user_check_t check;
     work_t *work;
@@ -95,7 +95,7 @@ static pl_turn_t check_actor(pl_flow_t *flow)
     return pl_flow_check_actor(flow, work_of(flow)->actor_id);
 }
 
-/* A read that can be made is made, however many checks wait. */
+/* If too many checks wait, the read is made without the check. */
 static pl_turn_t judge_actor(pl_flow_t *flow)
 {
     if (flow->error == PL_OK && !flow->exists)
@@ -167,7 +167,7 @@ static pl_turn_t judge_users(pl_flow_t *flow)
 
 /* ---- change ---- */
 
-/* A creation says which group it is, and whether it was there. */
+/* The answer of a creation has the group's id, and whether it existed before. */
 static void take_creation(work_t *work, const pl_change_t *change)
 {
     pl_json_t *detail;
@@ -246,14 +246,14 @@ static pl_turn_t judge_change(pl_flow_t *flow)
 
 /* ---- read, after the change ---- */
 
-/* With a time of its own, however long the change took. */
+/* With a deadline of its own, however long the change took. */
 static pl_turn_t read_after(pl_flow_t *flow)
 {
     work_of(flow)->read.op.deadline_ms = pl_core_deadline_ms(flow->core);
     return read_group(flow);
 }
 
-/* The change has been made, whatever becomes of the read. */
+/* The change is made, even if this read fails. */
 static pl_turn_t judge_read_after(pl_flow_t *flow)
 {
     const work_t *work = work_of(flow);
@@ -303,7 +303,7 @@ static void name_users(work_t *work, const char *key, const pl_cluster_t *cluste
     for (size_t i = 0; i < order->users_count; i++) {
         int64_t user_id = order->user_ids[i];
         pl_json_id(&work->argument, user_id);
-        if (!pl_cluster_has(cluster, user_id))
+        if (!pl_cluster_can_have_id(cluster, user_id))
             work->unknown_id = user_id;
         else if (!is_named(work, user_id))
             work->users[work->users_count++].check.user_id = user_id;

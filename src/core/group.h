@@ -3,9 +3,9 @@
  *
  *   check-users -> change, in the group's home -> read -> done
  *
- * Who may do what is decided with the change, in the group's own mailbox
- * (sql/shard/change_group_*): nothing that was read before counts. A user who exists goes on to
- * exist unless they are erased, which leaves the group a member who takes nothing.
+ * The rights of the acting user are checked in the change itself, in the group's own mailbox
+ * (sql/shard/change_group_*), and not by an earlier read. A user who exists may be erased before
+ * the change; then the group has a member who gets no messages.
  */
 #ifndef PL_CORE_GROUP_H
 #define PL_CORE_GROUP_H
@@ -45,7 +45,7 @@ enum pl_group_change_kind {
     PL_GROUP_SET_ROLE,
 };
 
-/* Valid input; nothing of it need outlive the call. */
+/* Valid input; its parts need not outlive the call. */
 typedef struct pl_group_change_order {
     enum pl_group_change_kind kind;
     int64_t actor_id;
@@ -64,7 +64,7 @@ typedef struct pl_group_change_order {
     const char *role;  /* of SET_ROLE; a literal */
 } pl_group_change_order_t;
 
-/* PL_OUTCOME_OUTCOME_UNKNOWN also where the change was made, and the group could not be read. */
+/* PL_OUTCOME_OUTCOME_UNKNOWN also if the change was made and the group could not be read. */
 void pl_group_change_start(pl_core_t *core, const pl_group_change_order_t *order,
                            pl_group_done_fn on_done, void *owner);
 

@@ -13,7 +13,7 @@
 #include "core/change_flow.h"
 #include "core/send.h"
 
-/* What the result repeats. */
+/* The parts of the order that the result repeats. */
 typedef struct group_send {
     pl_send_done_fn on_done;
     void *owner;

@@ -12,7 +12,7 @@
 #include "base/memory.h"
 
 #define SLOTS 4
-/* A loop that has not looked while more users than this were erased forgets all ids. */
+/* If more users than this are erased between two look-ups of a loop, the loop forgets all ids. */
 #define ERASED_KEPT 1024
 
 typedef struct group {
@@ -89,14 +89,14 @@ static group_t *group_of(const pl_known_users_t *set, group_t *groups, int64_t u
     return &groups[pl_hash_id(user_id) & (set->groups - 1)];
 }
 
-/* Puts the id first, over those that stood before `slot` and the one in it. */
+/* Puts the id into the first slot, and moves the ids before `slot` back by one. */
 static void put_first(group_t *group, int64_t user_id, size_t slot)
 {
     memmove(&group->ids[1], &group->ids[0], slot * sizeof(group->ids[0]));
     group->ids[0] = user_id;
 }
 
-/* The id's place in its group; SLOTS: it is not there. */
+/* The id's slot in its group; SLOTS: it is not there. */
 static size_t slot_of(const group_t *group, int64_t user_id)
 {
     size_t slot = 0;

@@ -2,10 +2,10 @@
  * A set of the ids of users who exist, so that a send need not read its two users each time.
  *
  * Ids are never reused, but users are erased. If this process erases a user, the sets of all its
- * loops forget the id before their next answer (pl_erased_users_t). For users whom another server
- * has erased, an entry is valid for two turns of the set at most; then the user is read again. The
- * set is bounded and forgets the least recently used entry of a small group. It does not remember
- * that a user does not exist.
+ * loops forget the id before their next answer (pl_erased_users_t). If another server erases a
+ * user, an entry stays valid for at most two turns of the set; then the user is read again. The set
+ * is bounded and forgets the least recently used entry of a small group. It does not remember that
+ * a user does not exist.
  */
 #ifndef PL_CORE_KNOWN_USERS_H
 #define PL_CORE_KNOWN_USERS_H

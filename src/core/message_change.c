@@ -38,8 +38,8 @@ static bool is_reaction(const work_t *work)
     return work->kind == PL_MESSAGE_REACTION_ADD || work->kind == PL_MESSAGE_REACTION_REMOVE;
 }
 
-/* A reaction is made first in the other's mailbox, which may not have its copy yet of a message
- * that the other has sent. So the message is looked for in the actor's mailbox before. */
+/* A reaction is written first in the other user's mailbox. If the other user sent the message, that
+ * mailbox may not have its copy yet. So the message is looked up in the actor's mailbox first. */
 static pl_turn_t check_message(pl_flow_t *flow)
 {
     const work_t *work = work_of(flow);
@@ -131,8 +131,8 @@ static void key_now(pl_buffer_t *out)
     pl_json_int64(out, pl_clock_now_us());
 }
 
-/* The message as the changed mailbox has it: in the conversation with peerId. A group finds that
- * out by itself, and has to know who acts. */
+/* The argument: the message in the changed mailbox's conversation with peerId. A group finds the
+ * conversation itself, and needs the acting user. */
 static void encode(pl_buffer_t *out, const pl_message_change_order_t *order)
 {
     bool is_own = order->kind == PL_MESSAGE_DELETE_OWN;

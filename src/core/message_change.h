@@ -1,10 +1,9 @@
 /*
  * editMessage, deleteMessage, addReaction and removeReaction.
  *
- * A change that concerns both users is made first in the other's mailbox, since it is the other who
+ * A change that concerns both users is made first in the other user's mailbox, because that user
  * must not miss it, and then in the actor's own; in a group, in the group's own mailbox, and then
- * in that of every member. A message that the actor deletes only for themselves is changed in
- * their own mailbox and in no other.
+ * in that of every member. A deletion only for the actor is made only in the actor's own mailbox.
  */
 #ifndef PL_CORE_MESSAGE_CHANGE_H
 #define PL_CORE_MESSAGE_CHANGE_H
@@ -16,7 +15,7 @@
 #include "core/core.h"
 #include "core/outcome.h"
 
-/* Bytes. An emoji is a few code points; a client may mean other short texts. */
+/* Bytes. An emoji has a few code points; a client may use other short texts. */
 #define PL_EMOJI_MAX 64
 
 enum pl_message_change_kind {
@@ -45,7 +44,7 @@ typedef struct pl_message_change_result {
     int64_t actor_id;
     int64_t peer_id;
     int64_t message_id;
-    int64_t edited_us; /* 0: not edited by this */
+    int64_t edited_us; /* 0: this change was no edit */
     int64_t deleted_us;
     bool is_copy_stored; /* the change is made in every mailbox */
     /* After a reaction: the message's reactions, an array of the API's Reaction as JSON. Else NULL.

@@ -10,8 +10,8 @@
 #include "base/error.h"
 #include "db/op.h"
 
-/* X(NAME, "status"): the status with which a change function of the database (sql/shard/change_*)
- * says the same; NULL where only the server can find it. */
+/* X(NAME, "status"): the status of a change function of the database (sql/shard/change_*) that
+ * means the same; NULL if only the server has this outcome. */
 #define PL_OUTCOMES(X)                                                                         \
     X(DONE, "done")                                                                            \
     /* Users. */                                                                               \
@@ -22,7 +22,7 @@
     X(MEMBER_UNKNOWN, NULL)                           /* no user has the id of a new member */ \
     X(USERNAME_TAKEN, NULL)                                                                    \
     X(WRONG_CREDENTIALS, NULL)                                                                 \
-    X(WRONG_PASSWORD, NULL) /* the current password that a change needs is another */          \
+    X(WRONG_PASSWORD, NULL) /* the current password in the change is wrong */                  \
     /* Conversations and messages. */                                                          \
     X(NO_MAILBOX, "no-mailbox") /* the mailbox that the change is made in does not exist */    \
     X(CONVERSATION_NOT_FOUND, "conversation-not-found")                                        \
@@ -32,10 +32,11 @@
     X(CLIENT_MESSAGE_ID_REUSED, "client-message-id-reused")                                    \
     X(NOT_SENDER, "not-sender")                                                                \
     X(TOO_MANY_REACTIONS, "too-many-reactions")                                                \
-    X(TOO_MANY_RECEIPTS, NULL) /* wait for one conversation already */                         \
+    X(TOO_MANY_RECEIPTS, NULL) /* already wait for one conversation */                         \
     X(TOO_MANY_BLOCKS, "too-many-blocks")                                                      \
     X(BLOCK_NOT_FOUND, NULL)                                                                   \
-    X(MISSING, "missing") /* cannot be made yet: what it builds on is still on its way */      \
+    X(MISSING,                                                                                 \
+      "missing") /* cannot be made yet: something that it depends on is not written yet */     \
     /* Groups. */                                                                              \
     X(GROUP_NOT_FOUND, "group-not-found")                                                      \
     X(GROUP_FULL, "group-full")                                                                \
@@ -79,7 +80,7 @@ enum pl_outcome_code pl_outcome_of_error(enum pl_error_code error);
 /* Of an operation that has failed. */
 pl_outcome_t pl_outcome_of_op(const pl_op_t *op, const char *step);
 
-/* -1: no change function of this version says so. */
+/* -1: the status is unknown to this version. */
 int pl_outcome_of_status(const char *status, enum pl_outcome_code *code_r) PL_MUST_USE;
 
 /* Logs PL_OUTCOME_FAILED as "operation-failed", unless it is logged already. Does nothing for other

@@ -11,7 +11,7 @@
 #define OVERHEAD (sizeof(pl_cached_page_t) + 48)
 /* Pages are about this large or larger, so chains stay short. */
 #define BYTES_PER_BUCKET 2048
-/* One page must not push out everything else. */
+/* One page must not evict everything else. */
 #define LARGEST_FRACTION 8
 
 struct pl_page_cache {
@@ -58,7 +58,8 @@ pl_cached_page_t *pl_cached_page_create(const pl_page_key_t *key, int64_t versio
     page->key = *key;
     page->version = version;
     page->data = pl_buffer_detach(body, &page->len);
-    /* Buffers grow by doubling: give back what a page that stays for long does not use. */
+    /* Buffers grow by doubling. A page stays for long, so it gives back the memory that it does not
+     * use. */
     page->data = pl_realloc(page->data, page->len + 1);
     page->refs = 1;
     return page;

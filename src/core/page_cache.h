@@ -1,11 +1,11 @@
 /*
- * A cache of answers of reads of a mailbox (core/page_fetch.h), each with the version of the
+ * A cache of answers to reads of a mailbox (core/page_fetch.h), each with the version of the
  * mailbox at the time of the read.
  *
  * A page is the right answer as long as the mailbox has this version, which the caller reads from
  * the database for each request. So pages are never invalidated: a page with an old version is
- * replaced or pushed out. There is one cache per loop, bounded in bytes; the least recently used
- * page goes first.
+ * replaced or evicted. There is one cache per loop, bounded in bytes; the least recently used page
+ * is evicted first.
  */
 #ifndef PL_CORE_PAGE_CACHE_H
 #define PL_CORE_PAGE_CACHE_H
@@ -32,10 +32,10 @@ typedef struct pl_page_key {
     int64_t message_id; /* PL_PAGE_MESSAGE */
     int64_t page_size;
     int64_t skip;
-    /* PL_PAGE_MESSAGES: at most one of them, and then no skip. 0: none. */
+    /* PL_PAGE_MESSAGES: at most one of the three, and then no skip. 0: not given. */
     int64_t before; /* messages below this id, the nearest ones */
-    int64_t after;  /* those above it, the nearest ones */
-    int64_t around; /* it and the nearest ones on both sides */
+    int64_t after;  /* messages above this id, the nearest ones */
+    int64_t around; /* this message and the nearest ones on both sides */
     int64_t since;
 } pl_page_key_t;
 
@@ -55,7 +55,7 @@ typedef struct pl_cached_page {
 
 /* size in bytes; 0: it keeps nothing. Never NULL. */
 pl_page_cache_t *pl_page_cache_create(size_t size);
-/* Pages that are still referenced live on. */
+/* Pages that are still referenced stay valid. */
 void pl_page_cache_destroy(pl_page_cache_t **cache);
 
 /* Once, before the first create: hits, misses, evictions and bytes. */
@@ -68,14 +68,15 @@ pl_cached_page_t *pl_cached_page_create(const pl_page_key_t *key, int64_t versio
 void pl_cached_page_unref(void *object);
 
 /* Keeps the page, with a reference of its own, in place of the page with that key. A page that is
- * larger than an eighth of the cache is not kept. Counted as a miss: it had to be read. */
+ * larger than an eighth of the cache is not kept. Counted as a miss, because it had to be read. */
 void pl_page_cache_put(pl_page_cache_t *cache, pl_cached_page_t *page);
 
-/* Whether there is a page for the key, of any version: then it pays to read the version. */
+/* Whether there is a page for the key, of any version: then reading the version is worth its
+ * cost. */
 bool pl_page_cache_has(const pl_page_cache_t *cache, const pl_page_key_t *key);
 
-/* The page if it has exactly that version, with a reference for the caller; else NULL. Counted as a
- * hit if it has. */
+/* The page if it has exactly that version, with a reference for the caller; else NULL. A page
+ * counts as a hit. */
 pl_cached_page_t *pl_page_cache_get(pl_page_cache_t *cache, const pl_page_key_t *key,
                                     int64_t version) PL_MUST_USE;
 

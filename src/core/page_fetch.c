@@ -30,8 +30,8 @@ static fetch_t *fetch_of(pl_flow_t *flow)
 
 /* ---- version ---- */
 
-/* Whether the resource exists, as far as can be told without a read. A message may have gone with
- * its conversation. */
+/* Whether the resource is known to exist without a read. A message may have been deleted with its
+ * conversation. */
 static bool is_known(const fetch_t *fetch)
 {
     const pl_core_t *core = fetch->flow.core;
@@ -57,7 +57,7 @@ static bool caller_has(const fetch_t *fetch)
     return order->has_version != NULL && order->has_version(fetch->owner, fetch->version);
 }
 
-/* The page is found: it is the answer, unless the caller has it. */
+/* The page is found: it is the answer, unless the caller has it already. */
 static pl_turn_t answer(fetch_t *fetch)
 {
     if (caller_has(fetch)) {
@@ -83,8 +83,8 @@ static pl_turn_t read_version(pl_flow_t *flow)
                           &read->op);
 }
 
-/* A mailbox that was not found has version 0, which no page has: its shard has moved, or there is
- * no such user. The page's read tells. */
+/* A mailbox that was not found has version 0, which no page has: its shard has moved, or the user
+ * does not exist. The read of the page finds out. */
 static pl_turn_t judge_version(pl_flow_t *flow)
 {
     fetch_t *fetch = fetch_of(flow);
@@ -105,14 +105,14 @@ static const pl_op_kind_t *const read_kinds[] = {
     [PL_PAGE_CONVERSATION] = &pl_conversation_read_kind,
 };
 
-/* The exclusive bound of ids up to that one; 0: none. */
+/* The exclusive upper bound of the ids up to this one; 0: none. */
 static int64_t bound_above(int64_t message_id)
 {
     return message_id < INT64_MAX ? message_id + 1 : 0;
 }
 
-/* Which messages a read of one or more gets. On a side where it gets none it looks at one row, to
- * tell whether there are more. */
+/* The range of messages that the read gets: one or more. On a side where it gets none, it reads one
+ * row, to find out whether there are more. */
 static void set_range(pl_page_read_t *read, const pl_page_key_t *key)
 {
     int32_t page_size = (int32_t)key->page_size;
@@ -168,8 +168,8 @@ static void encode_row(pl_buffer_t *out, const pl_page_read_t *read, size_t inde
     }
 }
 
-/* What is on both sides of a page of history. Changes have no sides, and a page by its number moves
- * with each new message. */
+/* hasMoreBefore and hasMoreAfter of a page of history. Deltas do not have them, nor do pages by
+ * their number, which move with each new message. */
 static void sides_to_json(pl_buffer_t *out, const pl_page_t *page)
 {
     pl_json_key(out, "hasMoreBefore");
@@ -195,8 +195,8 @@ static void encode_list(pl_buffer_t *out, const pl_page_read_t *read, const pl_p
     pl_json_object_end(out);
 }
 
-/* Changes since a cursor are asked for once, then the cursor moves on; only the answer that nothing
- * has changed is worth keeping. */
+/* A delta is requested once, and then the cursor advances. So only an empty delta is worth
+ * caching. */
 static bool is_cacheable(const pl_page_key_t *key, int64_t version)
 {
     return key->since == 0 || key->since == version;
@@ -218,8 +218,8 @@ static pl_turn_t make_page(fetch_t *fetch, const pl_page_t *head)
     return answer(fetch);
 }
 
-/* Whether the rows show that the resource exists. A page without any may be of a conversation that
- * does not exist. Of a message the row may be of the one before it. */
+/* Whether the rows show that the resource exists. A page without rows may be of a conversation that
+ * does not exist. For one message, the row may be that of an earlier message. */
 static bool is_found(const fetch_t *fetch, const pl_page_t *head)
 {
     const pl_page_key_t *key = &fetch->order.key;
@@ -259,7 +259,7 @@ static pl_turn_t judge_page(pl_flow_t *flow)
 
 /* ---- check-peer ---- */
 
-/* A group's conversation is there for present and past members. */
+/* A group's conversation exists for present and former members. */
 static pl_turn_t check_group(fetch_t *fetch)
 {
     const pl_page_key_t *key = &fetch->order.key;

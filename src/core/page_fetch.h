@@ -1,21 +1,21 @@
 /*
  * fetchConversation and fetchMessages: pages of a mailbox. fetchMessage and fetchConversationById:
- * one thing in it.
+ * one message or conversation in it.
  *
  *   cached, or the caller has one: version --equal--> unchanged, or the cached page
  *                                     `----else--.
  *   else ----------------------------------------+-> page --no rows--> check-peer --> empty page,
  *                                                                                     not found
  *
- * A version is cheap to read (many share one statement), a page is not. Either is read from the
- * database after the request came, so that every answer shows what was written before it.
+ * Reading a version is cheap (many share one statement), and reading a page is not. Both are read
+ * from the database after the request has arrived, so that every answer shows all earlier writes.
  *
- * A conversation with a user who exists is an empty page before its first message. One with a user
- * who does not exist, or in which the caller takes no part, is not found. Read by its id, a
- * conversation is not found before its first message, either: it has nothing to show.
+ * A conversation with a user who exists is an empty page before its first message. A conversation
+ * with a user who does not exist, or in which the caller takes no part, is not found.
+ * fetchConversationById does not find a conversation before its first message either.
  *
- * A caller who has the version of one message or conversation is told so only once it was found at
- * that version.
+ * If the caller has the present version of one message or conversation, the answer says so only if
+ * it was found at that version.
  */
 #ifndef PL_CORE_PAGE_FETCH_H
 #define PL_CORE_PAGE_FETCH_H
@@ -29,7 +29,7 @@
 typedef struct pl_page_order {
     pl_page_key_t key;
     /* Whether the caller has the page of that version; NULL: it has none. Called during the flow,
-     * unless that was abandoned. */
+     * unless the flow was abandoned. */
     bool (*has_version)(void *owner, int64_t version);
 } pl_page_order_t;
 

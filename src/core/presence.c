@@ -80,7 +80,7 @@ static pl_turn_t judge_conversations(pl_flow_t *flow)
     return work->result.count > 0 ? PL_TURN_NEXT : PL_TURN_END;
 }
 
-/* Leaves those who show their presence. */
+/* Keeps the users who show their presence. */
 static void on_shown(void *owner, enum pl_error_code error, const bool *is_shown)
 {
     work_t *work = owner;

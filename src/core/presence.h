@@ -1,8 +1,8 @@
 /*
  * fetchPresence and announcePresence.
  *
- * The databases tell with whom the user has a conversation, once for the whole list, and who of
- * those shows their presence. Who is online is in memory (push/presence.h).
+ * The databases are asked with which users the caller has a conversation, once for the whole list,
+ * and which of those show their presence. Who is online is in memory (push/presence.h).
  */
 #ifndef PL_CORE_PRESENCE_H
 #define PL_CORE_PRESENCE_H

@@ -13,15 +13,15 @@ typedef struct watched {
     pl_waiter_t waiter;
     pl_presence_watch_t *watch;
     bool is_peer; /* the viewer has a conversation with the user */
-    enum { NOTHING, OFFLINE, ONLINE } told;
-    bool is_changed; /* whether it may be told is to be asked */
+    enum { NOTHING, OFFLINE, ONLINE } taken;
+    bool is_changed; /* the database must be asked whether the change may be sent */
     bool is_asked;
     bool is_ready; /* there is something to take */
     bool is_shown;
 } watched_t;
 
-/* The read in flight, which outlives the watch if it must. It asks for the strangers, in the order
- * of the watch. */
+/* The read in flight, which may outlive the watch. It asks for the strangers, in the order of the
+ * watch. */
 typedef struct request {
     pl_conversations_check_t check;
     pl_presence_watch_t *watch; /* NULL: destroyed meanwhile */
@@ -100,7 +100,8 @@ void pl_presence_watch_destroy(pl_presence_watch_t **watch_p)
     free(watch);
 }
 
-/* Then asks for the users who changed in the meantime. After an error the heartbeat asks again. */
+/* Then asks for the users who changed in the meantime. After an error the next heartbeat asks
+ * again. */
 static void on_answer(void *owner, enum pl_error_code error, const bool *is_shown)
 {
     pl_presence_watch_t *watch = owner;
@@ -126,7 +127,7 @@ static void on_answer(void *owner, enum pl_error_code error, const bool *is_show
     watch->on_changed(watch->owner);
 }
 
-/* Whether those who have changed show it, unless there is a question on its way. */
+/* Asks whether the users who have changed show their presence, unless a question is in flight. */
 static void ask(pl_presence_watch_t *watch)
 {
     int64_t user_ids[PL_CONVERSATIONS_CHECK_MAX];
@@ -147,8 +148,8 @@ static void ask(pl_presence_watch_t *watch)
                                           watch);
 }
 
-/* Takes the new peers among the strangers, whose order in the check is that of the watch. A peer
- * stays one: a conversation does not end. */
+/* Takes the new peers among the strangers, who are in the order of the watch. A peer stays one,
+ * because a conversation never ends. */
 static void take_peers(pl_presence_watch_t *watch, const pl_conversations_check_t *check)
 {
     size_t place = 0;
@@ -188,7 +189,8 @@ static void on_read(pl_op_t *op)
     free(request);
 }
 
-/* Asks with which of the strangers the viewer has a conversation, unless that is being asked. */
+/* Asks with which of the strangers the viewer has a conversation, unless such a read is in
+ * flight. */
 static void read_peers(pl_presence_watch_t *watch)
 {
     if (watch->request != NULL || watch->strangers == 0)
@@ -215,7 +217,7 @@ static void read_peers(pl_presence_watch_t *watch)
 static void recheck(pl_presence_watch_t *watch)
 {
     for (size_t i = 0; i < watch->count; i++)
-        watch->users[i].is_changed = watch->users[i].is_changed || watch->users[i].told == ONLINE;
+        watch->users[i].is_changed = watch->users[i].is_changed || watch->users[i].taken == ONLINE;
     ask(watch);
 }
 
@@ -268,10 +270,10 @@ void pl_presence_watch_take(pl_presence_watch_t *watch, pl_presence_watch_take_f
             continue;
         watched->is_ready = false;
         pl_presence_state_t state = state_of(watched, now_ms);
-        if (watched->told == (state.is_online ? ONLINE : OFFLINE) ||
-            (!watched->is_shown && watched->told == NOTHING))
+        if (watched->taken == (state.is_online ? ONLINE : OFFLINE) ||
+            (!watched->is_shown && watched->taken == NOTHING))
             continue;
-        watched->told = state.is_online ? ONLINE : OFFLINE;
+        watched->taken = state.is_online ? ONLINE : OFFLINE;
         give(watched->waiter.user_id, &state, take, arg);
     }
 }

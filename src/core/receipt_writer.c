@@ -4,8 +4,8 @@
  *   (none) --receipt--> WRITING --second over--> WRITING (late) --written--> (none)
  *                          `-----written-------> RESTING --second over-----> (none)
  *
- * If receipts wait when it would end, it is WRITING again. A user's cursors have a turn of their
- * own.
+ * If receipts wait when the turn would end, it is WRITING again. A user's cursors have a turn of
+ * their own.
  */
 #include "core/receipt_writer.h"
 
@@ -45,7 +45,7 @@ typedef struct pl_receipt_turns {
 } pl_receipt_turns_t;
 
 struct pl_receipt_writer {
-    pthread_mutex_t known_lock; /* held for a look at one slot */
+    pthread_mutex_t known_lock; /* held during a look-up of one slot */
     known_cursor_t known[KNOWN_CURSORS];
     size_t loops_count;
     pl_receipt_turns_t *turns; /* for each loop */
@@ -58,7 +58,7 @@ typedef struct turn {
     int64_t peer_id;  /* 0: these are the user's cursors */
     pl_timer_t timer; /* armed: the second since the last write began is not over */
     bool is_writing;
-    /* What waits; 0: nothing. */
+    /* The waiting watermarks; 0: none. */
     int64_t read_up_to;
     int64_t delivered_up_to; /* with cursors: a version */
     h2o_linklist_t waiting;  /* receipts */
@@ -247,7 +247,7 @@ static void write_turn(turn_t *turn)
                          on_written, turn);
 }
 
-/* Nobody waits for a cursor's write: it lets a busy lane pass. */
+/* Nobody waits for the write of a cursor, so it is delayed while the lane is busy. */
 static bool must_yield(const turn_t *turn)
 {
     const pl_core_deps_t *deps = &turn->turns->core->deps;
@@ -257,7 +257,7 @@ static bool must_yield(const turn_t *turn)
                (size_t)deps->config->lanes.batch_size;
 }
 
-/* Writes what waits, if it is time. */
+/* Writes the waiting watermarks, if the second is over. */
 static void go_on(turn_t *turn)
 {
     if (turn->is_writing || pl_timer_is_armed(&turn->timer))
@@ -275,7 +275,7 @@ static void on_second_over(pl_timer_t *timer)
     go_on(H2O_STRUCT_FROM_MEMBER(turn_t, timer, timer));
 }
 
-/* Where the mailbox has more to look at than one write does, the next write goes on with it. */
+/* If the mailbox has more to write than one write does, the next write continues. */
 static void end_cursor(turn_t *turn, const pl_change_result_t *result)
 {
     const pl_change_t *change = result->change;

@@ -1,11 +1,11 @@
 /*
  * Writes receipts, at most once a second for each conversation of a user. A client that reads
  * quickly causes one write and not one for each message. The same holds for a user's cursors, which
- * say what was delivered.
+ * tell what was delivered.
  *
  * If there was no write in the last second, a receipt is written at once. Else it waits until the
- * second is over, and all that wait are one write of the highest watermark. A receipt is done when
- * its write has committed, so that the client's next read shows it.
+ * second is over, and all waiting receipts are one write of the highest watermark. A receipt is
+ * done when its write has committed, so that the client's next read shows it.
  *
  * One loop of the process, chosen by a hash, handles all receipts of a conversation, or all cursors
  * of a user. The other loops post theirs to it. So the limit holds whichever worker gets the
@@ -32,7 +32,8 @@ struct pl_receipt {
     int64_t peer_id;
     int64_t read_up_to; /* a message, or 0 */
     int64_t delivered_up_to;
-    /* Called once, on the loop that submitted it, never before that returns. */
+    /* Called once, on the loop that submitted it, and never before pl_receipt_writer_submit
+     * returns. */
     void (*on_done)(pl_receipt_t *receipt);
 
     /* Valid in on_done. */
@@ -57,9 +58,9 @@ void pl_receipt_writer_join(pl_receipt_writer_t *writer, pl_core_t *core);
 /* On any loop's thread. */
 void pl_receipt_writer_submit(pl_receipt_writer_t *writer, pl_receipt_t *receipt);
 
-/* A client of the user has everything up to `version`. Best effort: if it cannot be written it is
- * dropped, since the client's next cursor says it again. A version that is known costs a look into
- * a table. On any loop's thread. */
+/* A client of the user has received everything up to `version`. Best effort: if it cannot be
+ * written it is dropped, because the client's next cursor repeats it. A known version costs one
+ * look-up in a table. On any loop's thread. */
 void pl_receipt_writer_note_cursor(pl_receipt_writer_t *writer, int64_t user_id, int64_t version);
 
 #endif

@@ -16,7 +16,7 @@
 typedef struct pl_reply_lookup {
     pl_message_check_t read;
     pl_reply_checks_t *checks;
-    pl_reply_check_t *check; /* NULL: it does not wait any more */
+    pl_reply_check_t *check; /* NULL: the check no longer waits */
 } lookup_t;
 
 struct pl_reply_checks {
@@ -79,7 +79,7 @@ static void wait_in_line(pl_reply_checks_t *checks, pl_reply_check_t *check)
     checks->waiting++;
 }
 
-/* Ends all checks of the pair whose turn has come. */
+/* Ends the check, and all settled checks of the pair that are now the oldest. */
 static void settle(pl_reply_checks_t *checks, pl_reply_check_t *check, enum pl_error_code error,
                    bool exists)
 {

@@ -1,13 +1,13 @@
 /*
- * Checks that the message which a send answers (replyTo) exists. It is read from the sender's
+ * Checks that the message exists to which a send replies (replyTo). It is read from the sender's
  * mailbox. If it is not there and the sender wrote it, it is read from the recipient's mailbox too,
  * which had it first: the sender's copy may still be in the outbox. If neither can be read in time,
- * the reply is accepted. A reaction checks the message that it is for in the same way; the sender
- * is then the user who reacts.
+ * the reply is accepted. A reaction checks its message in the same way; the sender is then the user
+ * who reacts.
  *
- * Order: a read takes its time, and another send of the same pair of users must not overtake it. So
- * every send comes here. While one of a pair waits, the later ones of that pair wait behind it. A
- * send that answers no message and need not wait goes on at once.
+ * Order: a read takes time, and another send of the same pair of users must not overtake it. So
+ * every send has such a check. While one of a pair waits, the later ones of that pair wait behind
+ * it. A send without replyTo that need not wait continues at once.
  */
 #ifndef PL_CORE_REPLY_CHECK_H
 #define PL_CORE_REPLY_CHECK_H
@@ -29,7 +29,7 @@ struct pl_reply_check {
     /* Set by the caller. on_done may free the object. */
     int64_t sender_id;
     int64_t recipient_id;
-    int64_t message_id; /* 0: the send answers no message */
+    int64_t message_id; /* 0: the send is no reply */
     void (*on_done)(pl_reply_check_t *check);
     /* The result: PL_OK and whether the send may go on, or PL_ERROR_OVERLOADED. */
     enum pl_error_code error;

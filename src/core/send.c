@@ -8,15 +8,15 @@
  *                  \-> done, the copy is pending -> the copy ends
  *
  * Order (promise 4): the sends of one connection reach check-sender in the order of their arrival.
- * From there to the recipient's write lane each step either goes on at once or waits in a queue for
- * one user, or for one pair of users, that later sends of the same pair have to join behind
+ * From there to the recipient's write lane each step either continues at once or waits in a queue
+ * for one user, or for one pair of users, and later sends of the same pair wait behind it
  * (user_check.h, reply_check.h). The lane keeps the order in which operations are submitted, and
  * the process has one lane for the recipient.
  *
- * The recipient's copy commits first (promise 2), together with the outbox row that leads to the
- * sender's copy where that is in another database. The copy is written here so that it is there
- * soon: if it fails, the relay writes it. It is written after a duplicate too, since the first
- * attempt may have been cut off between the two writes.
+ * The recipient's copy commits first (promise 2), together with the outbox entry for the sender's
+ * copy if that is in another database. The copy is written here so that it is there soon: if this
+ * fails, the relay writes it. It is written after a duplicate too, because the first attempt may
+ * have been cut off between the two writes.
  */
 #include "core/send.h"
 
@@ -89,7 +89,7 @@ static void answer(send_t *send, bool is_copy_stored)
 
 /* ---- check-sender, check-recipient, check-reply ---- */
 
-/* The copy of a sender who does not exist would create a mailbox. */
+/* Without this check, the copy of an unknown sender would create a mailbox. */
 static pl_turn_t check_sender(pl_flow_t *flow)
 {
     return pl_flow_check_actor(flow, send_of(flow)->first.sender_id);
@@ -100,7 +100,7 @@ static pl_turn_t check_recipient(pl_flow_t *flow)
     return pl_flow_check_user(flow, send_of(flow)->first.mailbox_id);
 }
 
-/* A send that answers no message comes here too: it may have to wait for an earlier one. */
+/* A send without replyTo comes here too: it may have to wait for an earlier one. */
 static pl_turn_t check_reply(pl_flow_t *flow)
 {
     send_t *send = send_of(flow);
@@ -117,9 +117,9 @@ static pl_turn_t write_first(pl_flow_t *flow)
                           &first->op);
 }
 
-/* Whether the sender's copy is there. A note to oneself is one row. In one shard it was stored with
- * the first-written copy, however long ago. A duplicate of two shards may be from a time when they
- * were in two databases, and its copy may still be in the outbox. */
+/* Whether the sender's copy is stored. A note to oneself is one row. In one shard the copy was
+ * stored with the first-written one, however long ago. A duplicate in two shards may be from a time
+ * when they were in two databases, and its copy may still be in the outbox. */
 static bool is_copied(const pl_message_write_t *first)
 {
     if (first->mailbox_id == first->sender_id)
@@ -130,7 +130,7 @@ static bool is_copied(const pl_message_write_t *first)
 }
 
 /* The sender's shard has left the database since the map was read: nothing was stored, and the copy
- * has to go by the outbox. (23514: no partition takes the row.) */
+ * needs an outbox entry. (23514: no partition accepts the row.) */
 static bool must_use_outbox(const pl_message_write_t *first)
 {
     return first->copy_mode == PL_COPY_HERE && strcmp(first->op.sqlstate, "23514") == 0 &&
@@ -175,7 +175,7 @@ static pl_turn_t judge_first(pl_flow_t *flow)
 
 /* ---- write-copy ---- */
 
-/* The lane ends what still waits at the deadline, but not what is in flight. */
+/* The lane ends operations that are still queued at the deadline, but not those in flight. */
 static void on_copy_timeout(pl_timer_t *timer)
 {
     answer(H2O_STRUCT_FROM_MEMBER(send_t, timeout, timer), false);
@@ -246,7 +246,7 @@ void pl_send_extra_to_json(pl_buffer_t *out, const pl_send_order_t *order)
         pl_json_id(out, order->reply_to);
     }
     if (order->metadata_len > 0) {
-        /* As text: so PostgreSQL changes no number and no order in it. */
+        /* As a string, so that PostgreSQL changes neither a number nor the order of members. */
         pl_json_key(out, "metadata");
         pl_json_string(out, order->metadata, order->metadata_len);
     }
@@ -282,7 +282,7 @@ static void set_texts(send_t *send, const pl_send_order_t *order, const pl_buffe
 static send_t *send_create(const pl_core_deps_t *deps, const pl_send_order_t *order)
 {
     pl_buffer_t extra = PL_BUFFER_EMPTY;
-    const pl_hub_t *hub = pl_hub_of(deps->hub);
+    const pl_hub_t *hub = pl_hub_local_hub(deps->hub);
 
     pl_send_extra_to_json(&extra, order);
     send_t *send = pl_malloc(sizeof(*send) + order->client_message_id_len + order->content_len +
@@ -298,8 +298,8 @@ static send_t *send_create(const pl_core_deps_t *deps, const pl_send_order_t *or
     first->sender_id = order->sender_id;
     first->received_us = pl_clock_now_us();
     first->copy_mode = copy_mode_of(deps->cluster, order);
-    first->is_awaited = pl_hub_is_awaited(hub, order->peer_id);
-    first->is_copy_awaited = pl_hub_is_awaited(hub, order->sender_id);
+    first->is_awaited = pl_hub_may_have_waiter(hub, order->peer_id);
+    first->is_copy_awaited = pl_hub_may_have_waiter(hub, order->sender_id);
     pl_message_write_init(first);
     return send;
 }

@@ -1,7 +1,7 @@
 /*
  * sendMessage, to a user or to a group.
  *
- * A send does not depend on its caller: it goes on to its end when the caller has left, and only
+ * A send does not depend on its caller: it runs to its end even if the caller has left, and only
  * the result is lost.
  */
 #ifndef PL_CORE_SEND_H

@@ -17,7 +17,7 @@
 #define SHOWN_US INT64_C(6000000)
 
 static struct {
-    pl_counter_t told;
+    pl_counter_t sent;
     pl_counter_t limited;
     pl_counter_t unwatched;
     pl_counter_t blocked;
@@ -28,7 +28,7 @@ void pl_typing_metrics_init(void)
     static const char name[] = "parley_typing_total";
     static const char help[] = "Calls of sendTyping that were accepted, by what became of them.";
 
-    counters.told = pl_counter_register(name, help, "result=\"told\"");
+    counters.sent = pl_counter_register(name, help, "result=\"told\"");
     counters.limited = pl_counter_register(name, help, "result=\"limited\"");
     counters.unwatched = pl_counter_register(name, help, "result=\"unwatched\"");
     counters.blocked = pl_counter_register(name, help, "result=\"blocked\"");
@@ -50,10 +50,10 @@ static typing_t *typing_of(pl_flow_t *flow)
 
 static pl_hub_t *hub_of(const typing_t *typing)
 {
-    return pl_hub_of(typing->flow.core->deps.hub);
+    return pl_hub_local_hub(typing->flow.core->deps.hub);
 }
 
-/* ---- telling ---- */
+/* ---- sending the event ---- */
 
 static void encode(pl_buffer_t *out, const typing_t *typing)
 {
@@ -71,32 +71,33 @@ static void encode(pl_buffer_t *out, const typing_t *typing)
     pl_json_object_end(out);
 }
 
-/* Reaches the streams of this process; word to other servers goes out from here too. */
-static void tell(const typing_t *typing, const int64_t *others, size_t count)
+/* Sends the event to the streams of this process. Other servers will be notified from here too. */
+static void send_event(const typing_t *typing, const int64_t *others, size_t count)
 {
     pl_buffer_t json = PL_BUFFER_EMPTY;
 
-    pl_counter_add(counters.told, 1);
+    pl_counter_add(counters.sent, 1);
     encode(&json, typing);
     const pl_event_t event = {.name = "typing", .json = json.data, .len = json.len};
     for (size_t i = 0; i < count; i++)
         if (others[i] != typing->order.user_id)
-            pl_hub_tell(hub_of(typing), others[i], &event);
+            pl_hub_send_event(hub_of(typing), others[i], &event);
     pl_buffer_dispose(&json);
 }
 
-static bool is_worth_telling(const typing_t *typing, const int64_t *others, size_t count)
+static bool must_send(const typing_t *typing, const int64_t *others, size_t count)
 {
-    size_t awaited = 0;
+    size_t waiting = 0;
 
     for (size_t i = 0; i < count; i++)
-        awaited += others[i] != typing->order.user_id &&
-                   pl_hub_is_awaited(hub_of(typing), others[i]);
-    if (awaited == 0) {
+        waiting += others[i] != typing->order.user_id &&
+                   pl_hub_may_have_waiter(hub_of(typing), others[i]);
+    if (waiting == 0) {
         pl_counter_add(counters.unwatched, 1);
         return false;
     }
-    /* The end has a limit of its own, under a key that no peer has: it may follow at once. */
+    /* "stopped" has a limit of its own, under a key that no peer has, so that it may follow at
+     * once. */
     int64_t limited_as = typing->order.is_stopped ? ~typing->order.peer_id : typing->order.peer_id;
     if (!pl_typing_limit_take(typing->flow.core->deps.typing_limit, typing->order.user_id,
                               limited_as, pl_clock_monotonic_ms())) {
@@ -135,8 +136,8 @@ static pl_turn_t judge_members(pl_flow_t *flow)
 
     if (group->count == 0)
         return pl_flow_end(flow, PL_OUTCOME_CONVERSATION_NOT_FOUND);
-    if (is_worth_telling(typing, group->members, group->count))
-        tell(typing, group->members, group->count);
+    if (must_send(typing, group->members, group->count))
+        send_event(typing, group->members, group->count);
     return PL_TURN_END;
 }
 
@@ -154,7 +155,7 @@ static pl_turn_t judge_peer(pl_flow_t *flow)
     if (!flow->exists)
         return pl_flow_end(flow, PL_OUTCOME_CONVERSATION_NOT_FOUND);
     /* Notes to oneself have no other user. */
-    return is_worth_telling(typing, &typing->order.peer_id, 1) ? PL_TURN_NEXT : PL_TURN_END;
+    return must_send(typing, &typing->order.peer_id, 1) ? PL_TURN_NEXT : PL_TURN_END;
 }
 
 static pl_turn_t read_block(pl_flow_t *flow)
@@ -169,7 +170,7 @@ static pl_turn_t read_block(pl_flow_t *flow)
     return pl_flow_read(flow, &block->op);
 }
 
-/* A blocked user gets the answer that everybody gets. */
+/* A blocked user gets the same answer as others. */
 static pl_turn_t judge_block(pl_flow_t *flow)
 {
     const typing_t *typing = typing_of(flow);
@@ -177,7 +178,7 @@ static pl_turn_t judge_block(pl_flow_t *flow)
     if (typing->block.is_blocked)
         pl_counter_add(counters.blocked, 1);
     else
-        tell(typing, &typing->order.peer_id, 1);
+        send_event(typing, &typing->order.peer_id, 1);
     return PL_TURN_END;
 }
 

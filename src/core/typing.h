@@ -1,14 +1,14 @@
 /*
- * sendTyping: tells the open streams of a conversation's others that the user is typing, or has
- * stopped.
+ * sendTyping: sends an event to the open streams of the other users of a conversation: the user is
+ * typing, or has stopped.
  *
- *   check-user --> a 1:1: check-peer -> blocks -> told
- *        \-------> a group: members -> told
+ *   check-user --> a 1:1: check-peer -> blocks -> sent
+ *        \-------> a group: members -> sent
  *
  * Nothing is stored. The call ends early if the others have no open stream, or if an event was sent
  * less than a second ago. It checks that both users exist, and, if there is a stream, reads one row
  * of the peer's mailbox: a user gets no events of a user whom they have blocked. The event says
- * when it expires, so a client that stops typing, or leaves, need not say so.
+ * when it expires, so a client that stops typing, or leaves, need not send anything.
  */
 #ifndef PL_CORE_TYPING_H
 #define PL_CORE_TYPING_H

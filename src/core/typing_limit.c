@@ -8,11 +8,11 @@
 
 #define SLOTS 4
 
-/* Free when the interval has passed since `told_ms`. */
+/* Free when the interval has passed since `taken_ms`. */
 typedef struct slot {
     int64_t user_id; /* 0: never used */
     int64_t peer_id;
-    int64_t told_ms;
+    int64_t taken_ms;
 } slot_t;
 
 struct pl_typing_limit {
@@ -48,7 +48,7 @@ static slot_t *find_slot(pl_typing_limit_t *limit, int64_t user_id, int64_t peer
     slot_t *found = NULL;
 
     for (size_t i = 0; i < SLOTS; i++) {
-        bool is_free = group[i].user_id == 0 || now_ms - group[i].told_ms >= limit->interval_ms;
+        bool is_free = group[i].user_id == 0 || now_ms - group[i].taken_ms >= limit->interval_ms;
         if (group[i].user_id == user_id && group[i].peer_id == peer_id)
             return is_free ? &group[i] : NULL;
         if (is_free)

@@ -2,9 +2,9 @@
  * Limits typing events to one per interval for each user and conversation, whichever worker gets
  * the requests.
  *
- * There is one table for the process under one lock, which is held for a look at one group of
- * slots; without the lock two workers could pass at once. The table is bounded. If a user finds no
- * slot, the event is dropped, so the limit holds when the table is full.
+ * There is one table for the process under one lock, which is held during a look-up of one group of
+ * slots; without the lock two workers could pass an event at once. The table is bounded. If a user
+ * finds no slot, the event is dropped, so the limit holds when the table is full.
  */
 #ifndef PL_CORE_TYPING_LIMIT_H
 #define PL_CORE_TYPING_LIMIT_H
@@ -17,8 +17,8 @@
 
 /* A client repeats its call every few seconds: more than one event a second has no use. */
 #define PL_TYPING_INTERVAL_MS 1000
-/* Events in one interval, 768 KiB: enough for 100,000 users who type at once and call every three
- * seconds. */
+/* The number of events in one interval, 768 KiB: enough for 100,000 users who type at once and call
+ * every three seconds. */
 #define PL_TYPING_LIMIT_CAPACITY 32768
 
 typedef struct pl_typing_limit pl_typing_limit_t;

@@ -72,7 +72,7 @@ pl_flow_t *pl_unread_fetch_start(pl_core_t *core, int64_t user_id, pl_unread_fet
 typedef struct read_all {
     pl_flow_t flow;
     int64_t user_id;
-    int64_t version; /* the cursor; after the first slice as the mailbox took it */
+    int64_t version; /* the cursor; after the first slice, the version that the mailbox used */
     int64_t
         after; /* the peer at which the last slice ended; 0: there was none, or it was the last */
     pl_unread_done_fn on_done;
@@ -93,7 +93,7 @@ static bool get_id(const pl_json_t *json, const char *key, int64_t *id_r)
            pl_decimal_parse(text, len, INT64_MAX, id_r) == 0;
 }
 
-/* Whether there is another slice to make. */
+/* Whether there is another slice. */
 static void take_rest(read_all_t *work, const pl_change_t *change)
 {
     pl_json_t *detail;
@@ -139,7 +139,7 @@ static pl_turn_t change_slice(pl_flow_t *flow)
     return PL_TURN_WAIT;
 }
 
-/* Slices that go on for longer than a request may take are left to the client's next call. */
+/* If the slices take longer than a request may, the client's next call does the rest. */
 static pl_turn_t judge_slice(pl_flow_t *flow)
 {
     const read_all_t *work = read_all_of(flow);

@@ -29,10 +29,10 @@ pl_flow_t *pl_unread_fetch_start(pl_core_t *core, int64_t user_id, pl_unread_fet
 /* Called once, on the loop, never before pl_unread_read_all_start returns. */
 typedef void (*pl_unread_done_fn)(const pl_outcome_t *outcome, void *owner);
 
-/* Marks all conversations as read up to what the user's client had at that version, and clears the
- * user's own marks. It writes slice by slice, each of them in a transaction, and ends after the
- * last: after PL_OUTCOME_DONE every read shows it. If it fails in between, some conversations are
- * read and others are not; the same call again goes on with the rest. */
+/* Marks all conversations as read up to what the user's client had at that version, and removes the
+ * user's own marks. It writes slice by slice, each in a transaction, and ends after the last: after
+ * PL_OUTCOME_DONE every read shows it. If it fails in between, some conversations are read and
+ * others are not; the same call again continues with the rest. */
 void pl_unread_read_all_start(pl_core_t *core, int64_t user_id, int64_t version,
                               pl_unread_done_fn on_done, void *owner);
 

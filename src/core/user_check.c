@@ -143,7 +143,7 @@ bool pl_user_check_start(pl_user_checks_t *checks, pl_user_check_t *check)
         return true;
     }
     if (lookup == NULL) {
-        if (!pl_cluster_has(checks->cluster, check->user_id))
+        if (!pl_cluster_can_have_id(checks->cluster, check->user_id))
             return true;
         if (pl_known_users_has(checks->known, check->user_id)) {
             check->exists = true;

@@ -50,7 +50,7 @@ static pl_turn_t judge_list(pl_flow_t *flow)
 
     if (pl_outcome_of_status(work_of(flow)->list.status, &code) != 0)
         code = PL_OUTCOME_FAILED;
-    /* The only mailbox that is read is the actor's. */
+    /* Only the actor's own mailbox is read. */
     return pl_flow_end(flow, code == PL_OUTCOME_NO_MAILBOX ? PL_OUTCOME_NO_ACTOR : code);
 }
 

@@ -64,7 +64,7 @@ static pl_turn_t read_accounts(pl_flow_t *flow)
         op->deadline_ms = flow->deadline_ms;
         fetch->open++;
         if (pl_lane_submit(pl_cluster_read_lane(cluster, op->shard), op) != 0)
-            pl_op_refuse(op);
+            pl_op_end_overloaded(op);
     }
     flow->abandon_reads = abandon_parts;
     return PL_TURN_WAIT;
@@ -166,7 +166,7 @@ pl_flow_t *pl_users_fetch_start(pl_core_t *core, const int64_t *user_ids, size_t
     fetch->owner = owner;
     fetch->count = count;
     for (size_t i = 0; i < count; i++)
-        if (pl_cluster_has(cluster, user_ids[i]))
+        if (pl_cluster_can_have_id(cluster, user_ids[i]))
             add(part_of(fetch, cluster, user_ids[i]), user_ids[i], i);
     pl_flow_start(&fetch->flow, core, steps, on_end);
     return &fetch->flow;

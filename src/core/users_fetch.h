@@ -1,8 +1,8 @@
 /*
- * fetchUsers by ids: what others see of many users.
+ * fetchUsers by ids: the public data of many users.
  *
- * Each database that has some of them is read once, all at the same time. What is read is answered
- * and not kept, so that a change is seen by every later read, on every server.
+ * Each database that has some of them is read once, all at the same time. The rows are used for the
+ * answer and not kept, so every later read shows a change, on every server.
  */
 #ifndef PL_CORE_USERS_FETCH_H
 #define PL_CORE_USERS_FETCH_H
@@ -24,8 +24,8 @@ typedef struct pl_users_result {
 /* Called once, on the loop, never before pl_users_fetch_start returns. */
 typedef void (*pl_users_done_fn)(const pl_users_result_t *result, void *owner);
 
-/* At most PL_USERS_READ_MAX ids, each once; they are copied, and may be of shards that there are
- * not. The flow lives until the callback; it may be abandoned. */
+/* At most PL_USERS_READ_MAX ids, each once; they are copied, and may be of unknown shards. The flow
+ * lives until the callback; it may be abandoned. */
 pl_flow_t *pl_users_fetch_start(pl_core_t *core, const int64_t *user_ids, size_t count,
                                 pl_users_done_fn on_done, void *owner);
 

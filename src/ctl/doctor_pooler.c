@@ -1,14 +1,15 @@
 /*
  * Checks of the pooled DSN.
  *
- * The pool mode is read from PgBouncer's console, where the console lets the server's role in: its
- * SHOW POOLS says which mode the pool has, with all overrides for one database or one user.
+ * The pool mode is read from PgBouncer's console, if the console accepts the server's role: its
+ * SHOW POOLS has the mode of the pool, with all overrides for one database or one user.
  *
- * Where the console is closed, only what a client can prove is said:
+ * If the console is closed, the check reports only what a client can prove:
  * - BEGIN is refused: statement pooling.
- * - Two connected clients meet one server process, or one client meets two: transaction pooling.
- * Session pooling cannot be proven so. With it each client keeps its process, but the same can be
- * seen in a busy pool with transaction pooling. Then the check says that the mode is not known.
+ * - Two connected clients get one server process, or one client gets two: transaction pooling.
+ * Session pooling cannot be proven in this way. With it each client keeps its process, but the same
+ * can be seen in a busy pool with transaction pooling. Then the check reports that the mode is not
+ * known.
  */
 #include <stdio.h>
 #include <stdlib.h>
@@ -70,7 +71,7 @@ static void check_mode_by_trial(pl_doctor_t *doctor, const char *subject, const 
     if (other == NULL)
         return;
     bool is_shared = do_change_hands(conn, other);
-    /* Last: a statement pooler closes the connection that asks for a transaction. */
+    /* Last, because a statement pooler closes the connection that asks for a transaction. */
     if (!keeps_transaction(other)) {
         pl_check_fail(doctor, subject, "pool-mode", PL_EXIT_FAILED, MODE_ADVICE,
                       "refuses transactions, as statement pooling does");

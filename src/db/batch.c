@@ -100,7 +100,8 @@ static pl_op_t *find_leader(pl_op_t **leaders, pl_op_t *op)
 
 static bool is_full(const pl_batch_t *batch, const pl_op_t *op)
 {
-    size_t limit = op->kind->is_lone ? PL_STATEMENT_WEIGHT_MAX : PL_BATCH_WEIGHT_MAX;
+    size_t limit = op->kind->is_one_statement_per_batch ? PL_STATEMENT_WEIGHT_MAX
+                                                        : PL_BATCH_WEIGHT_MAX;
 
     return batch->count > 0 && (op->is_retried_alone || batch->weight + op->weight > limit);
 }

@@ -117,7 +117,7 @@ int pl_cluster_shards(const pl_cluster_t *cluster)
     return cluster->map->shards;
 }
 
-bool pl_cluster_has(const pl_cluster_t *cluster, int64_t id)
+bool pl_cluster_can_have_id(const pl_cluster_t *cluster, int64_t id)
 {
     return id > 0 && pl_id_shard(id) < (unsigned)cluster->map->shards;
 }

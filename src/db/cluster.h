@@ -44,7 +44,7 @@ void pl_cluster_start(pl_cluster_t *cluster, pl_loop_t *loop);
 int pl_cluster_shards(const pl_cluster_t *cluster);
 
 /* True if the system can have made that id: it is above 0 and its shard exists. */
-bool pl_cluster_has(const pl_cluster_t *cluster, int64_t id);
+bool pl_cluster_can_have_id(const pl_cluster_t *cluster, int64_t id);
 
 /* True if both mailboxes are in one database, so that one transaction can write both. */
 bool pl_cluster_share_database(const pl_cluster_t *cluster, int64_t mailbox_id, int64_t other_id);

@@ -384,7 +384,7 @@ int pl_lane_submit(pl_lane_t *lane, pl_op_t *op)
     return 0;
 }
 
-void pl_op_refuse(pl_op_t *op)
+void pl_op_end_overloaded(pl_op_t *op)
 {
     assert(op->lane == NULL && pl_loop_current() != NULL);
     memset(&op->task, 0, sizeof(op->task));

@@ -32,7 +32,7 @@ typedef struct pl_lane_settings {
     const char *dsn;
     size_t batch_size;         /* operations */
     size_t queue_size;         /* operations */
-    uint64_t batch_timeout_ms; /* the connection is closed if no answer comes for so long */
+    uint64_t batch_timeout_ms; /* the connection is closed if no answer comes within this time */
     bool allow_data_loss_on_crash;
     void *context; /* passed to the on_committed of the operations' kinds */
 } pl_lane_settings_t;
@@ -52,7 +52,7 @@ int pl_lane_submit(pl_lane_t *lane, pl_op_t *op) __attribute__((warn_unused_resu
 /* Ends an operation that pl_lane_submit did not take: on_done is called with PL_ERROR_OVERLOADED,
  * from the calling thread's loop and after this function returns. From the thread of any running
  * loop. */
-void pl_op_refuse(pl_op_t *op);
+void pl_op_end_overloaded(pl_op_t *op);
 
 /* True if the lane has a working connection. From any thread. */
 bool pl_lane_is_connected(const pl_lane_t *lane);

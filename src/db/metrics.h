@@ -8,7 +8,7 @@
 /* Registers the metrics; once, before any lane starts. */
 void pl_db_metrics_init(void);
 
-/* A batch of so many operations was answered after so long. */
+/* A batch of this many operations was answered after this time. */
 void pl_db_metrics_batch(size_t operations, uint64_t duration_ms);
 
 /* A batch's transaction failed. */

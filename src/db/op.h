@@ -36,7 +36,7 @@ typedef struct pl_op_kind {
     size_t max_ops;
     /* A batch has at most one statement of this kind, because one statement takes all its locks in
      * one order and two could deadlock with those of another transaction. */
-    bool is_lone;
+    bool is_one_statement_per_batch;
     /* Appends the statement's parameters. On the lane's thread. */
     void (*encode)(pl_params_t *params, pl_op_t *const *ops, size_t count);
     /* Gives each operation its part of `result`, which is PGRES_TUPLES_OK. On the lane's thread.
@@ -76,7 +76,7 @@ struct pl_op {
      * PL_ERROR_UNAVAILABLE: not done, there was no connection until the deadline;
      * PL_ERROR_OUTCOME_UNKNOWN: it may or may not have been done;
      * PL_ERROR_DEADLINE: not done, it waited too long in the queue or its statement took too long;
-     * PL_ERROR_OVERLOADED: not done, no queue had room (pl_op_refuse);
+     * PL_ERROR_OVERLOADED: not done, no queue had room (pl_op_end_overloaded);
      * PL_ERROR_SQL: the database refused it, see `sqlstate`. */
     enum pl_error_code error;
     char sqlstate[6];

@@ -1,8 +1,8 @@
 /*
- * One accepted connection, and the bounds on what its client may do.
+ * One accepted connection, and the limits on what its client may do.
  *
  * libh2o has no field for this struct, so the socket's on_close callback holds it; that callback
- * also says when the connection ends. Work can outlive the connection, so the struct is reference
+ * also tells when the connection ends. Work can outlive the connection, so the struct is reference
  * counted: one reference for the socket and one for each request handle.
  *
  * All on the thread of the worker's loop.

@@ -1,4 +1,4 @@
-/* Percent escapes and integers, as strict as they come. Pure. */
+/* Decodes percent escapes and integers strictly. Pure functions. */
 #ifndef PL_HTTP_DECODE_H
 #define PL_HTTP_DECODE_H
 

@@ -15,11 +15,12 @@
 #include "http/connection.h"
 #include "http/server_private.h"
 
-/* Connections that one turn of the loop accepts: a storm of them does not hold up requests. */
+/* Connections that one turn of the loop accepts, so that very many of them do not delay
+ * requests. */
 #define ACCEPT_PER_TURN 16
-/* How long a listener rests at the connection cap, or when descriptors have run out. */
+/* The pause of a listener at the limit of connections, or when there are no file descriptors. */
 #define REST_MS 100
-/* A worker hands a connection on when it has this many more than the least busy one, and an
+/* A worker passes a connection on if it has at least this many more than the least busy one, and an
  * eighth more. */
 #define UNEVEN_BY 2
 

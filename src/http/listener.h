@@ -13,8 +13,8 @@ struct pl_server_worker;
 int pl_listener_open(const char *address, uint16_t port, unsigned count, int *sockets_r,
                      uint16_t *port_r, pl_error_t *error) PL_MUST_USE;
 
-/* The worker takes its socket over and accepts; on its loop's thread. It stops for good with
- * pl_listener_stop, which does nothing to a worker that was not started. */
+/* The worker takes its socket and accepts; on its loop's thread. pl_listener_stop ends this for
+ * good, and does nothing for a worker that was not started. */
 void pl_listener_start(struct pl_server_worker *worker);
 void pl_listener_stop(struct pl_server_worker *worker);
 

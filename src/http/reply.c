@@ -22,10 +22,10 @@ static bool has_no_content(int status)
 }
 
 /*
- * The edge compresses JSON. That brings nothing to a small body. It must not happen to a token: who
- * can choose a part of a compressed answer learns from its length whether that part equals another
- * part of it. A 304 says nothing here: its headers would replace those of the page that it
- * confirms.
+ * The edge compresses JSON. This does not help a small body. It must not happen to a token: an
+ * attacker who can choose a part of a compressed answer learns from its length whether that part
+ * equals another part of it. A 304 is not marked, because its headers would replace those of the
+ * page that it confirms.
  */
 static bool is_compressible(const pl_reply_t *reply, size_t len)
 {

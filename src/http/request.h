@@ -41,7 +41,7 @@ bool pl_request_is_live(const pl_request_t *request);
 /*
  * `on_gone` runs once if the client leaves before a reply was given, and never before this returns.
  * It runs inside libh2o's disposal of the request: it may cancel queued work and drop references,
- * and must not answer other requests. NULL takes it back.
+ * and must not answer other requests. NULL removes it.
  */
 typedef void (*pl_request_gone_fn)(pl_request_t *request, void *owner);
 void pl_request_on_gone(pl_request_t *request, pl_request_gone_fn on_gone, void *owner);

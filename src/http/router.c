@@ -166,8 +166,8 @@ static const entry_t *match(const pl_router_t *router, pl_request_t *request,
 }
 
 /*
- * A slash at the end of a path is forgiven, but not to a DELETE: a client that leaves an id empty
- * (DELETE /v1/things/) means one of them, and the path without the slash may be all of them.
+ * A trailing slash is removed by a redirect, except for DELETE: a client that leaves an id empty
+ * (DELETE /v1/things/) means one thing, and the path without the slash may mean all of them.
  */
 static bool has_slash_too_many(const pl_request_t *request, const pl_slice_t *segments,
                                size_t count)
@@ -259,7 +259,7 @@ static int check_body(pl_request_t *request, unsigned flags)
     if (!(flags & PL_ROUTE_BODY)) {
         if (len == 0)
             return 0;
-        pl_problem_reply(request, PL_PROBLEM_MALFORMED_REQUEST, "This operation takes no body");
+        pl_problem_reply(request, PL_PROBLEM_MALFORMED_REQUEST, "This operation has no body");
         return -1;
     }
     if (len == 0 && (flags & PL_ROUTE_OPTIONAL_BODY))
@@ -292,8 +292,9 @@ void pl_router_dispatch(const pl_router_t *router, pl_request_t *request)
     pl_request_ref(request);
     entry->route->handler(request, request->worker->context);
     if (pl_request_is_live(request) && request->refs == 2) {
-        /* Only libh2o's side and this function still hold it, so no answer can come any more. This
-         * is a programmer's error, but the client must not wait for ever because of it. */
+        /* Only libh2o's side and this function still have a reference, so no answer can come any
+         * more. This is a programmer's error, but the client must not wait for ever because of
+         * it. */
         pl_log_error("handler-did-not-answer", PL_S("operation", entry->route->operation));
         pl_problem_reply(request, PL_PROBLEM_INTERNAL_ERROR, "The operation gave no answer");
     }

@@ -1,13 +1,13 @@
 /*
- * Which handler answers which path: tables of routes, tried in the order in which they were added.
+ * Finds the handler of a path: tables of routes, tried in the order in which they were added.
  *
- * The router answers by itself: 308 for a path with a slash too many at its end, 404 for an unknown
- * path, 405 with Allow, 415 and 413 for a body that the route does not take, 401 and 403 for what
- * authentication refuses. So a handler is called with a request that is allowed to be there.
+ * The router itself answers 308 for a path with a trailing slash, 404 for an unknown path, 405 with
+ * Allow, 415 and 413 for a body that the route does not accept, and 401 and 403 for requests that
+ * authentication refuses. So a handler gets only requests that are allowed.
  *
- * Authentication: `Authorization: Bearer <token>`, or the login's cookie. A cookie is sent by
- * browsers on behalf of any site that asks them to, so with a cookie a method other than GET or
- * HEAD must come from the same origin (Sec-Fetch-Site, else Origin compared with Host).
+ * Authentication: `Authorization: Bearer <token>`, or the login's cookie. Browsers send a cookie
+ * for any site that asks them to, so with a cookie a method other than GET or HEAD must come from
+ * the same origin (Sec-Fetch-Site, else Origin compared with Host).
  */
 #ifndef PL_HTTP_ROUTER_H
 #define PL_HTTP_ROUTER_H
@@ -20,8 +20,8 @@ typedef struct pl_router pl_router_t;
 typedef void (*pl_handler_fn)(pl_request_t *request, void *worker);
 
 enum {
-    PL_ROUTE_PUBLIC = 1, /* no token is needed and none is looked at */
-    /* no token is needed; one in Authorization is verified. Cookies are not looked at */
+    PL_ROUTE_PUBLIC = 1, /* no token is needed, and tokens are ignored */
+    /* no token is needed; one in Authorization is verified. Cookies are ignored */
     PL_ROUTE_OPTIONAL_AUTH = 2,
     PL_ROUTE_BODY = 4,           /* takes a body, application/json */
     PL_ROUTE_OPTIONAL_BODY = 16, /* with PL_ROUTE_BODY: or none */
@@ -39,9 +39,9 @@ typedef struct pl_route {
 pl_router_t *pl_router_create(void);
 void pl_router_destroy(pl_router_t **router);
 
-/* The table must outlive the router; several tables may be added. Before the server is created.
- * Of several patterns that a path matches the first one added has it, with all of its methods.
- * A pattern that is not understood is a programmer's error. */
+/* The table must outlive the router; several tables may be added. Before the server is created. If
+ * several patterns match a path, the first one added gets it, with all of its methods. An invalid
+ * pattern is a programmer's error. */
 void pl_router_add(pl_router_t *router, const pl_route_t *routes, size_t count);
 
 /* Answers the request or has its handler called. Called by the server. */

@@ -4,9 +4,9 @@
  *
  * A port is one SO_REUSEPORT socket per worker. The kernel spreads connections by hash, which with
  * a few long-lived connections (a proxy's) leaves cores idle: a worker with clearly more
- * connections than the least busy one hands new ones on.
+ * connections than the least busy one passes new ones on.
  *
- * Limits (house: whatever a client can do costs a bounded amount):
+ * Limits (whatever a client does costs a bounded amount):
  * - connections per process: above it the listeners stop accepting, and the kernel's queue holds
  *   the rest back;
  * - requests in flight per connection, counted until the work is done and not only until the client

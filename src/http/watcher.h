@@ -1,8 +1,8 @@
 /*
  * Notices that an HTTP/1 client has left while its request is held.
  *
- * libh2o takes a connection out of its epoll set while a request is handled, so neither FIN nor RST
- * reach it (trap: a long-poll of a dead client stays until something is written). One further epoll
+ * libh2o takes a connection out of its epoll set while a request is handled, so it sees neither FIN
+ * nor RST (a long-poll of a dead client would stay until something is written). One further epoll
  * set per loop, itself watched by the loop, has those descriptors with EPOLLRDHUP. A half-closed
  * connection counts as left.
  */

@@ -128,7 +128,7 @@ static void submit(pl_follower_t *follower, request_t *request, pl_op_t *op)
     if (pl_lane_submit(pl_cluster_read_lane(follower->settings->cluster, shard), op) == 0)
         return;
     /* Not at once: no callback may come inside pl_follower_next. */
-    pl_op_refuse(op);
+    pl_op_end_overloaded(op);
 }
 
 static void deliver(pl_follower_t *follower, const pl_delta_t *delta)
@@ -196,7 +196,7 @@ static void start_from_now(pl_follower_t *follower, const pl_version_read_t *rea
         return;
     }
     follower->cursor = read->version;
-    pl_clock_observe(read->version);
+    pl_clock_advance_past(read->version);
     wait_for_changes(follower);
 }
 
@@ -210,7 +210,7 @@ static void check_version(pl_follower_t *follower, const pl_version_read_t *read
     if (follower->state != WAITING)
         return;
     if (differs && read->version > follower->cursor && follower->woken_version <= follower->cursor)
-        pl_push_metrics_late();
+        pl_push_metrics_missed_wake();
     if (differs || follower->woken_version > follower->cursor)
         read_page(follower);
 }

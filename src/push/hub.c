@@ -57,14 +57,14 @@ static size_t interest_index(int64_t user_id)
     return pl_hash_id(user_id) % INTEREST_SIZE;
 }
 
-bool pl_hub_is_awaited(const pl_hub_t *hub, int64_t user_id)
+bool pl_hub_may_have_waiter(const pl_hub_t *hub, int64_t user_id)
 {
     return atomic_load(&hub->interest[interest_index(user_id)]) > 0;
 }
 
 static bool may_have_waiter(void *arg, int64_t user_id)
 {
-    return pl_hub_is_awaited(arg, user_id);
+    return pl_hub_may_have_waiter(arg, user_id);
 }
 
 static h2o_linklist_t *bucket_of(const pl_hub_local_t *local, int64_t user_id)
@@ -191,9 +191,9 @@ static void on_change(pl_commit_listener_t *listener, const pl_mailbox_wake_t *w
     notice_post(hub, notice);
 }
 
-void pl_hub_tell(pl_hub_t *hub, int64_t user_id, const pl_event_t *event)
+void pl_hub_send_event(pl_hub_t *hub, int64_t user_id, const pl_event_t *event)
 {
-    if (!pl_hub_is_awaited(hub, user_id))
+    if (!pl_hub_may_have_waiter(hub, user_id))
         return;
     notice_t *notice = notice_create(hub, event->len);
     notice->handle = handle_event;
@@ -261,7 +261,7 @@ pl_loop_t *pl_hub_local_loop(const pl_hub_local_t *local)
     return local->loop;
 }
 
-pl_hub_t *pl_hub_of(const pl_hub_local_t *local)
+pl_hub_t *pl_hub_local_hub(const pl_hub_local_t *local)
 {
     return local->hub;
 }

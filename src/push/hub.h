@@ -32,7 +32,7 @@ typedef struct pl_waiter pl_waiter_t;
  * and add waiters. */
 typedef struct pl_waiter_callbacks {
     void (*on_wake)(pl_waiter_t *waiter, const pl_wake_t *wake);
-    /* A copy of the event that was given to pl_hub_tell, valid during the call. */
+    /* A copy of the event that was given to pl_hub_send_event, valid during the call. */
     void (*on_event)(pl_waiter_t *waiter, const pl_event_t *event);
 } pl_waiter_callbacks_t;
 
@@ -55,15 +55,15 @@ pl_commit_listener_t *pl_hub_listener(pl_hub_t *hub);
 /* The hub-local of a loop: its waiters. And back: its loop, its hub. From any thread. */
 pl_hub_local_t *pl_hub_local(pl_hub_t *hub, const pl_loop_t *loop);
 pl_loop_t *pl_hub_local_loop(const pl_hub_local_t *local);
-pl_hub_t *pl_hub_of(const pl_hub_local_t *local);
+pl_hub_t *pl_hub_local_hub(const pl_hub_local_t *local);
 
 /* Sends an event to all waiters of user_id, on their loops; no on_event comes before this returns.
  * Its JSON is copied. Costs one load if there is no waiter. From any thread. */
-void pl_hub_tell(pl_hub_t *hub, int64_t user_id, const pl_event_t *event);
+void pl_hub_send_event(pl_hub_t *hub, int64_t user_id, const pl_event_t *event);
 
 /* False: user_id has no waiter, so the caller need not build an event. True: there may be a waiter.
  * From any thread. */
-bool pl_hub_is_awaited(const pl_hub_t *hub, int64_t user_id);
+bool pl_hub_may_have_waiter(const pl_hub_t *hub, int64_t user_id);
 
 /* Registers a waiter for user_id. -1: there are too many waiters. On the loop's own thread
  * (asserted). */

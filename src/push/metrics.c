@@ -5,7 +5,7 @@
 static struct {
     pl_counter_t direct;
     pl_counter_t read;
-    pl_counter_t late;
+    pl_counter_t missed_wakes;
     pl_counter_t written;
     pl_counter_t dropped;
     pl_counter_t refused;
@@ -52,9 +52,9 @@ void pl_push_metrics_init(pl_hub_t *hub, pl_presence_t *presence)
     metrics.direct = pl_counter_register("parley_push_deltas_total", deltas_help,
                                          "source=\"commit\"");
     metrics.read = pl_counter_register("parley_push_deltas_total", deltas_help, "source=\"read\"");
-    metrics.late = pl_counter_register("parley_push_late_total",
-                                       "Changes that a heartbeat's check found, without a wake-up.",
-                                       NULL);
+    metrics.missed_wakes = pl_counter_register(
+        "parley_push_late_total", "Changes that a heartbeat's check found, without a wake-up.",
+        NULL);
     metrics.written = pl_counter_register("parley_push_events_total", events_help,
                                           "result=\"written\"");
     metrics.dropped = pl_counter_register("parley_push_events_total", events_help,
@@ -79,7 +79,7 @@ void pl_push_metrics_presence_refused(void)
     pl_counter_add(metrics.refused, 1);
 }
 
-void pl_push_metrics_late(void)
+void pl_push_metrics_missed_wake(void)
 {
-    pl_counter_add(metrics.late, 1);
+    pl_counter_add(metrics.missed_wakes, 1);
 }

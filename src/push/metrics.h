@@ -14,7 +14,7 @@ void pl_push_metrics_init(pl_hub_t *hub, pl_presence_t *presence);
 void pl_push_metrics_delta(bool direct);
 
 /* A heartbeat's check found a change for which no wake-up had come. */
-void pl_push_metrics_late(void);
+void pl_push_metrics_missed_wake(void);
 
 /* An ephemeral event reached a stream. It was written, or dropped because the client reads
  * slowly. */

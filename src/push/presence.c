@@ -9,9 +9,9 @@
 #include "base/memory.h"
 #include "loop/timer.h"
 
-/* The period of the timer: a watcher learns at most so much later that a user went offline. */
+/* The period of the timer: a watcher learns at most this much later that a user went offline. */
 #define EXPIRE_MS 1000
-/* If very many users expire at once, the lock is released after so many. */
+/* If very many users expire at once, the lock is released after each group of this size. */
 #define EXPIRE_AT_ONCE 64
 
 typedef enum { OFFLINE, OPEN, GRACE } state_t;
@@ -163,9 +163,9 @@ static void record_sign(entry_t *entry, int64_t now_ms)
 /* ---- the public functions ---- */
 
 /* Notifies the watchers in this process. Other servers will be notified from here too. */
-static void tell_watchers(const pl_presence_t *presence, int64_t user_id)
+void pl_presence_notify_watchers(pl_presence_t *presence, int64_t user_id)
 {
-    pl_hub_tell(presence->watchers, user_id, &(pl_event_t){.name = "presence", .json = ""});
+    pl_hub_send_event(presence->watchers, user_id, &(pl_event_t){.name = "presence", .json = ""});
 }
 
 /* Handles a sign of life; `opened` is the number of streams and long-polls that it opens. */
@@ -185,7 +185,7 @@ static int handle_sign(pl_presence_t *presence, int64_t user_id, uint32_t opened
     if (entry == NULL)
         return -1;
     if (!was_online)
-        tell_watchers(presence, user_id);
+        pl_presence_notify_watchers(presence, user_id);
     return 0;
 }
 
@@ -208,11 +208,6 @@ void pl_presence_leave(pl_presence_t *presence, int64_t user_id, int64_t now_ms)
     if (--entry->open == 0)
         set_state(presence, entry, GRACE);
     pthread_mutex_unlock(&presence->lock);
-}
-
-void pl_presence_reconsider(pl_presence_t *presence, int64_t user_id)
-{
-    tell_watchers(presence, user_id);
 }
 
 pl_presence_state_t pl_presence_read(pl_presence_t *presence, int64_t user_id, int64_t now_ms)
@@ -254,7 +249,7 @@ void pl_presence_expire(pl_presence_t *presence, int64_t now_ms)
     do {
         count = take_expired(presence, now_ms, users);
         for (size_t i = 0; i < count; i++)
-            tell_watchers(presence, users[i]);
+            pl_presence_notify_watchers(presence, users[i]);
     } while (count == EXPIRE_AT_ONCE);
 }
 

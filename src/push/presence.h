@@ -61,9 +61,9 @@ void pl_presence_leave(pl_presence_t *presence, int64_t user_id, int64_t now_ms)
 /* The user announces to be online. -1: the table is full of online users. */
 int pl_presence_announce(pl_presence_t *presence, int64_t user_id, int64_t now_ms) PL_MUST_USE;
 
-/* The set of users who may see this user's presence has changed: makes the watchers read it
- * again. */
-void pl_presence_reconsider(pl_presence_t *presence, int64_t user_id);
+/* Makes the watchers of this user read the presence again. Call it when the set of users who may
+ * see it has changed. */
+void pl_presence_notify_watchers(pl_presence_t *presence, int64_t user_id);
 
 /* An unknown user is offline. */
 pl_presence_state_t pl_presence_read(pl_presence_t *presence, int64_t user_id, int64_t now_ms);

@@ -1,4 +1,4 @@
-/* What a waiter is told: that its mailbox has changed, or an ephemeral event. */
+/* What a waiter receives: a wake-up because its mailbox has changed, or an ephemeral event. */
 #ifndef PL_PUSH_WAKE_H
 #define PL_PUSH_WAKE_H
 

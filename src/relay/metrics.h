@@ -8,13 +8,13 @@
 /* Registers the metrics; once, before the relay starts. */
 void pl_relay_metrics_init(void);
 
-/* The relay has stored so many copies. */
+/* The relay has stored this many copies. */
 void pl_relay_metrics_stored(size_t copies);
 
-/* The relay has made so many changes. */
+/* The relay has made this many changes. */
 void pl_relay_metrics_changed(size_t changes);
 
-/* So many entries were due, but their target database was not reachable. */
+/* This many entries were due, but their target database was not reachable. */
 void pl_relay_metrics_blocked(size_t rows);
 
 /* Adds to the gauge of pending entries: how many more (or fewer) a complete sweep left in the

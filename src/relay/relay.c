@@ -18,7 +18,7 @@
 
 /* A first attempt takes less than this: no lane still works on an entry that is older. */
 #define GRACE_US (2 * 1000000)
-/* After so many pages a sweep of one database pauses; it continues there the next time. So a
+/* After this many pages a sweep of one database pauses; it continues there the next time. So a
  * backlog for an unreachable database does not keep the relay from the others. */
 #define PAGES_PER_SWEEP 40
 

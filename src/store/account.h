@@ -1,5 +1,5 @@
-/* Accounts: creating, finding by id or by name, changing; what others see of many users; and
- * whether users show their presence. */
+/* Accounts: creating, finding by id or by name, changing; public data of many users; and whether
+ * users show their presence. */
 #ifndef PL_STORE_ACCOUNT_H
 #define PL_STORE_ACCOUNT_H
 
@@ -78,7 +78,7 @@ extern const pl_op_kind_t pl_account_update_kind;
 
 #define PL_USERS_READ_MAX 100
 
-/* What others see of some users. For a read lane of the database that has all of them: one kind is
+/* The public data of some users. For a read lane of the database that has all of them: one kind is
  * for users of one shard (op.shard), the other for several shards. */
 typedef struct pl_users_read {
     pl_op_t op;
@@ -91,9 +91,9 @@ typedef struct pl_users_read {
 extern const pl_op_kind_t pl_users_in_shard_kind;
 extern const pl_op_kind_t pl_users_in_database_kind;
 
-/* A user as others see them. Texts point into the result and are NUL-terminated. */
+/* A user's public data. Texts point into the result and are NUL-terminated. */
 typedef struct pl_user {
-    pl_account_t account; /* of an erased user just the id; never the password hash or settings */
+    pl_account_t account; /* of an erased user only the id; never the password hash or settings */
     int64_t deleted_us;   /* when the user was erased, in microseconds; 0: they exist */
 } pl_user_t;
 
@@ -105,7 +105,7 @@ void pl_users_read_dispose(pl_users_read_t *read);
 
 #define PL_SHOWN_READ_MAX 100
 
-/* Which of some users let the viewer see when they are online. For a read lane of the database that
+/* Which of some users show the viewer when they are online. For a read lane of the database that
  * has all of them: one kind is for users of one shard (op.shard), the other for several shards. */
 typedef struct pl_shown_read {
     pl_op_t op;

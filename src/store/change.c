@@ -143,7 +143,7 @@ static void on_committed(void *context, pl_op_t *const *ops, size_t count)
     (void)count;
 
     for (size_t i = 0; i < first->wakes_count; i++)
-        pl_clock_observe(first->wakes[i].version);
+        pl_clock_advance_past(first->wakes[i].version);
     if (listener != NULL && first->wakes_count > 0)
         listener->on_change(listener, first->wakes, first->wakes_count);
 }
@@ -152,7 +152,7 @@ const pl_op_kind_t pl_change_kind = {
     .name = "write_changes",
     .sql = "SELECT * FROM parley.write_changes($1, $2, $3, $4)",
     .max_ops = SIZE_MAX,
-    .is_lone = true,
+    .is_one_statement_per_batch = true,
     .encode = encode,
     .decode = decode,
     .on_committed = on_committed,

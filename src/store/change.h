@@ -4,9 +4,9 @@
  * A change is made by the function of its kind in the mailbox's shard. The function takes an
  * argument and answers with a status and a detail, both JSON. A change may have follow-ups: changes
  * that other mailboxes still need. A follow-up in the same database (for the companion) is made in
- * the same transaction. Each other one is an entry in the change outbox until it is made: then the
- * entry is settled. Many changes are one call of parley.write_changes (sql/write_changes.sql), in
- * one transaction.
+ * the same transaction. Every other follow-up is an entry in the change outbox until it is made;
+ * then the entry is settled. Many changes are one call of parley.write_changes
+ * (sql/write_changes.sql), in one transaction.
  */
 #ifndef PL_STORE_CHANGE_H
 #define PL_STORE_CHANGE_H
@@ -53,9 +53,9 @@ typedef struct pl_change {
     size_t wakes_count;
 } pl_change_t;
 
-/* Sets the operation's members but for its deadline and `on_done`. All of the change but the answer
- * is set already: its weight follows from its kind, its argument and its members. For the change
- * lane of its mailbox. */
+/* Sets the operation's members except its deadline and `on_done`. All of the change except the
+ * answer is set already: its weight follows from its kind, its argument and its members. For the
+ * change lane of its mailbox. */
 void pl_change_init(pl_change_t *change);
 
 void pl_change_dispose(pl_change_t *change);

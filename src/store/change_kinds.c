@@ -3,7 +3,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-/* A job's slice: at most so many messages, conversations, blocks and groups each. */
+/* A slice of a job has at most this many messages, conversations, blocks and groups each. */
 #define SLICE_ROWS 1000
 /* A change of a group itself: it reads all members and leaves the group's state in one outbox entry
  * per shard of members. */

@@ -1,8 +1,9 @@
 /*
- * The kinds of changes: what the server has to know about each before it sends one to the database.
+ * The kinds of changes: the properties that the server needs before it sends a change to the
+ * database.
  *
  * The kind `name` is the function {shard}.change_<name> (sql/shard/). SQL has its own list of one
- * property that only it needs: which kinds work without a live mailbox
+ * property that only SQL needs: which kinds work without a live mailbox
  * (sql/change_needs_mailbox.sql).
  */
 #ifndef PL_STORE_CHANGE_KINDS_H

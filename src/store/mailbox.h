@@ -1,4 +1,5 @@
-/* Reading mailboxes' versions, which validate cached responses and tell whether users exist. */
+/* Reading the versions of mailboxes, which validate cached responses and tell whether users
+ * exist. */
 #ifndef PL_STORE_MAILBOX_H
 #define PL_STORE_MAILBOX_H
 
@@ -16,10 +17,11 @@ typedef struct pl_version_read {
     int64_t version;
 } pl_version_read_t;
 
-/* For a read lane. If the shard is not in this database any more, the read ends with an error. */
+/* For a read lane. If the shard is no longer in this database, the read ends with an error. */
 extern const pl_op_kind_t pl_version_read_kind;
-/* For the check lane: many of any shards are one statement. If a shard is not in this database any
- * more, its users are not found. So a user who is not found has to be read by the other kind. */
+/* For the check lane: many reads of any shards are one statement. If a shard is no longer in this
+ * database, its users are not found. So a user who is not found has to be read by the other
+ * kind. */
 extern const pl_op_kind_t pl_version_check_kind;
 
 #endif

@@ -50,9 +50,8 @@ void pl_message_write_init(pl_message_write_t *write)
     write->op.key = hash;
 }
 
-/* ---- the batch as parley.write_messages takes it: mailboxes, first-written copies, sender's
- * copies
- * ---- */
+/* ---- the batch in the form of parley.write_messages: mailboxes, first-written copies, sender's
+ * copies ---- */
 
 /* One copy that the batch may store. */
 typedef struct slot {
@@ -116,7 +115,7 @@ static int compare_slots(const void *a, const void *b)
     return (left->number > right->number) - (left->number < right->number);
 }
 
-/* Gives each slot its place in its mailbox. Times rise within a mailbox, so that ids do. */
+/* Gives each slot its place in its mailbox. Times increase within a mailbox, so that ids do. */
 static void group_by_mailbox(plan_t *plan)
 {
     slot_t **sorted = pl_malloc(plan->slots_count * sizeof(slot_t *));
@@ -254,7 +253,7 @@ static void encode(pl_params_t *params, pl_op_t *const *ops, size_t count)
 
 /* ---- the answer ---- */
 
-/* A conversation row of an awaited mailbox in which something was stored. */
+/* A conversation row of a mailbox with waiters, in which something was stored. */
 typedef struct conversation_row {
     int64_t user_id;
     int64_t peer_id;
@@ -336,8 +335,8 @@ static void find_conversation(pl_mailbox_change_t *change, const answer_t *answe
         change->conversation = found->state;
 }
 
-/* `version` is that of the row; at or below the mailbox's previous one, or 0: nothing was stored.
- */
+/* `version` is that of the row. If it is 0, or not above the mailbox's previous version, nothing
+ * was stored. */
 static pl_mailbox_change_t change_of(const answer_t *answer, size_t mailbox, int64_t user_id,
                                      int64_t peer_id, int64_t version)
 {
@@ -434,7 +433,7 @@ static void on_committed(void *context, pl_op_t *const *ops, size_t count)
     pl_commit_listener_t *listener = context;
 
     for (size_t i = 0; i < count; i++)
-        pl_clock_observe(pl_message_id_timestamp(at(ops, i)->stored_id));
+        pl_clock_advance_past(pl_message_id_timestamp(at(ops, i)->stored_id));
     if (listener != NULL)
         listener->on_commit(listener, ops, count);
 }

@@ -28,12 +28,12 @@ enum pl_write_status {
     PL_WRITE_BLOCKED = 4,   /* the recipient has blocked the sender: nothing has changed */
 };
 
-/* What a batch has changed in one mailbox, as one of its operations sees it. */
+/* The change of one mailbox by a batch, for one of its operations. */
 typedef struct pl_mailbox_change {
     int64_t version;                      /* of the row that this operation wrote */
     int64_t mailbox_previous;             /* the mailbox's version before the batch */
     int64_t mailbox_version;              /* and after it */
-    bool has_conversation;                /* the next is set: the mailbox is awaited */
+    bool has_conversation;                /* `conversation` is set: the mailbox has waiters */
     pl_conversation_state_t conversation; /* after the batch */
 } pl_mailbox_change_t;
 
@@ -66,7 +66,7 @@ typedef struct pl_message_write {
     size_t copy_mailbox_index;
 } pl_message_write_t;
 
-/* Sets the operation's members but for its deadline and `on_done`. The ids and the client's id are
+/* Sets the operation's members except its deadline and `on_done`. The ids and the client's id are
  * set already. */
 void pl_message_write_init(pl_message_write_t *write);
 

@@ -1,6 +1,6 @@
 /*
- * Settling the outbox: the entry of a sender's copy that is stored is deleted later, with many
- * others.
+ * Settling the outbox: the entry of a sender's copy that is stored is deleted later, together with
+ * many others.
  *
  * A settler belongs to one loop. It collects for a moment and then gives all entries of a database
  * to one of the loop's read lanes. That transaction does not wait for the disk: if a crash undoes

@@ -30,7 +30,8 @@ enum conversation_column {
 /* From read_up_to on, where a row is a conversation. */
 enum state_column {
     STATE_READ,
-    STATE_DELIVERED, /* not used: a user who reads the conversation has received all of it */
+    STATE_DELIVERED, /* not used: a user who reads the conversation has received all of its messages
+                      */
     STATE_PEER_READ,
     STATE_PEER_DELIVERED,
     STATE_CLEARED,
@@ -67,7 +68,7 @@ enum update_column {
     UPDATE_HAS_MORE,
 };
 
-/* Pages that one statement reads at most, if their weights do not bound it before. Its rows are in
+/* The most pages that one statement reads, if their weights do not limit it before. Its rows are in
  * memory until the last of these pages is answered, and no page is answered before all are read. */
 #define PAGES_MAX 32
 
@@ -303,7 +304,7 @@ const pl_op_kind_t pl_conversation_read_kind = {
 
 const pl_op_kind_t pl_messages_read_kind = {
     .name = "fetch_messages",
-    /* All columns: naming them would be a tenth of the cost of a lone read. */
+    /* All columns: naming them would be a tenth of the cost of a single read. */
     .sql = "SELECT * FROM ",
     .sql_tail = ".fetch_messages($1, $2, $3, $4, $5, $6, $7, $8)",
     .max_ops = PAGES_MAX,
@@ -327,7 +328,7 @@ bool pl_page_head(const pl_page_read_t *read, pl_page_t *page_r)
     if (!read->found)
         return false;
     *page_r = read->head;
-    pl_clock_observe(page_r->version);
+    pl_clock_advance_past(page_r->version);
     return true;
 }
 
@@ -387,7 +388,7 @@ void pl_page_message(const pl_page_read_t *read, size_t index, pl_message_t *mes
     message_r->content = text_at(result, row, MESSAGE_CONTENT, &message_r->content_len);
     message_r->extra = text_at(result, row, MESSAGE_EXTRA, &message_r->extra_len);
     message_r->status = char_at(result, row, MESSAGE_STATUS);
-    pl_clock_observe(pl_message_id_timestamp(message_r->message_id));
+    pl_clock_advance_past(pl_message_id_timestamp(message_r->message_id));
 }
 
 void pl_page_conversation(const pl_page_read_t *read, size_t index,
@@ -407,7 +408,7 @@ void pl_page_conversation(const pl_page_read_t *read, size_t index,
     conversation_r->snippet = text_at(result, row, CONVERSATION_TEXT, &length);
     conversation_r->snippet_len = pl_utf8_prefix(conversation_r->snippet, length,
                                                  PL_SNIPPET_CODE_POINTS);
-    pl_clock_observe(pl_message_id_timestamp(conversation_r->last_message_id));
+    pl_clock_advance_past(pl_message_id_timestamp(conversation_r->last_message_id));
 }
 
 char pl_page_update(const pl_page_read_t *read, size_t index, pl_message_t *message_r,
@@ -420,7 +421,7 @@ char pl_page_update(const pl_page_read_t *read, size_t index, pl_message_t *mess
     int64_t version = pl_result_int64(result, row, UPDATE_VERSION);
     char kind = *PQgetvalue(result, row, UPDATE_KIND);
 
-    pl_clock_observe(pl_message_id_timestamp(message_id));
+    pl_clock_advance_past(pl_message_id_timestamp(message_id));
     if (kind == 'm') {
         *message_r = (pl_message_t){.user_id = read->user_id,
                                     .peer_id = peer_id,

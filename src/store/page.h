@@ -18,10 +18,10 @@
 
 /* A page as a whole. */
 typedef struct pl_page {
-    int64_t version; /* the cursor to hand out */
+    int64_t version; /* the cursor for the client */
     bool is_delta;
     bool has_more;
-    bool has_more_after; /* messages: there are newer ones, as far as newer_limit asked for them */
+    bool has_more_after; /* messages: there are newer ones, as far as newer_limit reaches */
 } pl_page_t;
 
 /* Rows of the database that several reads share. */
@@ -102,7 +102,7 @@ typedef struct pl_conversation {
     pl_conversation_state_t state;
     const char *snippet;
     size_t snippet_len;
-    /* What the user sees of a group: members of its JSON object, without the braces. Else empty. */
+    /* The user's view of a group: members of its JSON object, without the braces. Else empty. */
     const char *view;
     size_t view_len;
 } pl_conversation_t;

@@ -24,7 +24,7 @@ static bool is_system(const pl_message_t *message)
     return message->client_message_id_len > 0 && message->client_message_id[0] == '\1';
 }
 
-/* A note to oneself has nobody else to read it: it is read once it is stored. */
+/* A note to oneself has no other reader: it is read as soon as it is stored. */
 static const char *status_word(const pl_message_t *message)
 {
     if (message->status == 'r' || message->user_id == message->peer_id)
@@ -42,7 +42,7 @@ void pl_message_to_json(pl_buffer_t *out, const pl_message_t *message)
     pl_json_key(out, "senderId");
     pl_json_id(out, message->sender_id);
     participants(out, message->user_id, message->peer_id);
-    /* A sent message is never empty: this one is deleted. */
+    /* A sent message is never empty, so this one is deleted. */
     if (message->content_len > 0) {
         pl_json_key(out, "messageContent");
         pl_json_string(out, message->content, message->content_len);
@@ -110,7 +110,7 @@ static void membership(pl_buffer_t *out, int64_t member_count, bool is_member)
     pl_json_bool(out, is_member);
 }
 
-/* Who takes part, and how far the others have come. */
+/* The members, and how far the messages have come to the others. */
 static void members(pl_buffer_t *out, const pl_conversation_t *conversation)
 {
     const pl_conversation_state_t *state = &conversation->state;
@@ -153,7 +153,7 @@ static void conversation_state(pl_buffer_t *out, const pl_conversation_t *conver
     pl_json_bool(out, state->marked_unread);
 }
 
-/* Notes to oneself are read once they are stored; the row's watermarks do not move. */
+/* Notes to oneself are read as soon as they are stored; the row's watermarks do not change. */
 static pl_conversation_t as_shown(const pl_conversation_t *conversation)
 {
     pl_conversation_t shown = *conversation;

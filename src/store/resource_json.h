@@ -10,8 +10,8 @@
 void pl_message_to_json(pl_buffer_t *out, const pl_message_t *message);
 void pl_conversation_to_json(pl_buffer_t *out, const pl_conversation_t *conversation);
 
-/* A User of the API, as others see them; the User of an erased account; and an Account, as its
- * owner sees it. */
+/* A User of the API (public data); the User of an erased account; and an Account, which only its
+ * owner sees. */
 void pl_user_to_json(pl_buffer_t *out, const pl_account_t *account);
 void pl_deleted_user_to_json(pl_buffer_t *out, int64_t user_id, int64_t deleted_us);
 void pl_account_to_json(pl_buffer_t *out, const pl_account_t *account);
@@ -33,9 +33,10 @@ typedef struct pl_sent_message {
 void pl_sent_message_to_json(pl_buffer_t *out, const pl_sent_message_t *message);
 
 /* A Delta of the API (fetchUpdates, streamUpdates) from a pl_updates_read_kind. Messages beyond
- * `max_bytes` are left out, but never all. A delta loses its last messages: `page` becomes the
- * shorter delta, whose version is that of the last row written and whose has_more is true. A page
- * that replaces the client's view loses its oldest messages, to which the client pages back. */
+ * `max_bytes` are left out, but at least one is written. A delta loses its last messages: `page`
+ * becomes the shorter delta, whose version is that of the last row written and whose has_more is
+ * true. A page that replaces the client's view loses its oldest messages, to which the client pages
+ * back. */
 void pl_delta_to_json(pl_buffer_t *out, const pl_page_read_t *read, pl_page_t *page,
                       size_t max_bytes);
 

@@ -1,4 +1,4 @@
-/* The totals of what is unread in a mailbox. */
+/* The totals of unread messages in a mailbox. */
 #ifndef PL_STORE_UNREAD_H
 #define PL_STORE_UNREAD_H
 

@@ -3,8 +3,8 @@
  * tests.
  *
  * stdin:  one operation a line: mailbox_id peer_id sender_id message_id received_us copy_mode
- * stdout: the parameters of parley.write_messages, one a line, as PostgreSQL array literals. A key
- *         and a content is the number of its operation, from 1 on. All mailboxes are awaited.
+ * stdout: the parameters of parley.write_messages, one a line, as PostgreSQL array literals. Each
+ *         key and content is the number of its operation, from 1 on. All mailboxes have waiters.
  *
  * helpers.sql runs it as the server of the database, by COPY TO PROGRAM.
  */

@@ -1,5 +1,5 @@
-/* Proves what sendMessage takes from a body and how it refuses: every wrong field at once, ids and
- * limits to the letter, and who may send as whom. */
+/* Proves what sendMessage accepts from a body and how it refuses: all wrong fields are reported at
+ * once, ids and limits are exact, and a sender must be the caller or be named by an admin. */
 #include "api/send_input.h"
 
 #include <setjmp.h>
@@ -105,7 +105,7 @@ static void test_target(void **state)
     }
 }
 
-static void test_conversations_that_are_not_the_senders(void **state)
+static void test_conversations_of_others(void **state)
 {
     pl_send_input_t input;
     char body[200];
@@ -115,7 +115,7 @@ static void test_conversations_that_are_not_the_senders(void **state)
                    PL_PROBLEM_CONVERSATION_NOT_FOUND);
     snprintf(body, sizeof(body), "{\"conversationId\":\"%lld\"," TEXTS "}",
              (long long)pl_id_make(1, 5, PL_ID_GROUP, 1));
-    /* Whether the sender is in a group, the group says. */
+    /* Membership is checked by the group, not here. */
     assert_true(decode(body, &alice, &input));
     assert_int_equal(input.order.peer_id, pl_id_make(1, 5, PL_ID_GROUP, 1));
     pl_send_input_dispose(&input);
@@ -138,7 +138,7 @@ static void test_sender(void **state)
                    PL_PROBLEM_FORBIDDEN);
     assert_wrong("{\"recipientId\":\"2048\",\"senderId\":1024," TEXTS "}", "/senderId");
     assert_wrong("{\"recipientId\":\"2048\",\"senderId\":\"x\"," TEXTS "}", "/senderId");
-    /* A group sends nothing. */
+    /* A group cannot be a sender. */
     assert_wrong("{\"recipientId\":\"2048\",\"senderId\":\"9223372036854775807\"," TEXTS "}",
                  "/senderId");
 }
@@ -258,7 +258,7 @@ static void test_content_size(void **state)
                  "/messageContent");
 }
 
-static void test_texts_are_given_as_decoded(void **state)
+static void test_texts_are_decoded(void **state)
 {
     pl_send_input_t input;
     (void)state;
@@ -295,14 +295,14 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_target),
-        cmocka_unit_test(test_conversations_that_are_not_the_senders),
+        cmocka_unit_test(test_conversations_of_others),
         cmocka_unit_test(test_sender),
         cmocka_unit_test(test_reply_to),
         cmocka_unit_test(test_unknown_fields),
         cmocka_unit_test(test_all_wrong_fields_at_once),
         cmocka_unit_test(test_client_message_id),
         cmocka_unit_test(test_content_size),
-        cmocka_unit_test(test_texts_are_given_as_decoded),
+        cmocka_unit_test(test_texts_are_decoded),
         cmocka_unit_test(test_bad_json),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

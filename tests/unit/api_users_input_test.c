@@ -1,5 +1,4 @@
-/* Proves what createUser, createSession and updateMe take from a body, with every limit to the
- * letter. */
+/* Proves what createUser, createSession and updateMe accept from a body: every limit is exact. */
 #include "api/users_input.h"
 
 #include <setjmp.h>
@@ -202,7 +201,7 @@ static void test_profile(void **state)
     assert_refused("/displayName /password /currentPassword /readReceipts /showPresence");
 }
 
-static void test_profile_changes_something(void **state)
+static void test_empty_profile_change_is_refused(void **state)
 {
     pl_profile_input_t input;
     (void)state;
@@ -222,7 +221,7 @@ int main(void)
         cmocka_unit_test(test_display_name_counts_code_points),
         cmocka_unit_test(test_password_counts_bytes),
         cmocka_unit_test(test_profile),
-        cmocka_unit_test(test_profile_changes_something),
+        cmocka_unit_test(test_empty_profile_change_is_refused),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

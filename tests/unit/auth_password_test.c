@@ -141,7 +141,7 @@ static double seconds_of_verify(pl_password_pool_t *pool, inbox_t *inbox, const 
 
 /* The answer for an unknown user must not be faster. Measures CPU time, which does not depend on
  * the load of the machine. */
-static void test_no_user_costs_the_same(void **state)
+static void test_unknown_user_takes_the_same_time(void **state)
 {
     (void)state;
     inbox_t inbox;
@@ -242,7 +242,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_hash_and_verify),
-        cmocka_unit_test(test_no_user_costs_the_same),
+        cmocka_unit_test(test_unknown_user_takes_the_same_time),
         cmocka_unit_test(test_full_queue_refuses),
         cmocka_unit_test(test_destroy_posts_the_waiting_jobs),
         cmocka_unit_test(test_many_threads),

@@ -127,7 +127,7 @@ static void test_refuses_syntax(void **state)
         assert_refused(bad[i]);
 }
 
-static void test_refuses_words_and_numbers(void **state)
+static void test_refuses_literals_and_numbers(void **state)
 {
     (void)state;
     static const char *const bad[] = {
@@ -445,7 +445,7 @@ int main(void)
         cmocka_unit_test(test_accepts),
         cmocka_unit_test(test_refuses_top_levels),
         cmocka_unit_test(test_refuses_syntax),
-        cmocka_unit_test(test_refuses_words_and_numbers),
+        cmocka_unit_test(test_refuses_literals_and_numbers),
         cmocka_unit_test(test_refuses_trailing_garbage),
         cmocka_unit_test(test_refuses_strings),
         cmocka_unit_test(test_refuses_duplicate_keys),

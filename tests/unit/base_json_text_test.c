@@ -1,5 +1,5 @@
-/* Proves json_text: the value of a top-level member as it was sent, without white space, however
- * the text looks like one. */
+/* Proves json_text: the value of a top-level member as it was sent, without white space, even if
+ * a string contains similar text. */
 #include "testing.h"
 
 #include "base/json_text.h"

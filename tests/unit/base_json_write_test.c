@@ -90,7 +90,7 @@ static void test_integers(void **state)
     assert_written(&b, "[0,-1,9223372036854775807,-9223372036854775808,\"9223372036854775807\"]");
 }
 
-static void test_every_ascii_byte_comes_back(void **state)
+static void test_every_ascii_byte_is_read_back(void **state)
 {
     (void)state;
     char all[127];
@@ -131,7 +131,7 @@ int main(void)
         cmocka_unit_test(test_commas_after_odd_strings),
         cmocka_unit_test(test_after_a_prefix),
         cmocka_unit_test(test_integers),
-        cmocka_unit_test(test_every_ascii_byte_comes_back),
+        cmocka_unit_test(test_every_ascii_byte_is_read_back),
         cmocka_unit_test(test_escapes),
     };
     return RUN_TESTS(tests);

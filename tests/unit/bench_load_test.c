@@ -1,5 +1,5 @@
 /* Proves of the load generator: quantiles are within 1 % of the exact ones, Zipf numbers have the
- * frequencies that their definition says, HTTP/1.1 answers are read however they are cut. */
+ * frequencies that their definition says, HTTP/1.1 answers are read in pieces of any size. */
 #include <math.h>
 #include <stdlib.h>
 #include <string.h>
@@ -160,7 +160,7 @@ static void test_answers_in_any_pieces(void **state)
     }
 }
 
-static void test_refuses_what_is_no_answer(void **state)
+static void test_refuses_malformed_answers(void **state)
 {
     static const char *const wrong[] = {
         "HTTP/1.0 200 OK\r\nContent-Length: 0\r\n\r\n",
@@ -194,7 +194,7 @@ int main(void)
         cmocka_unit_test(test_few_values_are_exact),
         cmocka_unit_test(test_zipf_frequencies),
         cmocka_unit_test(test_answers_in_any_pieces),
-        cmocka_unit_test(test_refuses_what_is_no_answer),
+        cmocka_unit_test(test_refuses_malformed_answers),
     };
     return RUN_TESTS(tests);
 }

@@ -1,5 +1,5 @@
 /* Proves that a flow runs its steps in their order; that a step which waits goes on when it is
- * resumed; that failures, absences and abandonment end a flow with the outcome that says so; and
+ * resumed; that failures, absent users and abandonment end a flow with their outcomes; and
  * that on_end is called once and never inside pl_flow_start.
  *
  * The lanes, the loop and the checks are this file's own. */
@@ -24,7 +24,7 @@ static struct {
     pl_outcome_t outcome;
 } world;
 
-static char loop, lane; /* never looked into */
+static char loop, lane; /* only their addresses are used */
 static pl_core_t core = {.loop = (pl_loop_t *)&loop};
 
 pl_loop_t *pl_loop_current(void)
@@ -285,7 +285,7 @@ static void test_a_lost_read_has_changed_nothing(void **state)
     assert_ended(PL_OUTCOME_OUTCOME_UNKNOWN, "op");
 }
 
-static void test_a_judge_may_take_errors(void **state)
+static void test_a_judge_may_handle_errors(void **state)
 {
     subject_t subject = {.again = 0};
     (void)state;
@@ -307,7 +307,7 @@ static void test_a_full_lane(void **state)
     assert_int_equal(subject.op.error, PL_ERROR_OVERLOADED);
 }
 
-static void test_the_end_is_never_inside_the_start(void **state)
+static void test_on_end_is_never_called_inside_start(void **state)
 {
     subject_t subject = {.again = 0};
     (void)state;
@@ -413,9 +413,9 @@ int main(void)
         cmocka_unit_test_setup(test_a_step_is_begun_again, set_up),
         cmocka_unit_test_setup(test_a_failure_ends_the_flow, set_up),
         cmocka_unit_test_setup(test_a_lost_read_has_changed_nothing, set_up),
-        cmocka_unit_test_setup(test_a_judge_may_take_errors, set_up),
+        cmocka_unit_test_setup(test_a_judge_may_handle_errors, set_up),
         cmocka_unit_test_setup(test_a_full_lane, set_up),
-        cmocka_unit_test_setup(test_the_end_is_never_inside_the_start, set_up),
+        cmocka_unit_test_setup(test_on_end_is_never_called_inside_start, set_up),
         cmocka_unit_test_setup(test_an_absent_user_ends_the_flow, set_up),
         cmocka_unit_test_setup(test_a_check_that_fails, set_up),
         cmocka_unit_test_setup(test_an_abandoned_read_is_not_sent, set_up),

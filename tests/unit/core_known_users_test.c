@@ -1,5 +1,5 @@
-/* Proves that the set of known users has what was added last, never what was not, stays within its
- * bound, and forgets who was erased and, after two turns, everybody. */
+/* Proves that the set of known users has the users added last and no others, stays within its
+ * limit, and forgets erased users at once and all users after two turns. */
 #include "core/known_users.h"
 
 #include <setjmp.h>
@@ -44,7 +44,7 @@ static void test_is_bounded(void **state)
     pl_known_users_destroy(&set);
 }
 
-/* In a set of one group: who is asked for stays, who is not leaves. */
+/* In a set of one group: users that are asked for stay, others are replaced. */
 static void test_forgets_the_least_recently_used(void **state)
 {
     pl_known_users_t *set = pl_known_users_create(4, NULL);

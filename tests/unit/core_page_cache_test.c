@@ -1,5 +1,5 @@
-/* Proves that the page cache answers only for the very query and version, keeps within its bytes,
- * lets go of the least recently used first, and never frees a page that is still being sent. */
+/* Proves that the page cache answers only for the same query and version, stays within its size,
+ * evicts the least recently used page first, and never frees a page that is still being sent. */
 #include "core/page_cache.h"
 
 #include <setjmp.h>
@@ -78,7 +78,7 @@ static void test_every_member_of_the_key_counts(void **state)
     pl_page_cache_destroy(&cache);
 }
 
-static void test_least_recently_used_goes_first(void **state)
+static void test_least_recently_used_is_evicted_first(void **state)
 {
     pl_page_cache_t *cache = pl_page_cache_create(SIZE);
     pl_page_key_t first = key_of(1), second = key_of(2);
@@ -111,7 +111,7 @@ static void test_too_large_is_not_kept(void **state)
     put(cache, &large, 1, SIZE / 8);
     assert_false(has(cache, &large, 1));
     assert_true(has(cache, &small, 1));
-    /* What it replaces is gone nevertheless: it is out of date. */
+    /* The page that it replaces is evicted all the same, because it is out of date. */
     put(cache, &small, 2, SIZE);
     assert_false(pl_page_cache_has(cache, &small));
     pl_page_cache_destroy(&cache);
@@ -150,7 +150,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_only_that_version),
         cmocka_unit_test(test_every_member_of_the_key_counts),
-        cmocka_unit_test(test_least_recently_used_goes_first),
+        cmocka_unit_test(test_least_recently_used_is_evicted_first),
         cmocka_unit_test(test_too_large_is_not_kept),
         cmocka_unit_test(test_size_zero_keeps_nothing),
         cmocka_unit_test(test_page_in_use_outlives_its_place),

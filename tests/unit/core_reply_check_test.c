@@ -1,8 +1,8 @@
-/* Proves that a send which answers a message goes on if the sender's mailbox has it, or the
- * recipient's where the sender wrote it; that the sender is believed where nobody can be asked in
- * time; and that no send of a pair overtakes another, while those of other pairs do not wait.
+/* Proves that a reply is accepted if the sender's mailbox has the replied-to message, or the
+ * recipient's mailbox if the sender wrote it; that it is accepted if no database answers in time;
+ * and that no send of a pair overtakes another, while those of other pairs do not wait.
  *
- * The lanes are this file's own: reads pile up until a test answers them. */
+ * The lanes are this file's own: reads wait until a test answers them. */
 #include "core/reply_check.h"
 
 #include <string.h>
@@ -23,7 +23,7 @@ static struct {
     size_t told_count;
 } world;
 
-/* Never looked into. */
+/* Only their addresses are used. */
 static char read_lane, timeouts;
 
 pl_lane_t *pl_cluster_read_lane(const pl_cluster_t *cluster, int shard)
@@ -147,7 +147,7 @@ static void test_asks_the_senders_mailbox(void **state)
 }
 
 /* The copy of the sender's own message may still be in the outbox. */
-static void test_own_message_is_asked_of_the_recipients(void **state)
+static void test_own_message_is_read_from_the_recipients_mailbox(void **state)
 {
     send_t sends[3];
 
@@ -171,7 +171,7 @@ static void test_own_message_is_asked_of_the_recipients(void **state)
     assert_told(3, (const int[]){1, 2, 3});
 }
 
-static void test_without_an_answer_the_sender_is_believed(void **state)
+static void test_without_an_answer_the_reply_is_accepted(void **state)
 {
     send_t sends[3];
 
@@ -187,12 +187,12 @@ static void test_without_an_answer_the_sender_is_believed(void **state)
     world.timer->on_fire(world.timer);
     assert_true(sends[2].check.exists);
     assert_told(3, (const int[]){1, 2, 3});
-    memset(&sends[2], 0x55, sizeof(sends[2])); /* the send has gone its way */
+    memset(&sends[2], 0x55, sizeof(sends[2])); /* the send has gone on */
     answer(1, PL_OK, false);
     assert_int_equal(world.told_count, 3);
 }
 
-static void test_what_answers_nothing_goes_on(void **state)
+static void test_sends_without_a_reply_go_on(void **state)
 {
     send_t sends[3];
 
@@ -204,7 +204,7 @@ static void test_what_answers_nothing_goes_on(void **state)
     answer(0, PL_OK, true);
 }
 
-static void test_nobody_overtakes(void **state)
+static void test_no_send_overtakes(void **state)
 {
     send_t sends[5];
 
@@ -245,12 +245,12 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test_setup_teardown(test_asks_the_senders_mailbox, set_up, tear_down),
-        cmocka_unit_test_setup_teardown(test_own_message_is_asked_of_the_recipients, set_up,
+        cmocka_unit_test_setup_teardown(test_own_message_is_read_from_the_recipients_mailbox,
+                                        set_up, tear_down),
+        cmocka_unit_test_setup_teardown(test_without_an_answer_the_reply_is_accepted, set_up,
                                         tear_down),
-        cmocka_unit_test_setup_teardown(test_without_an_answer_the_sender_is_believed, set_up,
-                                        tear_down),
-        cmocka_unit_test_setup_teardown(test_what_answers_nothing_goes_on, set_up, tear_down),
-        cmocka_unit_test_setup_teardown(test_nobody_overtakes, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(test_sends_without_a_reply_go_on, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(test_no_send_overtakes, set_up, tear_down),
         cmocka_unit_test_setup_teardown(test_too_many_are_refused, set_up, tear_down),
     };
     return RUN_TESTS(tests);

@@ -1,5 +1,5 @@
-/* Proves that typing is told once in an interval for each user and conversation, also by several
- * threads at once, and that a full table lets nobody through twice. */
+/* Proves that a typing event is passed on once in an interval for each user and conversation, also
+ * by several threads at once, and that a full table passes none on twice. */
 #include "core/typing_limit.h"
 
 #include <pthread.h>
@@ -20,14 +20,14 @@ static void test_once_in_an_interval(void **state)
     assert_false(pl_typing_limit_take(limit, 1, 2, 5));
     assert_false(pl_typing_limit_take(limit, 1, 2, 1004));
     assert_true(pl_typing_limit_take(limit, 1, 2, 1005));
-    /* The interval begins when it was told, not when it was asked for. */
+    /* The interval begins when an event was passed on, not at the last request. */
     assert_false(pl_typing_limit_take(limit, 1, 2, 2004));
     assert_true(pl_typing_limit_take(limit, 1, 2, 2005));
     pl_typing_limit_destroy(&limit);
     assert_null(limit);
 }
 
-static void test_users_and_conversations_are_apart(void **state)
+static void test_users_and_conversations_have_their_own_limits(void **state)
 {
     pl_typing_limit_t *limit = pl_typing_limit_create(64, INTERVAL_MS);
     (void)state;
@@ -39,7 +39,7 @@ static void test_users_and_conversations_are_apart(void **state)
     pl_typing_limit_destroy(&limit);
 }
 
-static void test_a_full_table_lets_nobody_through_twice(void **state)
+static void test_a_full_table_passes_none_on_twice(void **state)
 {
     pl_typing_limit_t *limit = pl_typing_limit_create(16, INTERVAL_MS);
     bool told[PEERS] = {false};
@@ -87,8 +87,8 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_once_in_an_interval),
-        cmocka_unit_test(test_users_and_conversations_are_apart),
-        cmocka_unit_test(test_a_full_table_lets_nobody_through_twice),
+        cmocka_unit_test(test_users_and_conversations_have_their_own_limits),
+        cmocka_unit_test(test_a_full_table_passes_none_on_twice),
         cmocka_unit_test(test_threads_at_once),
     };
     return RUN_TESTS(tests);

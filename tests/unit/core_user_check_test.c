@@ -1,8 +1,8 @@
-/* Proves that user checks share one read per id, remember who exists and nobody else, tell errors,
- * and answer in the order of asking: also one who asks while others wait for an answer that has
- * come (what promise 4 needs of a send that has to look its users up).
+/* Proves that user checks share one read per id, remember existing users only, report errors, and
+ * are answered in the order of their start: also a check that starts while others still wait for
+ * an answer that has come. Promise 4 needs this for a send that has to look up its users.
  *
- * The lanes are this file's own: reads pile up until a test answers them. */
+ * The lanes are this file's own: reads wait until a test answers them. */
 #include "core/user_check.h"
 
 #include <setjmp.h>
@@ -28,13 +28,13 @@ static struct {
     size_t told_count;
 } world;
 
-bool pl_cluster_has(const pl_cluster_t *cluster, int64_t id)
+bool pl_cluster_can_have_id(const pl_cluster_t *cluster, int64_t id)
 {
     (void)cluster;
     return pl_id_shard(id) < SHARDS;
 }
 
-/* Never looked into. */
+/* Only their addresses are used. */
 static char check_lane, read_lane;
 
 pl_lane_t *pl_cluster_check_lane(const pl_cluster_t *cluster, int64_t mailbox_id)
@@ -156,7 +156,7 @@ static int64_t user(unsigned shard)
     return pl_id_make(shard, 1000, PL_ID_USER, 1);
 }
 
-static void test_one_read_for_all_who_ask(void **state)
+static void test_one_read_for_all_checks(void **state)
 {
     fixture_t *fixture = *state;
     asker_t askers[4] = {0};
@@ -196,8 +196,8 @@ static void test_absence_is_not_remembered(void **state)
     assert_true(askers[1].check.exists);
 }
 
-/* What the check lane does not find may be in a shard that has left the database. */
-static void test_the_shard_has_the_last_word(void **state)
+/* A user whom the check lane does not find may be in a shard that has left the database. */
+static void test_the_shard_decides(void **state)
 {
     fixture_t *fixture = *state;
     asker_t askers[3] = {0};
@@ -219,7 +219,7 @@ static void test_the_shard_has_the_last_word(void **state)
     assert_told(3, (const int[]){1, 2, 3});
 }
 
-static void test_shard_that_is_not_there(void **state)
+static void test_missing_shard(void **state)
 {
     fixture_t *fixture = *state;
     asker_t asker = {0};
@@ -231,7 +231,7 @@ static void test_shard_that_is_not_there(void **state)
     assert_int_equal(world.reads_count, 0);
 }
 
-static void test_errors_are_told_to_all(void **state)
+static void test_errors_end_all_checks(void **state)
 {
     fixture_t *fixture = *state;
     asker_t askers[3] = {0};
@@ -250,8 +250,8 @@ static void test_errors_are_told_to_all(void **state)
     assert_told(3, (const int[]){1, 2, 3});
 }
 
-/* The answer is known by other means while two wait: a third still comes after them. */
-static void test_nobody_overtakes_those_who_wait(void **state)
+/* The user becomes known while two checks wait: a third one is still answered after them. */
+static void test_no_check_overtakes_waiting_ones(void **state)
 {
     fixture_t *fixture = *state;
     asker_t askers[3] = {0};
@@ -266,8 +266,8 @@ static void test_nobody_overtakes_those_who_wait(void **state)
     assert_int_equal(world.reads_count, 1);
 }
 
-/* Who asks from within the first one's answer comes after the second. */
-static void test_nor_while_the_answer_is_told(void **state)
+/* A check that starts inside the first one's on_done is answered after the second. */
+static void test_no_check_overtakes_during_the_answers(void **state)
 {
     fixture_t *fixture = *state;
     asker_t askers[3] = {0};
@@ -281,7 +281,7 @@ static void test_nor_while_the_answer_is_told(void **state)
     assert_int_equal(world.reads_count, 1);
 }
 
-/* Who must not wait is told at once, unless others wait already: those are not overtaken. */
+/* A check that must not wait ends at once, unless others wait already: these are not overtaken. */
 static void test_must_not_wait(void **state)
 {
     fixture_t *fixture = *state;
@@ -305,7 +305,7 @@ static void test_must_not_wait(void **state)
     assert_true(later.check.exists);
 }
 
-static void test_cancelled_ones_are_not_told(void **state)
+static void test_cancelled_checks_are_not_answered(void **state)
 {
     fixture_t *fixture = *state;
     asker_t askers[3] = {0};
@@ -317,8 +317,8 @@ static void test_cancelled_ones_are_not_told(void **state)
     assert_told(2, (const int[]){1, 3});
 }
 
-/* Those who gave up do not take the place of others. */
-static void test_cancelled_ones_do_not_count(void **state)
+/* Cancelled checks do not count for the limit. */
+static void test_cancelled_checks_do_not_count(void **state)
 {
     fixture_t *fixture = *state;
     asker_t first = {0}, askers[4 * CHECKS_MAX] = {0};
@@ -336,16 +336,17 @@ static void test_cancelled_ones_do_not_count(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test_setup_teardown(test_one_read_for_all_who_ask, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(test_one_read_for_all_checks, set_up, tear_down),
         cmocka_unit_test_setup_teardown(test_absence_is_not_remembered, set_up, tear_down),
-        cmocka_unit_test_setup_teardown(test_the_shard_has_the_last_word, set_up, tear_down),
-        cmocka_unit_test_setup_teardown(test_shard_that_is_not_there, set_up, tear_down),
-        cmocka_unit_test_setup_teardown(test_errors_are_told_to_all, set_up, tear_down),
-        cmocka_unit_test_setup_teardown(test_nobody_overtakes_those_who_wait, set_up, tear_down),
-        cmocka_unit_test_setup_teardown(test_nor_while_the_answer_is_told, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(test_the_shard_decides, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(test_missing_shard, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(test_errors_end_all_checks, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(test_no_check_overtakes_waiting_ones, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(test_no_check_overtakes_during_the_answers, set_up,
+                                        tear_down),
         cmocka_unit_test_setup_teardown(test_must_not_wait, set_up, tear_down),
-        cmocka_unit_test_setup_teardown(test_cancelled_ones_are_not_told, set_up, tear_down),
-        cmocka_unit_test_setup_teardown(test_cancelled_ones_do_not_count, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(test_cancelled_checks_are_not_answered, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(test_cancelled_checks_do_not_count, set_up, tear_down),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -119,7 +119,7 @@ static void test_limit(void **state)
     assert_ptr_equal(queue.next, &ops[8].link);
 }
 
-static void test_heavy_ones_do_not_share(void **state)
+static void test_heavy_operations_do_not_share(void **state)
 {
     (void)state;
     for (int i = 0; i < 6; i++)
@@ -146,15 +146,15 @@ static void test_heavy_ones_do_not_share(void **state)
     assert_int_equal(batch.count, 1);
 }
 
-static void test_a_lone_kind_has_one_statement(void **state)
+static void test_one_statement_per_batch(void **state)
 {
     (void)state;
-    static pl_op_kind_t lone;
+    static pl_op_kind_t one_statement;
 
-    lone = many;
-    lone.is_lone = true;
+    one_statement = many;
+    one_statement.is_one_statement_per_batch = true;
     for (int i = 0; i < 3; i++) {
-        submit(i, &lone, 0);
+        submit(i, &one_statement, 0);
         ops[i].weight = PL_STATEMENT_WEIGHT_MAX / 2;
     }
     pl_batch_fill(&batch, &queue);
@@ -203,7 +203,7 @@ static void assert_leaders(const int *expected, size_t count)
 }
 
 /* Only the first operation of a key is in the statement; the others get its result. */
-static void test_a_key_is_once_in_a_statement(void **state)
+static void test_a_key_is_in_a_statement_once(void **state)
 {
     (void)state;
     static const uint64_t keys[] = {7, 8, 7, 0, 7, 0, 8, 9};
@@ -270,10 +270,10 @@ int main(void)
         cmocka_unit_test_setup(test_statement_for_several_shards, start),
         cmocka_unit_test_setup(test_full_statement_starts_another, start),
         cmocka_unit_test_setup(test_limit, start),
-        cmocka_unit_test_setup(test_heavy_ones_do_not_share, start),
-        cmocka_unit_test_setup(test_a_lone_kind_has_one_statement, start),
+        cmocka_unit_test_setup(test_heavy_operations_do_not_share, start),
+        cmocka_unit_test_setup(test_one_statement_per_batch, start),
         cmocka_unit_test_setup(test_an_operation_retried_alone_has_its_own_batch, start),
-        cmocka_unit_test_setup(test_a_key_is_once_in_a_statement, start),
+        cmocka_unit_test_setup(test_a_key_is_in_a_statement_once, start),
         cmocka_unit_test_setup(test_a_repeated_key_counts_for_the_limit, start),
         cmocka_unit_test_setup(test_keys_that_collide, start),
         cmocka_unit_test_setup(test_a_key_that_is_retried_alone, start),

@@ -47,7 +47,7 @@ static void assert_redirect(char *answer, const char *location)
     free(answer);
 }
 
-static void test_a_slash_at_the_end_is_forgiven(void **state)
+static void test_a_trailing_slash_is_redirected(void **state)
 {
     (void)state;
     assert_redirect(ask("GET /quick/", "", NULL), "\r\nlocation: /quick\r\n");
@@ -100,7 +100,7 @@ static void test_a_list_of_very_many_values(void **state)
     expect(line, expected);
 }
 
-static void test_queries_are_known_names_once(void **state)
+static void test_unknown_and_repeated_parameters_are_refused(void **state)
 {
     (void)state;
     expect("GET /query", "number 20 text []");
@@ -236,7 +236,7 @@ static char *get_sized(const char *path, int bytes)
     return ask(line, "", NULL);
 }
 
-static void test_what_a_proxy_may_compress(void **state)
+static void test_answers_that_a_proxy_may_compress(void **state)
 {
     (void)state;
     char *answer = get_sized("sized", 1023);
@@ -339,15 +339,16 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test_setup_teardown(test_paths_are_split_before_they_are_decoded, start, stop),
-        cmocka_unit_test_setup_teardown(test_a_slash_at_the_end_is_forgiven, start, stop),
-        cmocka_unit_test_setup_teardown(test_queries_are_known_names_once, start, stop),
+        cmocka_unit_test_setup_teardown(test_a_trailing_slash_is_redirected, start, stop),
+        cmocka_unit_test_setup_teardown(test_unknown_and_repeated_parameters_are_refused, start,
+                                        stop),
         cmocka_unit_test_setup_teardown(test_lists_are_joined, start, stop),
         cmocka_unit_test_setup_teardown(test_a_list_of_very_many_values, start, stop),
         cmocka_unit_test_setup_teardown(test_methods_and_bodies, start, stop),
         cmocka_unit_test_setup_teardown(test_bodies_have_a_limit, start, stop),
         cmocka_unit_test_setup_teardown(test_headers_have_a_limit, start, stop),
         cmocka_unit_test_setup_teardown(test_request_ids, start, stop),
-        cmocka_unit_test_setup_teardown(test_what_a_proxy_may_compress, start, stop),
+        cmocka_unit_test_setup_teardown(test_answers_that_a_proxy_may_compress, start, stop),
         cmocka_unit_test_setup_teardown(test_etags, start, stop),
         cmocka_unit_test_setup_teardown(test_pipelined_requests, start, stop),
         cmocka_unit_test_setup_teardown(test_garbage, start, stop),

@@ -130,8 +130,8 @@ static void test_slow_readers_are_closed(void **state)
     assert_serves();
 }
 
-/* One stream with a closed window is reset; its neighbour on the connection goes on. */
-static void test_a_slow_http2_stream_is_reset_alone(void **state)
+/* One stream with a closed window is reset; another stream on the connection goes on. */
+static void test_only_the_slow_http2_stream_is_reset(void **state)
 {
     (void)state;
     int fd = dial();
@@ -330,7 +330,7 @@ int main(void)
                                         stop),
         cmocka_unit_test_setup_teardown(test_replies_to_vanished_clients, start, stop),
         cmocka_unit_test_setup_teardown(test_slow_readers_are_closed, start, stop),
-        cmocka_unit_test_setup_teardown(test_a_slow_http2_stream_is_reset_alone, start, stop),
+        cmocka_unit_test_setup_teardown(test_only_the_slow_http2_stream_is_reset, start, stop),
         cmocka_unit_test_setup_teardown(test_reset_floods_end_the_connection, start, stop),
         cmocka_unit_test_setup_teardown(test_work_in_flight_is_bounded, start, stop),
         cmocka_unit_test_setup_teardown(test_a_stream_ends_properly, start, stop),

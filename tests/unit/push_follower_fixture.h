@@ -31,8 +31,8 @@ static struct {
     pl_waiter_t *waiter;
     bool is_hub_full;
     pl_timer_t *heartbeat;
-    int direct, read, late; /* values of the counters */
-    bool is_inside;         /* inside a call of pl_follower_, during which no callback may come */
+    int direct, read, missed; /* values of the counters */
+    bool is_inside;           /* inside a call of pl_follower_, during which no callback may come */
 
     /* The callbacks that the owner received. */
     pl_follower_t *follower;
@@ -63,7 +63,7 @@ int pl_lane_submit(pl_lane_t *lane, pl_op_t *op)
     return 0;
 }
 
-void pl_op_refuse(pl_op_t *op)
+void pl_op_end_overloaded(pl_op_t *op)
 {
     assert_null(world.refused);
     world.refused = op;
@@ -122,9 +122,9 @@ void pl_push_metrics_delta(bool direct)
     *(direct ? &world.direct : &world.read) += 1;
 }
 
-void pl_push_metrics_late(void)
+void pl_push_metrics_missed_wake(void)
 {
-    world.late++;
+    world.missed++;
 }
 
 /* The owner */
@@ -409,7 +409,7 @@ static void create_waiting(int64_t cursor)
 }
 
 /* Checks the numbers of callbacks since the start: on_delta, on_waiting, on_error. */
-static void assert_told(int deltas, int waitings, int errors)
+static void assert_callbacks(int deltas, int waitings, int errors)
 {
     assert_int_equal(world.deltas, deltas);
     assert_int_equal(world.waitings, waitings);

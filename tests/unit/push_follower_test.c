@@ -14,7 +14,7 @@ static void test_starts_with_a_cursor(void **state)
     assert_int_equal(world.reads_count, 1);
     answer_page(
         0, (page_t){.version = 120, .messages_count = 1, .first_version = 115, .content = "hi"});
-    assert_told(1, 0, 0);
+    assert_callbacks(1, 0, 0);
     assert_int_equal(world.cursor, 120);
     assert_false(world.has_more);
     assert_non_null(strstr(world.delta, "\"messageContent\":\"hi\""));
@@ -24,7 +24,7 @@ static void test_starts_with_a_cursor(void **state)
     next(); /* no change is known, so it waits without a read */
     assert_int_equal(world.reads_count, 1);
     wake(120, 130, "{direct}", 1);
-    assert_told(2, 0, 0);
+    assert_callbacks(2, 0, 0);
 }
 
 static void test_starts_from_now(void **state)
@@ -34,7 +34,7 @@ static void test_starts_from_now(void **state)
     next();
     assert_int_equal(pl_follower_cursor(world.follower), PL_FOLLOW_FROM_NOW);
     answer_version(0, PL_OK, true, 500);
-    assert_told(0, 1, 0);
+    assert_callbacks(0, 1, 0);
     assert_int_equal(world.cursor, 500);
     assert_int_equal(pl_follower_cursor(world.follower), 500);
     assert_int_equal(world.reads_count, 1);
@@ -47,12 +47,12 @@ static void test_from_now_is_woken_while_reading(void **state)
     create(PL_FOLLOW_FROM_NOW);
     next();
     wake(500, 510, "{direct}", 1);
-    assert_told(0, 0, 0);
+    assert_callbacks(0, 0, 0);
     answer_version(0, PL_OK, true, 500);
-    assert_told(0, 0, 0);
+    assert_callbacks(0, 0, 0);
     assert_reads_since(1, 500);
     answer_message(1, 510);
-    assert_told(1, 0, 0);
+    assert_callbacks(1, 0, 0);
 }
 
 static void test_unknown_user(void **state)
@@ -61,14 +61,14 @@ static void test_unknown_user(void **state)
     create(PL_FOLLOW_FROM_NOW);
     next();
     answer_version(0, PL_OK, false, 0);
-    assert_told(0, 0, 1);
+    assert_callbacks(0, 0, 1);
     assert_int_equal(world.error, PL_ERROR_INVALID);
     destroy();
 
     create(100);
     next();
     answer_result(1, empty_page());
-    assert_told(0, 0, 2);
+    assert_callbacks(0, 0, 2);
     assert_int_equal(world.error, PL_ERROR_INVALID);
 }
 
@@ -78,7 +78,7 @@ static void test_nothing_new(void **state)
     create(100);
     next();
     answer_nothing(0, 103); /* changes that the page does not show */
-    assert_told(0, 1, 0);
+    assert_callbacks(0, 1, 0);
     assert_int_equal(world.cursor, 103);
     next(); /* WAITING: has no effect */
     assert_int_equal(world.reads_count, 1);
@@ -91,7 +91,7 @@ static void test_cursor_above_the_mailbox_version(void **state)
     create(9000);
     next();
     answer_page(0, (page_t){.version = 100, .replaces = true});
-    assert_told(1, 0, 0);
+    assert_callbacks(1, 0, 0);
     assert_int_equal(world.cursor, 100);
     assert_non_null(strstr(world.delta, "\"isDeltaUpdate\":false"));
 }
@@ -101,13 +101,13 @@ static void test_direct_delta(void **state)
     (void)state;
     create_waiting(100);
     wake(100, 110, "{direct}", PAGE_SIZE);
-    assert_told(1, 1, 0);
+    assert_callbacks(1, 1, 0);
     assert_string_equal(world.delta, "{direct}");
     assert_int_equal(world.cursor, 110);
     assert_false(world.has_more);
     next();
     wake(110, 120, "{again}", 1);
-    assert_told(2, 1, 0);
+    assert_callbacks(2, 1, 0);
     assert_string_equal(world.delta, "{again}");
     assert_int_equal(world.reads_count, 1);
     assert_int_equal(world.direct, 2);
@@ -131,10 +131,10 @@ static void test_wakes_that_need_a_read(void **state)
         set_up(state);
         create_waiting(100);
         wake(wakes[i].previous, wakes[i].version, wakes[i].delta, wakes[i].messages_count);
-        assert_told(0, 1, 0);
+        assert_callbacks(0, 1, 0);
         assert_reads_since(1, 100);
         answer_message(1, 110);
-        assert_told(1, 1, 0);
+        assert_callbacks(1, 1, 0);
         assert_int_equal(world.read, 1);
         assert_int_equal(world.direct, 0);
         tear_down(state);
@@ -147,7 +147,7 @@ static void test_late_wake_has_no_effect(void **state)
     create_waiting(100);
     wake(80, 90, "{old}", 1);
     wake(90, 100, "{old}", 1);
-    assert_told(0, 1, 0);
+    assert_callbacks(0, 1, 0);
     assert_int_equal(world.reads_count, 1);
 }
 
@@ -157,14 +157,14 @@ static void test_woken_while_reading(void **state)
     create(100);
     next();
     wake(100, 110, "{direct}", 1);
-    assert_told(0, 0, 0);
+    assert_callbacks(0, 0, 0);
     assert_int_equal(world.reads_count, 1);
     /* The page's snapshot is older than the commit. */
     answer_nothing(0, 100);
-    assert_told(0, 0, 0);
+    assert_callbacks(0, 0, 0);
     assert_reads_since(1, 100);
     answer_message(1, 110);
-    assert_told(1, 0, 0);
+    assert_callbacks(1, 0, 0);
 
     /* The same if the older page had changes: the rest is read after next. */
     next();
@@ -172,7 +172,7 @@ static void test_woken_while_reading(void **state)
     wake(120, 130, NULL, 1);
     assert_int_equal(world.reads_count, 3);
     answer_message(2, 120);
-    assert_told(2, 0, 0);
+    assert_callbacks(2, 0, 0);
     next();
     assert_reads_since(3, 120);
 }
@@ -189,9 +189,9 @@ static void test_wake_above_the_mailbox_version(void **state)
     assert_reads_since(2, 100);
     answer_nothing(2, 100);
     assert_int_equal(world.reads_count, 3);
-    assert_told(0, 2, 0);
+    assert_callbacks(0, 2, 0);
     wake(100, 130, "{direct}", 1);
-    assert_told(1, 2, 0);
+    assert_callbacks(1, 2, 0);
 }
 
 static void test_woken_while_idle(void **state)
@@ -200,12 +200,12 @@ static void test_woken_while_idle(void **state)
     create_waiting(100);
     wake(100, 110, "{direct}", 1);
     wake(110, 120, "{missed}", 1);
-    assert_told(1, 1, 0);
+    assert_callbacks(1, 1, 0);
     assert_int_equal(world.reads_count, 1);
     next();
     assert_reads_since(1, 110);
     answer_message(1, 120);
-    assert_told(2, 1, 0);
+    assert_callbacks(2, 1, 0);
     assert_int_equal(world.cursor, 120);
 }
 
@@ -221,10 +221,10 @@ static void test_heartbeat_finds_nothing(void **state)
     assert_int_equal(world.heartbeats, 2);
     assert_int_equal(world.reads_count, 2);
     answer_version(1, PL_OK, true, 100);
-    assert_told(0, 1, 0);
-    assert_int_equal(world.late, 0);
+    assert_callbacks(0, 1, 0);
+    assert_int_equal(world.missed, 0);
     wake(100, 110, "{direct}", 1);
-    assert_told(1, 1, 0);
+    assert_callbacks(1, 1, 0);
 }
 
 static void test_heartbeat_finds_a_change(void **state)
@@ -233,10 +233,10 @@ static void test_heartbeat_finds_a_change(void **state)
     create_waiting(100);
     heartbeat();
     answer_version(1, PL_OK, true, 110);
-    assert_int_equal(world.late, 1);
+    assert_int_equal(world.missed, 1);
     assert_reads_since(2, 100);
     answer_message(2, 110);
-    assert_told(1, 1, 0);
+    assert_callbacks(1, 1, 0);
     assert_int_equal(world.cursor, 110);
 }
 
@@ -247,7 +247,7 @@ static void test_heartbeat_check_fails(void **state)
     create_waiting(100);
     heartbeat();
     answer_version(1, PL_ERROR_UNAVAILABLE, false, 0);
-    assert_told(0, 1, 0);
+    assert_callbacks(0, 1, 0);
     assert_int_equal(world.reads_count, 2);
     heartbeat();
     answer_version(2, PL_OK, true, 110);
@@ -278,33 +278,33 @@ static void test_woken_while_checking(void **state)
     answer_version(1, PL_OK, true, 100); /* read before the commit */
     assert_reads_since(2, 100);
     answer_message(2, 110);
-    assert_told(1, 1, 0);
+    assert_callbacks(1, 1, 0);
 
     next();
     heartbeat();
     wake(110, 120, NULL, 1);
     answer_version(3, PL_ERROR_UNAVAILABLE, false, 0);
     assert_reads_since(4, 110);
-    assert_int_equal(world.late, 0);
+    assert_int_equal(world.missed, 0);
 }
 
-/* The check's result is older than a delta that came during the check. No wake-up was late. But the
- * same result would come from a mailbox that lost changes, so the follower reads. */
+/* The check's result is older than a delta that came during the check. No wake-up was missed. But
+ * the same result would come from a mailbox that lost changes, so the follower reads. */
 static void test_check_is_overtaken_by_a_delta(void **state)
 {
     (void)state;
     create_waiting(100);
     heartbeat();
     wake(100, 110, "{direct}", 1);
-    assert_told(1, 1, 0);
+    assert_callbacks(1, 1, 0);
     next();
     answer_version(1, PL_OK, true, 100);
-    assert_int_equal(world.late, 0);
+    assert_int_equal(world.missed, 0);
     assert_reads_since(2, 110);
     answer_nothing(2, 110);
-    assert_told(1, 2, 0);
+    assert_callbacks(1, 2, 0);
     wake(110, 120, "{direct}", 1);
-    assert_told(2, 2, 0);
+    assert_callbacks(2, 2, 0);
 }
 
 /* The check is still in flight when the follower reads a page. It abandons the check, and the
@@ -321,12 +321,12 @@ static void test_check_is_overtaken_by_a_read(void **state)
     assert_true(world.reads[1]->abandoned);
     assert_false(world.reads[2]->abandoned);
     answer_version(1, PL_OK, true, 100);
-    assert_told(1, 1, 0);
+    assert_callbacks(1, 1, 0);
     assert_int_equal(world.reads_count, 3);
     destroy();
     assert_true(world.reads[2]->abandoned);
     answer_message(2, 120);
-    assert_told(1, 1, 0);
+    assert_callbacks(1, 1, 0);
 }
 
 /* The same; the page is delivered once. */
@@ -339,10 +339,10 @@ static void test_read_outlives_the_check(void **state)
     wake(110, 120, NULL, 1);
     next();
     answer_message(2, 120);
-    assert_told(2, 1, 0);
+    assert_callbacks(2, 1, 0);
     next();
     answer_version(1, PL_OK, true, 100); /* much later: has no effect */
-    assert_told(2, 1, 0);
+    assert_callbacks(2, 1, 0);
     assert_int_equal(world.reads_count, 3);
     heartbeat(); /* the follower can check again */
     assert_int_equal(world.reads_count, 4);
@@ -362,7 +362,7 @@ static void test_full_page_is_read_on(void **state)
     next();
     assert_reads_since(1, 103);
     answer_nothing(1, 103);
-    assert_told(1, 1, 0);
+    assert_callbacks(1, 1, 0);
 }
 
 /* A page above the limit in bytes is cut, and the rest comes with the next delta. */
@@ -375,7 +375,7 @@ static void test_long_page_is_cut(void **state)
     next();
     answer_page(
         0, (page_t){.version = 102, .messages_count = 2, .first_version = 101, .content = content});
-    assert_told(1, 0, 0);
+    assert_callbacks(1, 0, 0);
     assert_true(world.has_more);
     assert_int_equal(world.cursor, 101);
     next();
@@ -388,15 +388,15 @@ static void test_error_then_retry(void **state)
     create_waiting(100);
     wake(90, 110, NULL, 1);
     fail_read(1, PL_ERROR_UNAVAILABLE);
-    assert_told(0, 1, 1);
+    assert_callbacks(0, 1, 1);
     assert_int_equal(world.error, PL_ERROR_UNAVAILABLE);
     wake(110, 120, "{direct}", 1); /* IDLE: remembered only */
-    assert_told(0, 1, 1);
+    assert_callbacks(0, 1, 1);
     next();
     assert_reads_since(2, 100);
     answer_page(
         2, (page_t){.version = 120, .messages_count = 2, .first_version = 110, .content = "x"});
-    assert_told(1, 1, 1);
+    assert_callbacks(1, 1, 1);
 }
 
 /* After an error it reads, even without a wake-up. */
@@ -406,10 +406,10 @@ static void test_error_of_the_first_read(void **state)
     create(PL_FOLLOW_FROM_NOW);
     next();
     answer_version(0, PL_ERROR_DEADLINE, false, 0);
-    assert_told(0, 0, 1);
+    assert_callbacks(0, 0, 1);
     next();
     answer_version(1, PL_OK, true, 100);
-    assert_told(0, 1, 1);
+    assert_callbacks(0, 1, 1);
     destroy();
 
     create(100);
@@ -425,14 +425,14 @@ static void test_full_lane_is_an_error(void **state)
     create(100);
     world.is_lane_full = true;
     next();
-    assert_told(0, 0, 0); /* not during next() */
+    assert_callbacks(0, 0, 0); /* not during next() */
     pl_op_t *refused = world.refused;
     assert_non_null(refused);
     world.refused = NULL;
     world.is_lane_full = false;
     refused->error = PL_ERROR_OVERLOADED;
     refused->on_done(refused);
-    assert_told(0, 0, 1);
+    assert_callbacks(0, 0, 1);
     assert_int_equal(world.error, PL_ERROR_OVERLOADED);
     next();
     assert_reads_since(0, 100);
@@ -467,7 +467,7 @@ static void test_destroyed_while_reading(void **state)
     next();
     destroy();
     answer_message(1, 110);
-    assert_told(0, 0, 0);
+    assert_callbacks(0, 0, 0);
 
     create(100);
     destroy(); /* without any next() */
@@ -506,7 +506,7 @@ static void test_destroyed_in_a_callback(void **state)
     create(100);
     heartbeat();
     assert_null(world.follower);
-    assert_told(2, 3, 1);
+    assert_callbacks(2, 3, 1);
 }
 
 static void test_too_many_waiters(void **state)

@@ -39,7 +39,8 @@ static const pl_waiter_callbacks_t callbacks = {.on_event = on_event};
 
 static void tell(const char *json)
 {
-    pl_hub_tell(hub, ALICE, &(pl_event_t){.name = "typing", .json = json, .len = strlen(json)});
+    pl_hub_send_event(hub, ALICE,
+                      &(pl_event_t){.name = "typing", .json = json, .len = strlen(json)});
 }
 
 static void add(listener_t *listener, int loop, int64_t user_id)
@@ -123,18 +124,18 @@ static void test_waiter_removed_before_the_event_arrives(void **state)
     assert_int_equal(one.events, 0);
 }
 
-static void test_is_awaited(void **state)
+static void test_may_have_waiter(void **state)
 {
     listener_t one, two;
     (void)state;
 
-    assert_false(pl_hub_is_awaited(hub, ALICE));
+    assert_false(pl_hub_may_have_waiter(hub, ALICE));
     add(&one, 0, ALICE);
     add(&two, 1, ALICE);
     pl_hub_remove(one.local, &one.waiter);
-    assert_true(pl_hub_is_awaited(hub, ALICE));
+    assert_true(pl_hub_may_have_waiter(hub, ALICE));
     pl_hub_remove(two.local, &two.waiter);
-    assert_false(pl_hub_is_awaited(hub, ALICE));
+    assert_false(pl_hub_may_have_waiter(hub, ALICE));
     tell("x");
     run_loops();
 }
@@ -156,7 +157,7 @@ int main(void)
         cmocka_unit_test(test_reaches_every_waiter_of_the_user),
         cmocka_unit_test(test_waiters_removed_in_a_callback),
         cmocka_unit_test(test_waiter_removed_before_the_event_arrives),
-        cmocka_unit_test(test_is_awaited),
+        cmocka_unit_test(test_may_have_waiter),
     };
     return cmocka_run_group_tests(tests, set_up, NULL);
 }

@@ -20,7 +20,7 @@
 static atomic_size_t notified;
 static _Atomic int64_t notified_last;
 
-void pl_hub_tell(pl_hub_t *hub, int64_t user_id, const pl_event_t *event)
+void pl_hub_send_event(pl_hub_t *hub, int64_t user_id, const pl_event_t *event)
 {
     (void)hub;
     assert_int_equal(event->len, 0);

@@ -1,6 +1,6 @@
-/* Proves: a batch of changes is sent as parley.write_changes takes it, each change gets its own
- * answer and follow-ups, the first one all wakes of the batch, and a batch that is decoded again
- * keeps nothing of the first answer. */
+/* Proves: a batch of changes is sent in the form of parley.write_changes; each change gets its own
+ * answer and follow-ups, and the first one gets all wakes of the batch; a batch that is decoded
+ * again keeps nothing of the first answer. */
 #include "store/change.h"
 
 #include <string.h>
@@ -85,7 +85,7 @@ static void give(PGresult *result, pl_change_t *changes, size_t count)
     PQclear(result);
 }
 
-static void test_what_is_sent(void **state)
+static void test_parameters(void **state)
 {
     (void)state;
     pl_change_t changes[] = {{.mailbox_id = INT64_C(3) << 50,
@@ -122,7 +122,7 @@ static void test_what_is_sent(void **state)
     pl_params_dispose(&params);
 }
 
-/* Weights bound batches: an argument for members by their number, a job's slice by its size. */
+/* Weights limit batches: an argument with members weighs as many, a job's slice its size. */
 static void test_weights(void **state)
 {
     (void)state;
@@ -195,7 +195,7 @@ static void test_each_gets_its_own(void **state)
     assert_int_equal(changes[0].wakes_count, 0);
 }
 
-/* After its first answer the transaction has failed. */
+/* The transaction failed after its first answer. */
 static void test_decoded_again(void **state)
 {
     (void)state;
@@ -230,7 +230,7 @@ static void on_change(pl_commit_listener_t *listener, const pl_mailbox_wake_t *w
     told->user_id = wakes[0].user_id;
 }
 
-static void test_who_waits_is_told(void **state)
+static void test_waiters_are_woken(void **state)
 {
     (void)state;
     told_t told = {.listener = {.on_change = on_change}};
@@ -253,9 +253,9 @@ static void test_who_waits_is_told(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_what_is_sent),      cmocka_unit_test(test_weights),
+        cmocka_unit_test(test_parameters),        cmocka_unit_test(test_weights),
         cmocka_unit_test(test_each_gets_its_own), cmocka_unit_test(test_decoded_again),
-        cmocka_unit_test(test_who_waits_is_told),
+        cmocka_unit_test(test_waiters_are_woken),
     };
     return RUN_TESTS(tests);
 }

@@ -1,6 +1,7 @@
-/* Proves: a batch of writes is grouped as parley.write_messages takes it (mailboxes ascending, each
- * copy with its place, times of new messages rising, a sender's copy with its first-written one),
- * each write gets its own part of the answer, and writes are told apart by their keys. */
+/* Proves: a batch of writes is grouped in the form of parley.write_messages (mailboxes ascending,
+ * each copy with its place, times of new messages increasing, a sender's copy with its
+ * first-written one); each write gets its own part of the answer; and writes are distinguished by
+ * their keys. */
 #include "store/message_write.h"
 
 #include <string.h>
@@ -65,7 +66,7 @@ static pl_message_write_t copy(int64_t sender, int64_t recipient, const char *ke
     return write;
 }
 
-/* ---- what is sent, read as a result would be ---- */
+/* ---- the parameters, read like a result ---- */
 
 static PGresult *result_of(int columns)
 {
@@ -175,10 +176,10 @@ static void test_a_mixed_batch_is_grouped(void **state)
     expect_text(sent, FIRST_CONTENTS, "content,content,content,content,");
     /* Carol's time is from a clock behind, Bob's is before that of the copy before it. */
     EXPECT_INT64(sent, FIRST_TIMES, 5000, 5001, 7001, 9000);
-    pl_result_array_t owes = pl_result_array(sent, 0, FIRST_OWES);
-    assert_int_equal(owes.count, 4);
-    for (size_t i = 0; i < owes.count; i++)
-        assert_int_equal(pl_result_array_bool(&owes, i), i == 1);
+    pl_result_array_t has_entry = pl_result_array(sent, 0, FIRST_OWES);
+    assert_int_equal(has_entry.count, 4);
+    for (size_t i = 0; i < has_entry.count; i++)
+        assert_int_equal(pl_result_array_bool(&has_entry, i), i == 1);
 
     EXPECT_INT32(sent, COPY_MAILBOXES, 1, 1, 2);
     EXPECT_INT32(sent, COPY_ORDINALS, 1, 2, 3);
@@ -359,7 +360,7 @@ static void expect_change(const pl_mailbox_change_t *change, int64_t version, in
     assert_int_equal(change->conversation.unread_count, unread);
 }
 
-static void test_all_is_stored(void **state)
+static void test_all_are_stored(void **state)
 {
     (void)state;
     pl_message_write_t writes[WRITES];
@@ -544,7 +545,7 @@ int main(void)
         cmocka_unit_test(test_one_copy),
         cmocka_unit_test(test_extras),
         cmocka_unit_test(test_a_large_batch),
-        cmocka_unit_test(test_all_is_stored),
+        cmocka_unit_test(test_all_are_stored),
         cmocka_unit_test(test_retries_and_refusals),
         cmocka_unit_test(test_copies_alone),
         cmocka_unit_test(test_keys),

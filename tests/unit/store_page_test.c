@@ -1,6 +1,6 @@
-/* Proves: each read gets its own rows of a statement's, without the extra rows that say that there
- * are more, and newest first; a page without rows keeps none; a read that is sent again has only
- * the second answer; and equal reads of a batch share one answer. */
+/* Proves: each read gets its own rows of a statement, newest first, without the extra rows that
+ * show that there are more; a page without rows keeps none; a read that is sent again has only the
+ * second answer; and equal reads of a batch share one answer. */
 #include "store/page.h"
 
 #include <endian.h>
@@ -194,7 +194,7 @@ static void test_both_sides_are_newest_first(void **state)
     assert_message(1, 3, 88);
 }
 
-static void test_no_rows_are_not_kept(void **state)
+static void test_an_empty_page_keeps_no_rows(void **state)
 {
     const row_t empty[] = {{1, 10, false, 0}, {2, 20, true, 0}, {3, 30, false, 0}};
     (void)state;
@@ -218,7 +218,7 @@ static void test_the_second_answer_counts(void **state)
     assert_page(3, 41, false, false, 0);
 }
 
-static void test_equal_reads_are_one(void **state)
+static void test_equal_reads_share_one_answer(void **state)
 {
     (void)state;
 
@@ -244,8 +244,8 @@ static void test_equal_reads_are_one(void **state)
     assert_int_equal(message.message_id, 88);
 }
 
-/* Same query, other kind. */
-static void test_kinds_are_told_apart(void **state)
+/* The same query of another kind. */
+static void test_kinds_are_distinguished(void **state)
 {
     (void)state;
     reads[1] = reads[0];
@@ -261,10 +261,10 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test_setup_teardown(test_each_read_has_its_rows, start, stop),
         cmocka_unit_test_setup_teardown(test_both_sides_are_newest_first, start, stop),
-        cmocka_unit_test_setup_teardown(test_no_rows_are_not_kept, start, stop),
+        cmocka_unit_test_setup_teardown(test_an_empty_page_keeps_no_rows, start, stop),
         cmocka_unit_test_setup_teardown(test_the_second_answer_counts, start, stop),
-        cmocka_unit_test_setup_teardown(test_equal_reads_are_one, start, stop),
-        cmocka_unit_test_setup_teardown(test_kinds_are_told_apart, start, stop),
+        cmocka_unit_test_setup_teardown(test_equal_reads_share_one_answer, start, stop),
+        cmocka_unit_test_setup_teardown(test_kinds_are_distinguished, start, stop),
     };
     return RUN_TESTS(tests);
 }
