@@ -1,4 +1,4 @@
--- Claims entries of the change outbox for the caller's transaction and returns what has to be made.
+-- Claims entries of the change outbox for the caller's transaction and returns the changes that have to be made.
 --
 -- Element i of the arrays is the key of one entry:
 -- mailbox_ids

@@ -1,12 +1,12 @@
--- Claims outbox entries for the caller's transaction and returns what the senders' copies are made of.
+-- Claims outbox entries for the caller's transaction and returns the content of the senders' copies.
 --
 -- Element i of the arrays is the key of one entry:
 -- recipient_ids
 -- sender_ids
 -- message_ids
--- Rows: the entries that exist and that no other session has claimed. client_message_id and content are null where the recipient's
--- message is gone: then there is no copy to make. content and extra are what the message is now, without what the recipient has
--- changed only for themselves.
+-- Rows: the entries that exist and that no other session has claimed. client_message_id and content are null if the recipient's
+-- message is gone: then there is no copy to make. content and extra are those of the message now, without changes that the recipient
+-- has made only for themselves.
 --
 -- It names the parent, which opens every partition: for large batches only.
 CREATE OR REPLACE FUNCTION parley.claim_outbox(recipient_ids bigint[], sender_ids bigint[], message_ids bigint[])

@@ -1,4 +1,4 @@
--- Identifies what was sent after it has changed: SHA-256 of the content, or of the content's hash and the metadata.
+-- Identifies the sent content after the message has changed: SHA-256 of the content, or of the content's hash and the metadata.
 --
 -- content
 -- metadata  of the message's extra, or null

@@ -1,4 +1,4 @@
--- What others see of users of any shards of this database.
+-- The public data of users of any shards of this database.
 --
 -- ids
 -- Rows: one for each user who exists or is erased, in any order. For an erased user the row has user_id and deleted_timestamp;

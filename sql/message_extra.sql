@@ -1,5 +1,5 @@
 -- The part of a message's extra that the API shows to a user: members of its JSON object, without the braces. A message without extra is
--- one of a user, which the server says itself.
+-- a user's, and the server writes these members itself.
 CREATE OR REPLACE FUNCTION parley.message_extra(extra jsonb, reader bigint)
     RETURNS text
     LANGUAGE plpgsql IMMUTABLE

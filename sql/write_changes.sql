@@ -1,4 +1,4 @@
--- Makes a batch of changes, which is whatever writes to mailboxes and is no send: one call is one transaction.
+-- Makes a batch of changes: all writes to mailboxes that are no sends. One call is one transaction.
 --
 -- Element i of the arrays is one change:
 -- kinds        its function is {shard}.change_<kind>, which documents the argument
@@ -24,8 +24,8 @@
 -- same follow-ups with the same version, or those that are still in the outbox. A change may come twice (after a lost
 -- connection, from the relay, from a client that retries); the second time it must change nothing.
 --
--- All mailboxes are locked first: groups before users, each in the order of ids. So no two batches deadlock, and who gets a
--- group's message is known once the group is locked. write_messages locks only users, in the same order. Both lock the parent
+-- All mailboxes are locked first: groups before users, each in the order of ids. So no two batches deadlock, and the
+-- members who get a group's message are known once the group is locked. write_messages locks only users, in the same order. Both lock the parent
 -- table before all else, as does a move of a shard.
 CREATE OR REPLACE FUNCTION parley.write_changes(
     kinds text[], mailbox_ids bigint[], arguments text[], companions bigint[])

@@ -10,7 +10,7 @@
 -- first_keys           client_message_id: with mailbox and peer the key of the send. A batch has no key twice
 -- first_contents
 -- first_times          when the send first reached a server, in microseconds; rising within a mailbox
--- first_owes           whether to insert an outbox entry for the sender's copy
+-- first_has_entry      whether to insert an outbox entry for the sender's copy
 -- copy_mailboxes       as above, and so on
 -- copy_ordinals
 -- copy_peers
@@ -55,7 +55,7 @@
 CREATE OR REPLACE FUNCTION parley.write_messages(
     mailbox_ids bigint[], mailbox_slots integer[], mailbox_times bigint[],
     first_mailboxes integer[], first_ordinals integer[], first_peers bigint[], first_keys text[], first_contents text[],
-    first_times bigint[], first_owes boolean[],
+    first_times bigint[], first_has_entry boolean[],
     copy_mailboxes integer[], copy_ordinals integer[], copy_peers bigint[], copy_firsts integer[], copy_messages bigint[],
     copy_keys text[], copy_contents text[], first_extras text[] DEFAULT '{}', copy_extras text[] DEFAULT '{}',
     awaited_ids bigint[] DEFAULT '{}',
@@ -157,9 +157,9 @@ BEGIN
         RETURNING m.user_id, m.peer_id, m.message_id, m.version
     ),
     first_stored AS MATERIALIZED (
-        SELECT mailbox_ids[f.mailbox] AS user_id, f.peer AS peer_id, f.message_id, f.version, f.owes
-        FROM unnest(first_mailboxes, first_peers, first_messages, first_versions, first_owes)
-             AS f (mailbox, peer, message_id, version, owes)
+        SELECT mailbox_ids[f.mailbox] AS user_id, f.peer AS peer_id, f.message_id, f.version, f.has_entry
+        FROM unnest(first_mailboxes, first_peers, first_messages, first_versions, first_has_entry)
+             AS f (mailbox, peer, message_id, version, has_entry)
         WHERE f.version > mailbox_previous[f.mailbox]
     ),
     conversed AS (
@@ -181,7 +181,7 @@ BEGIN
     ),
     entries AS (
         INSERT INTO parley.outbox (recipient_id, sender_id, message_id)
-        SELECT user_id, peer_id, message_id FROM first_stored WHERE owes
+        SELECT user_id, peer_id, message_id FROM first_stored WHERE has_entry
     )
     SELECT copies.users, copies.versions, copies.messages, copies.lead,
            copies.stored + (SELECT count(*) FROM first_stored),

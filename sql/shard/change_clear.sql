@@ -1,4 +1,4 @@
--- Deletes a conversation for its user alone: the messages that it has now are not shown any more. Later ones are.
+-- Deletes a conversation for its user only: the messages that it has now are not shown any more. Later ones are.
 --
 -- argument  peerId, timestamp
 -- Result: status, and version if something has changed. status: done; conversation-not-found.

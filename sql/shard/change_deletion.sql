@@ -1,4 +1,4 @@
--- Deletes a message in one's own mailbox alone. It leaves a tombstone.
+-- Deletes a message for the mailbox's user only. It leaves a tombstone.
 --
 -- argument  peerId, messageId, timestamp
 -- Result: status, version, deletedTimestamp. status: done; message-not-found.

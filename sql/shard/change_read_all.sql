@@ -18,8 +18,8 @@ CREATE OR REPLACE FUNCTION {shard}.change_read_all(mailbox_id bigint, argument j
     SET enable_sort = off
 AS $$
 DECLARE
-    slice CONSTANT integer := 100; -- conversations that one call changes
-    range CONSTANT integer := 1000; -- and that it looks at
+    slice CONSTANT integer := 100; -- the most conversations that one call changes
+    range CONSTANT integer := 1000; -- and that it reads
     until bigint;
     shows_reading boolean;
     chat record;

@@ -41,7 +41,7 @@ BEGIN
 
     raised := {shard}.next_version(mailbox_id);
     IF place IS NULL THEN
-        -- Without a message it is in changes alone: the list shows it from its first message on.
+        -- Without a message it is only in deltas: the list shows it from its first message on.
         INSERT INTO {shard}.conversation (user_id, peer_id, last_message_id, newest_period, version, changed_period,
                                           muted_until, archived, pinned, marked_unread)
         VALUES (mailbox_id, peer, 0, 0, raised, parley.period_of(raised),

@@ -97,7 +97,7 @@ BEGIN
         newer_limits[i] := 0;
     END LOOP;
 
-    -- Most pages have no newer messages besides. The query for both sides would cost those a third more.
+    -- Most reads do not ask for newer messages. The query for both sides would cost these a third more.
     IF 0 = ANY (newer_limits) THEN
         RETURN QUERY
         SELECT r.number::integer, b.version, false, m.message_id, m.sender_id, m.client_message_id, m.content, m.version,

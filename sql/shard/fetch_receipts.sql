@@ -1,4 +1,4 @@
--- How far a message of a 1:1 has come to the user who has not sent it, as a user's mailbox has it.
+-- How far a message of a 1:1 has come to the user who did not send it, as a user's mailbox has it.
 --
 -- mailbox_id
 -- peer        the other user
@@ -36,7 +36,7 @@ BEGIN
         -- A client that reads this has the message.
         how_far := parley.delivery_status(message, chat.read_up_to, message);
     END IF;
-    -- Nobody else receives a message to oneself.
+    -- A note to oneself has no other recipient.
     page := jsonb_build_object(
         'receipts', CASE WHEN recipient > after AND peer <> mailbox_id
                          THEN jsonb_build_array(jsonb_build_object('userId', recipient::text, 'status', parley.status_word(how_far)))

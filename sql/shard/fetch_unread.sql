@@ -1,4 +1,4 @@
--- Totals of what is unread: any number of reads of mailboxes of this shard.
+-- Totals of unread messages: any number of reads of mailboxes of this shard.
 --
 -- mailbox_ids
 -- Rows: one for each mailbox. `read` is its place in the array; conversation_count: conversations with unread messages, or that the
@@ -6,7 +6,7 @@
 -- for a mailbox that does not exist or is erased.
 --
 -- It counts in the newest 1,000 conversations. So the cost has a bound, and does not depend on how many messages there are. An index
--- of the unread conversations alone would be cheaper to read, but each send and each receipt would change it, and could not update
+-- of only the unread conversations would be cheaper to read, but each send and each receipt would change it, and could not update
 -- the conversation within its page (HOT).
 -- STABLE: all counts are of one snapshot.
 CREATE OR REPLACE FUNCTION {shard}.fetch_unread(mailbox_ids bigint[])

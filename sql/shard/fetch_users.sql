@@ -1,4 +1,4 @@
--- What others see of users of this shard, as parley.fetch_users.
+-- The public data of users of this shard, as parley.fetch_users.
 CREATE OR REPLACE FUNCTION {shard}.fetch_users(ids bigint[])
     RETURNS TABLE (user_id bigint, username text, display_name text, created_timestamp bigint, metadata text,
                    deleted_timestamp bigint)

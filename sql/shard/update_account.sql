@@ -18,7 +18,7 @@ CREATE OR REPLACE FUNCTION {shard}.update_account(
 AS $$
 #variable_conflict use_column
 BEGIN
-    -- From now on the user's pages show what others have read, or do not show it any more.
+    -- From now on the user's pages show the reads of others, or hide them.
     IF new_read_receipts <> (SELECT a.read_receipts FROM {shard}.account a WHERE a.user_id = id) THEN
         PERFORM {shard}.next_version(id);
     END IF;

@@ -1,4 +1,4 @@
--- Up to which message a user sees what the others in a group have read: to the end, or, for a user who hides their own read receipts,
+-- The message up to which a user sees the reads of others in a group: to the end, or, for a user who hides their own read receipts,
 -- as far as the user's conversation shows it already.
 --
 -- mailbox_id  of the user

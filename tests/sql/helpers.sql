@@ -70,7 +70,7 @@ LANGUAGE sql AS $$
     WITH batch AS MATERIALIZED (
         SELECT g[1]::bigint[] AS mailbox_ids, g[2]::integer[] AS mailbox_slots, g[3]::bigint[] AS mailbox_times,
                g[4]::integer[] AS first_mailboxes, g[5]::integer[] AS first_ordinals, g[6]::bigint[] AS first_peers,
-               g[7]::integer[] AS first_ops, g[9]::bigint[] AS first_times, g[10]::boolean[] AS first_owes,
+               g[7]::integer[] AS first_ops, g[9]::bigint[] AS first_times, g[10]::boolean[] AS first_has_entry,
                g[11]::integer[] AS copy_mailboxes, g[12]::integer[] AS copy_ordinals, g[13]::bigint[] AS copy_peers,
                g[14]::integer[] AS copy_firsts, g[15]::bigint[] AS copy_messages, g[16]::integer[] AS copy_ops,
                g[20]::bigint[] AS awaited_ids
@@ -84,7 +84,7 @@ LANGUAGE sql AS $$
                  b.first_mailboxes, b.first_ordinals, b.first_peers,
                  ARRAY(SELECT (operations[o.op]).client_message_id FROM unnest(b.first_ops) WITH ORDINALITY AS o (op, n) ORDER BY o.n),
                  ARRAY(SELECT (operations[o.op]).content FROM unnest(b.first_ops) WITH ORDINALITY AS o (op, n) ORDER BY o.n),
-                 b.first_times, b.first_owes,
+                 b.first_times, b.first_has_entry,
                  b.copy_mailboxes, b.copy_ordinals, b.copy_peers, b.copy_firsts, b.copy_messages,
                  ARRAY(SELECT (operations[o.op]).client_message_id FROM unnest(b.copy_ops) WITH ORDINALITY AS o (op, n) ORDER BY o.n),
                  ARRAY(SELECT (operations[o.op]).content FROM unnest(b.copy_ops) WITH ORDINALITY AS o (op, n) ORDER BY o.n),
