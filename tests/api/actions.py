@@ -1,6 +1,6 @@
-"""The actions of users in test_model.py. Each action is a function that turns a drawn step into something possible in the
-present state of the world. It returns the requests, the keys of the world that they touch, and the effect of the answers
-on the model. An action is never drawn if the document in openapi/ does not have its operation.
+"""The actions of users in test_model.py. Each action is a function that turns a drawn step into something that is
+possible in the present state of the world. It returns the requests, the keys of the world that they touch, and the effect
+of the answers on the model. An action is never drawn if the document in openapi/ does not have its operation.
 """
 
 import dataclasses
@@ -14,7 +14,7 @@ ACTIONS = {}
 
 @dataclasses.dataclass(frozen=True)
 class Step:
-    """A drawn step. Any numbers are valid: they choose, modulo the number of candidates, among the existing things."""
+    """A drawn step. All numbers are valid: they choose among the existing things, modulo the number of candidates."""
 
     action: str
     who: int
@@ -28,8 +28,8 @@ class Step:
 
 @dataclasses.dataclass
 class Plan:
-    """`requests` run at the same time, also with those of other plans that touch nothing that this plan changes.
-    `effect(answers)` is called after all of them."""
+    """`requests` run at the same time, also with those of other plans, unless they touch something that this plan
+    changes. `effect(answers)` is called after all of them."""
 
     requests: list
     effect: callable = lambda answers: None
@@ -80,7 +80,7 @@ def available(document):
 
 
 def choose(candidates, pick):
-    """The newest for 0."""
+    """The newest candidate for 0."""
     return candidates[-1 - pick % len(candidates)] if candidates else None
 
 
@@ -121,7 +121,7 @@ def pair_of(world, step):
 
 
 def wait_for_copies(world, user, group):
-    """What is done to a user's own copies is done when they are there. Returns a function that waits for that."""
+    """A change of a user's own copies needs the copies to be there. Returns a function that waits for them."""
     last, cleared = group.log_of(user.id)[-1].id, world.model.cleared_up_to.get((user.id, group.id), 0)
 
     def is_there():
@@ -158,7 +158,7 @@ def send_plan(world, user, peer, body, copies=1):
 
 @action(weight=8)
 def send(world, step):
-    """Sometimes the same several times at once."""
+    """Sometimes the same send several times at once."""
     user, peer = pair_of(world, step)
     body = {"recipientId": peer.id, "clientMessageId": world.new_key(), "messageContent": step.text}
     if step.pick % 2:
@@ -171,7 +171,7 @@ def send(world, step):
 
 @action(weight=2)
 def note(world, step):
-    """To oneself."""
+    """A note to oneself."""
     user, _ = pair_of(world, step)
     body = {"recipientId": user.id, "clientMessageId": world.new_key(), "messageContent": step.text}
     return send_plan(world, user, user, body, copies=3 if step.pick % 5 == 4 else 1)
@@ -240,7 +240,7 @@ def receive(world, step):
 
 @action(weight=1, needs="markAllRead")
 def read_all(world, step):
-    """By a client that has everything, beside nothing that changes what the user has."""
+    """Sent by a client that has everything. Nothing runs at the same time that changes what the user has."""
     user, _ = pair_of(world, step)
     waits = [wait_for_copies(world, user, group) for group in world.model.groups.values() if group.log_of(user.id)]
 
@@ -258,7 +258,7 @@ def read_all(world, step):
 
 @action(weight=3, needs="editMessage")
 def edit(world, step):
-    """Sometimes two at once: either may be the last. Sometimes with other metadata."""
+    """Sometimes two edits at once: either may be the last. Sometimes with other metadata."""
     user, _ = pair_of(world, step)
     message = message_of(world, user, step, lambda m: m.sender == user.id)
     if message is None:
@@ -372,7 +372,7 @@ def clear(world, step):
                 changes=frozenset({("conversation", conversation)}))
 
 
-# What clients do; nothing that anybody sees changes by it
+# The actions of clients. They change nothing that users see
 
 SIZES = (1, 2, 3, 7, 100)
 

@@ -99,7 +99,7 @@ def user_on(api, stack, shards):
 
 @pytest.fixture(params=["same-shard", "same-database", "other-database"])
 def pair(request, api, stack):
-    """Two users, in each placement for which a send takes another path."""
+    """Two users, in each placement in which sends are written in a different way."""
     databases = stack.shards_by_database()
     first, second = (databases[name] for name in sorted(databases)[:2])
     places = {"same-shard": (first[0], first[0]), "same-database": (first[0], first[1]),

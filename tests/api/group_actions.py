@@ -1,7 +1,7 @@
-"""What users do in groups in test_model.py: actions as those of actions.py.
+"""What users do in groups in test_model.py: actions like those of actions.py.
 
-Who joins and leaves, and who may do what, changes while nothing but sends of others goes on in the group; those then
-come before or after by their ids. Now and then one who is no member tries, and gets a 404.
+While members join or leave, or roles change, only sends of others run in the group. The ids of these messages say whether
+they come before or after. Sometimes a user who is no member tries something, and gets a 404.
 """
 
 import dataclasses
@@ -16,14 +16,14 @@ PATIENCE = 10 * SLOWNESS
 
 
 def in_group(world, step):
-    """(user, group); now and then a group that the user is not in."""
+    """(user, group); sometimes a group that the user is not in."""
     user, groups = world.users[step.who % len(world.users)], list(world.model.groups.values())
     own = [group for group in groups if user.id in group.members]
     return user, choose(groups if step.pick % 7 == 6 else own, step.whom)
 
 
 def whole(group):
-    """For what goes beside sends, but not beside who comes and goes."""
+    """For an action that may run at the same time as sends, but not at the same time as changes of members."""
     return frozenset({("conversation", group.id), ("members", group.id)})
 
 
@@ -39,7 +39,7 @@ def is_refused(group, user, answers):
 
 
 def own_plan(world, user, group, request, effect, **keys):
-    """Of a change in the user's own mailbox alone."""
+    """The plan of a change in the user's own mailbox only."""
     wait = wait_for_copies(world, user, group)
 
     def run():
@@ -53,7 +53,7 @@ def own_plan(world, user, group, request, effect, **keys):
 
 @action(weight=5, needs="createGroup")
 def create_group(world, step):
-    """Now and then the same several times at once."""
+    """Sometimes the same creation several times at once."""
     if len(world.model.groups) >= MOST_GROUPS:
         return None
     user = world.users[step.who % len(world.users)]
@@ -73,8 +73,8 @@ def create_group(world, step):
 
 
 def member_plan(world, user, group, request, expected, event, effect, leaving=None):
-    """request answers with the status `expected`. effect(answer, message id) if that is none of a refusal; event: the system
-    message that it makes, or None."""
+    """request answers with the status `expected`. Unless the request is refused, effect(answer, message id) is called;
+    event: the system message that it makes, or None."""
     after = max(group.messages)
     found = []
 
@@ -104,7 +104,7 @@ def status_of(group, user, may, ok=200):
 
 @action(weight=4, needs="addGroupMembers")
 def join(world, step):
-    """One or two, who may be there already."""
+    """One or two users, who may be members already."""
     user, group = in_group(world, step)
     if group is None:
         return create_group(world, step)
@@ -120,7 +120,7 @@ def join(world, step):
 
 @action(weight=4, needs="removeGroupMember")
 def leave(world, step):
-    """Of their own accord, or not."""
+    """A member leaves or is removed."""
     user, group = in_group(world, step)
     if group is None or not group.members:
         return None
@@ -137,7 +137,7 @@ def leave(world, step):
 
 @action(weight=2, needs="updateGroup")
 def rename(world, step):
-    """Another name, topic, both, or other metadata."""
+    """Another name, another topic, both, or other metadata."""
     user, group = in_group(world, step)
     if group is None:
         return None
@@ -201,7 +201,7 @@ def send_plan(world, user, group, body, copies=1):
 
 @action(weight=10, needs="createGroup")
 def send_to_group(world, step):
-    """Who is in no group makes one."""
+    """A user who is in no group makes one."""
     user, group = in_group(world, step)
     if group is None:
         return create_group(world, step)
@@ -219,14 +219,14 @@ def reply_in_group(world, step):
 
 
 def change_plan(world, user, group, message, requests, change, key):
-    """requests: of the user's Api. change(i)(copy) is what the i-th of them means to a copy."""
+    """requests: of the user's Api. change(i)(copy) is the effect of the i-th request on a copy."""
     was_deleted = message.whole.is_deleted
 
     def effect(answers):
         if is_refused(group, user, answers):
             return
         for i, answer in enumerate(answers):
-            # Who was away does not know that it is deleted.
+            # A user who was no member at the time does not know that it is deleted.
             if was_deleted or (answer.status == 404 and ("deletion", message.id) in world.changing):
                 answer.expect(404, code="message-not-found")
             else:
@@ -238,7 +238,7 @@ def change_plan(world, user, group, message, requests, change, key):
 
 @action(weight=4, needs="createGroup")
 def edit_in_group(world, step):
-    """Two at once now and then: either is the last."""
+    """Sometimes two edits at once: either may be the last."""
     user, group = in_group(world, step)
     message = message_in(world, user, group, step, lambda m: m.sender == user.id)
     if message is None:
@@ -279,7 +279,7 @@ def reaction_plan(world, step, method):
         return api.request(method, f"{on_message(message)}/reactions/{urllib.parse.quote(emoji)}")
 
     def change(copy):
-        """All that the user has there: who was away may have missed some."""
+        """All that the user has in the group: a user who was no member for a while may have missed some messages."""
         if copy is message.whole:
             held = copy.reactions.get(user.id, frozenset())
             new = held | {emoji} if method == "PUT" else held - {emoji}
@@ -305,7 +305,7 @@ def unreact_in_group(world, step):
 
 @action(weight=1, needs="createGroup")
 def delete_for_me_in_group(world, step):
-    """Also by who has left."""
+    """Also by former members."""
     user, group = in_group(world, step)
     message = message_in(world, user, group, step)
     if message is None:
@@ -343,7 +343,7 @@ def configure_group(world, step):
 
 @action(weight=1, needs="createGroup")
 def clear_group(world, step):
-    """Also by who has left."""
+    """Also by former members."""
     user, group = in_group(world, step)
     if message_in(world, user, group, step) is None:
         return None

@@ -1,4 +1,4 @@
-"""Helpers for tests of groups: members in both databases, and what a member has of the group."""
+"""Helpers for tests of groups: members in both databases, and a member's view of a group."""
 
 import json
 
@@ -28,7 +28,7 @@ def log(api, user, group):
 
 
 def wait_for_log(api, users, group, expected):
-    """Under load the answer to a change comes before all members have it: until then a new member has no conversation."""
+    """Under load the answer to a change comes before all members have it. Until then a new member has no conversation."""
     def has_log(user):
         return api.as_user(user).fetch_messages(group, pageSize=1).status == 200 and log(api, user, group) == expected
 
@@ -41,7 +41,7 @@ def newest(api, user, group):
 
 
 def wait_for_newest(api, users, group):
-    """All have the same newest message, and so all before it."""
+    """Waits until all have the same newest message, and so all messages before it."""
     wait_until(lambda: len({newest(api, user, group) for user in users}) == 1, 10 * SLOWNESS, "all have the newest message")
 
 

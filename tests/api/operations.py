@@ -17,7 +17,7 @@ POSTS = ["createUser", "updateMe", "createSession", "sendMessage", "editMessage"
 BODILESS = ["sendTyping", "announcePresence", "deleteMe", "deleteMessage", "addReaction", "removeReaction",
             "deleteConversation", "blockUser", "unblockUser", "removeGroupMember"]
 PUBLIC = ["createSession", "fetchCapabilities", "fetchOpenapi", "fetchDocs"]
-# Of those without a body, the ones that may have one.
+# Of the operations without a body, those that may have one.
 OPTIONAL_BODY = ["sendTyping"]
 STATIC = ["fetchOpenapi", "fetchDocs"]
 PASSWORD = "correct horse battery"
@@ -31,7 +31,7 @@ def prepare(api, me, peer):
 
 
 def request_of(operation, me, peer, message_id="1"):
-    """(method, target, body or None) that succeeds for the caller `me`, where `peer` exists and all is prepared."""
+    """(method, target, body or None) that succeeds for the caller `me` if `peer` exists and `prepare` has run."""
     group = f"/v1/groups/{getattr(me, 'group', int(me.id) | 256)}"
     message = f"/v1/conversations/{conversation_id(me.id, peer.id)}/messages/{message_id}"
     return {
@@ -52,7 +52,7 @@ def request_of(operation, me, peer, message_id="1"):
         "deleteConversation": ("DELETE", f"/v1/conversations/{conversation_id(me.id, peer.id)}", None),
         "fetchBlocks": ("GET", "/v1/blocks", None),
         "blockUser": ("PUT", f"/v1/blocks/{peer.id}", None),
-        # Somebody else: the peer stays blocked.
+        # Another user, because the peer stays blocked.
         "unblockUser": ("DELETE", f"/v1/blocks/{int(peer.id) ^ 1}", None),
         "fetchBlock": ("GET", f"/v1/blocks/{peer.id}", None),
         "sendReceipt": ("POST", f"/v1/conversations/{conversation_id(me.id, peer.id)}/receipts",

@@ -36,7 +36,7 @@ def encoded(operation, me, peer, message_id):
 
 
 async def send_and_leave(server, requests, chance):
-    """Each request on a stream of its own, which is reset 0 to 20 ms later."""
+    """Sends each request on a stream of its own, which is reset 0 to 20 ms later."""
     connection = await H2Connection.open(server.url)
 
     async def one(request):
@@ -50,7 +50,7 @@ async def send_and_leave(server, requests, chance):
 
 
 async def storm(server, requests, chance):
-    """Few resets on each connection: too many at once are a flood, and end it."""
+    """Few resets on each connection: the server takes too many at once for a flood and ends the connection."""
     await asyncio.gather(*(send_and_leave(server, requests[at::CONNECTIONS], chance) for at in range(CONNECTIONS)))
 
 
@@ -69,7 +69,7 @@ def test_every_operation(server, stack, contract, mode):
         asyncio.run(storm(server, requests, chance))
         server.set_proxies("pass")
     metrics.wait_for(server.admin_url, "parley_lane_operations", lambda value: value == 0, 20 * SLOWNESS)
-    # A request that is still referenced counts. One is the scrape's own.
+    # A request that is still referenced counts. The scrape itself is one.
     metrics.wait_for(server.admin_url, "parley_http_requests_in_flight", lambda value: value == 1, 20 * SLOWNESS)
     me, peer = api.make_user(), api.make_user()
     api.as_user(me).send(peer, "still here").expect(201)

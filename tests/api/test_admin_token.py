@@ -14,7 +14,7 @@ def admin(api, stack):
 
 @pytest.mark.parametrize("target", ["/v1/conversations", "/v1/conversations/1-2/messages", "/v1/updates?timeout=0",
                                     "/v1/updates/stream"])
-def test_no_mailbox_of_its_own(admin, target):
+def test_has_no_mailbox(admin, target):
     admin.get(target).expect(401, code="invalid-token")
 
 

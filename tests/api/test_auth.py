@@ -129,7 +129,7 @@ def test_keys_in_the_token_are_not_used(api, alice):
 @pytest.mark.parametrize("payload", [b"null", b"[]", b"1", b"\"x\"", b"{", b"{}", b"\xff\xfe", b"",
                                      b'{"sub":"1"' + b" " * 8000 + b"}", b"[" * 5000,
                                      b'{"sub":"1","sub":"2","exp":99999999999}'])
-def test_payloads_that_are_none(api, alice, payload):
+def test_payloads_that_are_no_claims(api, alice, payload):
     encoded = base64.urlsafe_b64encode(payload).rstrip(b"=").decode()
     signing = f"{tokens.b64({'alg': 'HS256', 'typ': 'JWT'})}.{encoded}"
     signature = tokens.b64(hmac.new(api.key, signing.encode(), hashlib.sha256).digest())
@@ -141,7 +141,7 @@ def test_huge_token(api, alice):
     assert status(api, alice, minted(api, alice, filler="x" * 20000)) in (401, 431)
 
 
-def test_scheme_has_no_case(api, alice):
+def test_scheme_is_case_insensitive(api, alice):
     token = minted(api, alice)
     for scheme in ("bearer", "BEARER"):
         answer = api.request("GET", f"/v1/users/{alice.id}", headers={"authorization": f"{scheme} {token}"})
@@ -153,7 +153,7 @@ def test_no_token_in_the_url(api, alice):
         assert api.request("GET", f"/v1/users/{alice.id}?{name}={minted(api, alice)}").status in (400, 401)
 
 
-def test_token_of_nobody(api, alice):
+def test_token_of_unknown_user(api, alice):
     """A correctly signed token for a user who does not exist creates nothing and breaks nothing."""
     ghost = User("1", "ghost", tokens.mint(api.key, 1))
     mine = api.as_user(ghost)
@@ -174,7 +174,7 @@ def test_token_of_a_shard_that_does_not_exist(api):
 
 # Admin
 
-def test_admin_scope_is_one_of_the_words(api, alice):
+def test_admin_is_one_of_several_scopes(api, alice):
     from harness.client import unique
 
     for scope, expected in (("admin", 201), ("read admin write", 201), ("administrator", 403), ("Admin", 403),
@@ -193,7 +193,7 @@ def test_users_cannot_make_themselves_admin(api, alice):
 
 # Privacy: promise 8
 
-def test_nobody_reads_another_mailbox(api, alice, bob):
+def test_users_cannot_read_other_mailboxes(api, alice, bob):
     third = api.make_user()
     api.as_user(alice).send(bob, "secret").expect(201)
     mine = api.as_user(third)
@@ -251,7 +251,7 @@ def test_issuer(issuers, alice, algorithm):
     assert status(api, alice, external(ISSUERS[algorithm](), algorithm, alice)) == 401, "another key"
     head, payload, signature = token.split(".")
     assert status(api, alice, f"{head}.{payload}.{signature[:-8]}AAAAAAAA") == 401
-    assert status(api, alice, minted(api, alice)) == 200, "our own key holds beside it"
+    assert status(api, alice, minted(api, alice)) == 200, "our own key is still valid"
 
 
 @pytest.mark.own_server
@@ -287,8 +287,8 @@ def test_our_key_with_an_issuers_name(issuers, alice):
         assert status(api, alice, token) == 401
 
 
-def test_document_says_json_everywhere(api, alice):
-    """A refusal contains nothing of the token."""
+def test_refusals_contain_nothing_of_the_token(api, alice):
+    """Whatever the token is, the problem has no part of it."""
     token = minted(api, alice, exp=1)
     answer = api.request("GET", f"/v1/users/{alice.id}", headers={"authorization": f"Bearer {token}"})
     assert token not in json.dumps(answer.json) and answer.headers["www-authenticate"].startswith("Bearer")

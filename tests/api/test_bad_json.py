@@ -118,7 +118,7 @@ UNKNOWN = {
 
 
 @pytest.mark.parametrize("body", GOOD.values(), ids=GOOD)
-def test_taken(api, alice, bob, post, body):
+def test_accepted(api, alice, bob, post, body):
     post(body).expect(201)
     (message,) = api.as_user(bob).fetch_messages(alice).expect(200)["messages"]
     assert message["messageContent"] == "hello"
@@ -126,7 +126,7 @@ def test_taken(api, alice, bob, post, body):
 
 @pytest.mark.parametrize("body", UNKNOWN.values(), ids=UNKNOWN)
 def test_acceptable_json_in_unknown_fields(post, body):
-    """It is the field that is refused, and not the JSON."""
+    """The field is refused, not the JSON."""
     post(body).expect(422, code="unknown-field")
 
 
@@ -164,8 +164,8 @@ def test_errors_lists_every_bad_field(api):
 
 
 def test_many_fields(api, stack, alice, bob):
-    """Thousands of unknown fields are refused, and far too many values too; neither takes the processor time that comparing each
-    key with each other would take."""
+    """Thousands of unknown fields are refused, and so are far too many values. Neither takes the processor time that
+    comparing each key with all others would take."""
     for count, status in ((5000, 422), (30000, 400)):
         body = {f"field{i}": i for i in range(count)}
         body.update({"recipientId": bob.id, "clientMessageId": unique("c"), "messageContent": "x"})

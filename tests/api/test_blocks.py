@@ -25,20 +25,20 @@ def contents(api, user, peer):
     return [m.get("messageContent") for m in api.as_user(user).all_messages(peer)]
 
 
-def test_a_blocked_sender_reaches_nothing(api, pair):
+def test_sends_of_a_blocked_user_are_refused(api, pair):
     one, other = pair
     api.as_user(one).send(other, "before").expect(201)
     assert api.as_user(other).block_user(one).expect(204) is None
     before = versions(api, one, other)
     for target in ({"recipientId": other.id}, {"recipientId": None, "conversationId": conversation_id(one.id, other.id)}):
         api.as_user(one).send(other, "after", **target).expect(403, code="recipient-unavailable")
-    assert versions(api, one, other) == before, "neither mailbox has changed"
+    assert versions(api, one, other) == before, "no mailbox has changed"
     assert contents(api, other, one) == contents(api, one, other) == ["before"]
     assert api.as_user(other).fetch_conversation().expect(200)["conversations"][0]["unreadCount"] == 1
 
 
-def test_a_first_message_of_a_blocked_sender(api, pair):
-    """A refused first message makes no conversation, for either user."""
+def test_refused_first_message(api, pair):
+    """A refused first message creates no conversation, for either user."""
     one, other = pair
     api.as_user(other).block_user(one).expect(204)
     api.as_user(one).send(other, "hello").expect(403, code="recipient-unavailable")
@@ -56,7 +56,7 @@ def test_a_retry_gets_its_first_result(api, pair):
     assert contents(api, other, one) == ["hello"]
 
 
-def test_the_blocker_may_write(api, pair):
+def test_the_blocker_may_send(api, pair):
     one, other = pair
     api.as_user(other).block_user(one).expect(204)
     api.as_user(other).send(one, "still me").expect(201)
@@ -64,7 +64,7 @@ def test_the_blocker_may_write(api, pair):
     api.as_user(one).send(other, "an answer").expect(403, code="recipient-unavailable")
 
 
-def test_others_are_not_concerned(api, alice, bob):
+def test_other_users_may_send(api, alice, bob):
     carol = api.make_user()
     api.as_user(bob).block_user(alice).expect(204)
     api.as_user(carol).send(bob, "x").expect(201)
@@ -72,19 +72,19 @@ def test_others_are_not_concerned(api, alice, bob):
     assert contents(api, bob, carol) == ["x"]
 
 
-def test_unblocked(api, pair):
+def test_sends_after_unblocking(api, pair):
     one, other = pair
     mine = api.as_user(other)
     mine.block_user(one).expect(204)
     api.as_user(one).send(other, "refused", "k").expect(403)
     assert mine.unblock_user(one).expect(204) is None
-    assert contents(api, other, one) == [], "what was refused does not come"
+    assert contents(api, other, one) == [], "refused messages are not delivered later"
     assert api.as_user(one).send(other, "again", "k").expect(201)["duplicate"] is False, "a refused send uses no key"
     assert contents(api, other, one) == ["again"]
 
 
-def test_one_of_two_blocks_goes(api, alice, bob):
-    """The mailbox stays guarded for the other one's sake."""
+def test_one_of_two_users_is_unblocked(api, alice, bob):
+    """The mailbox stays guarded because of the other block."""
     carol = api.make_user()
     mine = api.as_user(bob)
     mine.block_user(alice).expect(204)
@@ -94,8 +94,8 @@ def test_one_of_two_blocks_goes(api, alice, bob):
     api.as_user(carol).send(bob, "y").expect(403)
 
 
-def test_guarded_is_set_and_taken_back(api, stack, alice, bob):
-    """So that nobody's sends go on to pay for a block that is gone."""
+def test_guarded_is_set_and_reset(api, stack, alice, bob):
+    """Otherwise every send to the user would still cost the check after the last block is gone."""
     def guarded():
         return stack.query(stack.database_of(bob.id), f"SELECT guarded FROM {stack.schema_of(bob.id)}.mailbox WHERE user_id = %s",
                            (bob.id,))[0][0]
@@ -106,13 +106,13 @@ def test_guarded_is_set_and_taken_back(api, stack, alice, bob):
     assert guarded() is None
 
 
-def test_again_changes_nothing(api, alice, bob):
+def test_repeated_block_changes_nothing(api, alice, bob):
     mine = api.as_user(bob)
     mine.unblock_user(alice).expect(204)
     start = versions(api, bob)
     mine.block_user(alice).expect(204)
     since, block = versions(api, bob), mine.fetch_block(alice).expect(200)
-    assert since > start, "other devices may learn of it"
+    assert since > start, "the user's other devices learn of it"
     mine.block_user(alice).expect(204)
     assert (versions(api, bob), mine.fetch_block(alice).expect(200)) == (since, block)
     mine.unblock_user(alice).expect(204)
@@ -152,7 +152,7 @@ def test_fetch_blocks_page_by_page(api, bob):
     assert found == [user.id for user in others]
     assert mine.fetch_blocks(pageSize=5).expect(200)["hasMore"] is False
     assert mine.fetch_blocks(after=found[-1]).expect(200) == {"blocks": [], "hasMore": False}
-    assert api.as_user(others[0]).fetch_blocks().expect(200)["blocks"] == [], "another's are nobody else's to see"
+    assert api.as_user(others[0]).fetch_blocks().expect(200)["blocks"] == [], "a user sees only their own blocks"
 
 
 @pytest.mark.parametrize("query", [{"pageSize": 0}, {"pageSize": 101}, {"pageSize": "x"}, {"after": "x"}, {"after": 0}, {"after": -1}])
@@ -160,18 +160,18 @@ def test_bad_pages(api, bob, query):
     api.as_user(bob).fetch_blocks(**query).expect(422)
 
 
-def test_whom_one_cannot_block(api, alice):
+def test_users_that_cannot_be_blocked(api, alice):
     mine = api.as_user(alice)
     group = int(alice.id) | 1 << 8
-    for nobody in ("x", "0", "-1", str(int(alice.id) - 1), str(group), str(2**63 - 1), alice.id):
-        mine.block_user(nobody).expect(404, code="user-not-found")
-    for nobody in ("x", "0", str(group), alice.id):
-        mine.unblock_user(nobody).expect(404, code="user-not-found")
+    for unknown in ("x", "0", "-1", str(int(alice.id) - 1), str(group), str(2**63 - 1), alice.id):
+        mine.block_user(unknown).expect(404, code="user-not-found")
+    for unknown in ("x", "0", str(group), alice.id):
+        mine.unblock_user(unknown).expect(404, code="user-not-found")
     mine.unblock_user(int(alice.id) - 1).expect(204)
     assert mine.fetch_blocks().expect(200)["blocks"] == []
 
 
-def test_ten_thousand_at_most(api, stack, alice, bob):
+def test_limit_of_ten_thousand_blocks(api, stack, alice, bob):
     stack.query(stack.database_of(bob.id),
                 f"INSERT INTO {stack.schema_of(bob.id)}.block SELECT %s, n, 1 FROM generate_series(1, %s) n RETURNING 1",
                 (bob.id, MANY - 1))
@@ -185,9 +185,9 @@ def test_ten_thousand_at_most(api, stack, alice, bob):
     mine.block_user(carol).expect(204)
 
 
-def test_a_caller_who_does_not_exist(api, alice):
-    nobody = str(int(alice.id) - 1)
-    theirs = api.as_user(User(nobody, "nobody", tokens.mint(api.key, nobody)))
+def test_token_of_unknown_user(api, alice):
+    unknown = str(int(alice.id) - 1)
+    theirs = api.as_user(User(unknown, "unknown", tokens.mint(api.key, unknown)))
     for answer in (theirs.block_user(alice), theirs.unblock_user(alice), theirs.fetch_block(alice), theirs.fetch_blocks()):
         answer.expect(401, code="invalid-token")
 
@@ -206,7 +206,7 @@ class Stream:
         self.connection.send(self.connection.encode("GET", "/v1/updates/stream", [("Authorization", f"Bearer {user.token}")]))
         assert self.connection.read_head()[0] == 200
         self.pending = []
-        self.next()  # the cursor: from now on all is heard
+        self.next()  # The cursor comes first: from now on the stream gets all events.
 
     def next(self):
         while not self.pending:
@@ -222,7 +222,7 @@ class Stream:
         self.connection.close()
 
 
-def test_typing_of_the_blocked_is_not_shown(stack, api, contract, pair):
+def test_typing_of_a_blocked_user_is_not_shown(stack, api, contract, pair):
     """The blocked user sees no difference. The blocker's typing is shown."""
     one, other = pair
     carol = api.make_user()
@@ -236,7 +236,7 @@ def test_typing_of_the_blocked_is_not_shown(stack, api, contract, pair):
         assert blocked.next().name == "typing"
 
 
-def test_presence_is_not_shown_to_the_blocked(stack, api, contract, pair):
+def test_presence_is_not_shown_to_a_blocked_user(stack, api, contract, pair):
     """The blocked user sees the blocker go offline, and come back after the unblock. The blocker still sees the blocked
     user."""
     one, other = pair
@@ -274,9 +274,9 @@ def test_blocked_typing_is_counted(server, stack, contract, alice, bob):
 
 @pytest.mark.own_server
 @pytest.mark.concurrent
-def test_no_send_is_accepted_once_the_block_is_answered(server, stack, contract, api, pair):
-    """Sends by two servers while the other blocks by a third connection, again and again: what begins after the block's answer is
-    refused, and the mailbox has what was accepted and nothing else."""
+def test_no_send_is_accepted_after_the_block_is_answered(server, stack, contract, api, pair):
+    """Two servers send while a third connection blocks and unblocks, again and again. Sends that begin after the block's
+    answer are refused, and the mailbox has exactly the accepted messages."""
     one, other = pair
     servers = [Api(url, contract, stack.jwt_key).as_user(one) for url in (stack.url, server.url) for _ in range(2)]
     answers, lock, stop = [], threading.Lock(), threading.Event()

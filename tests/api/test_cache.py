@@ -67,7 +67,7 @@ def test_read_your_writes_under_load(api, pair):
         for i in range(40):
             sent = mine.send(peer, f"{i}").expect(201)
             if sent["senderCopy"] == "pending":
-                continue  # The one case in which the sender does not see it yet, and is told so.
+                continue  # The one case in which the sender does not see the message yet, and the answer says so.
             messages = mine.fetch_messages(peer, pageSize=100).expect(200)["messages"]
             if sent["messageId"] not in [m["messageId"] for m in messages]:
                 failures.append(("messages", i))
@@ -88,7 +88,7 @@ def test_read_your_writes_under_load(api, pair):
 
 @pytest.mark.own_server
 def test_other_servers_read_it_too(api, stack, contract, pair):
-    """A second server that has cached the mailbox never answers from before the write."""
+    """A second server that has cached the mailbox never answers with the state before the write."""
     server = Parleyd(stack).start()
     try:
         other = Api(server.url, contract, stack.jwt_key)

@@ -1,5 +1,5 @@
 """Proves that the tools of this suite find errors: the contract refuses bad responses, the parsers refuse bad streams and
-metrics, the log reader finds an error. A check that never fails shows nothing. Needs no server."""
+metrics, the log reader finds an error. A check that cannot fail proves nothing. Needs no server."""
 
 import copy
 import functools
@@ -21,7 +21,7 @@ PROBLEM = {"type": "/docs#problem-user-not-found", "title": "t", "status": 404, 
 
 
 def fetch(status, headers, body):
-    """What the client makes of that response to fetchUser."""
+    """The client's result for that response to fetchUser."""
     contract = Contract()
     if not isinstance(body, bytes):
         body = json.dumps(body).encode()
@@ -78,7 +78,7 @@ def test_event_stream_parser():
         sse.Parser().feed(b"retry: soon\n")
 
 
-def test_event_is_held_against_the_contract():
+def test_events_are_checked_against_the_contract():
     contract = Contract()
     delta = {"messages": [], "conversations": [], "isDeltaUpdate": True, "lastUpdatedTimestamp": 7, "hasMore": False}
     data = {"type": "delta", **delta}

@@ -23,7 +23,7 @@ def ids_of(page):
     return [c["conversationId"] for c in page["conversations"]]
 
 
-def test_nothing(api, alice):
+def test_empty_list(api, alice):
     page = api.as_user(alice).fetch_conversation().expect(200)
     assert page["conversations"] == [] and page["isDeltaUpdate"] is False and page["hasMore"] is False
     assert page["lastUpdatedTimestamp"] > 0

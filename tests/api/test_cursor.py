@@ -19,7 +19,7 @@ READERS = 3
 
 
 async def write(url, contract, writer, recipient, seed):
-    """Keeps up to four sends in flight, and now and then repeats one."""
+    """Keeps up to four sends in flight, and sometimes repeats one."""
     chance = random.Random(seed)
     connection = await H2Connection.open(url)
     ids, flight = [], []
@@ -83,12 +83,12 @@ def test_every_reader_ends_with_the_mailbox(api, stack, contract):
     for reader in readers:
         assert reader.conversations == expected, reader.name
     assert all(c["unreadCount"] == MESSAGES for c in listed)
-    assert sum(reader.reconnects for reader in readers) >= READERS, "nobody reconnected"
+    assert sum(reader.reconnects for reader in readers) >= READERS, "no reader reconnected"
 
 
 @pytest.mark.concurrent
 def test_readers_of_a_mailbox_that_also_sends(api, stack, contract):
-    """The owner's own sends, whose copies are written in second place, are in every view too."""
+    """The owner's own sends are in every view too, though their copies are written second."""
     chance = random.Random(7)
     owner, peers = api.make_user(), [api.make_user() for _ in range(6)]
     readers = [cls(kind, stack.url, owner, contract, random.Random(chance.random()))
@@ -99,7 +99,7 @@ def test_readers_of_a_mailbox_that_also_sends(api, stack, contract):
         reading = [asyncio.ensure_future(reader.run(stop)) for reader in readers]
         await asyncio.gather(*(write(stack.url, contract, *pair, chance.random())
                                for peer in peers for pair in ((peer, owner), (owner, peer))))
-        # Until the copies are there that an answer called pending.
+        # Waits for the copies that an answer called pending.
         await asyncio.to_thread(wait_until, lambda: len(api.as_user(owner).all_updates()[0]) == 2 * len(peers) * MESSAGES,
                                 30 * SLOWNESS, "all copies are there")
         stop.set()
@@ -114,7 +114,7 @@ def test_readers_of_a_mailbox_that_also_sends(api, stack, contract):
 
 @pytest.mark.parametrize("unit", ["seconds", "milliseconds"])
 def test_cursor_in_another_unit(api, alice, bob, unit):
-    """A client that takes the time of its clock for a cursor is told so, instead of losing changes."""
+    """A client that uses its clock's time as a cursor gets an error instead of losing changes."""
     cursor = int(time.time()) * (1000 if unit == "milliseconds" else 1)
     mine = api.as_user(alice)
     for answer in (mine.fetch_conversation(lastUpdatedTimestamp=cursor), mine.fetch_messages(bob, lastUpdatedTimestamp=cursor),

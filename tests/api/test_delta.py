@@ -1,6 +1,5 @@
-"""Proves the table of design section 7 for fetchConversation and fetchMessages, and the cursor rules
-of fetchUpdates: T absent, 0, current, a few changes back, more than a page back, from the future and
-older than the tombstone horizon."""
+"""Proves the rules for cursors of fetchConversation, fetchMessages and fetchUpdates: T absent, 0, current, a few changes
+back, more than a page back, above the version and older than the tombstone horizon."""
 
 import pytest
 
@@ -20,7 +19,7 @@ FETCHES = {
 
 @pytest.fixture(params=FETCHES)
 def fetch(request, api, talk):
-    """fetch(**query) by bob, of the list under test; and how to make one more row change in it."""
+    """fetch(**query) by bob, of the list under test; and a function that changes one more row of it."""
     alice, bob = talk
     kind = request.param
 
@@ -45,20 +44,20 @@ def test_absent_and_zero_are_the_newest_page(fetch):
     assert get()["isDeltaUpdate"] is False
 
 
-def test_current_is_an_empty_delta(fetch):
+def test_current_cursor_gives_an_empty_delta(fetch):
     kind, get, _ = fetch
     now = get()["lastUpdatedTimestamp"]
     page = get(lastUpdatedTimestamp=now)
     assert page == {kind: [], "isDeltaUpdate": True, "lastUpdatedTimestamp": now, "hasMore": False}
 
 
-def test_just_the_changes(fetch):
+def test_delta_has_only_the_changes(fetch):
     _, get, change = fetch
     since = get()["lastUpdatedTimestamp"]
     expected = [change(f"new {i}")["messageId"] for i in range(3)]
     page = get(lastUpdatedTimestamp=since)
     assert page["isDeltaUpdate"] is True and page["hasMore"] is False
-    assert keys(page) == expected[::-1], "a delta too has the newest first"
+    assert keys(page) == expected[::-1], "a delta has the newest first too"
     assert page["lastUpdatedTimestamp"] > since
     assert get(lastUpdatedTimestamp=page["lastUpdatedTimestamp"])["isDeltaUpdate"] is True
     assert keys(get(lastUpdatedTimestamp=page["lastUpdatedTimestamp"])) == []
@@ -77,7 +76,7 @@ def test_more_than_a_page_of_changes_replaces_the_view(fetch, changes, is_delta)
 
 
 @pytest.mark.parametrize("ahead", [1, 1_000_000, 10**14])
-def test_future_replaces_the_view(fetch, ahead):
+def test_cursor_above_the_version_replaces_the_view(fetch, ahead):
     _, get, _ = fetch
     newest = get()
     page = get(lastUpdatedTimestamp=min(newest["lastUpdatedTimestamp"] + ahead, 2**53 - 1))
@@ -90,7 +89,7 @@ def set_horizon(stack, user, horizon):
                 (horizon, user.id))
 
 
-def test_older_than_the_horizon_replaces_the_view(fetch, stack, talk):
+def test_cursor_before_the_horizon_replaces_the_view(fetch, stack, talk):
     _, get, change = fetch
     since = get()["lastUpdatedTimestamp"]
     change("new")
@@ -98,7 +97,7 @@ def test_older_than_the_horizon_replaces_the_view(fetch, stack, talk):
     page = get(lastUpdatedTimestamp=since)
     assert page["isDeltaUpdate"] is False and page == get()
     set_horizon(stack, talk[1], since)
-    assert get(lastUpdatedTimestamp=since)["isDeltaUpdate"] is True, "a cursor at the horizon is complete"
+    assert get(lastUpdatedTimestamp=since)["isDeltaUpdate"] is True, "a delta from the horizon is complete"
 
 
 def test_page_number_above_one_is_history(fetch):
@@ -140,8 +139,8 @@ def test_own_sends_are_changes(api, talk):
 
 @pytest.mark.parametrize("age_s", [0, 5, 20, 86400])
 def test_changed_rows_of_old_messages_are_in_the_delta(api, stack, talk, age_s):
-    """A row whose version rises long after its time, as by an edit or a late copy, is a change like
-    any: made by SQL, for a message of that age."""
+    """A row whose version rises long after its time, as by an edit or a late copy, is a change like any other. SQL makes
+    such a message."""
     alice, bob = talk
     mine = api.as_user(bob)
     page = mine.fetch_messages(alice).expect(200)
@@ -193,7 +192,7 @@ def test_updates_by_pages(api, talk, size):
 
 
 def test_conversations_by_pages_end_in_the_final_state(api, talk):
-    """Merging every page's conversations gives the list itself."""
+    """Merging the conversations of all pages gives the list itself."""
     alice, bob = talk
     for i in range(7):
         api.as_user(api.make_user()).send(bob, f"other {i}").expect(201)
@@ -211,8 +210,8 @@ def test_conversations_by_pages_end_in_the_final_state(api, talk):
 
 
 @pytest.mark.parametrize("case", ["future", "horizon"])
-def test_updates_start_afresh(api, stack, talk, case):
-    """A cursor that changes cannot answer: a first page that replaces, and then it goes on as ever."""
+def test_updates_begin_again_with_a_first_page(api, stack, talk, case):
+    """If no delta can be given for a cursor, the first page replaces the view, and the next pages are deltas again."""
     alice, bob = talk
     mine = api.as_user(bob)
     version = mine.fetch_conversation().expect(200)["lastUpdatedTimestamp"]

@@ -46,7 +46,7 @@ def test_idle_server_stops_at_once(server):
 
 @pytest.mark.own_server
 @pytest.mark.concurrent
-def test_everything_ends_in_order(server, stack, contract, pair):
+def test_requests_and_streams_end_properly(server, stack, contract, pair):
     """A send that waits for a lock, long-polls and streams over both protocols, and a signal."""
     sender, recipient = pair
     idle = Api(server.url, contract, stack.jwt_key).make_user()
@@ -117,7 +117,7 @@ def test_everything_ends_in_order(server, stack, contract, pair):
 
 
 @pytest.mark.own_server
-def test_what_has_not_begun_is_refused(server, stack, contract, alice):
+def test_streams_that_have_not_begun_are_refused(server, stack, contract, alice):
     """A stream and a long-poll whose cursor is still being read."""
     targets = ("/v1/updates/stream", "/v1/updates?timeout=60")
     connections = [H1Connection(server.url) for _ in targets]
@@ -132,7 +132,7 @@ def test_what_has_not_begun_is_refused(server, stack, contract, alice):
 
 
 @pytest.mark.own_server
-def test_what_does_not_end_is_cut(server, stack, contract, pair):
+def test_requests_that_do_not_end_are_cut_off(server, stack, contract, pair):
     """The process ends within ten seconds even if a lock is never released or a request never completes. The outcome of a
     send that is cut off is unknown."""
     sender, recipient = pair
@@ -172,7 +172,7 @@ def test_readiness_goes_and_new_work_is_refused(server, stack, contract, pair):
                 urllib.request.urlopen(server.admin_url + "/readyz", timeout=5)
             if isinstance(refused.value, urllib.error.HTTPError):
                 assert refused.value.code == 503
-            # On the connection that is still open for its request, nothing new is begun.
+            # Nothing new is begun on the connection that is still open for its request.
             for target in ("/v1/updates/stream", "/v1/updates?timeout=1"):
                 try:
                     response = await h2.request("GET", target, [("authorization", f"Bearer {sender.token}")], timeout=2)
@@ -205,8 +205,8 @@ def test_readiness_goes_and_new_work_is_refused(server, stack, contract, pair):
 @pytest.mark.own_server
 @pytest.mark.concurrent
 def test_nothing_is_lost_under_load(server, stack, contract, pair):
-    """SIGTERM during a series of sends: acknowledged ones are stored, the others can be sent again to another server, and
-    the order holds."""
+    """SIGTERM during a series of sends: acknowledged messages are stored, the others can be sent again to another server,
+    and the order is kept."""
     sender, recipient = pair
     other = Parleyd(stack).start()
 

@@ -15,7 +15,7 @@ from operations import IDS, PUBLIC, request_of
 from test_presence import Stream
 
 PASSWORD = "correct horse battery"
-# What does not ask who the caller is, beyond a good token.
+# Operations that check only that the token is valid, and not that its user exists.
 NO_CALLER = ["createUser", "fetchUser", "fetchUsers"]
 
 
@@ -46,7 +46,7 @@ def test_user_is_gone(api, stack, alice):
 
 @pytest.mark.parametrize("operation", [i for i in IDS if i not in PUBLIC + NO_CALLER])
 def test_every_operation_with_the_old_token(api, operation):
-    """Also where the server knows the user, and has pages of theirs in its cache."""
+    """Also on a server that knows the user and has cached pages of the user."""
     me, peer = api.make_user(), api.make_user()
     mine = api.as_user(me)
     mine.send(peer, "hello").expect(201)
@@ -59,7 +59,7 @@ def test_every_operation_with_the_old_token(api, operation):
 
 
 def test_stream_from_a_cursor_with_the_old_token(api, alice):
-    """It has begun before its first read tells."""
+    """The stream begins before its first read shows that the user is gone."""
     api.as_user(alice).delete_me().expect(204)
     with H1Connection(api.base_url) as connection:
         connection.send(connection.encode("GET", "/v1/updates/stream?lastUpdatedTimestamp=0", [("Authorization", f"Bearer {alice.token}")]))
@@ -70,7 +70,7 @@ def test_stream_from_a_cursor_with_the_old_token(api, alice):
 
 
 def test_others_keep_what_they_have(api, stack, pair):
-    """Whichever databases the two are in."""
+    """In each placement of the two users."""
     one, other = pair
     sent = [api.as_user(user).send(peer, f"{n}").expect(201)["messageId"]
             for n in range(3) for user, peer in ((one, other), (other, one))]
@@ -107,7 +107,7 @@ def test_open_stream_and_long_poll_end(stack, api, contract, alice):
     poll.close()
 
 
-def test_watchers_see_them_go(stack, api, contract, alice, bob):
+def test_watchers_see_the_user_go_offline(stack, api, contract, alice, bob):
     api.as_user(alice).send(bob, "hello").expect(201)
     api.as_user(bob).announce_presence().expect(204)
     with Stream(stack, alice, contract, [bob]) as stream:
@@ -117,7 +117,7 @@ def test_watchers_see_them_go(stack, api, contract, alice, bob):
     assert api.as_user(alice).fetch_presence(bob).expect(200) == {"users": []}
 
 
-def test_export_meets_the_erasure(api, stack, alice, bob):
+def test_erasure_cuts_off_an_export(api, stack, alice, bob):
     """An export that has begun is cut off."""
     insert_messages(stack, alice, bob, 400, 60000)
     with H1Connection(stack.url, timeout=20 * SLOWNESS) as connection:
@@ -141,7 +141,7 @@ def test_cookie_of_another_site(api, alice):
 
 
 @pytest.mark.own_server
-def test_told_another_server(stack, api, contract, alice, bob):
+def test_other_servers_learn_of_the_erasure(stack, api, contract, alice, bob):
     """Another server knows the user and has cached pages: it answers reads with 401 and sends to the user with 404, and
     ends streams at the heartbeat."""
     server = Parleyd(stack, {"server": {"workers": 1}, "push": {"heartbeat": 1}}).start()

@@ -23,7 +23,7 @@ def lines_of(export, kind):
 
 
 def check_whole(export):
-    """The account first, the settings next, the end last, and it counts right."""
+    """The account comes first, the settings next, the end last, and its counts are right."""
     types = [line["type"] for line in export]
     assert types[:2] == ["account", "settings"] and types.count("account") == types.count("settings") == 1
     assert types[-1] == "end" and types.count("end") == 1
@@ -37,8 +37,8 @@ def check_whole(export):
     return end
 
 
-def test_all_that_is_held(api, stack):
-    """Equal to what the API's own pages say."""
+def test_export_equals_the_pages_of_the_api(api, stack):
+    """The export equals the pages of the API."""
     name = unique("carol")
     value = api.create_user(name, "Carol", PASSWORD).expect(201)
     carol = User(value["userId"], name, tokens.mint(stack.jwt_key, value["userId"]))
@@ -54,7 +54,7 @@ def test_all_that_is_held(api, stack):
     assert export[1]["settings"] == {"readReceipts": False, "showPresence": True}
     assert "argon2" not in json.dumps(export)
     found = {c["conversationId"]: c for c in lines_of(export, "conversation")}
-    assert list(found.values()) == lines_of(export, "conversation"), "none twice"
+    assert list(found.values()) == lines_of(export, "conversation"), "no message comes twice"
     assert found == {c["conversationId"]: c for c in mine.fetch_conversation(pageSize=100).expect(200)["conversations"]}
     messages = lines_of(export, "message")
     for peer in peers:
@@ -71,8 +71,8 @@ def test_new_user(api, alice):
     assert export[0]["account"]["hasPassword"] is False
 
 
-def test_blocks(api, stack, alice):
-    """More than a page of them, in the order of ids."""
+def test_blocks_of_more_than_one_page(api, stack, alice):
+    """They are in the order of ids."""
     with stack.session(stack.database_of(alice.id)) as cursor:
         cursor.execute(f"""INSERT INTO {stack.schema_of(alice.id)}.block
                            SELECT %s, 1000 + n, 5000 + n FROM generate_series(1, 2000) n""", (alice.id,))
@@ -92,7 +92,7 @@ def test_pages(api, stack, alice, bob, count, size):
 
 
 @pytest.mark.concurrent
-def test_nothing_is_missed_of_what_changes_meanwhile(api, stack, alice, bob):
+def test_changes_during_the_export_lose_nothing(api, stack, alice, bob):
     insert_messages(stack, alice, bob, 20000, 50)
     with concurrent.futures.ThreadPoolExecutor(1) as pool:
         export = pool.submit(api.as_user(alice).export_me)
@@ -105,14 +105,14 @@ def test_nothing_is_missed_of_what_changes_meanwhile(api, stack, alice, bob):
     assert len(ids) == len(set(ids)), "a message that does not change comes once"
 
 
-def test_token_of_nobody(api, stack, alice):
-    nobody = str(int(alice.id) ^ 0xff)
-    api.as_user(User(nobody, "nobody", tokens.mint(stack.jwt_key, nobody))).export_me().expect(401, code="invalid-token")
+def test_token_of_unknown_user(api, stack, alice):
+    unknown = str(int(alice.id) ^ 0xff)
+    api.as_user(User(unknown, "unknown", tokens.mint(stack.jwt_key, unknown))).export_me().expect(401, code="invalid-token")
 
 
 def open_export(server, user):
-    """A connection on which an export has begun, of which nothing but the head is read. One that was left just before may
-    not be over yet."""
+    """A connection on which an export has begun. Only the head of the response is read. An export that was left just
+    before may still be running."""
     while True:
         connection = H1Connection(server.url, timeout=40 * SLOWNESS)
         connection.send(connection.encode("GET", TARGET, [("Authorization", f"Bearer {user.token}")]))
@@ -150,8 +150,8 @@ def single(stack, contract):
 
 @pytest.mark.own_server
 def test_slow_reader_and_a_second_export(single, stack, alice, bob):
-    """40 MB for one who does not read: the server holds a page of it and no connection to the database, answers others, and
-    goes on when the client does. Meanwhile the user gets no second export; another user does."""
+    """40 MB for a client that does not read: the server holds one page of it and no connection to the database, answers
+    others, and continues when the client does. Meanwhile the user gets no second export; another user does."""
     server, api = single
     insert_messages(stack, alice, bob, 700, 60000)
     before = resident(server)
@@ -169,7 +169,7 @@ def test_slow_reader_and_a_second_export(single, stack, alice, bob):
 
 @pytest.mark.own_server
 def test_clients_that_leave(single, stack, alice, bob):
-    """At any moment, over either protocol: the next export is as good as the first."""
+    """They leave at any moment, over either protocol. The next export is complete."""
     server, api = single
     insert_messages(stack, alice, bob, 200, 60000)
     for pause in (0, 0, 0.001, 0.005, 0.02, 0.1, 0.3):
@@ -190,8 +190,8 @@ def test_clients_that_leave(single, stack, alice, bob):
 
 
 @pytest.mark.own_server
-def test_what_is_cut_off_has_no_end(single, stack, alice, bob):
-    """The database goes away in the middle: the response breaks off, and says so by its form."""
+def test_a_cut_off_export_has_no_end_line(single, stack, alice, bob):
+    """The database fails in the middle: the response breaks off, which its form shows."""
     server, _ = single
     insert_messages(stack, alice, bob, 700, 60000)
     with open_export(server, alice) as connection:

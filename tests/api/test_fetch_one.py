@@ -1,5 +1,5 @@
-"""Proves fetchMessage and fetchConversationById: one message or conversation as the lists show it, in every state; that what
-is not the caller's does not exist; and that neither a cached answer nor a 304 is stale."""
+"""Proves fetchMessage and fetchConversationById: one message or conversation as the lists show it, in every state; other
+users' messages and conversations are answered like unknown ones; and neither a cached answer nor a 304 is stale."""
 
 import pytest
 
@@ -7,7 +7,7 @@ from harness.client import conversation_id
 
 
 def assert_same_as_listed(api, me, peer, page_size=100):
-    """Every message of the conversation, read alone. peer: a User, or a conversation id."""
+    """Reads every message of the conversation alone. peer: a User, or a conversation id."""
     mine = api.as_user(me)
     listed = mine.fetch_messages(peer, pageSize=page_size).expect(200)["messages"]
     assert [mine.fetch_message(peer, m["messageId"]).expect(200) for m in listed] == listed
@@ -15,7 +15,7 @@ def assert_same_as_listed(api, me, peer, page_size=100):
 
 
 def test_message_as_listed(api, pair):
-    """In each of its states, for both users; twice, so that the second may come from the cache."""
+    """In each of its states, for both users; twice, so that the second answer may come from the cache."""
     one, other = pair
     sent = [api.as_user(one).send(other, f"{n}").expect(201)["messageId"] for n in range(5)]
     api.as_user(other).send(one, "answer", replyTo=sent[0]).expect(201)
@@ -33,7 +33,7 @@ def test_message_as_listed(api, pair):
 
 
 def test_reads_show_each_change(api, alice, bob):
-    """Promise 6, for an answer that was in the cache before."""
+    """Promise 6, for an answer that was cached before."""
     message = api.as_user(alice).send(bob, "0").expect(201)["messageId"]
     for n in range(5):
         assert api.as_user(alice).fetch_message(bob, message).expect(200)["messageContent"] == f"{n}"
@@ -41,7 +41,7 @@ def test_reads_show_each_change(api, alice, bob):
 
 
 @pytest.mark.parametrize("change", [1, -1, 2])
-def test_ids_beside_a_message(api, alice, bob, change):
+def test_neighbouring_ids(api, alice, bob, change):
     sent = [int(api.as_user(alice).send(bob, f"{n}").expect(201)["messageId"]) for n in range(3)]
     mine = api.as_user(bob)
     for message in sent:
@@ -51,7 +51,7 @@ def test_ids_beside_a_message(api, alice, bob, change):
 
 
 @pytest.mark.parametrize("message", ["0", "x", "01", "-1", "9223372036854775808"])
-def test_ids_that_are_none(api, alice, bob, message):
+def test_malformed_ids(api, alice, bob, message):
     api.as_user(alice).fetch_message(bob, message).expect(404, code="message-not-found")
 
 
@@ -60,14 +60,14 @@ def test_conversation_without_messages(api, alice, bob):
 
 
 def test_foreign_messages_do_not_exist(api, alice, bob):
-    """Promise 8: another's message, under any conversation, is answered as one that does not exist."""
+    """Promise 8: another user's message, under any conversation, is answered like an unknown one."""
     eve = api.make_user()
     message = api.as_user(alice).send(bob, "secret").expect(201)["messageId"]
     mine = api.as_user(eve)
     mine.fetch_message(conversation_id(alice.id, bob.id), message).expect(404, code="conversation-not-found")
     mine.fetch_message(alice, message).expect(404, code="message-not-found")
-    nobody = conversation_id(eve.id, int(alice.id) + (1 << 20))
-    mine.fetch_message(nobody, message).expect(404, code="conversation-not-found")
+    unknown = conversation_id(eve.id, int(alice.id) + (1 << 20))
+    mine.fetch_message(unknown, message).expect(404, code="conversation-not-found")
     api.as_user(alice).send(eve, "hello").expect(201)
     mine.fetch_message(alice, message).expect(404, code="message-not-found")
     api.fetch_message(conversation_id(alice.id, bob.id), message).expect(401)
@@ -87,7 +87,7 @@ def test_cleared_messages_are_gone(api, alice, bob):
 
 
 def test_messages_of_a_group(api, alice, bob):
-    """For present and past members, and of what each of them has in their mailbox."""
+    """For present and former members: each finds the messages in their own mailbox."""
     eve, late = api.make_user(), api.make_user()
     group = api.as_user(alice).create_group("Group", [bob]).expect(201)["groupId"]
     first = api.as_user(alice).send_to(group, "first").expect(201)["messageId"]
@@ -106,7 +106,7 @@ def test_messages_of_a_group(api, alice, bob):
 
 
 def test_message_etag(api, alice, bob):
-    """It is the mailbox's version. A 304 is given only for a message that is there."""
+    """The ETag is the mailbox's version. A 304 is given only for a message that is there."""
     mine = api.as_user(bob)
     message = api.as_user(alice).send(bob, "hello").expect(201)["messageId"]
     etag = mine.fetch_message(alice, message).headers["etag"]
@@ -126,7 +126,7 @@ def test_message_etag(api, alice, bob):
 
 
 def assert_conversations_as_listed(api, me):
-    """Each conversation of the list, read alone."""
+    """Reads each conversation of the list alone."""
     mine = api.as_user(me)
     mine.settled_cursor()
     listed = mine.fetch_conversation(pageSize=100).expect(200)["conversations"]
@@ -149,7 +149,7 @@ def test_conversation_as_listed(api, pair):
 
 
 def test_conversation_shows_each_change(api, alice, bob):
-    """Promise 6, for an answer that was in the cache before."""
+    """Promise 6, for an answer that was cached before."""
     mine = api.as_user(bob)
     for n in range(5):
         api.as_user(alice).send(bob, f"{n}").expect(201)
@@ -158,7 +158,7 @@ def test_conversation_shows_each_change(api, alice, bob):
 
 
 def test_conversation_before_its_first_message(api, alice, bob):
-    """It is not found, while fetchMessages gives an empty page."""
+    """It is not found, but fetchMessages gives an empty page."""
     mine = api.as_user(alice)
     mine.fetch_conversation_by_id(bob).expect(404, code="conversation-not-found")
     assert mine.fetch_messages(bob).expect(200)["messages"] == []
@@ -181,7 +181,7 @@ def test_foreign_conversations_do_not_exist(api, alice, bob):
 
 
 def test_cleared_conversation_keeps_its_settings(api, alice, bob):
-    """It is in no list, and here as in the changes."""
+    """It is in no list, but it is found here and in deltas."""
     mine = api.as_user(bob)
     last = api.as_user(alice).send(bob, "old").expect(201)["messageId"]
     mine.update_conversation(alice, mutedUntil=7).expect(200)

@@ -1,6 +1,5 @@
-"""Proves promise 9 against hostile clients: floods of headers, bodies, resets, settings and pings, and
-senders that trickle, are cut off or answered, while another client is served at once throughout and
-the server's memory stays bounded."""
+"""Proves promise 9 against hostile clients: floods of headers, bodies, resets, settings and pings, and very slow senders,
+are cut off or answered, while another client is served at once throughout and the server's memory stays bounded."""
 
 import asyncio
 import contextlib
@@ -77,7 +76,7 @@ def test_header_flood_http1(stack, bystander):
 
 
 def test_body_flood_http1(stack, bystander, alice):
-    """A body that never ends, and one that is announced far too large, are cut or answered 413."""
+    """A body that never ends is cut off, and one whose announced length is far too large is answered with 413."""
     head = (f"POST /v1/messages HTTP/1.1\r\nHost: x\r\nAuthorization: Bearer {alice.token}\r\n"
             "Content-Type: application/json\r\n")
     for framing, piece in (("Transfer-Encoding: chunked", b"10000\r\n" + b"x" * 65536 + b"\r\n"),
@@ -148,13 +147,13 @@ def test_rapid_reset(stack, bystander, alice):
 
 
 def test_rapid_reset_at_the_edge(stack, edge_bystander, alice):
-    """The edge uses the same connections to the server for the attacker and the others: the others must not be affected."""
+    """The edge uses the same connections to the server for the attacker and for others. Others must not be affected."""
     run_h2(stack, rapid_reset(alice, 5000), url=stack.edge_url)
 
 
-def test_windows_that_fit_exactly_at_the_edge(stack, edge_bystander):
-    """A window of exactly the body's length, and an update for it while the body is under way: what
-    aborts a bare libh2o 2.2.5 (its assertion is wrong) ends at the edge."""
+def test_exact_windows_at_the_edge(stack, edge_bystander):
+    """A window of exactly the body's length, and a window update while the body is being sent. This aborts libh2o 2.2.5
+    itself (its assertion is wrong), but the edge ends it."""
     async def length(connection):
         return len((await connection.request("GET", "/openapi.json")).body)
 

@@ -25,7 +25,7 @@ def people(api, stack):
 
 @pytest.fixture
 def group(api, people):
-    """Of all but eve."""
+    """A group of all but eve."""
     group = make_group(api, *people[:4])
     wait_for_log(api, people[:4], group, ["group-created"])
     return group
@@ -36,7 +36,7 @@ def read(api, user, group, message_id):
 
 
 def wait_for_message(api, users, group, message_id, **fields):
-    """All have the message with these fields; those that are None it has not."""
+    """Waits until all have the message with these fields. Fields that are None must be absent."""
     for user in users:
         seen = {**fields, "reactions": seen_by(user, fields["reactions"])} if "reactions" in fields else fields
         wait_until(lambda u=user, s=seen: all(read(api, u, group, message_id).get(k) == v for k, v in s.items()),
@@ -95,17 +95,17 @@ def test_a_send(api, people, group):
 
 
 def test_stored_means_that_all_have_it(api, people, group):
-    """Whenever the answer says so, all can read it at once."""
-    told = 0
+    """Whenever the answer says "stored", all members can read the message at once."""
+    stored = 0
     for i in range(20):
         sent = api.as_user(people[i % 4]).send_to(group, f"{i}").expect(201)
         if sent["senderCopy"] == "stored":
-            told += 1
+            stored += 1
             assert {newest(api, user, group) for user in people[:4]} == {sent["messageId"]}
-    assert told > 10
+    assert stored > 10
 
 
-def test_what_is_no_group(api, stack, people, group):
+def test_ids_that_are_no_group(api, stack, people, group):
     ann = people[0]
     far = str((stack.shards << 50) + (1 << 8))
     for other in (str(int(group) ^ 1), far, "9223372036854775807"):
@@ -126,8 +126,8 @@ def test_admin_sends_as_a_member(api, people, group):
     assert sent["senderId"] == dan.id
     wait_for_log(api, [ann, bob, dan], group, ["group-created", "by order"])
     api.admin().send_to(group, "x", senderId=eve.id).expect(404, code="conversation-not-found")
-    for nobody in (group, "0", "x"):
-        answer = api.admin().send_to(group, "x", senderId=nobody)
+    for unknown in (group, "0", "x"):
+        answer = api.admin().send_to(group, "x", senderId=unknown)
         assert [e["pointer"] for e in answer.expect(422)["errors"]] == ["/senderId"]
     assert [e["pointer"] for e in api.admin().send(ann, "x", senderId=group).expect(422)["errors"]] == ["/senderId"]
     api.as_user(bob).send_to(group, "x", senderId=dan.id).expect(403)
@@ -143,12 +143,12 @@ def test_retries(api, people, group):
         assert again == {**first, "duplicate": True, "senderCopy": "stored"}
     api.as_user(dan).send_to(group, "other", "k").expect(409, code="client-message-id-reused")
     assert {user.id: api.as_user(user).fetch_conversation().headers["etag"] for user in people[:4]} == etags
-    # Another's key, another group's, and a 1:1's are other messages.
+    # The same key of another sender, in another group or in a 1:1 is another message.
     group2 = make_group(api, dan, ann)
     others = [api.as_user(ann).send_to(group, "mine", "k"), api.as_user(dan).send_to(group2, "there", "k"),
               api.as_user(dan).send(ann, "to you", "k")]
     assert len({a.expect(201)["messageId"] for a in others} | {first["messageId"]}) == 4
-    # What becomes of the message is nothing to its name, and who has left retries as well.
+    # Changes of the message do not matter to a retry, and a former member may retry too.
     assert change(api, dan, "PATCH", group, first["messageId"], {"messageContent": "hallo"})[0] == 200
     assert api.as_user(dan).send_to(group, "hello", "k").expect(200)["messageId"] == first["messageId"]
     api.as_user(dan).send_to(group, "hallo", "k").expect(409)
@@ -181,8 +181,8 @@ def send_on(connection, user, group, content, key):
 
 @pytest.mark.concurrent
 def test_one_order(api, stack, contract, people, group):
-    """Four senders pipeline on two connections each, while readers of each kind follow: all members see one order, in which
-    every connection's is kept."""
+    """Four senders pipeline on two connections each, while readers of each kind follow: all members see one order, which
+    keeps the order of every connection."""
     count = 40
 
     async def sender(user, name):
@@ -224,9 +224,10 @@ def test_one_order(api, stack, contract, people, group):
 
 
 @pytest.mark.concurrent
-def test_sends_while_a_member_goes(api, people):
-    """Round after round members send while another leaves or is removed: who has gone has nothing above the leaving, and all below;
-    the others have it all; and what was acknowledged before the removal was asked for is below it."""
+def test_sends_while_a_member_leaves(api, people):
+    """In each round members send while another one leaves or is removed. The former member has every message before the
+    leaving and none after it; the others have all messages; and messages acknowledged before the removal was requested
+    come before it."""
     ann, bob, cat, dan, eve = people
     for i in range(12):
         gone = (eve, dan, cat, bob)[i % 4]
@@ -255,12 +256,12 @@ def test_sends_while_a_member_goes(api, people):
         run_all(*[lambda u=user: send(u) for user in senders], leave, send_till_gone)
         wait_for_newest(api, senders, group)
         whole = api.as_user(senders[0]).all_messages(group)
-        wait_until(lambda u=gone, g=group: log(api, u, g)[-1].startswith("member-"), 10 * SLOWNESS, "the leaving")
+        wait_until(lambda u=gone, g=group: log(api, u, g)[-1].startswith("member-"), 10 * SLOWNESS, "the message of the leaving")
         end = next(n for n, m in enumerate(whole) if word(m) in ("member-left", "member-removed"))
         for user in senders:
-            wait_until(lambda u=user, g=group, n=len(whole): len(log(api, u, g)) == n, 10 * SLOWNESS, "all of it")
+            wait_until(lambda u=user, g=group, n=len(whole): len(log(api, u, g)) == n, 10 * SLOWNESS, "all messages")
             assert [m["messageId"] for m in api.as_user(user).all_messages(group)] == [m["messageId"] for m in whole]
-        wait_until(lambda u=gone, g=group, n=end + 1: len(log(api, u, g)) == n, 10 * SLOWNESS, "all before it")
+        wait_until(lambda u=gone, g=group, n=end + 1: len(log(api, u, g)) == n, 10 * SLOWNESS, "all messages before it")
         assert [m["messageId"] for m in api.as_user(gone).all_messages(group)] == [m["messageId"] for m in whole[:end + 1]]
         leaving = int(whole[end]["messageId"])
         assert all(int(message_id) < leaving for message_id, at in acknowledged if at < times[0])
@@ -270,7 +271,8 @@ def test_sends_while_a_member_goes(api, people):
 
 @pytest.mark.concurrent
 def test_sends_while_a_member_joins_and_leaves(api, people):
-    """Who comes and goes again and again has exactly what was sent in between, with the messages that begin and end each time."""
+    """A user who joins and leaves again and again has exactly the messages sent in between, and the messages about each
+    joining and leaving."""
     ann, bob, _, dan, eve = people
     group = make_group(api, ann, bob, dan)
     done = threading.Event()
@@ -339,13 +341,13 @@ def test_etag_and_304(api, people, group):
 
 
 def test_changes_since(api, people, group):
-    """Pages of changes and long-polls carry the group's messages and its conversation, also where but the group has changed."""
+    """Pages of changes and long-polls have the group's messages and its conversation, also if only the group has changed."""
     ann, bob, _, dan, _ = people
     mine = api.as_user(dan)
     cursor = mine.fetch_conversation().expect(200)["lastUpdatedTimestamp"]
 
     def wait_for_messages(since):
-        """The first delta with messages: what was delivered to others changes the conversation, too."""
+        """The first delta with messages: a receipt of delivery by another member changes the conversation too."""
         while True:
             delta = mine.fetch_updates(lastUpdatedTimestamp=since, timeout=20).expect(200)
             if delta["messages"]:
@@ -379,7 +381,7 @@ def test_streams_of_members_wake(api, stack, contract, people, group):
         for reader in (near, far):
             assert reader.until(sent["messageId"]) == []
         assert time.monotonic() - start < PROMPTLY
-        # What the outsider hears first is meant for them.
+        # The first event that the user who is no member gets is meant for them.
         own = api.as_user(ann).send(eve, "hello").expect(201)
         _, data = outside.event("delta")
         assert [m["messageId"] for m in data["messages"]] == [own["messageId"]]
@@ -404,7 +406,7 @@ def test_typing_is_for_members(api, stack, contract, people, group):
 
 
 def test_presence_of_fellow_members(api, stack):
-    """Members see each other though they have never spoken, and who has left is seen no more."""
+    """Members see each other without a 1:1 conversation, and do not see former members."""
     ann, bob, cat, dan, eve = make_members(api, stack)
     group = make_group(api, ann, bob, dan)
     wait_for_log(api, [ann, bob, dan], group, ["group-created"])
@@ -433,14 +435,14 @@ def test_edits_and_deletions(api, people, group):
     wait_for_message(api, people[:4], group, second, messageContent=None, deletedScope="everyone")
     for user in people[:4]:
         assert row_of(api, user, group)["unreadCount"] == unread[user] - (user is not dan)
-    # For oneself alone.
+    # A deletion for oneself.
     assert change(api, ann, "DELETE", group, third, suffix="?scope=me")[0] == 200
     assert read(api, ann, group, third)["deletedScope"] == "me"
     assert read(api, bob, group, third)["messageContent"] == "yes"
     assert change(api, dan, "PATCH", group, third, {"messageContent": "maybe"})[0] == 200
     wait_for_message(api, [bob, cat, dan], group, third, messageContent="maybe")
     assert "messageContent" not in read(api, ann, group, third)
-    # What is none, and what nobody changes.
+    # Messages that do not exist, and messages that no user can change.
     created = api.as_user(ann).all_messages(group)[0]["messageId"]
     for message_id in (created, "2", "x"):
         assert change(api, ann, "PATCH", group, message_id, {"messageContent": "x"})[0] == 404
@@ -448,9 +450,9 @@ def test_edits_and_deletions(api, people, group):
     check_unread(api, people[:4], group)
 
 
-def test_edits_and_those_who_have_left(api, people, group):
-    """Who has left changes nothing and is told of no change, but of what they have may drop it; who joins changes and sees
-    nothing of before."""
+def test_edits_and_former_members(api, people, group):
+    """A former member can change nothing and gets no changes, but may delete their own copies. A new member neither sees
+    nor changes earlier messages."""
     ann, bob, cat, _, eve = people
     mine = api.as_user(cat).send_to(group, "mine").expect(201)["messageId"]
     hers = api.as_user(ann).send_to(group, "hers").expect(201)["messageId"]
@@ -495,7 +497,7 @@ def test_reactions(api, people, group):
 
 @pytest.mark.concurrent
 def test_changes_while_it_is_sent(api, people, group):
-    """A message is edited, reacted to and deleted as soon as it is acknowledged: all members end with the same."""
+    """A message is edited, reacted to and deleted as soon as it is acknowledged: all members end with the same state."""
     messages = []
 
     def talk(user):
@@ -536,8 +538,8 @@ def test_replies(api, people, group):
         assert [e["pointer"] for e in answer.expect(422)["errors"]] == ["/replyTo"]
 
 
-def test_who_is_erased_leaves(api, stack):
-    """An owner deletes their account: the group is another's, with a message that says so."""
+def test_an_erased_owner_leaves_the_group(api, stack):
+    """An owner deletes their account: another member becomes the owner, and a message says so."""
     ann, bob, cat, dan, _ = make_members(api, stack)
     group = make_group(api, cat, ann, bob, dan)
     wait_for_log(api, [ann, dan], group, ["group-created"])
@@ -550,7 +552,7 @@ def test_who_is_erased_leaves(api, stack):
     assert api.as_user(ann).fetch_group(group).expect(200)["ownerId"] in (ann.id, bob.id, dan.id)
 
 
-def test_a_conversation_of_ones_own(api, people, group):
+def test_deletion_for_oneself(api, people, group):
     """A member who deletes the group's conversation for themselves still gets later messages; the others keep everything."""
     ann, bob, _, dan, _ = people
     first = api.as_user(ann).send_to(group, "before").expect(201)["messageId"]

@@ -1,5 +1,5 @@
-"""Proves receipts in a group: a message counts as delivered or read when it is for all others, and a member gets a change
-only when what the member sees has changed."""
+"""Proves receipts in a group: a message is delivered or read when it is so for all other members, and a member gets a
+change only if what the member sees has changed."""
 
 import concurrent.futures
 
@@ -47,7 +47,7 @@ def test_read_by_all(api, group):
     for reader in readers[:-1]:
         api.as_user(reader).send_receipt(group, message_id).expect(204)
         assert row_of(api, reader, group)["readUpTo"] == message_id and row_of(api, reader, group)["unreadCount"] == 0
-    assert status(api, sender, group, message_id) == "sent", "one has not"
+    assert status(api, sender, group, message_id) == "sent", "one member has not read it"
     api.as_user(readers[-1]).send_receipt(group, message_id, "delivered").expect(204)
     wait_until(lambda: status(api, sender, group, message_id) == "delivered", PATIENCE, "it is delivered to all")
     assert others(api, sender, group)[0] == message_id > others(api, sender, group)[1]
@@ -56,9 +56,9 @@ def test_read_by_all(api, group):
     assert others(api, sender, group) == (message_id, message_id)
 
 
-def test_a_member_hears_of_what_they_see(api, stack, group):
-    """With two who have not read, another's receipt changes nobody's view. The sender, who is one of the two, then sees the other
-    read, and that member alone has a change."""
+def test_only_members_whose_view_changes_get_a_change(api, stack, group):
+    """Two members have not read the message. A receipt of a third member changes no view. Then one of the two, the
+    sender, sees the other one read, and only the sender gets a change."""
     group, members = group
     sender, *readers = members
     message_id = send(api, group, members)
@@ -67,7 +67,7 @@ def test_a_member_hears_of_what_they_see(api, stack, group):
         return sum(stack.query(name, "SELECT count(*) FROM parley.change_outbox")[0][0] for name in stack.databases)
 
     def changed(act, expected):
-        """Who has a change once nothing is on its way any more."""
+        """The members who have a change, after all writes are done."""
         before = {user: version(api, user) for user in members}
         act()
         wait_until(lambda: publications() == 0 and {u for u in members if version(api, u) != before[u]} == set(expected),
@@ -81,7 +81,7 @@ def test_a_member_hears_of_what_they_see(api, stack, group):
 
 @pytest.mark.concurrent
 def test_all_at_the_same_time(api, group):
-    """Each receipt may be the one that changes what the others see; in every round all see all."""
+    """Each receipt may be the one that changes what others see. After every round all members see all messages as read."""
     group, members = group
     with concurrent.futures.ThreadPoolExecutor(len(members)) as pool:
         for sender in members:
@@ -99,7 +99,8 @@ def receipts(api, user, group, message_id):
 
 
 def test_each_member(api, group):
-    """fetchGroupMembers and fetchMessageReceipts show each member's watermarks at once, to whoever does not hide their own."""
+    """fetchGroupMembers and fetchMessageReceipts show each member's watermarks at once to every caller who does not hide
+    their own."""
     group, members = group
     ann, bob, cat, dan = members
     message_id = send(api, group, members)
@@ -119,7 +120,7 @@ def test_each_member(api, group):
         assert int(member["readUpTo"]) <= int(row_of(api, ann, group)["othersReadUpTo"])
 
 
-def test_receipts_are_of_who_has_the_message(api, group):
+def test_receipts_of_members_who_have_the_message(api, group):
     group, (ann, bob, cat, dan) = group
     eve = api.make_user()
     message_id = send(api, group, (ann, bob, cat, dan))
@@ -144,11 +145,11 @@ def test_delivered_by_cursors(api, group):
     for user in members[1:]:
         cursor = api.as_user(user).all_updates()[1]
         api.as_user(user).fetch_updates(lastUpdatedTimestamp=cursor, timeout=0).expect(200)
-    wait_until(lambda: status(api, members[0], group, message_id) == "delivered", PATIENCE, "to all")
+    wait_until(lambda: status(api, members[0], group, message_id) == "delivered", PATIENCE, "it is delivered to all")
 
 
-def test_who_tells_nobody(api, group):
-    """A member with receipts turned off does not show their reads, and does not see others' reads."""
+def test_member_who_hides_read_receipts(api, group):
+    """A member who hides read receipts does not show their reads, and does not see others' reads."""
     group, members = group
     api.as_user(members[1]).update_me(readReceipts=False).expect(200)
     message_id = send(api, group, members)
@@ -165,7 +166,7 @@ def test_who_tells_nobody(api, group):
     assert status(api, members[1], group, message_id) == "delivered"
 
 
-def test_members_alone(api, group):
+def test_strangers_and_former_members(api, group):
     group, members = group
     stranger = api.make_user()
     api.as_user(stranger).send_receipt(group, "1").expect(404, code="conversation-not-found")
@@ -173,5 +174,5 @@ def test_members_alone(api, group):
     wait_for_newest(api, members, group)
     last = newest(api, members[3], group)
     api.as_user(members[3]).send_receipt(group, last).expect(204)
-    assert row_of(api, members[3], group)["unreadCount"] == 0, "who has left still reads what came before"
+    assert row_of(api, members[3], group)["unreadCount"] == 0, "a former member can still read earlier messages"
     assert row_of(api, members[0], group)["memberCount"] == 3

@@ -1,6 +1,6 @@
 """Proves createGroup, fetchGroup, updateGroup, addGroupMembers, removeGroupMember and updateGroupMember: the rights of
-each role; the group does not exist for other users; a creation is idempotent; the limit of members holds; each change is
-a system message, and all members have them in one order."""
+each role; for other users the group does not exist; a creation is idempotent; the limit of members holds; each change is
+a system message, and all members have these in one order."""
 
 import threading
 
@@ -89,7 +89,7 @@ def test_creation_is_idempotent(api, people):
     assert mine.create_group("Trip", [dan, ann, bob, bob], key).expect(200) == made
     for name, members in (("Tour", [bob, dan]), ("Trip", [bob]), ("Trip", [bob, cat, dan]), ("Trip", [bob, cat])):
         mine.create_group(name, members, key).expect(409, code="client-group-id-reused")
-    # Another's key is another group, and so is another key.
+    # The same key of another user is another group, and so is another key.
     other = api.as_user(bob).create_group("Trip", [ann, dan], key).expect(201)
     again = mine.create_group("Trip", [bob, dan]).expect(201)
     assert len({g["groupId"] for g in (made, other, again)}) == 3
@@ -103,7 +103,7 @@ def test_creation_is_idempotent(api, people):
 
 @pytest.mark.concurrent
 def test_creation_at_the_same_time(api, people):
-    """Many at once on several connections: one group."""
+    """Many equal requests at once on several connections make one group."""
     ann, bob, _, dan, _ = people
     key, answers = unique("g"), []
 
@@ -148,10 +148,9 @@ def test_bad_fields(api, alice, body, pointers):
 
 
 def test_unknown_members(api, people, group):
-    """One who does not exist, be it a shard's or a group's id, and nothing changes."""
+    """An unknown member, with an id of a user, of an unknown shard or of a group, is refused, and nothing changes."""
     ann, bob, *_ = people
-    nobody = str(int(bob.id) ^ 1)
-    for unknown in (nobody, group, "1"):
+    for unknown in (str(int(bob.id) ^ 1), group, "1"):
         answer = api.as_user(ann).create_group("Trip", [bob.id, unknown])
         assert [e["pointer"] for e in answer.expect(422)["errors"]] == ["/memberIds"]
         answer = api.as_user(ann).add_group_members(group, unknown)
@@ -177,7 +176,8 @@ def test_bad_new_names_and_topics(api, people, group):
 
 
 def test_topics(api, people):
-    """A topic is part of the group and of its creation's key; the members hear of a change, of name and topic in one message."""
+    """A topic belongs to the group and to the content that a repeated creation must have. A change of name and topic is
+    one message to the members."""
     ann, bob, *_ = people
     mine = api.as_user(ann)
     made = mine.create_group("Trip", [bob], "topics", topic="ä" * 500).expect(201)
@@ -201,8 +201,8 @@ def test_topics(api, people):
     assert shown["name"] == row_of(api, bob, group)["name"] == "Walk" and shown["topic"] == "Oslo"
 
 
-def test_what_nobody_has(api, stack, contract):
-    """A token for a user who is not there makes no group, and one for a group is no token."""
+def test_tokens_of_unknown_users_and_of_groups(api, stack, contract):
+    """An unknown user's token makes no group, and a token for a group's id is not valid."""
     name = unique("n")
     ghost = str((username_shard(name, stack.shards) << 50) + (1 << 20))
     mine = api.as_user(User(ghost, name, tokens.mint(stack.jwt_key, ghost)))
@@ -216,7 +216,7 @@ def test_what_nobody_has(api, stack, contract):
 
 
 def everything(api, user, group, member):
-    """Each operation on a group, once: the answers."""
+    """Calls each operation on a group once; returns the answers."""
     mine = api.as_user(user)
     return {
         "fetchGroup": mine.fetch_group(group),
@@ -228,8 +228,8 @@ def everything(api, user, group, member):
     }
 
 
-def test_to_others_there_is_no_group(api, stack, people, group):
-    """Strangers, a former member and one who was removed; and what is no group in form or in fact."""
+def test_the_group_does_not_exist_for_others(api, stack, people, group):
+    """For strangers, a former member and a removed one; also malformed and unknown ids of groups."""
     ann, bob, cat, dan, eve = people
     api.as_user(cat).remove_group_member(group, cat).expect(204)
     api.as_user(ann).remove_group_member(group, dan).expect(204)
@@ -245,7 +245,7 @@ def test_to_others_there_is_no_group(api, stack, people, group):
             answer.expect(404, code="group-not-found")
 
 
-def test_who_is_no_member_is_not_found(api, people, group):
+def test_unknown_members_are_not_found(api, people, group):
     eve = people[4]
     for other in (eve.id, "x", "1", "0", group, "9223372036854775807"):
         api.as_user(people[0]).remove_group_member(group, other).expect(404, code="member-not-found")
@@ -254,7 +254,7 @@ def test_who_is_no_member_is_not_found(api, people, group):
 
 @pytest.mark.parametrize("role", ["member", "admin", "owner"])
 def test_roles(api, people, role):
-    """What each role may do, and to whom."""
+    """What each role may do, and to which members."""
     ann, bob, cat, dan, eve = people
     group = make_group(api, ann, bob, cat, dan)
     for admin in (bob, cat):
@@ -280,13 +280,13 @@ def test_roles(api, people, role):
     expect(actor.remove_group_member(group, eve), manages, 204)
     if not is_owner:
         expect(actor.remove_group_member(group, ann), False)
-    # All may leave.
+    # All members may leave.
     actor.remove_group_member(group, actor.user).expect(204)
     actor.fetch_group(group).expect(404)
 
 
 def test_ownership_passes_on(api, people):
-    """To the admin who has been there longest, then to the member who has; the last one leaves nobody."""
+    """To the admin who has been a member longest, else to the member who has. After the last one leaves there is no owner."""
     ann, bob, cat, dan, eve = people
     group = make_group(api, ann, bob)
     for user in (cat, dan, eve):
@@ -312,7 +312,8 @@ def test_ownership_passes_on(api, people):
 
 
 def test_system_messages(api, people):
-    """Each change is one message, in one order, for all who were there then; a change that changes nothing is none."""
+    """Each change is one message, in one order, for all who were members at the time. A request that changes nothing
+    makes no message."""
     ann, bob, cat, dan, eve = people
     group = make_group(api, ann, bob)
     mine = api.as_user(ann)
@@ -355,7 +356,7 @@ def test_system_messages(api, people):
         assert row["name"] == "Tour" and row["memberCount"] == 0 and not row["isMember"] and "memberStates" not in row
 
 
-def test_leave_and_come_again(api, people, group):
+def test_leave_and_return(api, people, group):
     ann, bob, _, dan, _ = people
     mine = api.as_user(ann)
     for user in (bob, dan):
@@ -391,7 +392,7 @@ def test_the_limit(small, people):
 @pytest.mark.own_server
 @pytest.mark.concurrent
 def test_the_limit_at_the_same_time(small, people):
-    """Two join where there is room for one: in every round one is refused."""
+    """Two users join when there is room for one: in every round one is refused."""
     ann, bob, cat, dan, _ = people
     group = small.as_user(ann).create_group("Trip", [bob]).expect(201)["groupId"]
     for _ in range(10):
@@ -409,8 +410,8 @@ def test_the_limit_at_the_same_time(small, people):
 
 
 def test_many_members(api, stack, people, contract):
-    """256, which is the default limit, in all shards: each gets a message, and one more is too many. The event of a short message is
-    no longer than in a small group."""
+    """256 members, the default limit, in all shards: each gets a message, and one more member is refused. The server-sent
+    event of a short message is no longer than in a small group."""
     ann = people[0]
     crowd = [api.make_user() for _ in range(255)]
     group = make_group(api, ann, *crowd)

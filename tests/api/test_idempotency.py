@@ -24,7 +24,7 @@ def state(api, user, peer):
 
 
 async def at_once(url, contract, sender, recipient, contents, client_message_id, connections):
-    """Sends all contents under one key at once, spread over connections: [(status, body)]."""
+    """Sends all contents under one key at once, on several connections: [(status, body)]."""
     opened = [await H2Connection.open(url) for _ in range(connections)]
     streams = [post(opened[i % connections], sender, recipient.id, content, client_message_id)
                for i, content in enumerate(contents)]
@@ -47,7 +47,7 @@ def test_fifty_at_once_are_one_message(api, stack, contract, pair, connections):
     assert statuses.count(201) == 1 and statuses.count(200) == TRIES - 1, statuses
     for status, value in answers:
         assert value.pop("duplicate") is (status == 200)
-        # What a retry knows of the sender's copy may be newer than what the first answer knew.
+        # A retry may know that the sender's copy is stored while the first answer did not.
         assert value.pop("senderCopy") in ("stored", "pending")
     assert all(value == answers[0][1] for _, value in answers)
     views = {user.id: api.as_user(user).all_messages(peer)
@@ -60,8 +60,7 @@ def test_fifty_at_once_are_one_message(api, stack, contract, pair, connections):
 
 @pytest.mark.concurrent
 def test_one_of_many_contents_wins(api, stack, contract, pair):
-    """Different contents under one key at once: one is stored, its equals are duplicates, the rest
-    are refused."""
+    """Different contents under one key at once: one is stored, equal ones are duplicates, and the others are refused."""
     sender, recipient = pair
     contents = [f"content {i % 5}" for i in range(TRIES)]
     answers = asyncio.run(at_once(stack.url, contract, sender, recipient, contents, "key", 5))
@@ -92,9 +91,9 @@ def test_retry_changes_nothing(api, pair):
 
 
 @pytest.mark.parametrize("pair", ["same-database"], indirect=True)
-def test_retry_of_what_is_still_owed(api, stack, pair):
-    """Two shards that are in one database now were in two when the message was first sent: the sender's copy
-    is owed by an outbox row. The retry's answer does not say "stored" before it is."""
+def test_retry_while_the_copy_is_pending(api, stack, pair):
+    """Two shards are in one database now, but were in two when the message was first sent: the sender's copy is an outbox
+    entry. A retry's answer does not say "stored" before the copy is written."""
     sender, recipient = pair
     key = unique("m")
     first = api.as_user(sender).send(recipient, "hello", key).expect(201)
@@ -124,8 +123,8 @@ def test_other_content_changes_nothing(api, pair):
     assert mine.send(recipient, "hello", key).expect(200)["messageId"] == first["messageId"]
 
 
-def test_retry_wakes_nobody(api, pair):
-    """A long-poll at the current cursor does not answer because of a retry or a refusal."""
+def test_retry_wakes_no_waiter(api, pair):
+    """A long-poll at the current cursor is not answered because of a retry or a refusal."""
     sender, recipient = pair
     mine = api.as_user(sender)
     key = unique("m")

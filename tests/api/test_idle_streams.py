@@ -23,7 +23,7 @@ def resident_kib(pid):
 
 
 class H1Stream(asyncio.Protocol):
-    """As little as can be: sends the request, remembers what came."""
+    """As small as possible: sends the request and remembers what was received."""
 
     def __init__(self, request, arrived):
         self.request, self.arrived, self.data = request, arrived, b""
@@ -98,7 +98,7 @@ def test_ten_thousand_idle_streams(stack, contract):
             latencies.append(time.monotonic() - start)
         used = cpu_seconds(server.process.pid) - used
         took = sum(latencies)
-        # Until a heartbeat has reached each of them: all of them are still there.
+        # Waits until a heartbeat has reached each stream: all of them are still open.
         marks = [len(p.data) for _, p in h1_streams]
         for _, stream in h2_streams:
             await stream.read(60 * SLOWNESS)
@@ -120,8 +120,8 @@ def test_ten_thousand_idle_streams(stack, contract):
         per_stream, latencies, used, took = asyncio.run(main())
         print(f"{per_stream:.1f} KiB a stream, slowest of {len(latencies)} deliveries "
               f"to {PER_USER} devices {max(latencies):.3f} s, {used:.2f} s of processor time in {took:.2f} s")
-        # What it costs the server, heartbeats of all streams meanwhile included: how long it takes is up to this client, which
-        # reads 10,000 streams on a machine that does other things.
+        # The server's cost, with the heartbeats of all streams. How long it takes depends on this client, which reads
+        # 10,000 streams on a busy machine.
         assert used < (1 + took / 5) * SLOWNESS
         assert per_stream < 24 * SLOWNESS
         server.check_log()

@@ -57,7 +57,7 @@ def test_wrong_current_password_changes_nothing(api, carol):
 
 
 def test_first_password(api, alice):
-    """A user whom an integrator signs in has none that could match."""
+    """A user whom an integrator signs in has no password, so none can match."""
     mine = api.as_user(alice)
     mine.update_me(password=OTHER, currentPassword=OTHER).expect(403)
     mine.update_me(password=OTHER).expect(200)
@@ -80,9 +80,9 @@ def test_nothing_to_change(api, carol, body):
     api.as_user(carol).update_me(**body).expect(422, code="validation-failed")
 
 
-def test_token_of_nobody(api, stack, alice):
-    nobody = str(int(alice.id) ^ 0xff)
-    mine = api.as_user(User(nobody, "nobody", tokens.mint(stack.jwt_key, nobody)))
+def test_token_of_unknown_user(api, stack, alice):
+    unknown = str(int(alice.id) ^ 0xff)
+    mine = api.as_user(User(unknown, "unknown", tokens.mint(stack.jwt_key, unknown)))
     mine.fetch_me().expect(401, code="invalid-token")
     for fields in ({"displayName": "N"}, {"password": OTHER}, {"displayName": "N", "currentPassword": OTHER}):
         mine.update_me(**fields).expect(401, code="invalid-token")
@@ -96,7 +96,7 @@ def test_cookie_of_another_site(api, carol):
     api.request("PATCH", "/v1/users/me", {**cookie, "sec-fetch-site": "same-origin"}, **change).expect(200)
 
 
-# Presence that is not shown.
+# Hidden presence.
 
 @pytest.fixture
 def friends(api, alice, bob):
@@ -106,7 +106,7 @@ def friends(api, alice, bob):
 
 
 def test_hidden_users_are_left_out(api, pair):
-    """Whichever databases the two are in; and as soon as they show themselves again they are there."""
+    """In each placement of the two users; and the presence is shown again as soon as the user shows it."""
     one, other = pair
     api.as_user(one).send(other, "hello").expect(201)
     api.as_user(other).announce_presence().expect(204)
@@ -116,11 +116,11 @@ def test_hidden_users_are_left_out(api, pair):
         users = mine.fetch_presence(other).expect(200)["users"]
         assert [user["online"] for user in users] == [True] * shown
     api.as_user(one).update_me(showPresence=False).expect(200)
-    assert mine.fetch_presence(other).expect(200)["users"], "who hides sees others"
+    assert mine.fetch_presence(other).expect(200)["users"], "a hidden user still sees others"
 
 
 def test_many_at_once(api, alice):
-    """Those who show themselves, in the order asked, from all databases."""
+    """The users who show their presence, in the order of the query, from all databases."""
     mine = api.as_user(alice)
     friends = [api.make_user() for _ in range(12)]
     for friend in friends:
@@ -131,21 +131,21 @@ def test_many_at_once(api, alice):
     assert [user["userId"] for user in users] == [f.id for i, f in enumerate(friends) if i % 3][::-1]
 
 
-def test_watchers_see_who_hides_go(stack, api, contract, friends):
+def test_watchers_see_a_hiding_user_go_offline(stack, api, contract, friends):
     alice, bob = friends
     api.as_user(bob).announce_presence().expect(204)
     with Stream(stack, alice, contract, [bob]) as stream:
         assert stream.presence_of(bob)["online"] is True
         api.as_user(bob).update_me(showPresence=False).expect(200)
-        assert stream.presence_of(bob) == {"userId": bob.id, "online": False}, "and when they were seen is not told"
+        assert stream.presence_of(bob) == {"userId": bob.id, "online": False}, "there is no last seen time"
         with Stream(stack, bob, contract):
             sent = api.as_user(bob).send(alice, "x").expect(201)["messageId"]
-            assert stream.until(sent) == [], "who hides comes and goes unseen"
+            assert stream.until(sent) == [], "a hidden user's coming and going gives no event"
             api.as_user(bob).update_me(showPresence=True).expect(200)
             assert stream.presence_of(bob)["online"] is True
 
 
-def test_watching_the_hidden_tells_nothing(stack, api, contract, friends):
+def test_watching_a_hidden_user_gives_no_events(stack, api, contract, friends):
     alice, bob = friends
     api.as_user(bob).update_me(showPresence=False).expect(200)
     api.as_user(bob).announce_presence().expect(204)
@@ -155,8 +155,8 @@ def test_watching_the_hidden_tells_nothing(stack, api, contract, friends):
 
 
 @pytest.mark.own_server
-def test_told_another_server(stack, api, contract, friends):
-    """Watchers learn by the heartbeat what another server was told, and a server that starts anew knows it."""
+def test_setting_changed_on_another_server(stack, api, contract, friends):
+    """Watchers learn by the heartbeat of a setting that another server took, and a server that starts later knows it."""
     alice, bob = friends
     settings = {"server": {"workers": 2}, "push": {"heartbeat": 1}}
     server = Parleyd(stack, settings).start()

@@ -21,12 +21,12 @@ THUMB, HEART = "👍", "❤️"
 
 @pytest.fixture
 def sent(api, pair):
-    """A message of the first to the second, in both copies."""
+    """A message of the first user to the second, in both copies."""
     return send(api, *pair, "hello")["messageId"]
 
 
 def send(api, sender, recipient, content, *arguments, **fields):
-    """Waits until the sender has it too."""
+    """Waits until the sender has the copy too."""
     answer = api.as_user(sender).send(recipient, content, *arguments, **fields).expect(201)
     wait_until(lambda: any(m["messageId"] == answer["messageId"] for m in messages(api, sender, recipient)),
                5 * SLOWNESS, "the sender's copy")
@@ -38,19 +38,19 @@ def messages(api, user, peer):
 
 
 def message(api, user, peer, message_id):
-    """That copy of it."""
+    """The user's copy of the message."""
     found = [m for m in messages(api, user, peer) if m["messageId"] == message_id]
     assert len(found) == 1
     return found[0]
 
 
 def bare(reactions):
-    """Without the count and what depends on the reader."""
+    """Reactions without the count and without what depends on the reader."""
     return [{"emoji": reaction["emoji"], "userIds": reaction["userIds"]} for reaction in reactions]
 
 
 def views(api, pair, message_id):
-    """Both copies, without what differs between them."""
+    """Both copies, without the fields that differ between them."""
     found = []
     for user, peer in (pair, pair[::-1]):
         copy = message(api, user, peer, message_id)
@@ -62,7 +62,7 @@ def views(api, pair, message_id):
 
 
 def both(api, pair, message_id):
-    """What both copies are; they become equal when what is owed is done."""
+    """The equal state of both copies. Waits until the follow-ups are done."""
     wait_until(lambda: views(api, pair, message_id)[0] == views(api, pair, message_id)[1], 10 * SLOWNESS, "equal copies")
     return views(api, pair, message_id)[0]
 
@@ -76,7 +76,7 @@ def everything(api, pair):
     return [state(api, *order) for order in (pair, pair[::-1])]
 
 
-def owed(stack):
+def open_follow_ups(stack):
     return sum(stack.query(name, "SELECT count(*) FROM parley.change_outbox")[0][0] for name in stack.databases)
 
 
@@ -96,11 +96,11 @@ def test_edit(api, stack, pair, sent):
     for user in pair:
         assert conversation(api, user)["snippet"] == "hello?"
     assert [conversation(api, user)["unreadCount"] for user in pair] == [0, 1]
-    wait_until(lambda: owed(stack) == 0, 5 * SLOWNESS, "nothing is owed")
+    wait_until(lambda: open_follow_ups(stack) == 0, 5 * SLOWNESS, "the change outbox is empty")
 
 
 def test_snippet_is_of_the_last_message(api, pair, sent):
-    """An edit of an older one leaves the list alone."""
+    """An edit of an older message does not change the list."""
     one, other = pair
     send(api, one, other, "last")
     before = [conversation(api, user) for user in pair]
@@ -124,7 +124,7 @@ def test_delete_for_everyone(api, pair, sent):
     assert api.as_user(one).delete_message(other, sent, "everyone").expect(200) == answer
     for user, peer in (pair, pair[::-1]):
         assert api.as_user(user).delete_message(peer, sent, "me").expect(200)["deletedTimestamp"] == answer["deletedTimestamp"]
-    assert everything(api, pair) == before, "to delete it again changes nothing"
+    assert everything(api, pair) == before, "a repeated deletion changes nothing"
 
 
 @pytest.mark.parametrize("who", [0, 1], ids=["sender", "recipient"])
@@ -137,12 +137,12 @@ def test_delete_for_me(api, pair, sent, who):
     assert mine["deletedScope"] == "me" and mine["deletedTimestamp"] == answer["deletedTimestamp"]
     assert "messageContent" not in mine
     assert conversation(api, me)["snippet"] == "" and conversation(api, me)["unreadCount"] == 0
-    assert state(api, peer, me) == before, "the other's mailbox is as it was"
+    assert state(api, peer, me) == before, "the other user's mailbox does not change"
     assert api.as_user(me).delete_message(peer, sent, "me").expect(200) == answer
 
 
 def test_deleted_for_me_does_not_come_back(api, pair, sent):
-    """The recipient deletes it for themselves; the sender edits it, and then deletes it for everyone."""
+    """The recipient deletes the message for themselves; the sender edits it, and then deletes it for everyone."""
     one, other = pair
     api.as_user(other).delete_message(one, sent, "me").expect(200)
     api.as_user(one).edit_message(other, sent, "again").expect(200)
@@ -169,7 +169,7 @@ def test_reactions_of_both(api, pair, sent):
     assert both(api, pair, sent)["reactions"] == expected
     assert both(api, pair, sent)["messageContent"] == "hello"
     api.as_user(one).remove_reaction(other, sent, HEART).expect(200)
-    assert both(api, pair, sent)["reactions"] == expected, "another's is not one's own"
+    assert both(api, pair, sent)["reactions"] == expected, "a reaction of the other user is not the user's own"
     api.as_user(other).remove_reaction(one, sent, HEART).expect(200)
     api.as_user(one).remove_reaction(other, sent, THUMB).expect(200)
     assert both(api, pair, sent)["reactions"] == [{"emoji": THUMB, "userIds": [other.id]}]
@@ -178,7 +178,7 @@ def test_reactions_of_both(api, pair, sent):
     assert [conversation(api, user)["unreadCount"] for user in pair] == [0, 1]
 
 
-def test_what_is_there_already_changes_nothing(api, pair, sent):
+def test_repeated_reactions_change_nothing(api, pair, sent):
     one, other = pair
     api.as_user(one).remove_reaction(other, sent, THUMB).expect(200)
     api.as_user(other).add_reaction(one, sent, THUMB).expect(200)
@@ -212,7 +212,7 @@ def test_texts_that_are_reactions(api, alice, bob, emoji):
 
 
 @pytest.mark.parametrize("emoji", ["x" * 65, "é" * 33, "%ff", "%F0%9F%91", ""])
-def test_texts_that_are_none(api, alice, bob, emoji):
+def test_texts_that_are_not_reactions(api, alice, bob, emoji):
     message_id = send(api, alice, bob, "x")["messageId"]
     target = f"{api.as_user(bob).message_path(alice, message_id)}/reactions/{emoji}"
     for method in ("PUT", "DELETE"):
@@ -223,7 +223,7 @@ def test_texts_that_are_none(api, alice, bob, emoji):
 
 @pytest.mark.parametrize("pair", ["other-database"], indirect=True)
 def test_reaction_before_the_sender_has_a_copy(api, stack, pair, sent):
-    """The recipient has the message first: it is there to react to, though perhaps only when the sender's copy is there too."""
+    """The recipient has the message first and can react to it, perhaps only after the sender's copy is there too."""
     one, other = pair
     with stack.session(stack.database_of(one.id)) as cursor:
         for table in ("message", "conversation"):
@@ -239,10 +239,10 @@ def test_reaction_before_the_sender_has_a_copy(api, stack, pair, sent):
         assert answer.status in (200, 503)
         return answer.status == 200
 
-    wait_until(react, 10 * SLOWNESS, "the reaction is taken")
+    wait_until(react, 10 * SLOWNESS, "the reaction is accepted")
     now = both(api, pair, sent)
     assert now["messageContent"] == "hello!" and now["reactions"] == [{"emoji": THUMB, "userIds": [other.id]}]
-    wait_until(lambda: owed(stack) == 0, 10 * SLOWNESS, "nothing is owed")
+    wait_until(lambda: open_follow_ups(stack) == 0, 10 * SLOWNESS, "the change outbox is empty")
 
 
 def listed(api, user, peer, message_id, **query):
@@ -280,7 +280,7 @@ def receipts(api, user, peer, message_id):
 
 
 def test_receipts_of_a_message(api, pair, sent):
-    """What both see of a message of one of them; and what one sees who does not show their own."""
+    """Both users' views of each other's messages; and the view of a user who hides read receipts."""
     one, other = pair
     assert receipts(api, one, other, sent) == {other.id: "sent"}
     assert receipts(api, other, one, sent) == {other.id: "delivered"}
@@ -293,11 +293,11 @@ def test_receipts_of_a_message(api, pair, sent):
     api.as_user(one).update_me(readReceipts=False).expect(200)
     later = send(api, one, other, "again")["messageId"]
     api.as_user(other).send_receipt(one, later).expect(204)
-    wait_until(lambda: receipts(api, one, other, later) == {other.id: "delivered"}, 10 * SLOWNESS, "as its status")
+    wait_until(lambda: receipts(api, one, other, later) == {other.id: "delivered"}, 10 * SLOWNESS, "as the message's status says")
     assert receipts(api, one, other, sent) == {other.id: "read"}
 
 
-def test_lists_of_what_is_not_there(api, pair, sent):
+def test_lists_of_unknown_messages(api, pair, sent):
     one, other = pair
     stranger = api.make_user()
     mine = api.as_user(one)
@@ -321,7 +321,7 @@ def test_lists_of_what_is_not_there(api, pair, sent):
 # Who may not
 
 def calls(api, user, peer, message_id):
-    """Each of the operations on that message, by that user."""
+    """Each of the operations on that message, called by that user."""
     mine = api.as_user(user)
     return {"edit": mine.edit_message(peer, message_id, "changed"), "delete": mine.delete_message(peer, message_id),
             "delete for me": mine.delete_message(peer, message_id, "me"),
@@ -329,7 +329,7 @@ def calls(api, user, peer, message_id):
 
 
 def test_anothers_message(api, pair, sent):
-    """The recipient may neither edit it nor delete it for both."""
+    """The recipient can neither edit it nor delete it for everyone."""
     one, other = pair
     before = everything(api, pair)
     api.as_user(other).edit_message(one, sent, "changed").expect(403, code="forbidden")
@@ -350,7 +350,7 @@ def test_unknown_messages(api, pair, sent):
 
 
 def test_deleted_messages(api, pair, sent):
-    """After a deletion for everyone nobody edits it or reacts to it."""
+    """After a deletion for everyone no user can edit the message or react to it."""
     one, other = pair
     api.as_user(one).delete_message(other, sent).expect(200)
     before = everything(api, pair)
@@ -362,7 +362,7 @@ def test_deleted_messages(api, pair, sent):
 
 
 def test_foreign_conversations(api, pair, sent):
-    """As if they did not exist: one's own with somebody else, others', groups, and what is none."""
+    """Answered like unknown ones: the same id in another conversation, others' conversations, groups, and malformed ids."""
     one, other = pair
     third = api.make_user()
     before = everything(api, pair)
@@ -375,25 +375,25 @@ def test_foreign_conversations(api, pair, sent):
     for peer in pair:
         for answer in calls(api, third, peer, sent).values():
             answer.expect(404, code="message-not-found")
-    nobody = User(str(int(third.id) + (1 << 20)), "nobody", None)
-    for answer in calls(api, third, nobody, sent).values():
+    unknown = User(str(int(third.id) + (1 << 20)), "unknown", None)
+    for answer in calls(api, third, unknown, sent).values():
         answer.expect(404)
     assert everything(api, pair) == before
 
 
-def test_token_of_nobody(api, alice, bob):
+def test_token_of_unknown_user(api, alice, bob):
     message_id = send(api, alice, bob, "x")["messageId"]
-    nobody_id = str(int(alice.id) + (1 << 20))
-    nobody = User(nobody_id, "nobody", tokens.mint(api.key, nobody_id))
-    for answer in calls(api, nobody, bob, message_id).values():
+    unknown_id = str(int(alice.id) + (1 << 20))
+    unknown = User(unknown_id, "unknown", tokens.mint(api.key, unknown_id))
+    for answer in calls(api, unknown, bob, message_id).values():
         answer.expect(401, code="invalid-token")
     far = User(str(2**63 - 1), "far", tokens.mint(api.key, 2**63 - 1))
     for answer in calls(api, far, bob, message_id).values():
         answer.expect(401)
 
 
-def test_who_is_erased_changes_nothing(api, pair, sent):
-    """With a token from before: what they have sent stays as it was."""
+def test_an_erased_user_changes_nothing(api, pair, sent):
+    """With a token from before the erasure: the messages that the user sent stay as they were."""
     one, other = pair
     before = messages(api, other, one)
     api.as_user(one).delete_me().expect(204)
@@ -404,7 +404,7 @@ def test_who_is_erased_changes_nothing(api, pair, sent):
         answer.expect(*{"delete for me": (200,)}.get(name, (403, 404)))
 
 
-def test_admin_acts_as_their_own_sub_alone(api, alice, bob):
+def test_admin_acts_only_as_the_tokens_user(api, alice, bob):
     message_id = send(api, alice, bob, "x")["messageId"]
     before = everything(api, (alice, bob))
     admin = api.make_user()
@@ -419,7 +419,8 @@ def test_admin_acts_as_their_own_sub_alone(api, alice, bob):
 
 
 def test_blocked(api, stack, pair, sent):
-    """Who is blocked changes nothing for the other: neither by an edit nor by a reaction. What is their own they may."""
+    """A blocked user changes nothing for the blocker, neither by an edit nor by a reaction. Changes of their own copies
+    are allowed."""
     one, other = pair
     reply = send(api, other, one, "yes?")["messageId"]
     with stack.session(stack.database_of(other.id)) as cursor:
@@ -463,7 +464,7 @@ def test_edits_that_are_not_valid(api, alice, bob):
 
 @pytest.mark.parametrize("change", ["edit", "delete", "recipient deletes for themselves", "react", "all"])
 def test_retry_of_the_original_send(api, pair, change):
-    """It is a duplicate with the first result, and with any other content refused."""
+    """It is a duplicate with the first result. With any other content it is refused."""
     one, other = pair
     key = unique("m")
     first = send(api, one, other, "hello", key)
@@ -488,15 +489,15 @@ def test_retry_of_the_original_send(api, pair, change):
 # How it is read
 
 def read(api, reader, writer, message_id):
-    """So that nothing follows from the cursors that come later: it is delivered already."""
+    """Marks the message as read, and so as delivered. Then later cursors change nothing."""
     api.as_user(reader).send_receipt(writer, message_id, "read").expect(204)
-    wait_until(lambda: message(api, writer, reader, message_id)["status"] == "read", 10 * SLOWNESS, "the writer knows")
+    wait_until(lambda: message(api, writer, reader, message_id)["status"] == "read", 10 * SLOWNESS, "it is read")
 
 
 @pytest.mark.parametrize("change", ["edit", "delete", "delete for me", "react", "take back"])
 def test_deltas(api, stack, contract, pair, change):
-    """Every cursor from before gets the changed message once: in the conversation, in the mailbox, on open streams of the
-    other and of the caller's second device."""
+    """Every earlier cursor gets the changed message once: in the conversation, in the mailbox, and on open streams of the
+    other user and of the caller's second device."""
     one, other = pair
     message_id = send(api, one, other, "hello")["messageId"]
     read(api, other, one, send(api, one, other, "last")["messageId"])
@@ -574,7 +575,8 @@ def test_long_poll_is_woken(api, stack, alice, bob):
 # Many at once
 
 async def storm(stack, contract, plans):
-    """Each plan is a user and what they ask for, one after the other on a connection of its own: the statuses."""
+    """Each plan is a user and their requests, which run one after the other on a connection of its own. Returns the
+    statuses."""
     async def work(user, requests):
         connection = await H2Connection.open(stack.url)
         statuses = []
@@ -593,7 +595,7 @@ async def storm(stack, contract, plans):
 
 
 def follow(api, user, cursor):
-    """The messages as a client has them that merges deltas from the cursor on."""
+    """The messages of a client that merges deltas from the cursor on."""
     held = {}
     changed, _, _ = api.as_user(user).all_updates(cursor, page_size=3)
     for one in changed:
@@ -618,7 +620,8 @@ def test_edits_from_two_devices(api, stack, contract, pair, sent):
 
 @pytest.mark.concurrent
 def test_storm_of_reactions(api, stack, contract, pair, sent):
-    """Two devices of each, on and off, while the message is edited: both copies end equal, and no delta missed it."""
+    """Two devices of each user add and remove reactions while the message is edited: both copies end equal, and no delta
+    misses a change."""
     one, other = pair
     chance = random.Random(sent)
     path = api.as_user(one).message_path(other, sent)
@@ -632,12 +635,12 @@ def test_storm_of_reactions(api, stack, contract, pair, sent):
     assert now["messageContent"] == "9"
     for user, peer, cursor in zip(pair, pair[::-1], cursors):
         assert follow(api, user, cursor)[sent] == message(api, user, peer, sent)
-    wait_until(lambda: owed(stack) == 0, 10 * SLOWNESS, "nothing is owed")
+    wait_until(lambda: open_follow_ups(stack) == 0, 10 * SLOWNESS, "the change outbox is empty")
 
 
 @pytest.mark.concurrent
-def test_deletion_against_the_rest(api, stack, contract, pair, sent):
-    """A deletion for everyone among edits and reactions: it is deleted in both copies, whatever came when."""
+def test_deletion_during_other_changes(api, stack, contract, pair, sent):
+    """A deletion for everyone during edits and reactions: in the end both copies are deleted, whatever the order was."""
     one, other = pair
     path = api.as_user(one).message_path(other, sent)
     plans = [(one, [("PATCH", path, {"messageContent": f"{i}"}) for i in range(10)]),
@@ -652,10 +655,10 @@ def test_deletion_against_the_rest(api, stack, contract, pair, sent):
     assert now["deletedScope"] == "everyone" and "messageContent" not in now and "reactions" not in now
 
 
-# Answers
+# Replies
 
 def test_reply(api, pair, sent):
-    """To the other's message and to one's own, by both; also once it is deleted."""
+    """To a message of the other user and to the user's own, by both; also to a deleted one."""
     one, other = pair
     reply = send(api, other, one, "yes?", replyTo=sent)["messageId"]
     assert both(api, pair, reply)["replyTo"] == sent
@@ -675,7 +678,7 @@ def test_reply(api, pair, sent):
     assert both(api, pair, by_conversation)["replyTo"] == late
 
 
-def test_reply_to_what_is_not_there(api, pair, sent):
+def test_reply_to_unknown_messages(api, pair, sent):
     one, other = pair
     third = api.make_user()
     elsewhere = send(api, one, third, "x")["messageId"]
@@ -692,7 +695,7 @@ def test_reply_to_what_is_not_there(api, pair, sent):
 
 
 def test_reply_by_an_admin(api, alice, bob):
-    """What counts is the sender's mailbox."""
+    """The message is looked up in the sender's mailbox."""
     message_id = send(api, bob, alice, "x")["messageId"]
     answer = api.admin().send(bob, "y", senderId=alice.id, replyTo=message_id).expect(201)
     assert message(api, bob, alice, answer["messageId"])["replyTo"] == message_id
@@ -710,7 +713,7 @@ def test_reply_on_streams(api, stack, contract, pair, sent):
 
 
 def test_retry_of_a_reply(api, pair, sent):
-    """What it answers is part of what was sent."""
+    """The replied-to message is part of what a retry must repeat."""
     one, other = pair
     second = send(api, one, other, "and")["messageId"]
     key = unique("m")
@@ -740,7 +743,7 @@ def post(connection, sender, recipient, content, key, reply_to):
 
 @pytest.mark.concurrent
 def test_retries_of_a_reply_at_once(api, stack, contract, pair, sent):
-    """Of one key, in one batch: those that answer another message or none are refused, those that are equal are one message."""
+    """Requests with one key, in one batch: those with another replyTo or none are refused, and equal ones are one message."""
     one, other = pair
     second = send(api, one, other, "and")["messageId"]
     targets = [sent, second, None] * 12
@@ -762,7 +765,7 @@ def test_retries_of_a_reply_at_once(api, stack, contract, pair, sent):
 
 @pytest.mark.concurrent
 def test_replies_keep_the_order_of_a_connection(api, stack, contract, pair, sent):
-    """Promise 4: what answers a message is checked first, and nothing overtakes it meanwhile."""
+    """Promise 4: the replied-to message is checked first, and no later send overtakes the reply meanwhile."""
     one, other = pair
     chance = random.Random(sent)
     targets = [chance.choice((None, sent, "1")) for _ in range(90)]

@@ -1,6 +1,6 @@
-"""Proves fetchMessages with `before`, `after` and `around`: each page and its `hasMoreBefore` and `hasMoreAfter` agree with a
-scan of all that the user can see, in 1:1s and groups, with deleted messages and a cleared conversation; that a client can
-walk in both directions from any message; and that the pages are cached as others are."""
+"""Proves fetchMessages with `before`, `after` and `around`: each page and its `hasMoreBefore` and `hasMoreAfter` agree
+with a scan of all that the user can see, in 1:1s and groups, with deleted messages and a cleared conversation; a client
+can page in both directions from any message; and these pages are cached like others."""
 
 import random
 
@@ -48,7 +48,8 @@ def assert_places_agree(api, me, peer, ids, seed, pages=60):
 
 @pytest.mark.parametrize("seed", range(3))
 def test_random_conversation(api, pair, seed):
-    """Messages of both, some of them edited or deleted; then cleared by one of them, and more messages."""
+    """Messages of both users, some of them edited or deleted; then one user clears the conversation, and more messages
+    follow."""
     drawn = random.Random(seed)
     ids = []
     for n in range(drawn.choice((5, 25))):
@@ -79,7 +80,7 @@ def test_random_conversation(api, pair, seed):
 
 
 def test_group(api, alice, bob):
-    """Each member in what they have; a past member too, and nobody else."""
+    """Each member sees their own messages, a former member too, and other users see none."""
     late, eve = api.make_user(), api.make_user()
     group = api.as_user(alice).create_group("Group", [bob]).expect(201)["groupId"]
     for n in range(6):
@@ -100,7 +101,7 @@ def test_group(api, alice, bob):
 
 @pytest.mark.parametrize("size", [1, 2, 5, 100])
 def test_walk_in_both_directions(api, alice, bob, size):
-    """From a message in the middle to both ends, as a client does that jumps to a message that it has found."""
+    """From a message in the middle to both ends, like a client that jumps to a found message."""
     sent = [api.as_user(alice).send(bob, f"{n}").expect(201)["messageId"] for n in range(12)]
     mine = api.as_user(bob)
     first = mine.fetch_messages(alice, around=sent[5], pageSize=size).expect(200)
@@ -119,8 +120,8 @@ def test_walk_in_both_directions(api, alice, bob, size):
     assert seen(newest) == ([int(i) for i in sent[::-1][:size]], size < 12, False)
 
 
-def test_pages_without_sides(api, alice, bob):
-    """Changes have no sides, and a page by its number moves with each new message."""
+def test_pages_without_has_more_before_and_after(api, alice, bob):
+    """Deltas have no hasMoreBefore and hasMoreAfter, nor has a page by its number, which moves with each new message."""
     for n in range(3):
         api.as_user(alice).send(bob, f"{n}").expect(201)
     mine = api.as_user(bob)
@@ -131,7 +132,7 @@ def test_pages_without_sides(api, alice, bob):
         assert not {"hasMoreBefore", "hasMoreAfter"} & page.keys()
 
 
-def test_after_stays_put_while_messages_arrive(api, alice, bob):
+def test_after_is_stable_while_messages_arrive(api, alice, bob):
     sent = [api.as_user(alice).send(bob, f"{n}").expect(201)["messageId"] for n in range(6)]
     mine = api.as_user(bob)
     for _ in range(3):
@@ -147,7 +148,7 @@ def test_after_stays_put_while_messages_arrive(api, alice, bob):
 
 
 @pytest.mark.parametrize("place", PLACES)
-def test_place_in_an_empty_or_foreign_conversation(api, alice, bob, place):
+def test_after_and_around_in_an_empty_or_foreign_conversation(api, alice, bob, place):
     mine = api.as_user(alice)
     assert seen(mine.fetch_messages(bob, **{place: 2**60}).expect(200)) == ([], False, False)
     for conversation in (conversation_id(bob.id, int(bob.id) + 1), conversation_id(alice.id, int(bob.id) + (1 << 20))):
@@ -155,7 +156,7 @@ def test_place_in_an_empty_or_foreign_conversation(api, alice, bob, place):
 
 
 @pytest.mark.parametrize("place", PLACES)
-def test_place_is_cached_and_has_an_etag(api, alice, bob, place):
+def test_pages_are_cached_and_have_an_etag(api, alice, bob, place):
     sent = [api.as_user(alice).send(bob, f"{n}").expect(201)["messageId"] for n in range(5)]
     mine = api.as_user(bob)
     query = {place: sent[2], "pageSize": 2}
@@ -175,13 +176,13 @@ def test_place_is_cached_and_has_an_etag(api, alice, bob, place):
     (("before", "after"), "?after"), (("before", "around"), "?around"), (("after", "around"), "?around"),
     (("pageNumber", "before"), "?before"), (("pageNumber", "after"), "?after"), (("pageNumber", "around"), "?around"),
     (("before", "after", "around"), "?after")])
-def test_one_place_at_most(api, alice, bob, given, pointer):
+def test_at_most_one_of_before_after_and_around(api, alice, bob, given, pointer):
     problem = api.as_user(alice).fetch_messages(bob, **{name: 1 for name in given}).expect(422)
     assert [error["pointer"] for error in problem["errors"]] == [pointer]
 
 
 @pytest.mark.parametrize("place", PLACES)
-def test_cursor_is_not_looked_at(api, alice, bob, place):
+def test_last_updated_timestamp_is_ignored(api, alice, bob, place):
     sent = [api.as_user(alice).send(bob, f"{n}").expect(201)["messageId"] for n in range(4)]
     mine = api.as_user(bob)
     page = mine.fetch_messages(alice, **{place: sent[1]}).expect(200)

@@ -82,7 +82,7 @@ def test_conversation_without_messages_is_empty(api, alice, bob):
 
 
 def test_foreign_conversations_do_not_exist(api, talk, alice):
-    """Promise 8: what others have said looks exactly like what does not exist."""
+    """Promise 8: other users' conversations are answered exactly like unknown ones."""
     one, other, _ = talk
     answers = [api.as_user(alice).fetch_messages(conversation)
                for conversation in (conversation_id(one.id, other.id), "1-2", conversation_id(one.id, 5))]
@@ -95,7 +95,7 @@ def test_foreign_conversations_do_not_exist(api, talk, alice):
 @pytest.mark.parametrize("shape", ["{b}-{a}", "{a}", "{a}-", "-{b}", "{a}-{b}-1", "0{a}-{b}", "{a}-0{b}", "x-y",
                                    "{a}--{b}", "{a}_{b}", "+{a}-{b}", "{a}%00-{b}", "{a}-{b}%20",
                                    "9223372036854775808-{b}"])
-def test_ids_that_are_none(api, talk, shape):
+def test_malformed_ids(api, talk, shape):
     one, other, _ = talk
     low, high = sorted((int(one.id), int(other.id)))
     me = one if int(one.id) == low else other
@@ -117,8 +117,8 @@ def test_limits(api, talk, parameter, value):
     api.as_user(one).fetch_messages(other, **{parameter: value}).expect(422)
 
 
-def test_others_change_nothing(api, talk, alice):
-    """What one reads does not move when strangers write to the peer."""
+def test_messages_of_others_to_the_peer_change_nothing(api, talk, alice):
+    """A user's pages do not change when strangers send to the peer."""
     one, other, sent = talk
     before = api.as_user(one).fetch_messages(other).expect(200)
     api.as_user(alice).send(other, "hello").expect(201)

@@ -1,5 +1,5 @@
-"""Proves metadata of messages, users and groups: an application's own object comes back as it was sent on every way of reading, belongs
-to what a retry repeats, is replaced as a whole, is deleted with what it belongs to, and has its limits."""
+"""Proves metadata of messages, users and groups: an application's own object comes back as it was sent by every way of
+reading, is part of what a retry must repeat, is replaced as a whole, is deleted with its message, user or group, and has limits."""
 
 import json
 
@@ -29,7 +29,7 @@ def test_it_comes_back(api, pair):
 
 
 def test_it_is_not_changed(api, pair):
-    """Neither numbers nor the order of members; only white space between them goes."""
+    """Neither the numbers nor the order of members change; only white space between them is removed."""
     one, other = pair
     text = '{"z":1.0,"a":12345678901234567890123,"tiny":1e-300,"e":1E5}'
     body = (f'{{"recipientId":"{other.id}","clientMessageId":"c","messageContent":"x",\n "metadata" : '
@@ -48,17 +48,17 @@ def test_a_retry_repeats_it(api, pair):
     mine.send(other, "y", "plain").expect(201)
     mine.send(other, "y", "plain", metadata={}).expect(409, code="client-message-id-reused")
     api.as_user(one).edit_message(other, sent["messageId"], "edited").expect(200)
-    assert metadata(api, other, one)[0] == DATA, "an edit leaves it"
+    assert metadata(api, other, one)[0] == DATA, "an edit does not change it"
     mine.send(other, "x", "key", metadata=DATA).expect(200)
     mine.send(other, "x", "key").expect(409, code="client-message-id-reused")
 
 
 @pytest.mark.parametrize("scope", ["everyone", "me", "conversation"])
 def test_deleted_with_its_message(api, stack, pair, scope):
-    """And a retry is known all the same."""
+    """A retry is still recognised."""
     one, other = pair
     sent = api.as_user(one).send(other, "x", "key", metadata={"secret": "s3cret"}).expect(201)["messageId"]
-    # As its content, it stays as long as the sender's copy may have to be made of it.
+    # Like the content, it stays as long as the sender's copy may have to be written with it.
     wait_until(lambda: not any(stack.query(name, f"SELECT 1 FROM parley.outbox WHERE message_id = {sent}") for name in stack.databases),
                10 * SLOWNESS, "the sender's copy is settled")
     if scope == "everyone":

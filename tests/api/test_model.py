@@ -26,11 +26,11 @@ from harness.stack import SLOWNESS, wait_until
 EXAMPLES = int(os.environ.get("PARLEY_MODEL_EXAMPLES", 12 // SLOWNESS))
 SEED = int(os.environ.get("PARLEY_SEED", random.randrange(10**9)))
 IS_LONG = "PARLEY_MODEL_EXAMPLES" in os.environ
-# So many bursts at first; shrinking takes them away.
+# So there are many bursts at first; shrinking removes them.
 BURSTS = (12, 30) if not IS_LONG else (12, 80)
 TEXTS = st.one_of(st.sampled_from(["x", "e\u0301 \U0001f600" * 40, "\u2028 \"quoted\" \\ \n\r\t\x01"]),
                   st.text("abc \u00e9\U0001f600", min_size=1, max_size=120))
-# How long it looks for a shorter program that fails too.
+# The time in which it looks for a shorter program that fails too.
 SHRINK_S = 60
 OUTBOXES = ("outbox", "change_outbox")
 
@@ -54,7 +54,7 @@ class World:
         return f"key-{self.keys}"
 
     def run(self, burst):
-        """At once, but for what would have no one outcome."""
+        """Runs requests at once, except those that together have no defined outcome."""
         chosen = []
         for step in burst:
             plan = ACTIONS[step.action].plan(self, step)
@@ -71,7 +71,7 @@ class World:
         for (_, plan), got in zip(chosen, answers):
             plan.effect(got)
 
-    def owed(self):
+    def open_follow_ups(self):
         return any(self.stack.query(name, f"SELECT EXISTS (SELECT FROM parley.{table})")[0][0]
                    for name in self.stack.databases for table in OUTBOXES)
 
@@ -79,8 +79,8 @@ class World:
         return [self.api.as_user(user).fetch_updates(timeout=0).expect(200)["lastUpdatedTimestamp"] for user in self.users]
 
     def settle(self):
-        """All that is owed is there, and every device has all."""
-        wait_until(lambda: not self.owed(), 10 * SLOWNESS, "the outboxes are empty")
+        """Waits until all follow-ups are done and every device has read everything."""
+        wait_until(lambda: not self.open_follow_ups(), 10 * SLOWNESS, "the outboxes are empty")
         for user in self.users:
             for i, device in enumerate(self.devices[user.id]):
                 device.catch_up(SIZES[2 + i])
@@ -110,7 +110,7 @@ class World:
                 yield from group.differing_members(listed["members"]) if is_member else ()
 
     def check(self):
-        """While nothing changes: that a device has read something may itself be told to others."""
+        """While nothing changes: a read by a device may itself cause a receipt to others."""
         deadline, before = time.monotonic() + 20 * SLOWNESS, None
         while before != self.versions():
             assert time.monotonic() < deadline, "the mailboxes do not come to rest"
@@ -168,7 +168,7 @@ def test_all_views_agree_with_the_model(api, stack, contract):
         run()
     print(f"{time.monotonic() - started:.0f} s: {dict(counts)}")
     if failures:
-        # The first, for what comes of requests at once may not come again, and the shortest.
+        # The first failure, because requests at once may not fail again in the same way, and the shortest.
         shortest = min(failures, key=lambda failure: len(failure[1]))
         for _, trace, _ in (failures[0], shortest)[:1 + (shortest is not failures[0])]:
             print(f"\nPARLEY_SEED={SEED}", *trace, sep="\n")

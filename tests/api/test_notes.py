@@ -1,5 +1,5 @@
-"""Proves notes to oneself: a note is one row without an outbox entry, is never unread and always read, is sent exactly once, and all
-that is done to messages and conversations works with it."""
+"""Proves notes to oneself: a note is one row without an outbox entry, is never unread and always read, is sent exactly
+once, and all changes of messages and conversations work on it."""
 
 import concurrent.futures
 
@@ -89,7 +89,7 @@ def test_the_conversation(mine):
     assert mine.fetch_unread().expect(200) == {"conversationCount": 1, "messageCount": 0, "hasMore": False}
     before = conversation(mine)
     mine.send_receipt(me, sent, "delivered").expect(204)
-    assert conversation(mine) == before, "there is nothing that a receipt could move"
+    assert conversation(mine) == before, "a receipt of delivery changes nothing"
     mine.send_receipt(me, sent).expect(204)
     row = conversation(mine)
     assert row["markedUnread"] is False and row["pinned"] is True
@@ -100,7 +100,7 @@ def test_the_conversation(mine):
     assert mine.all_messages(me) == []
 
 
-def test_nobody_else_sees_them(api, mine, bob):
+def test_other_users_do_not_see_them(api, mine, bob):
     me = mine.user
     mine.send(me, "x").expect(201)
     notes = f"{me.id}-{me.id}"

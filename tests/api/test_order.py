@@ -30,7 +30,7 @@ def check_both_sides(api, sender, recipient, answers):
 
 
 def wait_for_copies(api, sender, recipient, count):
-    """A copy that an answer called pending is there within five seconds."""
+    """Waits until a copy that an answer called pending is there, at most five seconds."""
     for _ in range(50 * SLOWNESS):
         if len(api.as_user(sender).all_messages(recipient)) == count:
             return
@@ -68,8 +68,8 @@ def test_pipelined_on_h2c(api, stack, contract, pair):
 
 @pytest.mark.concurrent
 def test_pipelined_on_http1(api, stack, contract, pair):
-    """libh2o answers pipelined requests one after the other, so this is also a test that a thousand
-    requests that are already there are not lost."""
+    """libh2o answers pipelined requests one after the other, so this also tests that none of a thousand requests that
+    have already arrived is lost."""
     sender, recipient = pair
     with H1Connection(stack.url, timeout=60 * SLOWNESS) as connection:
         requests = b"".join(connection.encode(
@@ -111,8 +111,8 @@ def test_two_conversations_on_one_connection(api, stack, contract, alice, bob):
 
 @pytest.mark.own_server
 def test_acknowledged_order_over_two_servers(api, stack, contract, pair):
-    """Each send goes to the other server, after the one before was acknowledged; and answers
-    sort after what they answer."""
+    """Each send goes to the other server after the previous one was acknowledged. Answers sort after the messages that
+    they answer."""
     server = Parleyd(stack).start()
     try:
         servers = [api, Api(server.url, contract, stack.jwt_key)]

@@ -12,7 +12,7 @@ from harness.h2conn import H2Connection
 from harness.stack import SLOWNESS, Parleyd
 
 TIMEOUTS = range(1, 61)
-LATE = 1.0 * SLOWNESS  # s, by which an answer may be late
+LATE = 1.0 * SLOWNESS  # s; an answer may be late by this
 
 
 @pytest.mark.own_server
@@ -40,7 +40,7 @@ def test_every_timeout_at_once(stack, contract):
             delta = await answer(streams.pop(timeout), timeout)
             assert timeout - 0.05 <= time.monotonic() - start < timeout + LATE
             assert delta["messages"] == [] and delta["isDeltaUpdate"] is True
-        # Clients of some long ones leave; the others, on the same timers, are all woken.
+        # Clients of some long ones leave. The others, on the same timers, are all woken.
         for timeout in range(31, 61, 2):
             streams.pop(timeout).reset()
         sent = await asyncio.to_thread(lambda: api.as_user(writer).send(reader, "to all who wait").expect(201))
@@ -50,7 +50,7 @@ def test_every_timeout_at_once(stack, contract):
             # On a slow machine the shortest of them may have ended before.
             assert timeout < woken - start or [m["messageId"] for m in delta["messages"]] == [sent["messageId"]]
         assert time.monotonic() - woken < LATE
-        # And once more after all of that, with nobody who waits to the end.
+        # All of them once more; no client waits to the end.
         again = [connection.start("GET", target(timeout), headers) for timeout in TIMEOUTS]
         answers = await connection.request("GET", "/v1/updates?timeout=0", headers)
         assert answers.status == 200

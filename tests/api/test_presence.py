@@ -43,7 +43,7 @@ def friends(api, alice, bob):
 
 
 class Stream:
-    """An open stream of a user over HTTP/1.1; events without presence are passed over."""
+    """An open stream of a user over HTTP/1.1. Other events than presence are skipped."""
 
     def __init__(self, server, user, contract, watched=(), query_string=None, **query):
         self.contract, self.parser, self.pending = contract, Parser(), []
@@ -62,7 +62,7 @@ class Stream:
         self.connection.close()
 
     def events(self):
-        """The events that have come with the next piece."""
+        """The events in the next chunk."""
         while not self.pending:
             chunk = self.connection.read_chunk()
             assert chunk, "the stream has ended"
@@ -109,7 +109,7 @@ def wait_for(predicate, timeout, what):
         time.sleep(0.05)
 
 
-def test_nobody_has_been_seen(api, friends):
+def test_never_seen_users_have_no_last_seen_time(api, friends):
     alice, bob = friends
     assert presence_of(api, alice, bob) == {"userId": bob.id, "online": False}
 
@@ -121,7 +121,7 @@ def test_announcement(api, friends):
     state = presence_of(api, alice, bob)
     assert state["online"] is True
     assert before < state["lastSeenTimestamp"] < time.time() * 1e6 + 1e6
-    assert presence_of(api, bob, alice)["online"] is False, "to look is no sign"
+    assert presence_of(api, bob, alice)["online"] is False, "fetching presence does not make a user online"
 
 
 def test_stream_makes_online(stack, api, contract, friends):
@@ -130,14 +130,14 @@ def test_stream_makes_online(stack, api, contract, friends):
         first = presence_of(api, alice, bob)
         assert first["online"] is True
         later = presence_of(api, alice, bob)
-        assert later["lastSeenTimestamp"] > first["lastSeenTimestamp"], "while it is open, that is now"
+        assert later["lastSeenTimestamp"] > first["lastSeenTimestamp"], "while the stream is open, it is the present time"
 
 
 def test_long_poll_makes_online(api, stack, friends):
     alice, bob = friends
     before = metrics.waiters(stack)
     api.as_user(bob).fetch_updates(timeout=0).expect(200)
-    assert presence_of(api, alice, bob)["online"] is False, "one that does not wait is none"
+    assert presence_of(api, alice, bob)["online"] is False, "a poll with timeout 0 does not count"
 
     async def main():
         loop = asyncio.get_running_loop()
@@ -156,10 +156,10 @@ def test_strangers_do_not_exist(api, friends):
     alice, bob = friends
     carol = api.make_user()
     api.as_user(carol).announce_presence().expect(204)
-    nobody, group = str(int(alice.id) ^ 0xff), str(int(alice.id) | 1 << 8)
+    unknown, group = str(int(alice.id) ^ 0xff), str(int(alice.id) | 1 << 8)
     mine = api.as_user(alice)
     assert mine.fetch_presence(carol).expect(200) == {"users": []}
-    users = mine.fetch_presence(carol, nobody, bob, alice, group, 1, 9223372036854775807).expect(200)["users"]
+    users = mine.fetch_presence(carol, unknown, bob, alice, group, 1, 9223372036854775807).expect(200)["users"]
     assert [user["userId"] for user in users] == [bob.id]
     api.as_user(carol).send(alice, "hello").expect(201)
     assert presence_of(api, alice, carol)["online"] is True
@@ -167,7 +167,7 @@ def test_strangers_do_not_exist(api, friends):
 
 
 def test_order_and_pairs(api, pair):
-    """Answers in the order asked, each once; whichever databases the two are in."""
+    """Answers are in the order of the query, each user once, in each placement of the users."""
     one, other = pair
     third = api.make_user()
     api.as_user(one).send(other, "x").expect(201)
@@ -192,7 +192,7 @@ def query_of(name, ids, form):
 
 @pytest.mark.parametrize("form", [",", "%2C", "&"])
 def test_lists_of_ids_come_in_each_form(stack, api, contract, friends, form):
-    """a,b and a parameter for each, as generated clients send them; also mixed, and as a stream's list."""
+    """As a,b and as one parameter for each, as generated clients send them; also mixed, and as a stream's list."""
     alice, bob = friends
     target = "/v1/presence?" + query_of("userIds", [7, bob.id, alice.id], form)
     assert [u["userId"] for u in api.as_user(alice).get(target).expect(200)["users"]] == [bob.id]
@@ -223,9 +223,9 @@ def test_a_hundred_ids(stack, api, contract, friends):
         assert stream.presence_of(bob)["online"] is False
 
 
-def test_token_of_nobody(api, stack, alice):
-    nobody = str(int(alice.id) ^ 0xff)
-    mine = api.as_user(User(nobody, "nobody", tokens.mint(stack.jwt_key, nobody)))
+def test_token_of_unknown_user(api, stack, alice):
+    unknown = str(int(alice.id) ^ 0xff)
+    mine = api.as_user(User(unknown, "unknown", tokens.mint(stack.jwt_key, unknown)))
     mine.fetch_presence(alice).expect(401, code="invalid-token")
     mine.announce_presence().expect(401, code="invalid-token")
 
@@ -237,7 +237,7 @@ def test_cookie_of_another_site(api, alice):
     api.as_user(None).announce_presence({**cookie, "sec-fetch-site": "same-origin"}).expect(204)
 
 
-def test_watch_begins_with_the_state_of_now(stack, api, contract, friends):
+def test_watch_begins_with_the_present_state(stack, api, contract, friends):
     alice, bob = friends
     carol = api.make_user()
     api.as_user(carol).send(alice, "hello").expect(201)
@@ -249,8 +249,8 @@ def test_watch_begins_with_the_state_of_now(stack, api, contract, friends):
 
 
 @pytest.mark.own_server
-def test_offline_after_the_time(server, quick, contract, friends):
-    """After an announcement and after the end of a stream; seen by watching and by fetching."""
+def test_offline_after_the_timeout(server, quick, contract, friends):
+    """After an announcement and after the end of a stream; by watching and by fetching."""
     alice, bob = friends
     with Stream(server, alice, contract, [bob]) as stream:
         assert stream.presence_of(bob)["online"] is False
@@ -275,7 +275,7 @@ def test_offline_after_the_time(server, quick, contract, friends):
 
 
 @pytest.mark.own_server
-def test_words_keep_online(server, quick, contract, friends):
+def test_announcements_keep_online(server, quick, contract, friends):
     alice, bob = friends
     with Stream(server, alice, contract, [bob]) as stream:
         stream.presence_of(bob)
@@ -284,7 +284,7 @@ def test_words_keep_online(server, quick, contract, friends):
             time.sleep(TIMEOUT / 4)
             assert presence_of(quick, alice, bob)["online"] is True
         sent = quick.as_user(bob).send(alice, "x").expect(201)["messageId"]
-        assert [state["online"] for state in stream.until(sent)] == [True], "told of the change alone"
+        assert [state["online"] for state in stream.until(sent)] == [True], "only a change gives an event"
 
 
 @pytest.mark.own_server
@@ -303,14 +303,15 @@ def test_reconnect_is_no_change(server, quick, contract, friends):
 
 @pytest.mark.own_server
 def test_a_stranger_is_shown_from_the_first_message_on(server, quick, api, contract, friends):
-    """Nothing is told of a user with whom there is no conversation. Its first message, by either user, makes the presence visible."""
+    """A watcher gets no event of a user without a conversation. The first message, by either user, makes the presence
+    visible."""
     alice, bob = friends
     for writer_is_stranger in (True, False):
         carol = api.make_user()
         with Stream(server, alice, contract, [carol]) as stream:
             quick.as_user(carol).announce_presence().expect(204)
             sent = quick.as_user(bob).send(alice, "x").expect(201)["messageId"]
-            assert stream.until(sent) == [], "a change of the mailbox alone shows no stranger"
+            assert stream.until(sent) == [], "a change of the mailbox does not show a stranger"
             if writer_is_stranger:
                 quick.as_user(carol).send(alice, "x").expect(201)
             else:
@@ -321,8 +322,8 @@ def test_a_stranger_is_shown_from_the_first_message_on(server, quick, api, contr
 @pytest.mark.own_server
 @pytest.mark.concurrent
 def test_watchers_on_all_workers(server, quick, contract, friends):
-    """Sixteen watchers on connections of their own, while the watched comes and goes on many others;
-    all end with the same state, and none is told the same twice in a row."""
+    """Sixteen watchers on connections of their own, while the watched user comes and goes on many others. All end with
+    the same state, and none gets the same state twice in a row."""
     alice, bob = friends
 
     async def main():
@@ -361,7 +362,7 @@ def test_watchers_on_all_workers(server, quick, contract, friends):
             for guest in guests:
                 await guest.close()
             await until_all_have(2 * turn + 3)
-        # A message comes after all that was told before it.
+        # A message comes after all earlier presence events.
         await asyncio.to_thread(lambda: quick.as_user(bob).send(alice, "the last").expect(201))
         await asyncio.wait_for(asyncio.gather(*(event.wait() for event in has_last)), 30 * SLOWNESS)
         for task in tasks:
@@ -380,7 +381,7 @@ def test_watchers_on_all_workers(server, quick, contract, friends):
 @pytest.mark.own_server
 @pytest.mark.concurrent
 def test_vanished_clients_are_forgotten(server, quick, contract, friends):
-    """Watchers and watched users leave at any moment: afterwards the server remembers only when they were last seen."""
+    """Watchers and watched users leave at any moment. Afterwards the server remembers only when they were last seen."""
     alice, bob = friends
     for i in range(20):
         connections = []
@@ -399,8 +400,8 @@ def test_vanished_clients_are_forgotten(server, quick, contract, friends):
 
 
 @pytest.mark.own_server
-def test_slow_reader_is_told_in_the_end(server, quick, contract, friends):
-    """A stream that has not taken what was sent before is told of the last state when it has."""
+def test_slow_reader_gets_the_last_state(server, quick, contract, friends):
+    """A stream that has not yet read earlier data gets the last state after it has."""
     alice, bob = friends
 
     async def main():
@@ -432,8 +433,8 @@ def test_slow_reader_is_told_in_the_end(server, quick, contract, friends):
 
 
 @pytest.mark.own_server
-def test_no_statement_for_a_word(server, quick, friends):
-    """An announcement needs no statement, once the server knows the user."""
+def test_announcement_needs_no_statement(server, quick, friends):
+    """Once the server knows the user."""
     def operations():
         return metrics.total(metrics.scrape(server.admin_url), "parley_batch_operations_sum")
 
@@ -453,8 +454,8 @@ def test_no_statement_for_a_word(server, quick, friends):
 
 @pytest.mark.own_server
 def test_tables_are_bounded(stack, contract, api, friends):
-    """Full of users who are online, a word is refused and a stream works without being counted; who is
-    offline is forgotten; and streams watch no more than they may."""
+    """When the table is full of online users, an announcement is refused, and a stream works without making its user
+    online. Offline users are forgotten. Streams watch at most the configured number of users."""
     alice, bob = friends
     server = Parleyd(stack, {"push": {"presence_timeout": 1, "presence_users": 2, "max_watched": 3}}).start()
     own = Api(server.url, contract, stack.jwt_key)
@@ -482,7 +483,8 @@ def test_tables_are_bounded(stack, contract, api, friends):
 
 @pytest.mark.own_server
 def test_watch_outlives_an_outage(stack, contract, api, friends):
-    """With the databases away a stream with a cursor starts all the same, and asks whom it may watch later."""
+    """While the databases are unreachable, a stream with a cursor starts all the same, and asks later which users it may
+    watch."""
     alice, bob = friends
     server = Parleyd(stack, {"push": {"heartbeat": 1}, "lanes": {"request_deadline": 1}}, proxied=True).start()
     own = Api(server.url, contract, stack.jwt_key)

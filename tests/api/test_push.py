@@ -58,7 +58,7 @@ class EventReader:
         return self.api.contract.check_event(event), event.id
 
     def change(self):
-        """The next event that has a change in it; one without tells a cursor."""
+        """The next event that has a change. Others have only a cursor."""
         while True:
             delta, event_id = self.event()
             if delta["messages"] or delta["conversations"]:
@@ -102,9 +102,9 @@ def test_stream_from_now_begins_with_its_cursor(transport, api, alice, bob):
         assert delta["messages"] == [] and delta["conversations"] == [] and event_id == str(now)
 
 
-def test_stream_from_now_has_all_that_is_sent_once_it_has_begun(api, stack, contract, alice, bob):
-    """The response waits for the cursor, even if that is slow to read. Else messages sent in between would be before the
-    cursor."""
+def test_stream_from_now_has_all_messages_sent_after_its_start(api, stack, contract, alice, bob):
+    """The response waits for the cursor, even if reading it takes long. Otherwise messages sent in between would be
+    before the cursor."""
     with stack.mailboxes_held(bob) as hold, H1Connection(stack.url) as connection:
         connection.send(connection.encode("GET", "/v1/updates/stream", [("Authorization", f"Bearer {bob.token}")]))
         connection.socket.settimeout(0.5)
@@ -142,7 +142,7 @@ def test_stream_without_a_cursor_needs_the_database(stack, contract, api, alice,
 
 
 @pytest.mark.concurrent
-def test_streams_from_now_begin_amid_sends(stack, api, alice, bob):
+def test_streams_from_now_start_during_sends(stack, api, alice, bob):
     """A commit during the read of a stream's cursor is either before the cursor or is delivered. So no message after a
     stream's first one is missing or comes twice."""
     sent, streams = [], []
@@ -184,7 +184,7 @@ def test_streams_from_now_begin_amid_sends(stack, api, alice, bob):
 
 
 def test_event_equals_what_is_read(transport, api, pair):
-    """An event built from the committed batch and one read from the database are the same object."""
+    """An event built from the committed batch and one read from the database are equal."""
     sender, recipient = pair
     cursor = api.as_user(recipient).fetch_updates(timeout=0).expect(200)["lastUpdatedTimestamp"]
     with EventReader(transport, recipient, lastUpdatedTimestamp=cursor) as stream:
@@ -218,8 +218,8 @@ def test_long_poll_answers_at_once(transport, api, stack, pair):
     assert delta["isDeltaUpdate"] is True and delta["lastUpdatedTimestamp"] > cursor
 
 
-def test_long_poll_of_now_waits_for_what_comes(api, stack, alice, bob):
-    """Without a cursor it starts now: what was there before is not in it."""
+def test_long_poll_without_a_cursor_waits(api, stack, alice, bob):
+    """Without a cursor it starts now: earlier messages are not in it."""
     api.as_user(alice).send(bob, "before").expect(201)
     before = metrics.waiters(stack)
 
@@ -262,7 +262,7 @@ def test_stream_from_the_beginning(transport, api, pair):
         assert [m["messageId"] for m in stream.messages(120)] == sent
 
 
-def test_stream_with_a_cursor_that_changes_cannot_answer(transport, api, pair):
+def test_stream_with_a_cursor_that_needs_a_first_page(transport, api, pair):
     sender, recipient = pair
     sent = api.as_user(sender).send(recipient, "hello").expect(201)
     future = 9007199254740991
@@ -309,7 +309,7 @@ def test_many_streams_of_one_user_agree(api, stack, contract, alice, bob):
 
 
 def test_streams_of_one_user_are_bounded(api, stack, contract, alice):
-    """The 51st waiter of a user gets 429, and after one has gone there is room again."""
+    """The 51st waiter of a user gets 429. After one has ended there is room again."""
     async def main():
         connection = await H2Connection.open(stack.url)
         headers = [("authorization", f"Bearer {alice.token}")]
@@ -347,7 +347,7 @@ def test_heartbeat(brisk, stack, contract, alice):
     with EventReader(api, alice) as stream:
         for _ in range(4):
             stream.until_comment()
-        # The first may come early. A client that was held up reads several at once, but none before it was sent.
+        # The first one may come early. A client that was held up reads several at once, but none before it was sent.
         assert 2.5 < time.monotonic() - start < 4 + 5 * SLOWNESS
     api.close()
 
@@ -365,7 +365,7 @@ def test_what_another_server_commits_arrives_by_the_heartbeat(brisk, stack, cont
 
 
 def test_edge_speaks_http1_and_h2(stack, alice):
-    """ALPN offers both; over HTTP/1.1 the answer is the same."""
+    """ALPN offers both. The answer over HTTP/1.1 is the same."""
     for http2, version in ((True, "HTTP/2"), (False, "HTTP/1.1")):
         with httpx.Client(http2=http2, verify=False, timeout=20) as client:
             response = client.get(f"{stack.edge_url}/v1/users/{alice.id}",
@@ -375,7 +375,7 @@ def test_edge_speaks_http1_and_h2(stack, alice):
 
 
 def test_stream_over_bare_http1(stack, contract, api, alice, bob):
-    """What curl -N sees: chunks that are whole events."""
+    """What curl -N shows: chunks that are whole events."""
     with H1Connection(stack.url) as connection:
         connection.send(connection.encode("GET", "/v1/updates/stream", [("Authorization", f"Bearer {bob.token}")]))
         status, headers = connection.read_head()

@@ -74,7 +74,7 @@ def test_vanished_h2_client_is_noticed(server, alice, target, way):
 
 @pytest.mark.own_server
 def test_client_that_vanishes_before_its_stream_has_begun(stack, alice, bob):
-    """While its cursor is read, over each protocol and by each way to go, and heartbeats pass."""
+    """The client leaves while its cursor is read, over each protocol and in each way, and heartbeats pass."""
     server = Parleyd(stack, {"push": {"heartbeat": 1}, "lanes": {"request_deadline": 60}}).start()
     target = f"/v1/updates/stream?presence={bob.id}"
     headers = [("authorization", f"Bearer {alice.token}")]
@@ -111,7 +111,7 @@ def test_client_that_vanishes_before_its_stream_has_begun(stack, alice, bob):
 
 @pytest.mark.own_server
 def test_sending_to_vanished_clients_is_harmless(server, contract, stack, alice, bob):
-    """Clients leave at the very moment at which something is committed for them, again and again."""
+    """Clients leave at the moment when something is committed for them, again and again."""
     api = Api(server.url, contract, stack.jwt_key)
     for i in range(30):
         connections = [H1Connection(server.url) for _ in range(4)]
@@ -133,8 +133,8 @@ LARGE = "x" * 60000
 
 @pytest.mark.own_server
 def test_slow_h2_reader_is_closed(server, contract, stack, alice, bob):
-    """A stream whose window is never opened: 64 KiB are queued, then it is reset; its connection and
-    the other stream on it live on."""
+    """A stream whose window is never opened: 64 KiB are queued, then it is reset. Its connection and the other stream on
+    it stay open."""
     api = Api(server.url, contract, stack.jwt_key)
     cursor = api.as_user(bob).fetch_updates(timeout=0).expect(200)["lastUpdatedTimestamp"]
 
@@ -159,7 +159,7 @@ def test_slow_h2_reader_is_closed(server, contract, stack, alice, bob):
                         ended = True
                         break
                     received += chunk
-        # What stops is closed by the queue at once, or by the clock.
+        # A stream that stops reading is closed at once because of its queue, or after a time.
         while not ended and time.monotonic() - start < 15 * SLOWNESS:
             try:
                 ended = not await stream.read(1)
@@ -182,8 +182,8 @@ def test_slow_h2_reader_is_closed(server, contract, stack, alice, bob):
 
 @pytest.mark.own_server
 def test_slow_http1_reader_is_closed(server, contract, stack, alice, bob):
-    """A socket that is not read: once the kernel's buffers are full, the stream is closed; and the
-    client that resumes from the last whole event has everything, once."""
+    """A socket that is not read: once the kernel's buffers are full, the stream is closed. The client that resumes from
+    the last whole event gets everything once."""
     api = Api(server.url, contract, stack.jwt_key)
     connection = H1Connection(server.url, receive_buffer=4096)
     connection.send(connection.encode("GET", "/v1/updates/stream?lastUpdatedTimestamp=0",
@@ -216,8 +216,8 @@ def test_slow_http1_reader_is_closed(server, contract, stack, alice, bob):
 
 
 @pytest.mark.own_server
-def test_slow_reader_holds_nobody_up(server, contract, stack, alice, bob):
-    """While one stream of bob stalls, his other one gets each message at once."""
+def test_slow_reader_does_not_delay_others(server, contract, stack, alice, bob):
+    """While one stream of bob stalls, his other stream gets each message at once."""
     api = Api(server.url, contract, stack.jwt_key)
     stalled = H1Connection(server.url, receive_buffer=4096)
     stalled.send(stalled.encode("GET", "/v1/updates/stream", [("Authorization", f"Bearer {bob.token}")]))

@@ -54,7 +54,7 @@ def test_malformed(stack, contract, connection, alice, data):
     try:
         status = exchange(connection, data)
     except TimeoutError:
-        status = None  # It waits for the rest of what may yet be a request.
+        status = None  # The server waits for the rest of a request.
     assert status is None or 400 <= status < 600
     assert is_served(stack, contract, alice)
 
@@ -76,7 +76,7 @@ def test_strange_targets(stack, contract, connection, alice, target):
 
 
 def test_smuggling_shapes(stack, contract, api, alice, bob):
-    """Length and chunking together: the body is never taken for a second request that is served."""
+    """Content-Length and chunked encoding together: the body is never read as a second request."""
     inner = (f"POST /v1/messages HTTP/1.1\r\nHost: x\r\nAuthorization: Bearer {alice.token}\r\n"
              "Content-Type: application/json\r\nContent-Length: 3\r\n\r\n{}x").encode()
     head = f"POST /v1/messages HTTP/1.1\r\nHost: x\r\nAuthorization: Bearer {alice.token}\r\n".encode()
@@ -101,7 +101,7 @@ def test_smuggling_shapes(stack, contract, api, alice, bob):
     assert is_served(stack, contract, alice)
 
 
-def test_chunked_body_is_taken(contract, connection, alice, bob):
+def test_chunked_body_is_accepted(contract, connection, alice, bob):
     body = f'{{"recipientId":"{bob.id}","clientMessageId":"c","messageContent":"hello"}}'.encode()
     chunks = b"".join(b"%x\r\n%s\r\n" % (len(part), part) for part in (body[:1], body[1:30], body[30:]))
     connection.send(f"POST /v1/messages HTTP/1.1\r\nHost: x\r\nAuthorization: Bearer {alice.token}\r\n"
@@ -132,8 +132,8 @@ def test_http10(stack, alice):
         assert connection.is_closed_within(5)
 
 
-def test_connection_lives_on_after_errors(stack, contract, connection, alice):
-    """Keep-alive holds over every kind of error that is not one of framing."""
+def test_connection_stays_open_after_errors(stack, contract, connection, alice):
+    """The connection stays open after every kind of error, except errors of framing."""
     token = [("Authorization", f"Bearer {alice.token}")]
     for method, target, headers, body, expected in (
             ("GET", "/nothing", [], None, 404), ("DELETE", "/v1/users", [], None, 405),

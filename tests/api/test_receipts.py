@@ -1,6 +1,6 @@
-"""Proves sendReceipt, and the receipts that follow from cursors: watermarks only move forward and never above the last
-message; both users see them; messages have the right status; receipts that are turned off are off in both directions;
-receipts close together are one write; and unreadCount equals a recount after any interleaving."""
+"""Proves sendReceipt, and the receipts that follow from cursors: watermarks only increase and are never above the last
+message; both users see them; messages have the right status; hidden receipts are hidden in both directions; receipts
+close together are one write; and unreadCount equals a recount after any interleaving."""
 
 import asyncio
 import concurrent.futures
@@ -32,7 +32,7 @@ def conversation(api, user, peer):
 
 
 def state_of(api, user, peer, member):
-    """What the user's conversation says of the member: (deliveredUpTo, readUpTo)."""
+    """The watermarks of the member in the user's conversation: (deliveredUpTo, readUpTo)."""
     state, = (s for s in conversation(api, user, peer)["memberStates"] if s["userId"] == member.id)
     return state["deliveredUpTo"], state["readUpTo"]
 
@@ -46,7 +46,7 @@ def set_read_receipts(api, user, is_on):
 
 
 def read_events(stack, contract, user, headers=(), query=""):
-    """The head of a stream: it has begun, and so has said what the client has."""
+    """The head of a stream: it has begun, so the client's cursor has been noted."""
     connection = H1Connection(stack.url, timeout=30 * SLOWNESS)
     connection.send(connection.encode("GET", "/v1/updates/stream" + query,
                                       [("Authorization", f"Bearer {user.token}"), *headers]))
@@ -61,18 +61,18 @@ def count(stack, name, **labels):
 
 
 def test_read(api, pair):
-    """Both users see it: the reader's count goes down, the sender's messages are read."""
+    """The reader's unread count decreases, and the sender sees the messages as read."""
     one, other = pair
     first, second, third = sent(api, one, other, 3)
     assert statuses(api, one, other) == ["sent"] * 3
     assert api.as_user(other).send_receipt(one, second).expect(204) is None
     own = conversation(api, other, one)
     assert own["readUpTo"] == second and own["unreadCount"] == 1
-    assert state_of(api, other, one, other) == (third, second), "who reads it has the last message"
+    assert state_of(api, other, one, other) == (third, second), "a client that reads the messages has the last one"
     wait_until(lambda: state_of(api, one, other, other) == (second, second), 5 * SLOWNESS, "the sender sees it")
     assert statuses(api, one, other) == ["read", "read", "sent"]
     assert state_of(api, one, other, one) == (third, "0")
-    assert statuses(api, other, one) == [None] * 3, "others' messages have none"
+    assert statuses(api, other, one) == [None] * 3, "messages of others have no status"
     assert first < third
 
 
@@ -85,10 +85,10 @@ def test_delivered(api, pair):
     assert own["readUpTo"] == "0" and own["unreadCount"] == 2
     wait_until(lambda: statuses(api, one, other) == ["delivered", "sent"], 5 * SLOWNESS, "the sender sees it")
     api.as_user(other).send_receipt(one, second).expect(204)
-    wait_until(lambda: statuses(api, one, other) == ["read", "read"], 5 * SLOWNESS, "read is delivered too")
+    wait_until(lambda: statuses(api, one, other) == ["read", "read"], 5 * SLOWNESS, "a message that is read is delivered too")
 
 
-def test_forward_only(api, pair):
+def test_watermarks_only_increase(api, pair):
     one, other = pair
     messages = sent(api, one, other, 3)
     api.as_user(other).send_receipt(one, messages[1]).expect(204)
@@ -97,7 +97,7 @@ def test_forward_only(api, pair):
     for kind in ("read", "delivered"):
         for message_id in (messages[1], messages[0], "1"):
             api.as_user(other).send_receipt(one, message_id, kind).expect(204)
-    assert (conversation(api, other, one), conversation(api, one, other)) == before, "nor is there a new version"
+    assert (conversation(api, other, one), conversation(api, one, other)) == before, "there is no new version"
 
 
 def test_above_the_last_message(api, pair):
@@ -122,7 +122,7 @@ def test_own_messages_are_not_unread(api, alice, bob):
 
 
 def test_a_read_is_seen_at_once(api, alice, bob):
-    """Also by what the cache holds, and by an ETag."""
+    """Also in cached answers, and by the ETag."""
     last = sent(api, alice, bob)[0]
     page = api.as_user(bob).fetch_conversation().expect(200)
     etag = api.as_user(bob).fetch_conversation().headers["etag"]
@@ -155,14 +155,14 @@ def test_wrong_fields(api, alice, bob, body, pointers):
     assert [error["pointer"] for error in answer.json["errors"]] == pointers
 
 
-def test_bodies_that_are_none(api, alice, bob):
+def test_invalid_bodies(api, alice, bob):
     target = f"/v1/conversations/{conversation_id(alice.id, bob.id)}/receipts"
     for content in (b"", b"{", b"[]", b'{"type":"read","type":"read"}'):
         api.as_user(bob).request("POST", target, {"content-type": "application/json"}, content=content).expect(400)
 
 
 def test_others_conversations(api, stack, alice, bob):
-    """404, as if there were none: a stranger's, one that was never begun, and what is no conversation."""
+    """404, as for unknown ones: a stranger's conversation, one without messages, and malformed ids."""
     message_id, = sent(api, alice, bob)
     carol = api.make_user()
     before = conversation(api, bob, alice), conversation(api, alice, bob)
@@ -196,7 +196,8 @@ def test_cookie_of_another_site(api, alice, bob):
 
 
 def test_an_erased_user(api, alice, bob):
-    """Who is left reads what they were sent, and nobody is told; who is gone reads nothing."""
+    """The remaining user reads the messages that they got, without a receipt to the erased user. The erased user cannot
+    read."""
     message_id, = sent(api, alice, bob)
     api.as_user(alice).delete_me().expect(204)
     api.as_user(bob).send_receipt(alice, message_id).expect(204)
@@ -204,7 +205,7 @@ def test_an_erased_user(api, alice, bob):
     api.as_user(alice).send_receipt(bob, message_id).expect(401)
 
 
-def test_the_reader_tells_nobody(api, pair):
+def test_reader_hides_read_receipts(api, pair):
     one, other = pair
     message_id, = sent(api, one, other)
     set_read_receipts(api, other, False)
@@ -215,10 +216,10 @@ def test_the_reader_tells_nobody(api, pair):
     set_read_receipts(api, other, True)
     later, = sent(api, one, other)
     api.as_user(other).send_receipt(one, later).expect(204)
-    wait_until(lambda: statuses(api, one, other) == ["read", "read"], 5 * SLOWNESS, "on again, what is read is told")
+    wait_until(lambda: statuses(api, one, other) == ["read", "read"], 5 * SLOWNESS, "after it is shown again, the sender sees the reads")
 
 
-def test_who_tells_nobody_is_not_told(api, pair):
+def test_sender_hides_read_receipts(api, pair):
     one, other = pair
     message_id, = sent(api, one, other)
     set_read_receipts(api, one, False)
@@ -228,15 +229,15 @@ def test_who_tells_nobody_is_not_told(api, pair):
 
 
 def deliver_the_first_alone(api, one, other, cursor):
-    """Comes with the cursor before the second message. A user's cursors are taken in order, so what came before this one has had its
-    effect when the first message is delivered; and the second one is not."""
+    """Comes with the cursor before the second message. A user's cursors are handled in order, so every earlier cursor has
+    had its effect when the first message is delivered. The second message is not delivered."""
     api.as_user(other).fetch_updates(lastUpdatedTimestamp=cursor, timeout=0).expect(200)
     wait_until(lambda: statuses(api, one, other) != ["sent", "sent"], 20 * SLOWNESS, "the first is delivered")
     assert statuses(api, one, other) == ["delivered", "sent"]
 
 
 def test_delivered_by_a_long_poll(api, pair):
-    """By the cursor with which the client comes back, not by the answer that it was given."""
+    """By the cursor with which the client returns, not by the answer that it got."""
     one, other = pair
     me = api.as_user(other)
     first, = sent(api, one, other)
@@ -251,9 +252,9 @@ def test_delivered_by_a_long_poll(api, pair):
     assert own["unreadCount"] == 2
     cursor = me.all_updates(delta["lastUpdatedTimestamp"])[1]
     me.fetch_updates(lastUpdatedTimestamp=cursor, timeout=0).expect(200)
-    wait_until(lambda: state_of(api, one, other, other) == (second, "0"), 20 * SLOWNESS, "and the second")
+    wait_until(lambda: state_of(api, one, other, other) == (second, "0"), 20 * SLOWNESS, "the second is delivered")
     assert me.fetch_updates(lastUpdatedTimestamp=cursor, timeout=0).expect(200)["lastUpdatedTimestamp"] == cursor, \
-        "the client is told nothing by its own cursor"
+        "the client gets no change because of its own cursor"
 
 
 @pytest.mark.parametrize("by", ["header", "parameter"])
@@ -275,7 +276,7 @@ def test_delivered_by_a_stream(api, stack, contract, pair, by):
     connection.close()
 
 
-def test_a_cursor_from_the_future_says_nothing(api, alice, bob):
+def test_a_cursor_above_the_version_has_no_effect(api, alice, bob):
     sent(api, alice, bob)
     cursor = api.as_user(bob).fetch_updates(timeout=0).expect(200)["lastUpdatedTimestamp"]
     sent(api, alice, bob)
@@ -284,8 +285,8 @@ def test_a_cursor_from_the_future_says_nothing(api, alice, bob):
     deliver_the_first_alone(api, alice, bob, cursor)
 
 
-def test_a_known_cursor_costs_nothing(api, stack, alice, bob):
-    """A client that waits comes back with the same cursor again and again; the one after a delivery is known too."""
+def test_a_known_cursor_causes_no_write(api, stack, alice, bob):
+    """A client that waits returns with the same cursor again and again. The cursor after a delivery is known too."""
     sent(api, alice, bob)
     me = api.as_user(bob)
     cursor = me.all_updates()[1]
@@ -306,7 +307,7 @@ def test_a_known_cursor_costs_nothing(api, stack, alice, bob):
 
 
 def test_many_messages_in_many_conversations(api, stack, bob):
-    """More than one write looks at: the rest follows."""
+    """More than one write covers: the rest follows."""
     senders = [api.make_user() for _ in range(3)]
     for i in range(240):
         api.as_user(senders[i % 3]).send(bob, "x").expect(201)
@@ -317,8 +318,8 @@ def test_many_messages_in_many_conversations(api, stack, bob):
 
 
 def test_close_together_is_one_write(api, stack, alice, bob):
-    """Of many at once, on several connections and so on both workers: all are answered, all is read, and it is
-    one write a second."""
+    """Of many receipts at once, on several connections and so on both workers: all are answered, all messages are read,
+    and there is one write a second."""
     messages = sent(api, alice, bob, 40)
     versions = []
 
@@ -376,7 +377,8 @@ class H1Client:
 
 
 def test_conversations_do_not_wait_for_each_other(api, stack, alice, bob):
-    """Only the second receipt of a conversation waits; on a machine that is too slow to send two within the time, one of a few does."""
+    """Only the second receipt of a conversation waits. On a machine that is too slow to send two within the time, one of
+    a few does."""
     def waited():
         return count(stack, "parley_receipts_total", result="coalesced")
 
@@ -429,12 +431,12 @@ def test_a_client_that_leaves_while_its_receipt_waits(api, stack, alice, bob):
         json.dumps({"type": "read", "messageId": messages[1]}).encode()))
     wait_until(lambda: count(stack, "parley_receipts_total", result="accepted") > accepted, 20 * SLOWNESS, "it is accepted")
     connection.close()
-    wait_until(lambda: conversation(api, bob, alice)["unreadCount"] == 0, 20 * SLOWNESS, "it is written all the same")
+    wait_until(lambda: conversation(api, bob, alice)["unreadCount"] == 0, 20 * SLOWNESS, "it is written in spite of that")
 
 
 @pytest.mark.own_server
 def test_a_cursor_that_finds_no_room_is_dropped_and_counted(stack, api):
-    """The lane for changes has room for one, which waits for a lock."""
+    """The lane for changes has room for one operation, which waits for a lock."""
     shards = next(iter(stack.shards_by_database().values()))
     one, other = user_on(api, stack, {shards[0]}), user_on(api, stack, {shards[1]})
     message, = sent(api, one, other)
@@ -454,8 +456,8 @@ def test_a_cursor_that_finds_no_room_is_dropped_and_counted(stack, api):
 
 
 @pytest.mark.own_server
-def test_what_waits_is_written_before_the_end(stack, api, alice, bob):
-    """A server that is told to stop answers the receipts that it holds."""
+def test_waiting_receipts_are_written_before_the_end(stack, api, alice, bob):
+    """A server that is stopping answers the receipts that it holds."""
     messages = sent(api, alice, bob, 2)
     server, answers = Parleyd(stack).start(), []
 
@@ -479,8 +481,8 @@ def test_what_waits_is_written_before_the_end(stack, api, alice, bob):
 
 
 def test_waiters_are_woken(api, stack, contract, pair):
-    """The sender's long-poll and stream get the conversation, the messages do not come again; and what
-    comes with both has both's state."""
+    """The sender's long-poll and stream get the conversation but not the messages again; and a delta with both has the
+    state of both."""
     one, other = pair
     message_id, = sent(api, one, other)
     cursor = api.as_user(one).all_updates()[1]
@@ -516,7 +518,7 @@ def recount(stack, user, peer):
 
 @pytest.mark.parametrize("seed", range(4))
 def test_unread_is_a_recount(api, stack, pair, seed):
-    """Sends of both, receipts of both, deletions of both kinds and clears, all at once."""
+    """Sends of both users, receipts of both, deletions of both kinds and clears, all at once."""
     rng = random.Random(seed)
     one, other = pair
     api.as_user(one).send(other, "first").expect(201)

@@ -76,13 +76,13 @@ def test_conversation_id_instead_of_recipient(api, pair):
     assert answer["conversationId"] == sent["conversationId"]
 
 
-def test_both_sides_of_a_talk_see_one_order(api, pair):
+def test_both_users_see_one_order(api, pair):
     one, other = pair
     sent = []
     for i in range(10):
         me, peer = (one, other) if i % 3 else (other, one)
         sent.append(api.as_user(me).send(peer, f"{i}").expect(201)["messageId"])
-    assert sent == sorted(sent, key=int), "what was sent after an acknowledgement sorts before it"
+    assert sent == sorted(sent, key=int), "a message sent after an acknowledgement sorts before the acknowledged one"
     views = [[m["messageId"] for m in api.as_user(me).all_messages(peer)]
              for me, peer in ((one, other), (other, one))]
     assert views == [sent, sent]
@@ -151,19 +151,19 @@ def test_content_of_wrong_type_or_empty(api, alice, bob, content):
 
 
 @pytest.mark.parametrize("recipient", ["", "abc", "-1", "0", "007", "9223372036854775808", 12, None, [], " 1"])
-def test_recipient_ids_that_are_none(api, alice, recipient):
+def test_malformed_recipient_ids(api, alice, recipient):
     body = {"recipientId": recipient, "messageContent": "x", "clientMessageId": "c"}
     api.as_user(alice).post("/v1/messages", body).expect(422)
 
 
 def test_recipient_must_exist(api, alice):
     mine = api.as_user(alice)
-    for nobody in ("1", str((1 << 63) - 1), str(int(alice.id) + (1 << 20))):
-        mine.send(nobody, "x").expect(404, code="recipient-not-found")
+    for unknown in ("1", str((1 << 63) - 1), str(int(alice.id) + (1 << 20))):
+        mine.send(unknown, "x").expect(404, code="recipient-not-found")
     assert mine.fetch_conversation().expect(200)["conversations"] == []
 
 
-def test_recipient_may_come_into_being(api, stack, alice):
+def test_recipient_created_later_is_found(api, stack, alice):
     """The server does not remember that a user does not exist: a user who is created later is found."""
     later = api.make_user(unique("later"))
     mine = api.as_user(alice)
@@ -174,7 +174,7 @@ def test_recipient_may_come_into_being(api, stack, alice):
 
 @pytest.mark.parametrize("shape", ["{high}-{low}", "{low}-{high}-1", "{low}", "-{high}", "{low}-", "0{low}-{high}",
                                    "{low}--{high}", "", "x"])
-def test_conversation_ids_that_are_none(api, alice, bob, shape):
+def test_malformed_conversation_ids(api, alice, bob, shape):
     low, high = sorted((int(alice.id), int(bob.id)))
     body = {"conversationId": shape.format(low=low, high=high), "messageContent": "x", "clientMessageId": "c"}
     api.as_user(alice).post("/v1/messages", body).expect(404, 422)
@@ -209,7 +209,7 @@ def test_query_parameters_are_refused(api, alice, bob):
 
 
 def test_admin_sends_for_a_user(api, alice, bob):
-    """A token with scope admin acts on any user, by naming the sender."""
+    """A token with scope admin acts for any user, by naming the sender."""
     sent = api.admin().send(bob, "from the integrator", senderId=alice.id).expect(201)
     assert sent["senderId"] == alice.id
     (message,) = api.as_user(alice).fetch_messages(bob).expect(200)["messages"]

@@ -1,5 +1,5 @@
-"""Proves createSession: the right password gives a token and a cookie that work, a wrong one and an
-unknown name cannot be told apart, and an account without a password cannot be logged in to."""
+"""Proves createSession: the right password gives a token and a cookie that work, a wrong password and an unknown name get
+the same answer, and an account without a password has no login."""
 
 import statistics
 import time
@@ -27,11 +27,11 @@ def test_token_works(api, account):
     assert api.as_user(user).fetch_user(account.id).expect(200)["userId"] == account.id
 
 
-def test_name_is_without_case(api, account):
+def test_name_is_case_insensitive(api, account):
     api.create_session(account.username.upper(), PASSWORD).expect(201)
 
 
-def test_cookie_works_and_is_guarded(api, account):
+def test_cookie_works_and_has_its_attributes(api, account):
     answer = api.create_session(account.username, PASSWORD)
     answer.expect(201)
     cookie = answer.headers["set-cookie"]
@@ -44,7 +44,7 @@ def test_cookie_works_and_is_guarded(api, account):
 
 
 def test_cookie_is_not_taken_from_other_sites(api, account, bob):
-    """A browser sends the cookie wherever a form points; so a change by cookie must come from here."""
+    """A browser sends the cookie to any target of a form. So a change by cookie must come from the same site."""
     pair = api.create_session(account.username, PASSWORD).headers["set-cookie"].split(";")[0]
     here = api.base_url.split("://")[1]
 

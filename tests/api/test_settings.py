@@ -15,14 +15,14 @@ DEFAULTS = {"mutedUntil": 0, "archived": False, "pinned": False, "markedUnread":
 
 @pytest.fixture
 def talk(api, pair):
-    """Two users, between whom five messages were sent by turns; the first user's begin."""
+    """Two users, who sent each other five messages in turn. The first message is the first user's."""
     for i in range(5):
         api.as_user(pair[i % 2]).send(pair[1 - i % 2], f"old {i}", f"k{i}").expect(201)
     return pair
 
 
 def conversation(api, user, peer, **query):
-    """The user's conversation with the peer as the list has it; None if it does not."""
+    """The user's conversation with the peer as the list has it, or None."""
     listed = api.as_user(user).fetch_conversation(**query).expect(200)["conversations"]
     return next((c for c in listed if c["conversationId"] == conversation_id(user.id, peer.id)), None)
 
@@ -32,9 +32,9 @@ def settings_of(value):
 
 
 def but_receipts(value):
-    """What was delivered follows from the cursors that tests present, and is told meanwhile."""
-    told = ("memberStates", "othersDeliveredUpTo", "othersReadUpTo", "lastUpdatedTimestamp")
-    return {name: value[name] for name in value if name not in told}
+    """Ignores what was delivered, which follows from the cursors that tests present."""
+    ignored = ("memberStates", "othersDeliveredUpTo", "othersReadUpTo", "lastUpdatedTimestamp")
+    return {name: value[name] for name in value if name not in ignored}
 
 
 def version(api, user):
@@ -52,7 +52,8 @@ def contents(api, user, peer):
 # updateConversation
 
 def test_before_the_first_message(api, pair):
-    """It is kept for the first message, other devices learn of it, the list does not show it, and the other sees nothing."""
+    """The setting is kept for the first message, and other devices learn of it. The list does not show the conversation,
+    and the other user sees nothing."""
     one, other = pair
     mine = api.as_user(one)
     since = version(api, one)
@@ -64,7 +65,7 @@ def test_before_the_first_message(api, pair):
     assert settings_of(changed) == settings_of(now)
     assert changed["lastMessageId"] == changed["readUpTo"] == "0" and changed["snippet"] == "" and changed["lastMessageTimestamp"] == 0
     assert changes(api, other, 0)["conversations"] == []
-    assert mine.fetch_presence(other).expect(200)["users"] == [], "it makes no acquaintance"
+    assert mine.fetch_presence(other).expect(200)["users"] == [], "settings alone make no conversation for presence"
     assert settings_of(mine.update_conversation(other, archived=True).expect(200)) == {**settings_of(now), "archived": True}
     mine.delete_conversation(other).expect(204)
     api.as_user(other).send(one, "first").expect(201)
@@ -73,15 +74,16 @@ def test_before_the_first_message(api, pair):
     assert settings_of(conversation(api, other, one)) == DEFAULTS
 
 
-def test_nothing_to_set_before_the_first_message(api, pair):
-    """What is as it would be anyway makes no conversation; nor does a user who does not exist have one, nor a group."""
+def test_default_settings_before_the_first_message(api, pair):
+    """A setting that equals the default creates no conversation. Settings for an unknown user, or for a group of which
+    the user is no member, are refused."""
     one, other = pair
     mine = api.as_user(one)
     since = version(api, one)
     assert settings_of(mine.update_conversation(other, archived=False).expect(200)) == DEFAULTS
     assert version(api, one) == since
-    nobody = User(str(int(other.id) ^ 1 << 9), "nobody", None)
-    mine.update_conversation(nobody, archived=True).expect(404, code="conversation-not-found")
+    unknown = User(str(int(other.id) ^ 1 << 9), "unknown", None)
+    mine.update_conversation(unknown, archived=True).expect(404, code="conversation-not-found")
     group = api.as_user(other).create_group("Group", []).expect(201)["groupId"]
     mine.update_conversation(group, archived=True).expect(404, code="conversation-not-found")
     assert version(api, one) == since
@@ -96,7 +98,7 @@ def test_settings(api, talk, settings):
     now = api.as_user(one).update_conversation(other, **settings).expect(200)
     assert now == {"conversationId": conversation_id(one.id, other.id), **DEFAULTS, **settings}
     assert settings_of(conversation(api, one, other)) == {**DEFAULTS, **settings}
-    assert settings_of(conversation(api, other, one)) == DEFAULTS, "the other's are their own"
+    assert settings_of(conversation(api, other, one)) == DEFAULTS, "the other user's settings do not change"
 
 
 def test_what_is_absent_stays(api, talk):
@@ -110,7 +112,7 @@ def test_what_is_absent_stays(api, talk):
 
 
 def test_other_devices_learn_of_it(api, talk):
-    """By a delta with the conversation alone, and by an ETag that holds no more."""
+    """By a delta with only the conversation, and by an ETag that no longer matches."""
     one, other = talk
     mine = api.as_user(one)
     since, page = version(api, one), mine.fetch_conversation()
@@ -124,7 +126,7 @@ def test_other_devices_learn_of_it(api, talk):
     listed = mine.fetch_conversation(headers={"if-none-match": page.headers["etag"]}).expect(200)
     assert [but_receipts(row) for row in listed["conversations"]] == [but_receipts(changed)]
     assert but_receipts(conversation(api, one, other, lastUpdatedTimestamp=since)) == but_receipts(changed)
-    assert but_receipts(conversation(api, other, one)) == theirs, "the other learns nothing"
+    assert but_receipts(conversation(api, other, one)) == theirs, "the other user gets no change"
 
 
 def test_the_same_again_changes_nothing(api, talk):
@@ -180,8 +182,9 @@ def calls(api):
     return (lambda target: api.update_conversation(target, pinned=True), api.delete_conversation)
 
 
-def test_what_is_not_the_callers(api, alice, bob):
-    """Another's conversation, and one that is none: the same answer; to a deletion also one in which nothing was said."""
+def test_conversations_of_others(api, alice, bob):
+    """Another's conversation and a malformed id get the same answer. For a deletion, so does a conversation without
+    messages."""
     carol = api.make_user()
     api.as_user(alice).send(bob, "x").expect(201)
     since = version(api, alice), version(api, bob)
@@ -194,27 +197,27 @@ def test_what_is_not_the_callers(api, alice, bob):
     assert (version(api, alice), version(api, bob)) == since
 
 
-def test_a_caller_who_does_not_exist(api, alice, bob):
-    nobody = str(int(alice.id) - 1)
-    for call in calls(api.as_user(User(nobody, "nobody", tokens.mint(api.key, nobody)))):
-        call(conversation_id(nobody, bob.id)).expect(401, code="invalid-token")
+def test_token_of_unknown_user(api, alice, bob):
+    unknown = str(int(alice.id) - 1)
+    for call in calls(api.as_user(User(unknown, "unknown", tokens.mint(api.key, unknown)))):
+        call(conversation_id(unknown, bob.id)).expect(401, code="invalid-token")
 
 
 def test_cross_site_cookie(api, alice, bob):
     api.as_user(alice).send(bob, "x").expect(201)
     target = conversation_id(alice.id, bob.id)
     cookie = {"cookie": f"parley_token={alice.token}"}
-    nobody = api.as_user(None)
-    nobody.update_conversation(target, {**cookie, "sec-fetch-site": "cross-site"}, pinned=True).expect(403)
-    nobody.delete_conversation(target, {**cookie, "sec-fetch-site": "cross-site"}).expect(403)
+    anonymous = api.as_user(None)
+    anonymous.update_conversation(target, {**cookie, "sec-fetch-site": "cross-site"}, pinned=True).expect(403)
+    anonymous.delete_conversation(target, {**cookie, "sec-fetch-site": "cross-site"}).expect(403)
     assert settings_of(conversation(api, alice, bob)) == DEFAULTS
-    nobody.update_conversation(target, {**cookie, "sec-fetch-site": "same-origin"}, pinned=True).expect(200)
-    nobody.delete_conversation(target, {**cookie, "sec-fetch-site": "same-origin"}).expect(204)
+    anonymous.update_conversation(target, {**cookie, "sec-fetch-site": "same-origin"}, pinned=True).expect(200)
+    anonymous.delete_conversation(target, {**cookie, "sec-fetch-site": "same-origin"}).expect(204)
 
 
 # deleteConversation
 
-def test_gone_for_one_and_not_for_the_other(api, talk):
+def test_deleted_for_one_user_only(api, talk):
     one, other = talk
     theirs = version(api, other)
     assert api.as_user(one).delete_conversation(other).expect(204) is None
@@ -223,10 +226,10 @@ def test_gone_for_one_and_not_for_the_other(api, talk):
     assert page["messages"] == [] and page["hasMore"] is False
     assert contents(api, other, one) == [f"old {i}" for i in range(5)]
     assert conversation(api, other, one)["snippet"] == "old 4"
-    assert version(api, other) == theirs, "the other learns nothing"
+    assert version(api, other) == theirs, "the other user gets no change"
 
 
-def test_other_devices_learn_what_to_drop(api, talk):
+def test_other_devices_learn_of_the_deletion(api, talk):
     one, other = talk
     mine = api.as_user(one)
     last = conversation(api, one, other)["lastMessageId"]
@@ -238,14 +241,14 @@ def test_other_devices_learn_what_to_drop(api, talk):
     changed, = delta["conversations"]
     assert changed["clearedUpTo"] == changed["lastMessageId"] == last
     assert (changed["unreadCount"], changed["snippet"]) == (0, "")
-    assert changed == conversation(api, one, other, lastUpdatedTimestamp=since), "in the list's changes too"
+    assert changed == conversation(api, one, other, lastUpdatedTimestamp=since), "also in the list's delta"
     assert mine.fetch_conversation(headers={"if-none-match": etags[0]}).expect(200)["conversations"] == []
     assert mine.fetch_messages(other, headers={"if-none-match": etags[1]}).expect(200)["messages"] == []
     assert mine.fetch_messages(other, lastUpdatedTimestamp=since).expect(200)["messages"] == []
     assert mine.fetch_messages(other, lastUpdatedTimestamp=10**15).expect(200)["messages"] == []
 
 
-def test_again_changes_nothing(api, talk):
+def test_repeated_deletion_changes_nothing(api, talk):
     one, other = talk
     api.as_user(one).delete_conversation(other).expect(204)
     since = version(api, one)
@@ -253,7 +256,7 @@ def test_again_changes_nothing(api, talk):
     assert version(api, one) == since
 
 
-def test_what_comes_later_shows(api, talk):
+def test_later_messages_are_shown(api, talk):
     one, other = talk
     api.as_user(one).delete_conversation(other).expect(204)
     since = version(api, one)
@@ -272,7 +275,7 @@ def test_what_comes_later_shows(api, talk):
 
 
 def test_a_retry_is_still_a_duplicate(api, talk):
-    """By either user, and what it was of does not come back; with other content it is refused as ever."""
+    """By either user, and its conversation stays deleted. With other content it is refused as before."""
     one, other = talk
     ids = [m["messageId"] for m in api.as_user(one).all_messages(other)]
     for user in talk:
@@ -303,7 +306,7 @@ def test_paging_ends_where_it_was_deleted(api, talk):
 
 
 def test_list_pages_leave_it_out(api, alice):
-    """Each page is full, in order, without what was deleted."""
+    """Each page is full and in order, without deleted conversations."""
     peers = [api.make_user() for _ in range(6)]
     for peer in peers:
         api.as_user(peer).send(alice, "x").expect(201)
@@ -321,7 +324,7 @@ def test_list_pages_leave_it_out(api, alice):
     assert page(1, 100) == ([conversation_id(alice.id, peers[0].id)] + left, False)
 
 
-def test_pinned_goes_and_the_rest_stays(api, talk):
+def test_deletion_unpins_and_keeps_other_settings(api, talk):
     one, other = talk
     mine = api.as_user(one)
     mine.update_conversation(other, mutedUntil=LATEST, archived=True, pinned=True).expect(200)
@@ -346,16 +349,16 @@ def stored(stack, user, peer):
 
 
 def wait_until_settled(stack, user):
-    """Nothing of what the mailbox owes itself is left to do."""
+    """Waits until the follow-ups of the mailbox to itself are done."""
     deadline = time.monotonic() + 20 * SLOWNESS
     while stack.query(stack.database_of(user.id), "SELECT count(*) FROM parley.change_outbox WHERE mailbox_id = %s",
                       (user.id,)) != [(0,)]:
-        assert time.monotonic() < deadline, "it is still owed"
+        assert time.monotonic() < deadline, "its follow-up is still open"
         time.sleep(0.1)
 
 
 def test_the_content_is_erased(api, stack, talk):
-    """From the mailbox of the one who deleted it; an old cursor gives tombstones."""
+    """It is erased from the mailbox of the user who deleted it. An old cursor gives tombstones."""
     one, other = talk
     api.as_user(one).delete_conversation(other).expect(204)
     wait_until_settled(stack, one)
@@ -370,7 +373,8 @@ def test_the_content_is_erased(api, stack, talk):
 
 
 def test_many_messages_are_erased_in_the_background(api, stack, alice, bob):
-    """More than a slice: the answer does not wait for all, nothing of them shows meanwhile, and in the end all are empty."""
+    """More than one slice: the answer does not wait for all of them, no message is shown meanwhile, and in the end all
+    are empty."""
     api.as_user(bob).send(alice, "first").expect(201)
     stack.query(stack.database_of(alice.id),
                 "INSERT INTO parley.message (user_id, peer_id, message_id, version, sender_id, client_message_id, content)"

@@ -1,7 +1,7 @@
-"""Proves, for every operation, the errors that do not depend on what it does: an unknown or
-repeated parameter (400), no token (401), another method (405), too large a body (413) or header
-section (431), another media type (415), a cookie from another site (403), page sizes (422), an expectation (417), too much at once (429) and a database
-that is away (503). Also that nothing is served that is not documented."""
+"""Proves, for every operation, the errors that do not depend on what it does: an unknown or repeated parameter (400), no
+token (401), another method (405), too large a body (413) or header section (431), another media type (415), a cookie from
+another site (403), page sizes (422), an expectation (417), too much at once (429) and an unreachable database (503). Also
+that nothing undocumented is served."""
 
 import asyncio
 import concurrent.futures
@@ -67,7 +67,7 @@ def test_query_that_cannot_be_decoded(call, operation, suffix):
 @pytest.mark.parametrize("header", [None, "", "Bearer", "Basic YTpi", "Bearer a.b", "bearer x y"])
 def test_no_token(call, operation, header):
     answer = call(operation, user=None, headers={"authorization": header})
-    # An account with a password needs no token; but one that is given must be good.
+    # An account with a password needs no token. But a token that is given must be valid.
     answer.expect(201 if operation == "createUser" and header is None else 401)
 
 
@@ -94,12 +94,12 @@ def test_get_of_what_is_posted(api, me, contract, operation):
 
 @pytest.mark.parametrize("operation", [i for i in BODILESS if i not in OPTIONAL_BODY])
 @pytest.mark.parametrize("body", [b"x", b"{}", b"null"])
-def test_body_that_is_not_taken(call, operation, body):
+def test_body_where_none_is_allowed(call, operation, body):
     call(operation, content=body, headers={"content-type": "application/json"}).expect(400, code="malformed-request")
 
 
 @pytest.mark.parametrize("operation", [i for i in BODILESS if i not in ("deleteMe", "removeGroupMember")])
-def test_empty_body_is_none(call, operation):
+def test_empty_body_counts_as_no_body(call, operation):
     for headers in ({"content-length": "0"}, {"content-type": "application/json"}, {"content-type": "text/plain"}):
         call(operation, headers=headers).expect(200, 204)
 
@@ -137,7 +137,7 @@ def test_expectation(call, operation):
 
 @pytest.mark.parametrize("operation", [i for i in POSTS + BODILESS if i not in PUBLIC and i != "createUser"])
 def test_cookie_of_another_site(call, me, operation):
-    """A browser sends the login's cookie for any page that asks it to. createUser looks at no cookie."""
+    """A browser sends the login's cookie for any page that asks it to. createUser ignores cookies."""
     for headers in ({"origin": "https://evil.example"}, {"sec-fetch-site": "cross-site"}, {}):
         cookie = {"cookie": f"parley_token={me.token}", **headers}
         call(operation, user=None, headers=cookie).expect(403, code="cross-site-request")
@@ -152,7 +152,7 @@ def operations_with_pages():
 
 
 @pytest.mark.parametrize("operation", operations_with_pages())
-def test_page_sizes_that_are_none(call, operation):
+def test_invalid_page_sizes(call, operation):
     for size in ("0", "101", "x", "-1", ""):
         (error,) = call(operation, f"pageSize={size}").expect(422)["errors"]
         assert error["pointer"] == "?pageSize"
@@ -162,21 +162,21 @@ def test_page_sizes_that_are_none(call, operation):
                                   "/v1//messages", "/v1/conversations/1/2", "/v1/blocks/1/2", "/v1/conversations/1-2/messages/3/4",
                                   "/metrics", "/healthz", "/readyz", "/openapi.yaml", "/.git/config",
                                   "/docs//", "/V1/users", "/v1/updates/stream/x", "/v1/users%2F1"])
-def test_nothing_else_is_served(api, alice, path):
+def test_nothing_undocumented_is_served(api, alice, path):
     for method in ("GET", "POST", "DELETE"):
         api.as_user(alice).request(method, path, headers={"content-type": "application/json"}).expect(404)
 
 
 @pytest.mark.parametrize("path", ["/docs/", "/v1/users/", "/v1/conversations/1-2/messages/", "/v1/updates/stream/", "/openapi.json/"])
-def test_a_slash_at_the_end_is_forgiven(stack, path):
-    """By a redirect that keeps method and body, so that each resource has one URL; not for DELETE, where an id may be missing."""
+def test_a_trailing_slash_is_redirected(stack, path):
+    """The redirect keeps method and body, so that each resource has one URL. Not for DELETE, where an id may be missing."""
     answer = httpx.get(stack.url + path + "?a=1")
     assert answer.status_code == 308 and answer.headers["location"] == path[:-1] + "?a=1"
     assert answer.content == b"" and answer.headers["x-request-id"] and answer.headers["content-length"] == "0"
     assert httpx.delete(stack.url + path).status_code == 404
 
 
-def test_a_slash_after_a_path_of_other_methods(stack):
+def test_a_trailing_slash_with_a_wrong_method(stack):
     answer = httpx.put(stack.url + "/docs/")
     assert answer.status_code == 405 and answer.headers["allow"] == "GET, HEAD"
 
@@ -216,7 +216,7 @@ def test_documents_are_revalidated(call, operation):
 
 @pytest.mark.parametrize("operation", [i for i in IDS if i not in ("streamUpdates", "announcePresence", "unblockUser")])
 def test_head_is_get_without_body_or_refused(call, operation):
-    """404: the message's conversation may be deleted by then."""
+    """404: another test may have deleted the message's conversation by then."""
     answer = call(operation, method="HEAD")
     assert answer.body == b"" and answer.status in (200, 400, 404, 405)
 
@@ -244,8 +244,8 @@ def restored(request):
 @pytest.mark.own_server
 @pytest.mark.parametrize("operation", [i for i in IDS if i not in STATIC and i not in ("streamUpdates", "fetchCapabilities")])
 def test_database_away(cut_off, contract, stack, operation):
-    """Every operation says 503 with Retry-After while the databases refuse, and works again after. Of
-    users whom the server does not know yet: of those it knows, some need no database."""
+    """Every operation answers 503 with Retry-After while the databases refuse connections, and works again afterwards.
+    The users are not known to the server yet, because some operations of known users need no database."""
     known = Api(stack.url, contract, stack.jwt_key)
     me, peer = known.make_user(), known.make_user()
     message_id = prepare(known, me, peer)
@@ -283,8 +283,8 @@ def test_lost_result_of_a_read(cut_off, contract, stack, me, operation):
 
 @pytest.mark.own_server
 def test_stream_outlives_an_outage(cut_off, contract, stack, peer):
-    """A stream is opened and kept while the databases are away, since a browser's EventSource gives up
-    for good when it is refused; what is sent afterwards arrives."""
+    """A stream can be opened and stays open while the databases are unreachable, because a browser's EventSource gives up
+    for good when it is refused. Messages sent afterwards arrive."""
     api = Api(cut_off.url, contract, stack.jwt_key)
     me = api.make_user()
     cut_off.set_proxies("refuse")
@@ -315,7 +315,7 @@ def test_too_much_at_once_on_one_connection(cut_off, contract, stack, me, peer, 
         connection = await H2Connection.open(cut_off.url)
         headers = [("authorization", f"Bearer {me.token}"), ("content-type", "application/json")]
         streams = []
-        # A document is answered at once: other requests have to be in the way.
+        # A document is answered at once, so other requests have to be in flight.
         for name in ["sendMessage"] * 4 + [operation] * 8:
             method, target, body = request_of(name, me, peer)
             streams.append((method, target, connection.start(

@@ -18,7 +18,7 @@ SHOWN_US = 6_000_000
 
 
 class Reader:
-    """One stream of a user over HTTP/1.1, read when a test says so."""
+    """One stream of a user over HTTP/1.1, which is read when a test asks for it."""
 
     def __init__(self, server, user, contract, query=""):
         self.contract, self.parser, self.pending = contract, Parser(), []
@@ -32,14 +32,14 @@ class Reader:
 
     def __enter__(self):
         if not self.has_cursor:
-            self.event("delta")  # with the cursor: from now on all is heard
+            self.event("delta")  # With the cursor: from now on the stream gets all events.
         return self
 
     def __exit__(self, *_):
         self.connection.close()
 
     def event(self, name=None):
-        """(name, data) of the next event, or of the next that is so named. `size` is its length in bytes."""
+        """(name, data) of the next event, or of the next with this name. `size` is its length in bytes."""
         while True:
             while not self.pending:
                 chunk = self.connection.read_chunk()
@@ -62,7 +62,7 @@ class Reader:
                 return typing
 
 
-def test_the_others_hear_of_it(stack, api, contract, pair):
+def test_the_peer_gets_the_event(stack, api, contract, pair):
     one, other = pair
     with Reader(stack, other, contract) as first, Reader(stack, other, contract) as second:
         for reader in (first, second):
@@ -79,7 +79,7 @@ def test_the_others_hear_of_it(stack, api, contract, pair):
         assert time.monotonic() - start < PROMPTLY
 
 
-def test_nobody_else_hears_of_it(stack, api, contract, pair):
+def test_no_other_stream_gets_the_event(stack, api, contract, pair):
     """The event does not reach the typing user's other devices, a third user, or a peer without a conversation."""
     one, other = pair
     third = api.make_user()
@@ -91,8 +91,8 @@ def test_nobody_else_hears_of_it(stack, api, contract, pair):
         assert foreign.until(sent) == []
 
 
-def test_one_a_second_is_passed_on(stack, api, contract, alice, bob):
-    """For each user and conversation; the rest are accepted all the same, on any connection."""
+def test_one_event_per_second_is_passed_on(stack, api, contract, alice, bob):
+    """For each user and conversation. All other requests are accepted without an event, on any connection."""
     carol = api.make_user()
     with Reader(stack, bob, contract) as reader, Reader(stack, carol, contract) as other:
         start = time.monotonic()
@@ -111,8 +111,8 @@ def test_one_a_second_is_passed_on(stack, api, contract, alice, bob):
         assert reader.event("typing")[1]["userId"] == alice.id
 
 
-def test_the_end_is_told_at_once(stack, api, contract, pair):
-    """It does not wait for the second that the start has to itself, and has such a second of its own."""
+def test_stopped_is_passed_on_at_once(stack, api, contract, pair):
+    """It does not wait for the end of the start's second, and has a limit of one per second of its own."""
     one, other = pair
     with Reader(stack, other, contract) as reader:
         for state in ("started", "stopped", "stopped"):
@@ -123,7 +123,7 @@ def test_the_end_is_told_at_once(stack, api, contract, pair):
     assert events[1]["expiresTimestamp"] < events[0]["expiresTimestamp"]
 
 
-def test_states_that_are_none(api, pair):
+def test_invalid_states(api, pair):
     one, other = pair
     for state in ("", "typing", 5, None):
         answer = api.as_user(one).post(f"/v1/conversations/{conversation_id(one.id, other.id)}/typing", {"state": state})
@@ -132,7 +132,7 @@ def test_states_that_are_none(api, pair):
 
 
 def test_it_leaves_no_trace(stack, api, contract, pair):
-    """Nothing is written: versions stay; a stream that comes later, or resumes, does not get it."""
+    """Nothing is written: versions stay the same, and a stream that opens or resumes later does not get the event."""
     one, other = pair
     before = api.as_user(other).fetch_updates(timeout=0).expect(200)
     with Reader(stack, other, contract) as reader:
@@ -147,7 +147,7 @@ def test_it_leaves_no_trace(stack, api, contract, pair):
 
 
 def test_long_poll_is_not_woken(api, stack, alice, bob):
-    """It answers with the message that comes after the event; had the event ended it, its answer would be empty."""
+    """It answers with the message that comes after the event. If the event had ended it, its answer would be empty."""
     before = metrics.waiters(stack)
 
     async def main():
@@ -161,21 +161,21 @@ def test_long_poll_is_not_woken(api, stack, alice, bob):
     assert [message["messageContent"] for message in asyncio.run(main())["messages"]] == ["x"]
 
 
-def test_conversations_that_are_none(api, alice, bob):
+def test_unknown_conversations(api, alice, bob):
     carol = api.make_user()
     group = str(int(alice.id) | 1 << 8)
     mine = api.as_user(alice)
-    nobody = str(int(bob.id) ^ 0xff)
-    for conversation in (conversation_id(bob.id, carol.id), conversation_id(alice.id, nobody),
+    unknown = str(int(bob.id) ^ 0xff)
+    for conversation in (conversation_id(bob.id, carol.id), conversation_id(alice.id, unknown),
                          conversation_id(bob.id, bob.id), f"{alice.id}-1", "-".join(sorted(
                              (alice.id, bob.id), key=int, reverse=True)), group, alice.id, "x", "1-2-3",
                          conversation_id(alice.id, 9223372036854775807)):
         mine.send_typing(conversation).expect(404, code="conversation-not-found")
 
 
-def test_token_of_nobody(api, stack, alice):
-    nobody = str(int(alice.id) ^ 0xff)
-    user = User(nobody, "nobody", tokens.mint(stack.jwt_key, nobody))
+def test_token_of_unknown_user(api, stack, alice):
+    unknown = str(int(alice.id) ^ 0xff)
+    user = User(unknown, "unknown", tokens.mint(stack.jwt_key, unknown))
     api.as_user(user).send_typing(alice).expect(401, code="invalid-token")
 
 
@@ -189,7 +189,7 @@ def test_cookie_of_another_site(api, stack, alice, bob):
 
 @pytest.fixture(scope="module")
 def server(stack):
-    """A server of two workers, whose counters are only these tests' doing."""
+    """A server of two workers, whose counters only these tests change."""
     server = Parleyd(stack, {"server": {"workers": 2}, "push": {"heartbeat": 60}}).start()
     yield server
     server.check_log()
@@ -217,8 +217,8 @@ def test_counters(server, contract, stack, alice, bob):
 @pytest.mark.own_server
 @pytest.mark.concurrent
 def test_streams_on_all_workers(server, contract, stack, alice, bob):
-    """Many devices, so that each worker has some; and many who type at once, again and again, while
-    streams come and go."""
+    """Many devices, so that each worker has some, and many users who type at once, again and again, while streams open
+    and close."""
     api = Api(server.url, contract, stack.jwt_key)
     writers = [api.make_user() for _ in range(20)]
 
@@ -245,7 +245,7 @@ def test_streams_on_all_workers(server, contract, stack, alice, bob):
         heard = []
         for stream, parser in zip(streams, parsers):
             mine = []
-            # The last to type may have come while the one before was still on its way.
+            # The last event may arrive while the previous one is still on its way.
             while not mine or mine[-1]["userId"] != writers[-1].id:
                 for event in parser.feed(await stream.read(10 * SLOWNESS)):
                     mine.append(contract.check_event(event))
@@ -282,8 +282,8 @@ def test_typing_to_vanished_clients_is_harmless(server, contract, stack, alice, 
 
 @pytest.mark.own_server
 def test_slow_reader_gets_none(server, contract, stack, alice, bob):
-    """A stream that has not taken what was sent before is not given more of what is but a hint, and is
-    not closed for it."""
+    """A stream that has not yet read earlier data gets no further events, which are only hints, and is not closed because
+    of them."""
     api = Api(server.url, contract, stack.jwt_key)
 
     async def main():
@@ -301,7 +301,7 @@ def test_slow_reader_gets_none(server, contract, stack, alice, bob):
             await asyncio.to_thread(lambda t=typist: api.as_user(t).send_typing(bob).expect(204))
         await asyncio.to_thread(metrics.wait_for, server.admin_url, "parley_push_events_total",
                                 lambda value: value == before + 5, 10 * SLOWNESS, result="dropped")
-        # What is sent last comes last: had a typing event been kept, it would be before it.
+        # The last message comes last: if a typing event had been kept, it would come before it.
         await asyncio.to_thread(lambda: api.as_user(alice).send(bob, "the last").expect(201))
         connection.h2.increment_flow_control_window(1 << 20)
         connection.h2.increment_flow_control_window(1 << 20, stream.id)
@@ -317,7 +317,7 @@ def test_slow_reader_gets_none(server, contract, stack, alice, bob):
 
 @pytest.mark.own_server
 def test_users_whom_the_server_does_not_know(server, contract, stack, api):
-    """The first word between two of other shards is passed on as any."""
+    """The first typing event between two users of other shards is passed on like any other."""
     shards = {}
     while len(shards) < 2:
         user = api.make_user()

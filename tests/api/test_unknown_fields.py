@@ -1,4 +1,4 @@
-"""Proves that no operation drops a field in silence: each that has a body refuses an unknown field, and says which."""
+"""Proves that no operation ignores a field silently: each operation with a body refuses an unknown field and names it."""
 
 import pytest
 
@@ -25,7 +25,7 @@ def test_an_unknown_field_is_refused(api, alice, bob, method, path):
 
 
 def test_it_changes_nothing(api, alice, bob):
-    """Also where all other fields are valid."""
+    """Also if all other fields are valid."""
     api.as_user(alice).send(bob, "x", mood="good").expect(422, code="unknown-field")
     assert api.as_user(bob).fetch_conversation().expect(200)["conversations"] == []
     account = api.as_user(alice).fetch_me().expect(200)

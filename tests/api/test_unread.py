@@ -1,5 +1,5 @@
-"""Proves fetchUnread, markAllRead and the mark that a user sets: the totals are the sums of the list, all is read up to what the
-client had and no further, the others learn of it, and a retry changes nothing."""
+"""Proves fetchUnread, markAllRead and the mark that a user sets: the totals are the sums of the list, all is read up to
+the client's cursor and no further, the senders get receipts, and a retry changes nothing."""
 
 import pytest
 
@@ -33,7 +33,7 @@ def sent(api, sender, recipient, count=1):
 
 @pytest.fixture
 def crowd(api):
-    """A user, and three others in other places who write to them: 1, 2 and 3 messages."""
+    """A user, and three others in other placements who send 1, 2 and 3 messages to them."""
     me, *others = (api.make_user() for _ in range(4))
     for i, other in enumerate(others):
         sent(api, other, me, i + 1)
@@ -43,7 +43,7 @@ def crowd(api):
 def test_totals_are_those_of_the_list(api, crowd):
     me, (one, two, three) = crowd
     assert totals(api, me) == (3, 6)
-    assert totals(api, one) == (0, 0), "of those that others have sent"
+    assert totals(api, one) == (0, 0), "only messages of others count"
     api.as_user(me).update_conversation(two, archived=True, mutedUntil=2**53 - 1).expect(200)
     assert totals(api, me) == (3, 6), "muted and archived ones count"
     api.as_user(me).send_receipt(three, row_of(api, me, three)["lastMessageId"]).expect(204)
@@ -55,7 +55,7 @@ def test_totals_are_those_of_the_list(api, crowd):
 
 
 def test_a_mark(api, pair):
-    """It is the user's own, changes no count, and any receipt of reading ends it."""
+    """It belongs to the user only, changes no count, and any receipt of reading removes it."""
     one, other = pair
     first, last = sent(api, other, one, 2)
     mine = api.as_user(one)
@@ -65,7 +65,7 @@ def test_a_mark(api, pair):
     assert row["markedUnread"] is True and row["unreadCount"] == 0 and row["readUpTo"] == last
     assert row_of(api, other, one)["markedUnread"] is False
     mine.send_receipt(other, last, "delivered").expect(204)
-    assert row_of(api, one, other)["markedUnread"] is True, "a receipt of delivery leaves it"
+    assert row_of(api, one, other)["markedUnread"] is True, "a receipt of delivery does not change it"
     since = cursor(api, one)
     mine.send_receipt(other, first).expect(204)
     row, = changes(api, one, since)["conversations"]
@@ -84,15 +84,15 @@ def test_a_mark_outlives_messages(api, pair):
     assert totals(api, one) == (1, 2)
     api.as_user(one).delete_conversation(other).expect(204)
     sent(api, other, one)
-    assert row_of(api, one, other)["markedUnread"] is False, "not a deletion of the conversation"
+    assert row_of(api, one, other)["markedUnread"] is False, "a deletion of the conversation removes it"
 
 
-def test_all_read(api, crowd):
-    """Every device and every sender learns of it, by a version for each conversation."""
+def test_mark_all_read(api, crowd):
+    """Every device and every sender gets the change; each conversation has a version of its own."""
     me, others = crowd
     group = api.as_user(others[0]).create_group("Group", [me]).expect(201)["groupId"]
     note = api.as_user(others[0]).post("/v1/messages", {"conversationId": group, "messageContent": "x", "clientMessageId": "k"})
-    wait_until(lambda: row_of(api, me, group)["lastMessageId"] == note.json["messageId"], 5 * SLOWNESS, "the copy is there")
+    wait_until(lambda: row_of(api, me, group)["lastMessageId"] == note.json["messageId"], 5 * SLOWNESS, "the copy is stored")
     api.as_user(me).update_conversation(others[2], markedUnread=True).expect(200)
     since = cursor(api, me)
     api.as_user(me).mark_all_read(since).expect(204)
@@ -104,10 +104,10 @@ def test_all_read(api, crowd):
     for other in others:
         wait_until(lambda other=other: [m["status"] for m in api.as_user(other).all_messages(me)] == ["read"] * len(
             api.as_user(other).all_messages(me)), 5 * SLOWNESS, "the sender sees it")
-    wait_until(lambda: {m.get("status") for m in api.as_user(others[0]).all_messages(group)} >= {"read"}, 5 * SLOWNESS, "and the group")
+    wait_until(lambda: {m.get("status") for m in api.as_user(others[0]).all_messages(group)} >= {"read"}, 5 * SLOWNESS, "the group is read")
 
 
-def test_what_is_newer_stays_unread(api, crowd):
+def test_newer_messages_stay_unread(api, crowd):
     me, (one, two, three) = crowd
     since = cursor(api, me)
     last = row_of(api, me, two)["lastMessageId"]
@@ -116,16 +116,16 @@ def test_what_is_newer_stays_unread(api, crowd):
     assert totals(api, me) == (1, 2)
     row = row_of(api, me, two)
     assert row["readUpTo"] == last and row["unreadCount"] == 2
-    wait_until(lambda: [m["status"] for m in api.as_user(two).all_messages(me)][:2] == ["read"] * 2, 5 * SLOWNESS, "the sender")
+    wait_until(lambda: [m["status"] for m in api.as_user(two).all_messages(me)][:2] == ["read"] * 2, 5 * SLOWNESS, "the sender sees it")
     assert [m["status"] for m in api.as_user(two).all_messages(me)][2:] != ["read"] * 2
-    # A message that has changed since is newer: the client does not have it as it is now.
+    # A message that has changed since is newer: the client does not have its present state.
     since = cursor(api, me)
     api.as_user(two).edit_message(me, new[1], "changed").expect(200)
     api.as_user(me).mark_all_read(since).expect(204)
     assert row_of(api, me, two)["readUpTo"] == new[0] and totals(api, me) == (1, 1)
 
 
-def test_again_changes_nothing(api, crowd):
+def test_repeated_mark_all_read_changes_nothing(api, crowd):
     me, _ = crowd
     since = cursor(api, me)
     api.as_user(me).mark_all_read(since).expect(204)
@@ -137,7 +137,7 @@ def test_again_changes_nothing(api, crowd):
     assert cursor(api, me) == now
 
 
-def test_a_cursor_of_the_future_is_now(api, crowd):
+def test_a_cursor_above_the_version_is_the_version(api, crowd):
     me, (one, *_) = crowd
     api.as_user(me).mark_all_read(2**53 - 1).expect(204)
     assert totals(api, me) == (0, 0)
@@ -145,18 +145,18 @@ def test_a_cursor_of_the_future_is_now(api, crowd):
     assert totals(api, me) == (1, 1)
 
 
-def test_receipts_that_are_hidden(api, pair):
+def test_hidden_read_receipts(api, pair):
     one, other = pair
     sent(api, other, one, 2)
     api.as_user(one).update_me(readReceipts=False).expect(200)
     api.as_user(one).mark_all_read(cursor(api, one)).expect(204)
     assert totals(api, one) == (0, 0)
     wait_until(lambda: [m["status"] for m in api.as_user(other).all_messages(one)] == ["delivered"] * 2, 5 * SLOWNESS,
-               "the other is told of the delivery alone")
+               "the sender sees only the delivery")
 
 
 def test_many_conversations(api, stack):
-    """More than one call of the database changes; those are made in SQL, so that it does not take long."""
+    """More than one call of the database changes. SQL makes them, so that it does not take long."""
     me, peer = api.make_user(), api.make_user()
     sent(api, peer, me)
     shard = f"shard_{int(me.id) >> 50:04d}"
@@ -192,7 +192,7 @@ def test_an_unknown_field(api, alice):
     assert [error["pointer"] for error in problem["errors"]] == ["/more"]
 
 
-def test_nobody(api, alice):
-    nobody = api.as_user(User("1", "nobody", tokens.mint(api.key, int(alice.id) ^ 1)))
-    nobody.fetch_unread().expect(401, code="invalid-token")
-    nobody.mark_all_read(0).expect(401, code="invalid-token")
+def test_token_of_unknown_user(api, alice):
+    unknown = api.as_user(User("1", "unknown", tokens.mint(api.key, int(alice.id) ^ 1)))
+    unknown.fetch_unread().expect(401, code="invalid-token")
+    unknown.mark_all_read(0).expect(401, code="invalid-token")

@@ -62,7 +62,7 @@ def test_one_of_many_at_once_gets_the_name(api):
 
 @pytest.mark.parametrize("username", ["abc", "a" * 64, "a.b_c-9", "...", "0123"])
 def test_usernames_that_are_allowed(api, username):
-    # Fixed names may be left from another test of this stack: taken is as good as created.
+    # Fixed names may be left from another test of this stack: a name that is taken was accepted before.
     api.admin().create_user(username).expect(201, 409)
     assert [u["username"] for u in api.admin().fetch_users(username=username).expect(200)["users"]] == [username]
 
@@ -107,7 +107,7 @@ def test_fetch_by_id_and_by_name_agree(api, alice, bob):
     assert mine.fetch_user(alice.id).expect(200)["userId"] == alice.id
 
 
-def test_fetch_of_nobody(api, alice):
+def test_fetch_of_unknown_users(api, alice):
     mine = api.as_user(alice)
     assert mine.fetch_users(username=unique("nobody")).expect(200) == {"users": []}
     mine.fetch_user(int(alice.id) + (1 << 20)).expect(404)
@@ -117,7 +117,7 @@ def test_fetch_of_nobody(api, alice):
 
 @pytest.mark.parametrize("user_id", ["abc", "-1", "0", "01", "9223372036854775808", "1e3", "1.0",
                                      "18446744073709551617", "%31%00", "1%2f2", "٣"])
-def test_ids_that_are_none(api, alice, user_id):
+def test_malformed_ids(api, alice, user_id):
     api.as_user(alice).fetch_user(user_id).expect(400, 404, 422)
 
 
@@ -140,7 +140,7 @@ def crowd(api, stack):
 
 @pytest.mark.parametrize("count", [1, 2, 99, 100])
 def test_many_users_in_the_order_asked(api, crowd, count):
-    """Each as fetchUser shows them, whichever database they are in."""
+    """Each is shown as fetchUser shows it, from all databases."""
     mine = api.as_user(crowd[0])
     asked = random.Random(count).sample(crowd, count)
     assert mine.fetch_users(*asked).expect(200)["users"] == [mine.fetch_user(user.id).expect(200) for user in asked]
@@ -152,7 +152,7 @@ def test_users_of_one_shard(api, stack, alice):
 
 
 def test_unknown_users_are_left_out(api, crowd, alice, bob):
-    """Also ids that no user can have: of a shard that there is not, and a group's."""
+    """Also ids that no user can have: of an unknown shard, and a group's."""
     mine = api.as_user(alice)
     group = mine.create_group("Group", [bob]).expect(201)["groupId"]
     unknown = [int(alice.id) + (1 << 20), (1 << 63) - 1, 1, group]

@@ -1,4 +1,4 @@
-"""Seven generators run on the published document, once for all tests; what they make is compiled together with the chats."""
+"""Seven generators run on the published document, once for all tests. Their code is compiled together with the chats."""
 
 import concurrent.futures
 import os
@@ -33,7 +33,7 @@ GENERATORS = {
 
 
 def run_node(*arguments, cwd, **environment):
-    """Runs a script with npm's Node; returns the finished process, whose stdout has all that was said."""
+    """Runs a script with npm's Node; returns the finished process, whose stdout has all output."""
     path = os.pathsep.join([str(NODE.parent), str(MODULES / ".bin"), os.environ["PATH"]])
     with tempfile.TemporaryDirectory() as scratch:  # some tools keep caches there
         environment = {**os.environ, "PATH": path, "TMPDIR": scratch, **environment}

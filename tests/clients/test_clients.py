@@ -1,12 +1,12 @@
-"""Clients that seven generators make of the document are exact and compile, and chats written on two of them, and on the code of
-docs/clients.md, work over HTTP/1.1 and HTTP/2, directly and through the edge."""
+"""Clients that seven generators make of the document are exact and compile. Chats written with two of them, and with the
+code of docs/clients.md, work over HTTP/1.1 and HTTP/2, directly and through the edge."""
 
 import pytest
 
 from conftest import CLIENTS, GENERATORS, run_node
 
 CHATS = ("chat_openapi_fetch", "chat_hey_api", "chat_guide")
-# Name: through the edge, and what the client speaks.
+# Name: whether the client goes through the edge, and its protocol.
 WAYS = {"http1": (False, "http1"), "h2c": (False, "h2c"), "edge-http1": (True, "http1"), "edge-h2": (True, "h2")}
 
 
@@ -36,7 +36,7 @@ def test_planted_untyped_models_are_found(tmp_path, planted):
     assert result.returncode == 1 and "models.ts:2: " in result.stdout
 
 
-def test_what_is_no_model_may_be_untyped(tmp_path):
+def test_code_besides_models_may_be_untyped(tmp_path):
     path = tmp_path / "models.ts"
     path.write_text("export interface components { schemas: { A: string }; headers: { [name: string]: unknown } }\n"
                     "export function parse(text: string): unknown { return JSON.parse(text) as any; }\n", encoding="utf-8")

@@ -1,5 +1,5 @@
-"""A throwaway PostgreSQL with PgBouncers in a private directory, all on Unix sockets there, so that
-no port is taken. Nothing of it is left after close()."""
+"""A throwaway PostgreSQL with PgBouncers in a private directory, all on Unix sockets there, so that no port is used.
+Nothing of it remains after close()."""
 
 import os
 import pwd
@@ -85,7 +85,7 @@ class Cluster:
         self.start()
 
     def take_databases(self):
-        """Two empty databases, called a and b; new ones where none were given back."""
+        """Two empty databases, called a and b. New ones are created if none were given back."""
         if self.spare:
             return self.spare.pop()
         self.taken += 1
@@ -119,7 +119,8 @@ class Cluster:
         return f"host={host or self.directory} port={port} dbname={database} user={user}"
 
     def pooler(self, mode, databases="", **settings):
-        """A PgBouncer in front of every database; returns the directory of its socket. `databases`: lines of their own for some."""
+        """A PgBouncer in front of every database; returns the directory of its socket. `databases`: special lines for
+        some of them."""
         directory = tempfile.mkdtemp(prefix="pooler-", dir=self.directory)
         os.chmod(directory, 0o755)
         give(directory)

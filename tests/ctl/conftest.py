@@ -62,7 +62,7 @@ class System:
                 "owner_dsn": self.dsn(name, "parley_owner")}
 
     def empty(self):
-        """As if the databases were new; much cheaper than new ones, which cost a checkpoint each."""
+        """Makes the databases like new ones. New ones cost a checkpoint each, so this is much cheaper."""
         for name in self.databases:
             self.sql(name, """DO $$ DECLARE s text; BEGIN
                 FOR s IN SELECT nspname FROM pg_namespace WHERE nspname ~ '^(parley|directory|shard_.*)$'
@@ -83,7 +83,7 @@ class System:
         return self.cluster.scalar(self.databases[name], text, user)
 
     def config(self):
-        """Written anew for each use, under another name while a process may still read the last."""
+        """Written again for each use, under another name, because a process may still read the last one."""
         path = os.path.join(self.directory, f"parley{next(_numbers)}.ini")
         with open(path, "w", encoding="utf-8") as ini:
             for section, keys in self.sections.items():
@@ -113,7 +113,7 @@ class System:
         return report
 
     def ctl(self, *words, expected=OK):
-        """Runs with --json; the object, which fits the schema."""
+        """Runs it with --json; returns the object, which is checked against the schema."""
         return self.finish(self.start(*words), expected)
 
     def text(self, *words, expected=OK):
@@ -126,7 +126,7 @@ class System:
 
 
 def target(report, name):
-    """The report's target: a database's name, or None for the directory."""
+    """The report's part for a target: a database's name, or None for the directory."""
     return next(item for item in report["targets"] if item["database"] == name)
 
 

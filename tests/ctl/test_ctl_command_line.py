@@ -1,4 +1,4 @@
-"""The command line: help from the table, exit code 2 and one clear line for what is wrong."""
+"""The command line: help from the table; exit code 2 and one clear line for each error."""
 
 import subprocess
 
@@ -40,7 +40,7 @@ def test_version():
     ("init", "--nonsense"), ("shard", "list", "--shards", "2"), ("migrate", "up", "--wait", "-1"),
     ("migrate", "up", "--jobs", "0"), ("doctor", "--wait", "1"),
 ])
-def test_wrong_words(words):
+def test_unknown_commands_and_options(words):
     done = run(*words)
     assert done.returncode == USAGE
     assert done.stdout == "" and done.stderr != ""

@@ -1,4 +1,4 @@
-"""doctor says ok on a good system, and each thing that breaks a promise turns its own check."""
+"""doctor reports ok for a good system, and each fault that breaks a promise makes its own check fail."""
 
 import contextlib
 import threading
@@ -28,7 +28,8 @@ def find(report, subject, check):
 
 
 def reload_settings(system, name, expected):
-    """Returns once every session has `expected` before its next statement: PostgreSQL signals its sessions before it starts a new one."""
+    """Returns when every session has `expected` before its next statement: PostgreSQL signals its sessions before it
+    starts a new one."""
     system.cluster.sql("postgres", "SELECT pg_reload_conf()")
     deadline = time.monotonic() + 20
     while system.cluster.scalar("postgres", f"SELECT current_setting('{name}')") != expected:
@@ -57,7 +58,7 @@ def role(system, text, undo):
 
 
 def fails(system, check, subject="database a", expected=FAILED):
-    """The one check that fails, on each database or on the subject alone."""
+    """Checks that exactly this check fails, on each database or only on the subject."""
     report = system.ctl("doctor", expected=expected)
     failed = checks(report, "fail")
     assert (subject, check) in failed and {name for _, name in failed} == {check}
@@ -100,7 +101,7 @@ def test_durability(pooled, name):
 
 
 def test_synchronous_commit_of_the_role(pooled):
-    """Off for the server's role alone: the owner would not see it."""
+    """Off only for the server's role: the owner would not see it."""
     with role(pooled, "ALTER ROLE parley_server SET synchronous_commit = off",
               "ALTER ROLE parley_server RESET synchronous_commit"):
         assert "synchronous_commit" in fails(pooled, "durability")
@@ -157,7 +158,7 @@ def test_excess_rights(pooled, text, part):
     assert part in fails(pooled, "role-excess")
 
 
-def test_anybody_may_create_in_public(pooled):
+def test_public_may_create_in_schema_public(pooled):
     pooled.sql("a", "GRANT CREATE ON SCHEMA public TO PUBLIC")
     try:
         assert "may create in schema public" in fails(pooled, "role-excess")
@@ -174,7 +175,7 @@ def test_missing_rights(pooled, text, part):
     assert part in fails(pooled, "role-rights")
 
 
-def test_the_map_is_not_readable(pooled):
+def test_the_directory_is_not_readable(pooled):
     pooled.sql("a", "REVOKE SELECT ON directory.shard FROM parley_server")
     fails(pooled, "server-dsn", "directory")
 
@@ -203,7 +204,7 @@ CLOSED = {"stats_users": "parley_owner"}
 
 @contextlib.contextmanager
 def busy(system, clients):
-    """Clients of the pool of database a ask all the time. Each has asked once before the block begins."""
+    """Clients use the pool of database a all the time. Each has made one request before the block begins."""
     done = threading.Event()
     have_asked = threading.Barrier(clients + 1)
 
@@ -231,7 +232,7 @@ def busy(system, clients):
 
 @contextlib.contextmanager
 def held(system, count):
-    """So many server processes of the pool of database a are inside a transaction."""
+    """This many server processes of the pool of database a are inside a transaction."""
     conns = [psycopg2.connect(system.sections["database a"]["dsn"]) for _ in range(count)]
     try:
         for conn in conns:
@@ -249,7 +250,7 @@ def test_pool_mode(pooled, mode):
 
 
 def test_pool_mode_of_one_database(pooled):
-    """The mode of this pool counts, not the general one; the console knows it by the role that the pooler logs in with."""
+    """The mode of this pool counts, not the general one. The console finds it by the role with which the pooler logs in."""
     pooler = pooled.cluster.pooler("session", databases=f"{pooled.databases['a']} = host={pooled.cluster.directory} "
                                    "pool_mode=transaction user=parley_server", stats_users="parley_owner")
     pooled.sections["database a"]["dsn"] = pooled.dsn("a", "parley_owner", pooler, 6432)
@@ -265,7 +266,8 @@ def test_pool_mode_of_a_full_session_pool(pooled):
 
 @pytest.mark.parametrize("settings", [{}, CLOSED], ids=["console", "closed"])
 def test_pool_mode_of_a_busy_pool(pooled, settings):
-    """Others take the server processes in between. Without a console the mode may be unknown then, but it is never a wrong one."""
+    """Other clients use the server processes in between. Without a console the mode may be unknown then, but it is never
+    wrong."""
     pool(pooled, "transaction", default_pool_size="8", **settings)
     expected = {"ok"} if settings == {} else {"ok", "warn"}
     with busy(pooled, 6):
@@ -282,7 +284,7 @@ def test_pool_mode_without_a_console(pooled):
     assert "refuses transactions" in fails(pooled, "pool-mode")
 
 
-def test_a_pool_mode_that_cannot_be_known(pooled):
+def test_unknown_pool_mode(pooled):
     pool(pooled, "session", **CLOSED)
     item = find(pooled.ctl("doctor", expected=OK), "database a", "pool-mode")
     assert item["status"] == "warn" and "not known" in item["detail"] and "stats_users" in item["advice"]
@@ -299,7 +301,7 @@ def test_pool_size(pooled):
     assert "console is closed" in find(report, "database a", "pool-size")["detail"]
 
 
-def test_a_pool_that_leads_elsewhere(pooled):
+def test_a_pool_of_another_database(pooled):
     pooled.sections["database a"]["dsn"] = pooled.sections["database b"]["dsn"]
     fails(pooled, "pool-target")
 
@@ -309,7 +311,7 @@ def test_no_pooler(ready):
     assert checks(report, "warn") == {("database a", "pooled-dsn"), ("database b", "pooled-dsn")}
 
 
-def test_a_pooler_where_none_may_be(pooled):
+def test_a_pooler_in_the_direct_dsn(pooled):
     pooled.sections["database a"]["direct_dsn"] = pooled.sections["database a"]["dsn"]
     assert "LISTEN" in fails(pooled, "direct-dsn")
     pooled.sections["database a"]["direct_dsn"] = pooled.dsn("a", "parley_server")
@@ -371,7 +373,7 @@ def break_count(system, user):
 
 
 def test_unread_counts(pooled):
-    """Only when asked for; what is wrong is found and told, and stays as it is."""
+    """Only with the option. Wrong counts are found and reported, and are not changed."""
     one, other = talk(pooled)
     assert "2 mailboxes, every count" in find(pooled.ctl("doctor", "--unread"), "database a", "unread")["detail"]
     break_count(pooled, one)
@@ -385,7 +387,7 @@ def test_unread_counts(pooled):
 
 
 def test_unread_counts_are_repaired(pooled):
-    """With a new version, by which clients learn of it; the others' stay."""
+    """With a new version, by which clients learn of it. The versions of others do not change."""
     one, other = talk(pooled)
     versions = [pooled.scalar("a", f"SELECT version FROM shard_0000.mailbox WHERE user_id = {user}") for user in (one, other)]
     break_count(pooled, one)
@@ -410,7 +412,7 @@ def test_unread_counts_of_many_mailboxes(pooled):
     assert checks(pooled.ctl("doctor", "--unread"), "warn") == set()
 
 
-def test_repair_is_of_unread(pooled):
+def test_repair_needs_unread(pooled):
     assert "--unread" in pooled.ctl("doctor", "--repair", expected=USAGE)["message"]
 
 
@@ -419,12 +421,12 @@ def test_before_init(system):
     assert "parleyctl init" in find(report, "directory", "map")["advice"]
 
 
-def test_a_leaf_that_is_gone(pooled):
+def test_a_missing_leaf(pooled):
     pooled.sql("a", "ALTER TABLE parley.message DETACH PARTITION shard_0002.message")
     assert fails(pooled, "shards") == "shard_0002 is not attached with its range: message"
 
 
-def test_a_shard_that_is_gone(pooled):
+def test_a_missing_shard(pooled):
     pooled.sql("a", "DROP SCHEMA shard_0002 CASCADE")
     report = pooled.ctl("doctor", expected=FAILED)
     assert "shard_0002 is not attached with its range: account, block, change_outbox, conversation, group_member, " \

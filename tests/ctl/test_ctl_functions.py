@@ -33,7 +33,7 @@ def files(system):
 
 
 def check(system):
-    """Each function is there once, the server may execute those that are granted to it, PUBLIC none."""
+    """Each function is there once. The server may execute those that are granted to it, and PUBLIC none."""
     found = {name: rest for name, *rest in system.sql("a", FUNCTIONS)}
     assert found.keys() == dict(files(system)).keys()
     for name, text in files(system):
@@ -52,7 +52,7 @@ def test_functions_of_a_new_database(ready):
 
 
 def test_functions_that_are_added_to_an_existing_database(ready):
-    """Neither has a REVOKE: PostgreSQL itself would let PUBLIC execute them."""
+    """Neither file has a REVOKE: PostgreSQL itself would let PUBLIC execute them."""
     ready.tree.write("sql/add_one.sql", NEW.format(schema="parley", name="add_one"))
     ready.tree.write("sql/shard/add_two.sql", NEW.format(schema="{shard}", name="add_two"))
     ready.ctl("migrate", "up")

@@ -1,4 +1,4 @@
-"""init makes a complete system, is idempotent, and refuses what it must not touch."""
+"""init creates a complete system, is idempotent, and refuses databases that it must not change."""
 
 import os
 
@@ -59,7 +59,7 @@ def test_other_databases_are_refused(ready):
     assert "--databases a,b" in report["message"]
 
 
-def test_without_databases_all_of_the_configuration_are_taken(system):
+def test_all_configured_databases_are_the_default(system):
     assert system.ctl("init", "--shards", "2")["system"]["databases"] == ["a", "b"]
 
 
@@ -82,7 +82,7 @@ def test_wrong_number_of_shards(system, count):
 
 @pytest.mark.parametrize("mode", ["transaction", "session"])
 def test_a_pooler_is_refused(system, mode):
-    """Also with one server connection, where every statement meets the same process."""
+    """Also with one server connection, where every statement gets the same process."""
     pooler = system.cluster.pooler(mode, default_pool_size="1")
     system.sections["directory"]["owner_dsn"] = system.dsn("a", "parley_owner", pooler, 6432)
     report = system.init(expected=BLOCKED)
@@ -156,7 +156,7 @@ def test_unreachable(system):
     system.init()
 
 
-def test_a_lost_shard_is_not_made_anew(ready):
+def test_a_lost_shard_is_not_created_again(ready):
     ready.sql("a", "DROP SCHEMA shard_0002 CASCADE")
     report = ready.init(expected=BLOCKED)
     assert target(report, "a")["shards"]["missing"] == 1

@@ -1,10 +1,9 @@
-"""kill -9 between any two steps, then the same command again: it finishes, and what it leaves equals
-what an undisturbed run leaves.
+"""kill -9 between any two steps, then the same command again: it finishes, and the result equals that of an undisturbed
+run.
 
-A proxy between parleyctl and PostgreSQL counts the requests; at the n-th it kills parleyctl, either
-once PostgreSQL has answered (the step is done, and parleyctl never learns it) or as soon as the
-request is on its way (PostgreSQL works on while parleyctl is gone). n counts up until a run comes
-through, so every step is met.
+A proxy between parleyctl and PostgreSQL counts the requests. At the n-th it kills parleyctl, either after PostgreSQL has
+answered (the step is done, and parleyctl does not learn it) or as soon as the request is sent (PostgreSQL continues
+without parleyctl). n increases until a run is not killed, so every step is covered.
 """
 
 import os
@@ -98,7 +97,7 @@ class KillingProxy:
         try:
             while chunk := server.recv(65536):
                 if state["doomed"]:
-                    # An answer ends in ReadyForQuery: Z, a length of 5, the transaction's status.
+                    # An answer ends with ReadyForQuery: Z, a length of 5, the transaction's status.
                     if self.is_answer_awaited and chunk[-6:-1] == b"Z\0\0\0\x05":
                         self.kill()
                     continue
@@ -114,7 +113,7 @@ class KillingProxy:
 
 @pytest.fixture
 def small(system):
-    """A small set of SQL, so that hundreds of runs take seconds each ten."""
+    """A small set of SQL files, because there are hundreds of runs."""
     for folder in ("migrations/database", "sql", "sql/shard"):
         path = os.path.join(system.tree.path, folder)
         for name in os.listdir(path):
@@ -128,14 +127,14 @@ def small(system):
 
 
 def through(system, directory):
-    """The owner's DSNs, by way of a directory where the proxy listens."""
+    """The owner's DSNs, through a directory where the proxy listens."""
     for name in ("a", "b"):
         system.sections[f"database {name}"]["owner_dsn"] = system.dsn(name, "parley_owner", directory)
     system.sections["directory"]["owner_dsn"] = system.dsn("a", "parley_owner", directory)
 
 
 def snapshot(system):
-    """All that parleyctl makes, without times and numbers of rows' transactions."""
+    """Everything that parleyctl creates, without times and transaction ids."""
     found = []
     for name in ("a", "b"):
         found += system.sql(name, """
@@ -154,7 +153,7 @@ def snapshot(system):
 
 
 def run_killed(system, directory, at, is_answer_awaited, words):
-    """True when the run was killed, False when it came through."""
+    """True if the run was killed, False if it finished."""
     proxy = KillingProxy(directory, f"{system.cluster.directory}/.s.PGSQL.5432", at, is_answer_awaited)
     try:
         through(system, directory)
@@ -212,7 +211,7 @@ def test_migrate_up_killed_at_every_step(small, tmp_path_factory):
 
 
 def test_postgresql_dies_within_init(small):
-    """The server, and not the tool, is killed: exit code 6, and the next run finishes."""
+    """The database server is killed, not the tool: exit code 6, and the next run finishes."""
     small.tree.write("migrations/database/0001_tables.sql", TABLES + "SELECT pg_sleep(60);")
     process = small.start(*INIT)
     deadline = time.monotonic() + 50

@@ -1,4 +1,4 @@
-"""migrate up applies what is pending, once, in order, under a lock; migrate status tells the truth."""
+"""migrate up applies pending migrations, once, in order, under a lock; migrate status reports the true state."""
 
 import time
 
@@ -68,7 +68,7 @@ def test_functions_are_applied_when_their_text_changes(ready):
 
 
 def test_functions_are_applied_after_every_migration(ready):
-    """A migration that drops a function, though the function's text is the same as before."""
+    """A migration drops a function, though the function's text is unchanged."""
     ready.tree.next_migration("DROP FUNCTION parley.settle_outbox;")
     ready.ctl("migrate", "up")
     assert ready.scalar("a", "SELECT count(*) FROM pg_proc WHERE proname = 'settle_outbox'"
@@ -147,7 +147,8 @@ def test_a_directory_without_sql(ready, tmp_path):
 
 
 def tries_again(system, start, condition):
-    """Waits until parleyctl's sessions of database a that meet the condition have been seen with three values of the column `start`."""
+    """Waits until the sessions of parleyctl in database a that meet the condition have had three values of the column
+    `start`."""
     seen = set()
     deadline = time.monotonic() + 50
     while len(seen) < 3:
@@ -181,7 +182,7 @@ def test_the_lock_of_one_database(ready):
 
 
 def test_a_locked_table_is_tried_again_until_the_time_is_up(ready):
-    """lock_timeout ends an attempt after 3 s, so that the server's queries do not line up behind it."""
+    """lock_timeout ends an attempt after 3 s, so that the server's queries do not queue up behind it."""
     ready.tree.next_migration(MORE)
     holder = ready.cluster.connect(ready.databases["a"])
     holder.autocommit = False
@@ -219,7 +220,7 @@ def test_unreachable(ready):
     ready.ctl("migrate", "up", expected=UNREACHABLE)
 
 
-def test_a_database_that_the_configuration_lacks(ready):
+def test_a_database_that_is_not_configured(ready):
     del ready.sections["database b"]
     assert "[database b]" in ready.ctl("migrate", "up", expected=2)["message"]
 
@@ -237,8 +238,8 @@ def test_text(ready):
     assert "ready, 4 shards in 2 databases" in ready.text("migrate", "status")
 
 
-def test_the_server_may_call_and_not_touch(ready):
-    # What others call from within is nobody's but the owner's.
+def test_the_server_may_call_functions_only(ready):
+    # Functions that only other functions call belong to the owner alone.
     rights = """SELECT bool_and(has_function_privilege('parley_server', p.oid, 'EXECUTE')) FILTER (WHERE p.prosecdef)
         AND NOT bool_or(has_function_privilege('parley_server', p.oid, 'EXECUTE')) FILTER (WHERE NOT p.prosecdef)
         FROM pg_proc p WHERE p.pronamespace::regnamespace::text IN ('parley', 'shard_0000', 'shard_0002')"""

@@ -1,4 +1,4 @@
-"""shard list shows the directory's map."""
+"""shard list shows the directory's map of shards."""
 
 from conftest import BLOCKED, UNREACHABLE
 

@@ -102,9 +102,9 @@ class PendingSend(threading.Thread):
         return self.answer
 
 
-def changes_owed(stack):
+def open_follow_ups(stack):
     return sum(stack.query(name, "SELECT count(*) FROM parley.change_outbox")[0][0] for name in stack.databases)
 
 
-def wait_until_nothing_is_owed(stack, timeout=10):
-    wait_until(lambda: changes_owed(stack) == 0, timeout * SLOWNESS, "the change outbox is empty")
+def wait_for_empty_change_outbox(stack, timeout=10):
+    wait_until(lambda: open_follow_ups(stack) == 0, timeout * SLOWNESS, "the change outbox is empty")

@@ -44,13 +44,13 @@ class PendingEdit(threading.Thread):
         return self.answer
 
 
-def changes_owed(stack):
+def open_follow_ups(stack):
     return sum(stack.query(name, "SELECT count(*) FROM parley.change_outbox")[0][0] for name in stack.databases)
 
 
-def wait_until_nothing_is_owed(stack):
+def wait_for_empty_change_outbox(stack):
     wait_for_empty_outbox(stack)
-    wait_until(lambda: changes_owed(stack) == 0, 10 * SLOWNESS, "the change outbox is empty")
+    wait_until(lambda: open_follow_ups(stack) == 0, 10 * SLOWNESS, "the change outbox is empty")
 
 
 def copies(stack, pair, message_id):
@@ -62,7 +62,7 @@ def copies(stack, pair, message_id):
 
 
 def wait_until_equal(stack, pair, message_id):
-    """The state of both copies."""
+    """Waits until both copies are equal; returns their state."""
     wait_until(lambda: copies(stack, pair, message_id)[0] == copies(stack, pair, message_id)[1] != [],
                10 * SLOWNESS, "both copies are equal")
     return copies(stack, pair, message_id)[0][0]
@@ -96,7 +96,7 @@ def test_callers_database_away(api, stack, outage, far_pair):  # noqa: F811 pyli
     outage.end()
     content, extra = wait_until_equal(stack, far_pair, message_id)
     assert content == "edited" and list(extra["reactions"]) == ["+"]
-    wait_until_nothing_is_owed(stack)
+    wait_for_empty_change_outbox(stack)
     wait_until(lambda: is_back(api, one), 20 * SLOWNESS, "reads work")
     assert api.as_user(one).fetch_messages(other).expect(200)["messages"][0]["messageContent"] == "edited"
     assert counts(stack, far_pair) == [1, 1]
@@ -126,7 +126,7 @@ def test_edited_before_the_caller_has_a_copy(api, stack, outage, far_pair):  # n
     wait_for_copy(stack, one, other, 3)
     (content, extra), = copies(stack, far_pair, reply)[0]
     assert content == "I mean" and extra == {"replyTo": message_id}, "a message that the peer deleted for themselves is back"
-    wait_until_nothing_is_owed(stack)
+    wait_for_empty_change_outbox(stack)
     wait_until(lambda: is_back(api, one), 20 * SLOWNESS, "reads work")
     for key, text, fields in (("key", "hello", {}), ("reply", "I mean", {"replyTo": message_id}), ("deleted", "oops", {})):
         mine.send(other, text, key, **fields).expect(200)
@@ -145,23 +145,23 @@ def test_others_database_away(api, stack, outage, far_pair):  # noqa: F811 pylin
     assert mine["messageContent"] == "hello"
     api.as_user(one).delete_message(other, message_id, "me").expect(200)
     outage.end()
-    wait_until(lambda: api.as_user(one).edit_message(other, message_id, "edited").status == 200, 20 * SLOWNESS, "it is taken")
-    wait_until(lambda: copies(stack, (one, other), message_id)[1][0][0] == "edited", 10 * SLOWNESS, "the other has it")
+    wait_until(lambda: api.as_user(one).edit_message(other, message_id, "edited").status == 200, 20 * SLOWNESS, "it is accepted")
+    wait_until(lambda: copies(stack, (one, other), message_id)[1][0][0] == "edited", 10 * SLOWNESS, "the peer has it")
     assert copies(stack, (one, other), message_id)[0][0][1]["deletedScope"] == "me"
-    wait_until_nothing_is_owed(stack)
+    wait_for_empty_change_outbox(stack)
 
 
 @pytest.mark.parametrize("is_asked_again", [False, True], ids=["left", "asked again"])
-def test_killed_between_the_sides(api, stack, server, contract, far_pair, is_asked_again):
-    """The peer has the edit, the caller's copy has not. It follows without the client, and once even if the client
-    retries."""
+def test_killed_between_the_copies(api, stack, server, contract, far_pair, is_asked_again):
+    """The peer has the edit, and the caller's copy does not. The relay makes the follow-up without the client, and only
+    once even if the client retries."""
     one, other = far_pair
     message_id = sent(api, stack, far_pair)
     lock = lock_mailbox(stack, one)
     edit = PendingEdit(server, contract, api, one, other, message_id, "edited")
-    wait_until(lambda: copies(stack, far_pair, message_id)[1][0][0] == "edited", 5 * SLOWNESS, "the other has it")
+    wait_until(lambda: copies(stack, far_pair, message_id)[1][0][0] == "edited", 5 * SLOWNESS, "the peer has it")
     assert copies(stack, far_pair, message_id)[0][0][0] == "hello"
-    assert changes_owed(stack) == 1
+    assert open_follow_ups(stack) == 1
     server.kill()
     lock.release()
     server.start()
@@ -170,7 +170,7 @@ def test_killed_between_the_sides(api, stack, server, contract, far_pair, is_ask
         api.as_user(one).edit_message(other, message_id, "edited").expect(200)
     content, extra = wait_until_equal(stack, far_pair, message_id)
     assert content == "edited" and "editedTimestamp" in extra
-    wait_until_nothing_is_owed(stack)
+    wait_for_empty_change_outbox(stack)
     answer = edit.result()
     assert answer is None or answer.json["senderCopy"] == "pending"
     versions = [api.as_user(user).fetch_updates(timeout=0).expect(200)["lastUpdatedTimestamp"] for user in far_pair]
@@ -181,11 +181,11 @@ def test_killed_between_the_sides(api, stack, server, contract, far_pair, is_ask
 
 
 def test_lost_result_of_an_edit(api, stack, server, contract, pair):
-    """The connections to the databases break after the commit: the server learns the outcome, and makes the follow-up."""
+    """The connections to the databases break after the commit: the server learns the outcome, and executes the follow-up."""
     one, other = pair
     message_id = sent(api, stack, pair)
     api.as_user(one).edit_message(other, message_id, "warm").expect(200)
-    wait_until_nothing_is_owed(stack)
+    wait_for_empty_change_outbox(stack)
     server.set_proxies("mute")
     edit = PendingEdit(server, contract, api, one, other, message_id, "edited")
     wait_until(lambda: copies(stack, pair, message_id)[1][0][0] == "edited", 5 * SLOWNESS, "the commit")
@@ -196,4 +196,4 @@ def test_lost_result_of_an_edit(api, stack, server, contract, pair):
     if answer.status == 200 and answer.json["senderCopy"] == "stored":
         assert copies(stack, pair, message_id)[0][0][0] == "edited"
     assert wait_until_equal(stack, pair, message_id)[0] == "edited"
-    wait_until_nothing_is_owed(stack)
+    wait_for_empty_change_outbox(stack)

@@ -1,5 +1,5 @@
 """Proves that each checker finds the violations that it looks for, and finds none in a correct history. A checker that
-never fails shows nothing."""
+cannot fail proves nothing."""
 
 import pytest
 
@@ -67,7 +67,7 @@ def test_recipient_lacks_it():
     assert checkers.recipient_first(mailboxes)
     sends, mailboxes = sound()
     mailboxes[A].pop()
-    assert not checkers.recipient_first(mailboxes), "the sender may lag, the recipient may not"
+    assert not checkers.recipient_first(mailboxes), "the sender's copy may be late, the recipient's may not"
 
 
 def test_doubled():

@@ -1,8 +1,8 @@
-"""Proves that steps of the server's clock, forwards and back, also over a restart, break no promise:
-both sides of a conversation see one ascending order, deltas lose nothing, long-polls last as long as
-they should, and streams keep their heartbeats and wake-ups.
+"""Proves that steps of the server's clock, forwards and back, also over a restart, break no promise: both users of a
+conversation see one ascending order, deltas lose nothing, long-polls last as long as they should, and streams keep their
+heartbeats and wake-ups.
 
-Only parleyd sees the stepped clock (libfaketime); the databases and the clients keep the true one."""
+Only parleyd sees the stepped clock (libfaketime). The databases and the clients have the true time."""
 
 import glob
 import os
@@ -75,8 +75,8 @@ def server(stack, clock, monkeypatch):
 
 @pytest.fixture
 def single_use(api):
-    """A connection for each request. A step ahead makes a connection that waits look idle for hours, and the server may close it just
-    when the next request is sent on it."""
+    """A connection for each request. A step forwards makes a waiting connection look idle for hours, and the server may
+    close it just when the next request is sent on it."""
     http = httpx.Client(base_url=api.base_url, timeout=60, limits=httpx.Limits(max_keepalive_connections=0))
     yield Api(api.base_url, api.contract, api.key, http=http)
     http.close()
@@ -165,8 +165,8 @@ def test_one_order_over_steps_and_restarts(server, clock, single_use, users):
 
 
 @pytest.mark.timeout(120 * SLOWNESS)
-def test_first_word_after_a_restart_sorts_last(server, clock, single_use, users):
-    """Nothing was read on the restarted server yet, and its clock is behind everything that is stored."""
+def test_first_message_after_a_restart_sorts_last(server, clock, single_use, users):
+    """The restarted server has read nothing yet, and its clock is behind everything that is stored."""
     sides = [Side(single_use, user, peer) for user, peer in (users, users[::-1])]
     contents, ids = [], []
     clock.set(AHEAD)
@@ -175,7 +175,7 @@ def test_first_word_after_a_restart_sorts_last(server, clock, single_use, users)
     server.kill()
     clock.set(BACK)
     server.start()
-    for i in range(3):  # The sender of the last one, then the other.
+    for i in range(3):  # First the sender of the last message sends, then the other user.
         writer = sides[i % 2]
         sent = writer.api.send(writer.peer, f"late {i}").expect(201)
         contents.append(f"late {i}")
@@ -187,7 +187,7 @@ def test_first_word_after_a_restart_sorts_last(server, clock, single_use, users)
 
 
 def poll(server, contract, user, timeout):
-    """Seconds that an empty long-poll took."""
+    """The seconds that an empty long-poll took."""
     target = f"/v1/updates?timeout={timeout}"
     with H1Connection(server.url, timeout=60) as connection:
         start = time.monotonic()
@@ -227,7 +227,7 @@ class Stream:
             self.messages += self.contract.check_event(event)["messages"]
 
     def until(self, predicate, limit):
-        """Seconds until then."""
+        """The seconds until then."""
         start = time.monotonic()
         while not predicate():
             self.feed()
@@ -236,9 +236,9 @@ class Stream:
         return took
 
     def check_alive(self, writer, recipient, content):
-        """Three heartbeats come, one each second, and a message comes at once."""
+        """Checks that three heartbeats come, one each second, and that a message comes at once."""
         took = 0
-        while took < 0.3:  # Earlier messages are read at once.
+        while took < 0.3:  # Reads earlier messages first.
             start = time.monotonic()
             self.feed()
             took = time.monotonic() - start
@@ -272,7 +272,7 @@ def test_waiting_is_by_the_monotonic_clock(server, clock, api, contract, far_use
 @pytest.mark.timeout(120 * SLOWNESS)
 @pytest.mark.parametrize("http2", [False, True], ids=["http1", "h2c"])
 def test_no_answer_is_stuck_by_a_step_back(server, clock, stack, contract, far_users, http2):
-    """Four clients work while the clock repeatedly steps back one minute. No answer may wait in the loop for a time on
+    """Four clients work while the clock repeatedly steps back one minute. No answer may wait in the loop for a time of
     the wall clock."""
     sender, recipient = far_users
     slowest, failures, stop = [], [], threading.Event()
@@ -299,7 +299,7 @@ def test_no_answer_is_stuck_by_a_step_back(server, clock, stack, contract, far_u
     threads = [threading.Thread(target=work, args=(number,), daemon=True) for number in range(4)]
     for thread in threads:
         thread.start()
-    # 2,000 steps; fewer where the machine is too busy for so many in 40 s.
+    # 2,000 steps, or fewer on a machine that is too busy for so many in 40 s.
     begin, step = time.monotonic(), 0
     while step < 2000 and (step < 200 or time.monotonic() - begin < 40):
         step += 1

@@ -43,7 +43,7 @@ def test_it_refuses(stack, unsafe):
 
 
 @pytest.mark.parametrize("level", ["database", "role"])
-def test_it_sees_what_holds_for_its_own_role(stack, level):
+def test_it_checks_the_settings_of_its_own_role(stack, level):
     """synchronous_commit can be off for one role or one database only; the value for the server's role counts."""
     name = stack.databases[1]
     target = f"DATABASE {name}" if level == "database" else f"ROLE parley_server IN DATABASE {name}"

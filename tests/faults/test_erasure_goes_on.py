@@ -9,7 +9,7 @@ from harness.stack import SLOWNESS, Parleyd, wait_until
 from steps import wait_for_copy
 
 
-def test_killed_in_between(stack, contract, server, api):
+def test_killed_between_slices(stack, contract, server, api):
     user, peer = api.make_user(), api.make_user()
     insert_messages(stack, user, peer, 5500, 50)
     api.as_user(user).delete_me().expect(204)
@@ -23,13 +23,13 @@ def test_killed_in_between(stack, contract, server, api):
     other.close_and_judge()
 
 
-def test_what_a_sender_is_owed_is_paid(stack, server, api, far_pair):
-    """The recipient is erased while the sender's database is away."""
+def test_pending_copies_are_written_first(stack, server, api, far_pair):
+    """The recipient is erased while the sender's database is unreachable."""
     sender, recipient = far_pair
     api.as_user(sender).send(recipient, "before").expect(201)
     wait_for_copy(stack, sender, recipient, 1)
     server.set_proxies("refuse", [stack.database_of(sender.id)])
-    assert api.as_user(sender).send(recipient, "owed").expect(201)["senderCopy"] == "pending"
+    assert api.as_user(sender).send(recipient, "pending").expect(201)["senderCopy"] == "pending"
     api.as_user(recipient).delete_me().expect(204)
     api.as_user(recipient).fetch_conversation().expect(401)
     time.sleep(2)
@@ -40,5 +40,5 @@ def test_what_a_sender_is_owed_is_paid(stack, server, api, far_pair):
         answer = api.as_user(sender).fetch_messages(recipient)
         return [m["messageContent"] for m in answer.json["messages"]] if answer.status == 200 else []
 
-    wait_until(lambda: sent() == ["owed", "before"], 20 * SLOWNESS, "the sender has both")
+    wait_until(lambda: sent() == ["pending", "before"], 20 * SLOWNESS, "the sender has both")
     wait_erased(stack, recipient)

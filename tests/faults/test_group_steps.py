@@ -1,8 +1,9 @@
 """Proves the promises of groups with kill -9 of parleyd and of PostgreSQL between a group's first commit and its
-follow-ups, and while a member's database is unreachable: every member gets each acknowledged message once, in the one
+follow-ups, and while a member's database is unreachable: every member gets each acknowledged message once, in the group's
 order; and former members get nothing more.
 
-    received | group's own copy, copies in its database and outbox entries commit | copies in other shards commit | answer |
+    received | group's own copy, copies in its database and outbox entries commit | copies in other shards commit | answer
+|
     outbox entries settled
 """
 
@@ -14,7 +15,7 @@ import pytest
 
 from conftest import users_at
 from harness.stack import SLOWNESS, wait_until
-from steps import PendingSend, changes_owed, is_waiting_for_a_lock, lock_mailbox, wait_until_nothing_is_owed
+from steps import PendingSend, open_follow_ups, is_waiting_for_a_lock, lock_mailbox, wait_for_empty_change_outbox
 from test_send_steps import VICTIMS, is_back, kill, retry_until_answered, revive
 
 
@@ -29,7 +30,7 @@ def people(api, stack):
 @pytest.fixture
 def group(api, stack, people):
     made = api.as_user(people[0]).create_group("Trip", people[1:]).expect(201)["groupId"]
-    wait_until_nothing_is_owed(stack)
+    wait_for_empty_change_outbox(stack)
     return made
 
 
@@ -47,7 +48,7 @@ def kept(stack, group):
 
 def check_settled(api, stack, people, group, expected):
     wait_until(lambda: is_back(api, people[0]), 20 * SLOWNESS, "the server is back")
-    wait_until_nothing_is_owed(stack)
+    wait_for_empty_change_outbox(stack)
     views = [api.as_user(user).all_messages(group) for user in people]
     assert [log(api, user, group) for user in people] == [["group-created", *expected]] * len(people)
     assert len({tuple(m["messageId"] for m in view) for view in views}) == 1
@@ -69,9 +70,9 @@ def hold(stack, server, contract, sender, group, held, content="hello", key="key
 
 @pytest.mark.parametrize("victim", VICTIMS)
 def test_between_the_commits(api, stack, server, contract, people, group, victim):
-    """The group has the message, a member in another database has not. The relay alone delivers the rest."""
+    """The group has the message, and a member in another database does not. The relay alone delivers the rest."""
     lock, send = hold(stack, server, contract, people[0], group, people[2])
-    assert changes_owed(stack) > 0
+    assert open_follow_ups(stack) > 0
     kill(stack, server, victim)
     lock.release()
     revive(stack, server, victim)
@@ -98,8 +99,8 @@ def test_before_the_first_commit(api, stack, server, contract, people, group, vi
     check_settled(api, stack, people, group, ["hello"])
 
 
-def test_the_next_waits_for_the_one_before(api, stack, server, contract, people, group):
-    """One message is still to be delivered to a member when another server sends the next: they arrive in order."""
+def test_messages_arrive_in_order(api, stack, server, contract, people, group):
+    """One message is not delivered to a member yet when another server sends the next one: they arrive in order."""
     lock, send = hold(stack, server, contract, people[0], group, people[2], "first")
     server.kill()
     lock.release()
@@ -128,8 +129,8 @@ def test_answered_before_all_have_it(api, stack, server, contract, people, group
     check_settled(api, stack, people, group, ["hello"])
 
 
-def test_a_retry_brings_what_is_owed(api, stack, server, contract, people, group):
-    """Killed between the commits: the client's retry to the next server makes the follow-ups itself, without the relay."""
+def test_a_retry_delivers_pending_copies(api, stack, server, contract, people, group):
+    """Killed between the commits: the client's retry to the next server executes the follow-ups itself, without the relay."""
     lock, send = hold(stack, server, contract, people[0], group, people[2])
     server.kill()
     lock.release()
@@ -143,8 +144,8 @@ def test_a_retry_brings_what_is_owed(api, stack, server, contract, people, group
 
 @pytest.mark.parametrize("victim", VICTIMS)
 def test_membership_between_the_commits(api, stack, server, contract, people, group, victim):
-    """A send, a member's leaving and another send happen while that member's mailbox is held: the member gets only what
-    came before leaving."""
+    """A send, a member's leaving and another send happen while that member's mailbox is held: the member gets only the
+    messages before the leaving."""
     ann, bob, cat = people
     lock, send = hold(stack, server, contract, ann, group, cat, "before")
     api.as_user(ann).remove_group_member(group, cat).expect(204)
@@ -161,7 +162,7 @@ def test_membership_between_the_commits(api, stack, server, contract, people, gr
 
 @pytest.mark.parametrize("victim", VICTIMS)
 def test_acknowledged_is_durable(api, stack, server, people, group, victim):
-    """All members send in turns, and the server is killed right after the last acknowledgement: all have all messages in
+    """All members send in turn, and the server is killed right after the last acknowledgement: all have all messages in
     order."""
     sent = [api.as_user(people[i % 3]).send_to(group, f"{i}", f"c{i}").expect(201)["messageId"] for i in range(20)]
     kill(stack, server, victim)
@@ -221,7 +222,7 @@ def test_a_kill_during_an_outage(api, stack, server, people, group, outage, is_p
     with outage():
         for i in range(3):
             api.as_user(people[0]).send_to(group, f"{i}").expect(201)
-        assert changes_owed(stack) >= 3
+        assert open_follow_ups(stack) >= 3
         if is_parleyd:
             server.kill()
         else:

@@ -31,7 +31,7 @@ def restart(stack, server, way):
 
 @pytest.mark.parametrize("way", ["stop", "kill", "cut", "backends"])
 def test_restart_under_load(api, stack, server, contract, pair, way):
-    """Four senders send, each with retries until it has a 2xx, while the pooler is restarted twice."""
+    """Four senders send, each with retries until it gets a 2xx, while the pooler is restarted twice."""
     one, other = pair
     third, fourth = api.make_user(), api.make_user()
     routes = [(one, other), (other, one), (third, one), (fourth, other)]

@@ -56,17 +56,17 @@ def conversation(stack, user, peer):
         FROM {stack.schema_of(user.id)}.conversation WHERE user_id = %s AND peer_id = %s""", (user.id, peer.id))[0]
 
 
-def owed(stack):
+def open_follow_ups(stack):
     return sum(stack.query(name, "SELECT count(*) FROM parley.change_outbox")[0][0] for name in stack.databases)
 
 
 def wait_for_both(stack, reader, sender, message_id):
-    """Waits until both sides have the receipt and the outbox is empty. A follow-up that is made again changes nothing."""
+    """Waits until both sides have the receipt and the outbox is empty. A repeated follow-up changes nothing."""
     wait_until(lambda: conversation(stack, reader, sender)[0] == int(message_id), 20 * SLOWNESS, "the reader's watermark")
     wait_until(lambda: conversation(stack, sender, reader)[2:4] == (int(message_id),) * 2, 20 * SLOWNESS,
                "the sender's watermark")
     version = conversation(stack, sender, reader)[5]
-    wait_until(lambda: owed(stack) == 0, 20 * SLOWNESS, "nothing is owed")
+    wait_until(lambda: open_follow_ups(stack) == 0, 20 * SLOWNESS, "the change outbox is empty")
     assert conversation(stack, sender, reader)[5] == version, "the receipt was applied twice"
     assert conversation(stack, reader, sender)[4] == 0
 
@@ -82,7 +82,7 @@ def sent(api, stack, far_pair):
 
 @pytest.mark.parametrize("victim", VICTIMS)
 def test_before_the_first_commit(api, stack, server, sent, victim):
-    """Nothing has happened; the client's retry makes the receipt."""
+    """Nothing has happened. The client's retry writes the receipt."""
     sender, reader, message_id = sent
     lock = lock_mailbox(stack, reader)
     receipt = PendingReceipt(api, reader, sender, message_id)
@@ -103,7 +103,7 @@ def test_between_the_sides(api, stack, server, sent, victim):
     receipt = PendingReceipt(api, reader, sender, message_id)
     wait_until(lambda: conversation(stack, reader, sender)[0] == int(message_id), 5 * SLOWNESS, "the reader's side")
     wait_until(lambda: is_waiting_for_a_lock(stack, stack.database_of(sender.id)), 5 * SLOWNESS, "the other side waits")
-    assert owed(stack) == 1 and conversation(stack, sender, reader)[2] == 0
+    assert open_follow_ups(stack) == 1 and conversation(stack, sender, reader)[2] == 0
     kill(stack, server, victim)
     lock.release()
     revive(stack, server, victim)
@@ -113,11 +113,11 @@ def test_between_the_sides(api, stack, server, sent, victim):
 
 @pytest.mark.parametrize("victim", VICTIMS)
 def test_before_the_outbox_row_goes(api, stack, server, sent, victim):
-    """Both sides have committed. The relay makes the follow-up again, which changes nothing."""
+    """Both sides have committed. The relay executes the follow-up again, which changes nothing."""
     sender, reader, message_id = sent
     lock = lock_mailbox(stack, sender)
     receipt = PendingReceipt(api, reader, sender, message_id)
-    wait_until(lambda: owed(stack) == 1, 5 * SLOWNESS, "the sender's side is owed")
+    wait_until(lambda: open_follow_ups(stack) == 1, 5 * SLOWNESS, "the follow-up for the sender is open")
     row = Lock(stack, stack.database_of(reader.id), "SELECT version FROM parley.change_outbox FOR UPDATE", ())
     lock.release()
     wait_until(lambda: conversation(stack, sender, reader)[2] == int(message_id), 5 * SLOWNESS, "the sender's side")
@@ -132,24 +132,24 @@ def test_before_the_outbox_row_goes(api, stack, server, sent, victim):
 
 @pytest.mark.parametrize("mode", ["refuse", "stall"])
 def test_the_senders_database_is_away(api, stack, server, sent, mode):
-    """The reader's side does not wait for the sender's database; the relay makes the other side when it is back."""
+    """The reader's side does not wait for the sender's database. The relay writes the other side when that is back."""
     sender, reader, message_id = sent
     server.set_proxies(mode, [stack.database_of(sender.id)])
     api.as_user(reader).send_receipt(sender, message_id).expect(204)
     row, = api.as_user(reader).fetch_conversation().expect(200)["conversations"]
-    assert row["unreadCount"] == 0 and owed(stack) == 1
+    assert row["unreadCount"] == 0 and open_follow_ups(stack) == 1
     server.set_proxies("pass", [stack.database_of(sender.id)])
     wait_for_both(stack, reader, sender, message_id)
 
 
 def test_before_the_sender_has_a_copy(api, stack, server, far_pair):
-    """The sender's copy of the message is still an outbox entry: the receipt's follow-up waits for it."""
+    """The sender's copy of the message is still an outbox entry: the follow-up of the receipt waits for it."""
     sender, reader = far_pair
     database = stack.database_of(sender.id)
     server.set_proxies("refuse", [database])
     message_id = api.as_user(sender).send(reader, "hello", "hello").expect(201)["messageId"]
     api.as_user(reader).send_receipt(sender, message_id).expect(204)
-    assert not stored(stack, sender, reader) and owed(stack) == 1
+    assert not stored(stack, sender, reader) and open_follow_ups(stack) == 1
     server.set_proxies("pass", [database])
     wait_for_copy(stack, sender, reader, 1)
     wait_for_both(stack, reader, sender, message_id)
@@ -157,7 +157,7 @@ def test_before_the_sender_has_a_copy(api, stack, server, far_pair):
     assert page.status == 503 or page.json["messages"][0]["status"] == "read"
 
 
-def test_a_cursor_says_it_again(api, stack, server, sent):
+def test_the_next_cursor_repeats_a_lost_receipt(api, stack, server, sent):
     """The server does not store receipts that follow from cursors before they are written: after a kill the client's next
     cursor repeats them."""
     sender, reader, message_id = sent
@@ -170,5 +170,5 @@ def test_a_cursor_says_it_again(api, stack, server, sent):
     server.start()
     api.as_user(reader).fetch_updates(lastUpdatedTimestamp=cursor, timeout=0).expect(200)
     wait_until(lambda: conversation(stack, sender, reader)[3] == int(message_id), 20 * SLOWNESS, "it is delivered")
-    wait_until(lambda: owed(stack) == 0, 20 * SLOWNESS, "nothing is owed")
+    wait_until(lambda: open_follow_ups(stack) == 0, 20 * SLOWNESS, "the change outbox is empty")
     assert conversation(stack, sender, reader)[2] == 0

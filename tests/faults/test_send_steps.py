@@ -1,8 +1,8 @@
 """Proves promises 1, 2, 3 and 6 with kill -9 of parleyd, and an immediate stop and kill -9 of PostgreSQL, at each step of
 a send, for each placement of the two users.
 
-After every fault: an acknowledged message is there; the sender has nothing that the recipient has not; a retry gets the
-first result; both sides have exactly one message; the outbox becomes empty.
+After every fault: an acknowledged message is there; the sender has no message that the recipient does not have; a retry
+gets the first result; both users have exactly one message; the outbox becomes empty.
 """
 
 import signal
@@ -109,7 +109,7 @@ def test_before_the_first_commit(api, stack, server, contract, pair, victim):
 
 @with_faults
 def test_between_the_commits(api, stack, server, contract, pair, victim):
-    """The recipient has the message, the sender has not yet. With two databases the relay writes the copy without a
+    """The recipient has the message, and the sender does not yet. With two databases the relay writes the copy without a
     retry. With one database there is no such moment."""
     sender, recipient = pair
     lock = lock_mailbox(stack, sender)
@@ -135,7 +135,7 @@ def test_between_the_commits(api, stack, server, contract, pair, victim):
 
 @pytest.mark.parametrize("victim", VICTIMS)
 def test_before_the_outbox_row_goes(api, stack, server, contract, far_pair, victim):
-    """Both copies and the outbox entry exist: delivering the entry again doubles nothing."""
+    """Both copies and the outbox entry exist: writing the copy again doubles nothing."""
     sender, recipient = far_pair
     lock = lock_mailbox(stack, sender)
     send = PendingSend(server, contract, sender, recipient, "hello", "key")
@@ -179,7 +179,7 @@ def test_before_the_answer(api, stack, server, contract, pair, victim):
         assert [m[1] for m in stored(stack, me, peer)] == ["warm", "key"]
 
 
-def test_lost_result_is_learnt(api, stack, server, contract, pair):
+def test_the_server_learns_a_lost_result(api, stack, server, contract, pair):
     """The connection breaks after the commit: the server learns the outcome and answers 201; or, if that takes too long,
     503, and the retry is a duplicate."""
     sender, recipient = pair
@@ -201,7 +201,7 @@ def test_lost_result_is_learnt(api, stack, server, contract, pair):
 
 @with_faults
 def test_acknowledged_is_durable(api, stack, server, pair, victim):
-    """Killed right after the acknowledgement: both sides have the message as it was acknowledged."""
+    """Killed right after the acknowledgement: both users have the message as it was acknowledged."""
     sender, recipient = pair
     answers = [api.as_user(sender).send(recipient, f"{i}", f"c{i}").expect(201) for i in range(20)]
     kill(stack, server, victim)

@@ -117,7 +117,7 @@ def test_started_while_a_database_is_away(api, stack, server, outage, far_pair):
                5 * SLOWNESS, "the copy, within 5 s of the return")
 
 
-def test_others_notice_nothing(api, stack, outage, far_pair):
+def test_users_of_the_other_database_are_not_affected(api, stack, outage, far_pair):
     """While one database is unreachable, sends and reads in the other are as fast as before."""
     _, recipient = far_pair
     third = api.make_user()
@@ -143,6 +143,6 @@ def test_recipient_away_is_503_and_nothing_happens(api, stack, outage, far_pair)
     page = api.as_user(here).fetch_messages(away).expect(200)
     assert [m["clientMessageId"] for m in page["messages"]] == ["warm"]
     outage.end()
-    wait_until(lambda: api.as_user(here).send(away, "x", "c").status in (200, 201), 10 * SLOWNESS, "it is taken")
+    wait_until(lambda: api.as_user(here).send(away, "x", "c").status in (200, 201), 10 * SLOWNESS, "it is accepted")
     wait_for_copy(stack, here, away, 2)
     assert len(api.as_user(away).all_messages(here)) == 2

@@ -88,14 +88,14 @@ class Sender:
         if status == 200:
             wanted = send.answers[-1]["messageId"]
             if wanted not in [m["messageId"] for m in value["messages"]]:
-                # The message is in the newest hundred: so many newer ones cannot have come in between.
+                # The message is among the newest hundred: fewer messages than that can have come in between.
                 self.violations.append(f"{send.key}: {wanted} is not in the sender's next read")
         elif status not in (None, 429, 503):
             self.violations.append(f"read back answered {status}: {value}")
 
 
 class Nemesis:
-    """Causes one fault after the other, and ends each before the next; one of them is load on the machine."""
+    """Causes one fault after the other, and ends each before the next. One of them is load on the machine."""
 
     AT_LEAST = 5
 

@@ -277,7 +277,7 @@ class Api:
         return self.request("PATCH", f"/v1/groups/{group}/members/{getattr(user, 'id', user)}", json_body={"role": role})
 
     def send_to(self, conversation, content, client_message_id=None, **fields):
-        """conversation: the id of any, and so of a group."""
+        """conversation: any id of a conversation, also a group's."""
         return self.send(None, content, client_message_id, recipientId=None, conversationId=conversation, **fields)
 
     def fetch_updates(self, headers=None, **query):
@@ -301,7 +301,7 @@ class Api:
             before = page["messages"][-1]["messageId"]
 
     def settled_cursor(self):
-        """The cursor of the mailbox, once it no longer changes by itself: the others' receipts have arrived."""
+        """The cursor of the mailbox when it no longer changes by itself: the receipts of others have arrived."""
         cursor = self.all_updates()[1]
         while True:
             delta = self.fetch_updates(lastUpdatedTimestamp=cursor, timeout=2).expect(200)

@@ -1,9 +1,9 @@
-"""Holds every response against the closed form of the document in openapi/: see openapi/README.md.
+"""Checks every response against the closed form of the document in openapi/: see openapi/README.md.
 
-`Contract.check` finds the operation that a request belongs to, and fails unless the status is
-documented for it, the media type is the documented one, the body satisfies its schema, and the
-rules that bind every response hold (X-Request-Id, problem details, Retry-After). It records
-(operationId, status), so that `missing` can say which documented statuses no test has ever seen.
+`Contract.check` finds the operation that a request belongs to, and fails unless the status is documented for it, the
+media type is the documented one, the body satisfies its schema, and the rules for every response hold (X-Request-Id,
+problem details, Retry-After). It records (operationId, status), so that `missing` can list the documented statuses that
+no test has seen.
 """
 
 import copy
@@ -37,7 +37,7 @@ def closed_document():
 
 
 def inline(node, document, depth=0):
-    """Replaces every local $ref by what it names; the document has no recursive schema."""
+    """Replaces every local $ref by its target; the document has no recursive schema."""
     if depth > 60:
         raise ContractViolation("openapi: $ref nesting is too deep or recursive")
     if isinstance(node, dict):
@@ -112,7 +112,7 @@ class Contract:
         self._lock = threading.Lock()
 
     def find(self, method, path):
-        """The operation, or None where the router has none. Literal templates win."""
+        """The operation, or None if there is no route. Literal templates win."""
         found = [o for o in self.operations if o.method == method and o.pattern.match(path)]
         found.sort(key=lambda o: o.template.count("{"))
         return found[0] if found else None
@@ -134,7 +134,7 @@ class Contract:
             value = self._check_problem(what, status, media, request_id, body, headers)
         operation = self.find("GET" if method == "HEAD" and status != 405 else method, path)
         if operation is None and status == 405:
-            # A method that the path does not have belongs to all of the path's operations.
+            # A method that the path does not have counts for all operations of the path.
             operations = [o for o in self.operations if o.pattern.match(path)]
             self._hit(operations, status)
             operation = operations[0] if operations else None
@@ -170,7 +170,7 @@ class Contract:
         return value
 
     def _check_lines(self, validator, body, what):
-        """The schema is that of a line."""
+        """The schema is that of one line."""
         lines = body.split(b"\n")
         if lines.pop():
             raise ContractViolation(f"{what}: ends within a line")
@@ -180,7 +180,7 @@ class Contract:
         return values
 
     def check_event(self, event):
-        """One event of the stream (an sse.Event); returns its data without the `type`, which is the event's name."""
+        """Checks one event of the stream (an sse.Event); returns its data without the `type`, which is the event's name."""
         data = _parse_json(event.data.encode(), f"event {event.name}")
         if event.name not in self.events:
             raise ContractViolation(f"event {event.name} is not documented")
@@ -217,7 +217,7 @@ class Contract:
         if problem["code"] not in codes:
             raise ContractViolation(f"{what}: {operation.id} documents {codes}, not {problem['code']}")
         if problem["code"] == "validation-failed" and "errors" not in problem:
-            raise ContractViolation(f"{what}: does not say what is not valid")
+            raise ContractViolation(f"{what}: does not name the invalid fields")
 
     def _check_problem(self, what, status, media, request_id, body, headers):
         if media != PROBLEM_TYPE:
@@ -251,6 +251,6 @@ class Contract:
                     self.hits.update(tuple(hit) for hit in json.load(stream))
 
     def missing(self, exceptions):
-        """Documented statuses that were never seen, but for the written exceptions."""
+        """Documented statuses that were never seen, except the written exceptions."""
         return sorted(hit for hit in self.documented() - self.hits if not any(
             fits in (hit, ("*", hit[1])) for fits in exceptions))

@@ -98,7 +98,7 @@ class Device:
         self.kept.append((self.view.copy(), dict(self.cursors), copy.copy(self.whole)))
 
     def go_back(self, pick, with_view=True):
-        """Goes back to a saved state, as an application that was killed; or only to its cursors, so that changes come
+        """Goes back to a saved state, like an application that was killed; or only to its cursors, so that changes come
         again."""
         self.kept = self.kept[:pick % len(self.kept) + 1]
         view, cursors, whole = self.kept[-1]
@@ -107,7 +107,7 @@ class Device:
             self.view, self.whole = view.copy(), copy.copy(whole)
 
     def leap(self):
-        """Jumps to a cursor above the mailbox's version, as after the server was restored from a backup."""
+        """Jumps to a cursor above the mailbox's version, as after a restore of the server from a backup."""
         self.cursors = {key: min(cursor + 10**9, 2**53 - 1) if cursor else 0 for key, cursor in self.cursors.items()}
 
     def check_rows(self, key, answer, rows):
@@ -269,7 +269,7 @@ KINDS = (Poller, Streamer, Lister)
 
 
 def fetched_anew(api, size):
-    """The whole mailbox by paging. Checks that each list is in order and has no row twice."""
+    """The whole mailbox, by paging. Checks that each list is in order and has no row twice."""
     view = View()
     conversations = list(pages(api.fetch_conversation, "conversations", pageSize=size))
     places = [c["lastMessageTimestamp"] for c in conversations]

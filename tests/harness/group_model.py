@@ -1,6 +1,6 @@
 """What each user must see of a group: the part of mailbox_model.py for groups.
 
-A group is one log of messages. Each user has the stretches of it in which they were a member: from the message by which
+A group is one log of messages. Each user has those parts of it in which they were a member: from the message by which
 they joined to the one by which they left, both included. A change of a message reaches the users who have the message and
 are members at that time, so each user has a copy of their own.
 """

@@ -1,4 +1,4 @@
-"""HTTP/1.1 over a bare socket: pipelining, malformed bytes, and readers that stop reading."""
+"""HTTP/1.1 over a socket: pipelining, malformed bytes, and readers that stop reading."""
 
 import socket
 import time

@@ -28,7 +28,7 @@ class Response:
 
 
 class Connection(h2.connection.H2Connection):
-    """python-h2 treats GOAWAY as the end of the connection. But a server that drains sends it first and finishes its
+    """python-h2 takes GOAWAY as the end of the connection. But a server that drains sends it first and finishes its
     streams afterwards."""
 
     def _receive_goaway_frame(self, frame):
@@ -90,7 +90,7 @@ class Stream:
 
 
 class H2Connection:
-    """`windows=False` withholds every window update, as a client does that has stopped reading."""
+    """`windows=False` sends no window updates, like a client that has stopped reading."""
 
     def __init__(self, reader, writer, authority, scheme, windows=True, initial_window=None):
         self._reader, self._writer = reader, writer
@@ -172,7 +172,7 @@ class H2Connection:
         return stream
 
     async def send_slowly(self, stream, data, end=True):
-        """Sends a body that may exceed the windows, as they open."""
+        """Sends a body that may be larger than the windows, as they open."""
         view = memoryview(data)
         while view:
             room = min(self.h2.local_flow_control_window(stream.id), self.h2.max_outbound_frame_size)

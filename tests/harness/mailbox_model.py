@@ -73,7 +73,7 @@ class Model:
             self.configured(user, conversation, {"markedUnread": False})
 
     def all_read(self, user):
-        """With a cursor that has everything."""
+        """With a cursor after all messages."""
         for name in list(self.conversations) + list(self.groups):
             held = self.log_of(user, name)
             row = self.view(user)[1].get(name)

@@ -50,13 +50,14 @@ def waiters(server):
 
 
 def wait_for_waiters(server, count, timeout=30):
-    """Until exactly so many wait: for a server of a test's own."""
+    """Waits until exactly this many wait: for a server of a test's own."""
     wait_for(server.admin_url, "parley_push_waiters", lambda value: value == count, timeout)
 
 
 def wait_for_more_waiters(server, before, more=1, patience=5):
-    """Until so many more wait than before: what a client sends after this meets them. On a server that tests share, some of those
-    before may end meanwhile and hide the new ones; so after a while the test goes on, and at the worst shows less."""
+    """Waits until this many more wait than before, so that a later event meets them. On a server that tests share, some
+    of the earlier ones may end meanwhile and hide the new ones. So the test continues after a while, and may then prove
+    less."""
     deadline = time.monotonic() + patience
     while waiters(server) < before + more and time.monotonic() < deadline:
         time.sleep(0.02)

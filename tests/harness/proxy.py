@@ -1,6 +1,6 @@
 """A TCP proxy between parleyd and a database or pooler. Tests switch its faults on and off.
 
-Modes: `pass` forwards; `refuse` closes open and new connections; `stall` forwards nothing and closes nothing (as a
+Modes: `pass` forwards; `refuse` closes open and new connections; `stall` forwards nothing and closes nothing (like a
 machine that has vanished); `mute` forwards only to the database, so commits happen but their results never return: the
 server does not know the outcome.
 """

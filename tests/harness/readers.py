@@ -26,7 +26,7 @@ class Reader:
 
     def apply(self, delta):
         assert delta["isDeltaUpdate"] or self.cursor == 0 and not self.messages, \
-            f"{self.name} was told to start afresh at {self.cursor}"
+            f"{self.name} got a first page instead of a delta at {self.cursor}"
         new = delta["lastUpdatedTimestamp"]
         for row in delta["messages"] + delta["conversations"]:
             assert self.cursor < row["lastUpdatedTimestamp"] <= new, \
@@ -52,7 +52,7 @@ class Reader:
         self.reconnects += 1
 
     async def get(self, target, timeout=90):
-        """A GET that has been held against the contract; None when the connection was lost."""
+        """A GET whose response was checked against the contract; None if the connection was lost."""
         try:
             connection = await self.connect()
             response = await connection.request("GET", target, self.headers, timeout=timeout)

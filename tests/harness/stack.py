@@ -1,7 +1,7 @@
-"""A private stack (PostgreSQL, PgBouncer, parleyd, HAProxy) from scripts/stack, and a test's own parleyd beside or in
-place of the stack's.
+"""A private stack (PostgreSQL, PgBouncer, parleyd, HAProxy) from scripts/stack, and a test's own parleyd beside or
+instead of the stack's.
 
-PARLEY_BUILD_DIR says which build the stack runs (default build/release).
+PARLEY_BUILD_DIR names the build that the stack runs (default build/release).
 """
 
 import atexit
@@ -45,12 +45,12 @@ def is_alive(pid):
         return False
 
 
-# What came by its wake-up and not by the next heartbeat (15 s), also on a busy machine.
+# Limit for something that came by its wake-up and not by the next heartbeat (15 s), also on a busy machine.
 PROMPTLY = min(5 * SLOWNESS, 12)
 
 
 def cpu_seconds(pid):
-    """Of processor time that a process has used: what it costs, whatever else the machine does."""
+    """The processor time that a process has used: its cost, whatever else the machine does."""
     with open(f"/proc/{pid}/stat", encoding="ascii") as stream:
         fields = stream.read().rsplit(")", 1)[1].split()
     return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
@@ -123,7 +123,7 @@ class Stack:
                 self.env = dict(word.split("=", 1) for word in shlex.split(stream.read()))
 
     def stop(self):
-        """Stops everything in order and removes it. Reports of sanitizers at the end count too."""
+        """Stops everything in order and removes it. Reports of sanitizers at the end are errors too."""
         if not os.path.exists(self.directory):
             return
         try:
@@ -218,7 +218,7 @@ class Stack:
             yield cursor.connection
 
     def wait_until_blocked(self, user):
-        """Until a statement of the server waits for a lock in the user's database."""
+        """Waits until a statement of the server waits for a lock in the user's database."""
         wait_until(lambda: self.query(self.database_of(user.id), "SELECT count(*) FROM pg_stat_activity WHERE usename = "
                                       "'parley_server' AND datname = current_database() AND wait_event_type = 'Lock'") != [(0,)],
                    20 * SLOWNESS, "a statement waits for the lock")

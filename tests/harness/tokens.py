@@ -1,4 +1,4 @@
-"""Mints tokens as an integrator would, and as an attacker would."""
+"""Mints tokens, as an integrator and as an attacker would."""
 
 import base64
 import hashlib

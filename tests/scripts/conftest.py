@@ -1,4 +1,4 @@
-"""What a person at a terminal sees of scripts/quickstart, and what a client sees of the edge."""
+"""A person's view of scripts/quickstart at a terminal, and a client's view of the edge."""
 
 import os
 import shutil
@@ -14,7 +14,7 @@ QUICKSTART = os.path.join(REPOSITORY, "scripts", "quickstart")
 
 
 class Quickstart:
-    """One data directory and three ports; `start` runs the script on them until `stop`."""
+    """One data directory and three ports. `start` runs the script on them until `stop`."""
 
     def __init__(self):
         self.parent = tempfile.mkdtemp(prefix="quickstart-")
@@ -37,7 +37,7 @@ class Quickstart:
         assert self.process.poll() is None, self.said()
 
     def refuse(self, **changes):
-        """Runs it where it must not start; returns the one line that it says."""
+        """Runs it when it must not start; returns the one line that it prints."""
         result = subprocess.run([QUICKSTART, "--no-build"], env=self.environment(**changes), capture_output=True,
                                 stdin=subprocess.DEVNULL, text=True, timeout=60, check=False)
         assert result.returncode == 1 and result.stdout == "", result

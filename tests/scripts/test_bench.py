@@ -1,4 +1,4 @@
-"""bench/run measures every part, and what it writes is made of what it measured."""
+"""bench/run measures every part, and its pages are made of the measurements."""
 
 import json
 import os

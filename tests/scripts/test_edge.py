@@ -1,5 +1,5 @@
-"""HAProxy in front: its own errors are the API's, bad requests stay out, slow clients harm no other client, pages are
-compressed, and an EventSource comes again."""
+"""HAProxy in front: its own errors have the API's form, bad requests do not reach the server, slow clients harm no other
+client, pages are compressed, and an EventSource reconnects."""
 
 import contextlib
 import gzip
@@ -29,7 +29,7 @@ def make_edge(stack):
 
 @pytest.fixture(scope="module", name="caller")
 def make_caller(stack):
-    """A user's id, and the header that speaks for them."""
+    """A user's id, and the header that authenticates them."""
     user = create_user(stack)
     return user, {"Authorization": f"Bearer {tokens.mint(stack.jwt_key, user)}"}
 
@@ -68,7 +68,7 @@ def test_both_protocols_reach_the_server(stack, edge):
 
 
 def test_a_body_over_the_servers_cap_and_over_the_edges(stack, edge, caller):
-    """The server answers up to twice its cap, where a client of HTTP/2 surely sees the answer."""
+    """The server answers bodies up to twice its limit, so that a client of HTTP/2 certainly sees the answer."""
     headers = {**caller[1], "Content-Type": "application/json"}
     assert is_problem(edge.post("/v1/messages", content=b" " * 600_000, headers=headers), 413, "body-too-large")
     with tls_socket(stack, ["http/1.1"]) as connection:
@@ -98,7 +98,7 @@ def test_a_request_that_cannot_be_parsed_is_closed_without_an_answer(stack, requ
 
 @pytest.mark.parametrize("protocol", ["h2c", "websocket"])
 def test_no_upgrade_passes(stack, protocol):
-    """The request is answered as if it had not asked."""
+    """The request is answered as if it did not ask for an upgrade."""
     with tls_socket(stack, ["http/1.1"]) as connection:
         connection.sendall(b"GET /docs HTTP/1.1\r\nHost: a\r\nConnection: Upgrade\r\nUpgrade: " + protocol.encode() +
                            b"\r\nSec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\nSec-WebSocket-Version: 13\r\n\r\n")
@@ -115,8 +115,8 @@ def test_a_client_that_does_not_read_stops_no_other(stack, edge, caller):
     path = f"/v1/conversations/{min(user, peer)}-{max(user, peer)}/messages?pageSize=100"
     stalled = [stall(stack, path, headers) for _ in range(4)]
     try:
-        # Each has its answer's head, and the rest of the page does not fit into the sockets' buffers. An answer behind it would
-        # come after stream_stall (30 s) at the earliest.
+        # Each answer's head has arrived, and the rest of the page does not fit into the sockets' buffers. An answer that
+        # waits for it would come after stream_stall (30 s) at the earliest.
         for connection in stalled:
             assert select.select([connection], [], [], 30)[0]
         begin = time.monotonic()
@@ -129,7 +129,7 @@ def test_a_client_that_does_not_read_stops_no_other(stack, edge, caller):
 
 
 def stall(stack, path, headers):
-    """Asks over HTTP/2 for 6 MB and reads none of it."""
+    """Requests 6 MB over HTTP/2 and reads nothing of it."""
     connection = tls_socket(stack, ["h2"])
     client = h2.connection.H2Connection(h2.config.H2Configuration(client_side=True))
     client.initiate_connection()
@@ -140,7 +140,7 @@ def stall(stack, path, headers):
 
 
 def raw_get(edge, path, headers=(), accept="gzip"):
-    """The answer, and its body as it came over the wire."""
+    """The answer, and its body as it was sent."""
     with edge.stream("GET", path, headers={**dict(headers), "Accept-Encoding": accept}) as response:
         return response, b"".join(response.iter_raw())
 
@@ -155,7 +155,7 @@ def test_pages_are_compressed_for_those_who_accept_it(edge, path):
 
 
 def test_a_page_of_a_user_is_compressed_and_revalidated(stack, edge, caller):
-    """The edge makes the ETag weak, and the server takes it in both forms."""
+    """The edge makes the ETag weak, and the server accepts it in both forms."""
     user, headers = caller
     peer = create_user(stack)
     for number in range(4):
@@ -207,7 +207,7 @@ def test_the_root_leads_to_the_docs(edge):
     assert edge.get("/", follow_redirects=True).text.lower().startswith("<!doctype html>")
 
 
-def test_a_slash_at_the_end_is_forgiven(stack, edge, caller):
+def test_a_trailing_slash_is_redirected(stack, edge, caller):
     headers = caller[1]
     assert edge.get("/docs/", follow_redirects=True).status_code == 200
     answer = edge.get("/v1/conversations/?pageSize=5", headers=headers)
@@ -218,7 +218,7 @@ def test_a_slash_at_the_end_is_forgiven(stack, edge, caller):
 
 
 def assert_comes_again(response):
-    """An empty stream that only says when to come again; returns after how many milliseconds."""
+    """Checks that the answer is an empty stream that only says when to reconnect; returns the milliseconds."""
     assert response.status_code == 200 and response.headers["content-type"] == "text/event-stream"
     assert response.headers["cache-control"] == "no-store, no-transform"
     assert response.headers["x-request-id"].startswith("edge-")
@@ -228,8 +228,8 @@ def assert_comes_again(response):
 
 
 @pytest.mark.parametrize("http2", [True, False], ids=["h2", "http1"])
-def test_a_stream_comes_again_while_there_is_no_server(stack, caller, http2):
-    """At different times; and it resumes from its cursor once a server is there. Only streams are answered so."""
+def test_a_stream_reconnects_while_there_is_no_server(stack, caller, http2):
+    """At different times; and it resumes from its cursor when a server is there. Only streams are answered in this way."""
     user, headers = caller
     peer = create_user(stack)
     stack.stop_service("parleyd")
@@ -251,7 +251,8 @@ def test_a_stream_comes_again_while_there_is_no_server(stack, caller, http2):
 
 
 class Stub:
-    """Takes HTTP/2 connections in the server's place: answers each request with a status, or hangs up when status is None."""
+    """Accepts HTTP/2 connections in the server's place: answers each request with a status, or closes the connection if
+    status is None."""
 
     def __init__(self, port, status):
         self.status = status
@@ -293,9 +294,9 @@ class Stub:
 
 @pytest.mark.parametrize("status, seen", [("503", None), (None, None), ("429", 429), ("401", 401)],
                          ids=["503", "hangs-up", "429", "401"])
-def test_which_answers_a_stream_comes_again_after(stack, caller, status, seen):
-    """After a 503 and after a server that went away, but not after an answer that will be the same next time. A server that went
-    away is for HTTP/2 a reset, after which an EventSource comes again by itself; so that case is for HTTP/1.1."""
+def test_answers_after_which_a_stream_reconnects(stack, caller, status, seen):
+    """After a 503 and after a lost server, but not after an answer that will be the same the next time. Over HTTP/2 a
+    lost server is a reset, after which an EventSource reconnects by itself; so that case is for HTTP/1.1."""
     stack.stop_service("parleyd")
     stub = Stub(int(stack.url.rsplit(":", 1)[1]), status)
     try:

@@ -1,4 +1,4 @@
-"""scripts/check-layers finds what it is there to find: on a copy of the tree, each planted fault is refused."""
+"""scripts/check-layers finds each fault: on a copy of the tree, each planted fault is refused."""
 
 import os
 import shutil

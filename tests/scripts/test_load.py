@@ -1,4 +1,4 @@
-"""bench/load/parley-load says what it has measured: against a server that misbehaves on purpose."""
+"""bench/load/parley-load reports what it has measured: against a server that misbehaves on purpose."""
 
 import collections
 import json
@@ -21,8 +21,8 @@ USERS = 40
 
 
 class Stub:
-    """Answers what `answer(number, method, path, body)` says: a status and a body, or None to close the connection. Keeps
-    the requests. A stream's events are what is put into streams[user]."""
+    """Answers with the result of `answer(number, method, path, body)`: a status and a body, or None to close the
+    connection. Keeps the requests. The events of a stream are put into streams[user]."""
 
     def __init__(self, answer):
         self.answer = answer
@@ -191,9 +191,9 @@ def test_failures_are_counted_by_status(load, protocol):
 
 
 @pytest.mark.parametrize("protocol", PROTOCOLS)
-def test_open_loop_is_charged_for_a_standstill(load, protocol):
-    """The server stands still for half a second of two: a quarter of the requests wait, 250 ms on average. A closed loop
-    would have four slow requests."""
+def test_open_loop_counts_the_time_of_a_standstill(load, protocol):
+    """The server stops for half a second of two: a quarter of the requests wait, 250 ms on average. A closed loop would
+    have only four slow requests."""
     stands = threading.Lock()
     begin = time.monotonic()
 
@@ -214,7 +214,7 @@ def test_open_loop_is_charged_for_a_standstill(load, protocol):
     assert 450_000 < latency["max"] < 700_000
 
 
-def test_push_tells_lost_from_doubled(load):
+def test_push_counts_lost_and_doubled_messages(load):
     """Of every ten messages the server loses one, sends one twice, and one late."""
     stub = Stub(None)
 

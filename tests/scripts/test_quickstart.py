@@ -1,4 +1,4 @@
-"""scripts/quickstart starts, watches, stops, finds its data again, and says in one line what is wrong."""
+"""scripts/quickstart starts, watches, stops, finds its data again, and reports each error in one line."""
 
 import os
 import re
@@ -14,7 +14,7 @@ SERVICES = ("postgresql", "pgbouncer", "parleyd", "haproxy")
 
 
 def curl_session(said):
-    """What it prints to be pasted into another terminal."""
+    """The commands that it prints for another terminal."""
     return re.search(r"^  url=.*^  timeout [^\n]*", said, re.MULTILINE | re.DOTALL)[0]
 
 
@@ -48,7 +48,7 @@ def test_the_session_works_and_the_data_stays(quickstart):
     assert quickstart.stop(signal.SIGTERM) == 0
 
 
-def test_it_restarts_what_dies(quickstart):
+def test_it_restarts_services_that_die(quickstart):
     quickstart.start()
     for service in SERVICES:
         pid = quickstart.pid(service)
@@ -78,7 +78,7 @@ def test_a_port_in_use(quickstart):
     assert line == f"quickstart: port {port} is in use: stop what listens there, or set PARLEY_HTTPS_PORT to another port"
 
 
-def test_ports_that_are_none(quickstart):
+def test_invalid_ports(quickstart):
     assert "PARLEY_HTTP_PORT is 'web': set it to a number" in quickstart.refuse(PARLEY_HTTP_PORT="web")
     assert "must differ" in quickstart.refuse(PARLEY_HTTP_PORT=str(quickstart.https_port))
 

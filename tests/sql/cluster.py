@@ -1,7 +1,7 @@
 """A throwaway PostgreSQL for one test run: a private directory, a Unix socket, no port.
 
-As root it runs as the user postgres, for PostgreSQL refuses to run as root. fsync is off: nothing here outlives the
-run. Gone with its directory after stop(), and ended by the kernel if the test run dies."""
+Root runs it as the user postgres, because PostgreSQL refuses to run as root. fsync is off, because nothing here outlives
+the run. stop() removes it with its directory, and the kernel ends it if the test run dies."""
 
 import os
 import pwd

@@ -1,6 +1,6 @@
 """Databases for the SQL tests.
 
-PARLEY_SQL_TEST_DSN names a superuser's connection to a server on this machine to use; without it a throwaway one is started.
+PARLEY_SQL_TEST_DSN is a superuser's connection to a server on this machine; without it a throwaway server is started.
 Each test that asks for `database` gets one of its own: a copy of a template with four shards and tests/sql/helpers.sql.
 PARLEY_BUILD_DIR is the build that has the program group_batch (default build/release)."""
 

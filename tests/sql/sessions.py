@@ -1,4 +1,4 @@
-"""Sessions for races spelt out in steps: each has a thread of its own, so that a statement may wait for another's."""
+"""Sessions for races in given steps: each has a thread of its own, so that a statement may wait for another session's."""
 
 import concurrent.futures
 import time
@@ -9,7 +9,7 @@ WAIT = 10  # seconds: far more than any step takes
 
 
 class Session:
-    """One connection. `run` waits for the result; `start` returns what `finish` takes it from."""
+    """One connection. `run` waits for the result; `start` returns an object for `finish`, which waits for the result."""
 
     def __init__(self, dsn, role="parley_server"):
         self.connection = psycopg2.connect(dsn)

@@ -1,8 +1,8 @@
-"""What a send costs PostgreSQL, counted and not timed: rows, index entries, updates, locks and bytes of write-ahead log,
-statements and tables opened. A regression fails here on any machine; noise does not.
+"""The costs of a send in PostgreSQL, counted and not timed: rows, index entries, updates, locks and bytes of write-ahead
+log, statements and tables opened. A regression fails here on any machine, and noise does not.
 
-Each count is exact, for the conversations are there, their periods do not change and the connection has its plans. The
-pruning of pages is not counted but bounded: how often it is due depends on what else is in the page."""
+Each count is exact, because the conversations exist, their periods do not change and the connection has its plans. Only
+the pruning of pages has a limit instead of a count: how often it happens depends on what else is in the page."""
 
 import collections
 import json
@@ -14,13 +14,13 @@ from wal import Wal
 
 SIZES = [1, 16, 64]
 PERIOD = 1 << 27  # microseconds
-SPREAD = 16  # every so many-th mailbox and conversation is in a batch: a few of a page
+SPREAD = 16  # every n-th mailbox and conversation is in a batch: a few of each page
 CONTENT = "x" * 160
 
 MAILBOX = {("lock", "mailbox"): 1, ("HOT update", "mailbox"): 1}
 CONVERSATION = {("lock", "conversation"): 1, ("HOT update", "conversation"): 1}
 MESSAGE = {("row", "message"): 1, ("confirmation", "message"): 1, ("entry", "message_pkey"): 1, ("entry", "message_version"): 1}
-KEY = {("entry", "message_dedupe"): 1}  # of the send, in the first-written copy alone
+KEY = {("entry", "message_dedupe"): 1}  # of the send, in the first-written copy only
 OWED = {("row", "outbox"): 1, ("entry", "outbox_pkey"): 1}
 SETTLED = {("lock", "outbox"): 1, ("delete", "outbox"): 1}
 NEW_CONVERSATION = {("row", "conversation"): 1, ("confirmation", "conversation"): 1, ("entry", "conversation_pkey"): 1,
@@ -28,15 +28,15 @@ NEW_CONVERSATION = {("row", "conversation"): 1, ("confirmation", "conversation")
 # An update that is not HOT has an entry in every index.
 NEW_PERIOD = {("lock", "conversation"): 1, ("update", "conversation"): 1, ("entry", "conversation_pkey"): 1,
               ("entry", "conversation_newest"): 1, ("entry", "conversation_changed"): 1}
-# The mailbox's version is raised and set back; to get the row that is there, RETURNING wants it updated: in its page, or
-# where that is full, which takes a second lock, in another and in every index.
+# The mailbox's version is raised and set back. RETURNING gives an existing row only if the row is updated: in its page, or,
+# if the page is full, with a second lock, in another page and in every index.
 RETRY = {("lock", "mailbox"): 2, ("HOT update", "mailbox"): 2, ("lock", "message"): 1, ("HOT update", "message"): 1}
 MOVED = {("lock", "message"): 1, ("HOT update", "message"): -1, ("update", "message"): 1,
          ("entry", "message_pkey"): 1, ("entry", "message_version"): 1, ("entry", "message_dedupe"): 1}
 
 
 def total(*parts):
-    """Of parts or (number, part)."""
+    """The sum over parts or over (number, part)."""
     counts = collections.Counter()
     for part in parts:
         number, part = part if isinstance(part, tuple) else (1, part)
@@ -48,8 +48,8 @@ def total(*parts):
 FIRST = total(MAILBOX, CONVERSATION, MESSAGE, KEY)
 COPY = total(MAILBOX, CONVERSATION, MESSAGE)
 
-# What each operation of a batch writes, and the most bytes of WAL for it: 3 % above what is measured. One index entry
-# more is 64 bytes or more. The transaction's own are a commit and what is once in a page.
+# What each operation of a batch writes, and the most bytes of WAL for it: 3 % more than measured. One more index entry is
+# at least 64 bytes. The transaction itself has a commit and one record for each page.
 COSTS = {
     "first-written copy": (FIRST, 930),
     "sender's copy": (COPY, 825),
@@ -62,7 +62,7 @@ TRANSACTION_BYTES = 60
 
 
 class Bench:
-    """Batches between users of shards 1 and 2, by a clock that stays in one period."""
+    """Batches between users of shards 1 and 2, with a clock that stays in one period."""
 
     def __init__(self, database):
         self.session = Session(database, "postgres")
@@ -89,14 +89,14 @@ class Bench:
     def within(self, recipient, sender, key):
         return deliver(recipient, sender, key, CONTENT, self.time, 1)
 
-    def owing(self, recipient, sender, key):
+    def with_entry(self, recipient, sender, key):
         return deliver(recipient, sender, key, CONTENT, self.time, 2)
 
     def copy(self, recipient, sender, key):
         return copy(sender, recipient, self.time * 2 + 1, key, CONTENT)
 
     def write(self, operations):
-        """(counts, bytes) of a batch all of which is stored."""
+        """(counts, bytes) of a batch in which everything is stored."""
         counts, size, rows = self.wal.run(lambda: write(self.session, *operations))
         assert {row.status for row in rows} == {0}
         return counts, size
@@ -108,8 +108,8 @@ class Bench:
             "SELECT parley.settle_outbox(%s::bigint[], %s::bigint[], %s::bigint[])", *keys))[:2]
 
     def warm(self):
-        """Each kind of batch once, at the greatest size: the periods are new, the plans made, the pages there."""
-        for make in (self.first, self.within, self.owing, self.copy):
+        """Runs each kind of batch once, with the greatest size: after that the periods, the plans and the pages exist."""
+        for make in (self.first, self.within, self.with_entry, self.copy):
             for _ in range(2):
                 self.write(self.batch(make, max(SIZES)))
         self.settle()
@@ -124,7 +124,7 @@ def bench(database):
 
 
 def check(counts, expected):
-    """Exactly so much in one transaction, but that pages are pruned and split as they fill."""
+    """Checks that one transaction writes exactly this, except that pages are pruned and split as they fill."""
     counts = collections.Counter(counts)
     for what in list(counts):
         if what[0] in ("pruning", "splitting"):
@@ -134,13 +134,13 @@ def check(counts, expected):
 
 
 @pytest.mark.parametrize("size", SIZES)
-def test_what_a_send_writes(bench, size):
-    """Exactly the table above for each operation, in a batch of any size, and one commit for all of them."""
+def test_writes_of_a_send(bench, size):
+    """Exactly the table above for each operation, in a batch of any size, and one commit for the whole batch."""
     found = {
         "first-written copy": bench.write(bench.batch(bench.first, size)),
         "sender's copy": bench.write(bench.batch(bench.copy, size)),
         "send within one database": bench.write(bench.batch(bench.within, size)),
-        "send across databases: first": bench.write(bench.batch(bench.owing, size)),
+        "send across databases: first": bench.write(bench.batch(bench.with_entry, size)),
         "send across databases: copy": bench.write(bench.batch(bench.copy, size)),
         "send across databases: settled": bench.settle(),
     }
@@ -153,15 +153,15 @@ def test_what_a_send_writes(bench, size):
 
 @pytest.mark.parametrize("size", SIZES)
 def test_a_mailbox_and_a_conversation_are_written_once(bench, size):
-    """However many messages of a batch are for them."""
-    operations = [bench.owing(user_id(1, SPREAD), user_id(2, SPREAD), f"{bench.tick()}") for _ in range(size)]
+    """Independent of the number of messages for them in the batch."""
+    operations = [bench.with_entry(user_id(1, SPREAD), user_id(2, SPREAD), f"{bench.tick()}") for _ in range(size)]
     counts, _ = bench.write(operations)
     check(counts, total(MAILBOX, CONVERSATION, (size, total(MESSAGE, KEY, OWED))))
 
 
 @pytest.mark.parametrize("size", SIZES)
-def test_what_a_new_conversation_and_a_new_period_cost(bench, size):
-    """Three entries in the conversation's indexes, in place of none."""
+def test_cost_of_a_new_conversation_and_a_new_period(bench, size):
+    """Three entries in the conversation's indexes, instead of none."""
     new = [bench.first(user_id(1, n * SPREAD), user_id(3, n), f"{bench.tick()}") for n in range(1, size + 1)]
     counts, _ = bench.write(new)
     check(counts, total((size, total(MAILBOX, NEW_CONVERSATION, MESSAGE, KEY))))
@@ -171,9 +171,9 @@ def test_what_a_new_conversation_and_a_new_period_cost(bench, size):
 
 
 @pytest.mark.parametrize("size", SIZES)
-def test_what_a_retry_costs(bench, size):
-    """No row and, but for the message's new place, no index entry."""
-    operations = bench.batch(bench.owing, size)
+def test_cost_of_a_retry(bench, size):
+    """No row, and no index entry except for the message's new place."""
+    operations = bench.batch(bench.with_entry, size)
     bench.write(operations)
     counts, _, rows = bench.wal.run(lambda: write(bench.session, *operations))
     assert {row.status for row in rows} == {1}
@@ -183,7 +183,7 @@ def test_what_a_retry_costs(bench, size):
 
 @pytest.fixture
 def guarded(bench):
-    """All of shard 1 have blocked somebody, and every second one the one who writes to them."""
+    """All users of shard 1 have blocked somebody, and every second of them has blocked the sender."""
     bench.session.run("UPDATE parley.mailbox SET guarded = true WHERE user_id < test.id(2, 0)")
     bench.session.run("VACUUM parley.mailbox")
     bench.session.run(
@@ -193,9 +193,9 @@ def guarded(bench):
 
 
 @pytest.mark.parametrize("size", SIZES)
-def test_what_guarded_mailboxes_cost(guarded, size):
-    """Nothing more is written; of what is refused, the mailbox's version is raised and set back."""
-    operations = guarded.batch(guarded.owing, size)
+def test_cost_of_guarded_mailboxes(guarded, size):
+    """Nothing more is written. For a refused message, the mailbox's version is raised and set back."""
+    operations = guarded.batch(guarded.with_entry, size)
     counts, _, rows = guarded.wal.run(lambda: write(guarded.session, *operations))
     refused = sum(row.version == -2 for row in rows)
     assert refused == size // 2 and sum(row.status == 0 for row in rows) == size - refused
@@ -211,14 +211,14 @@ def opened(session):
 
 
 @pytest.mark.parametrize("size", SIZES)
-def test_what_a_batch_opens(bench, size):
-    """Three statements, and one leaf of each table for each shard concerned, whatever the size."""
+def test_tables_opened_by_a_batch(bench, size):
+    """Three statements, and one leaf of each table for each shard concerned, for any size."""
     loud = bench.session
     for setting in ("LOAD 'auto_explain'", "SET auto_explain.log_min_duration = 0",
                     "SET auto_explain.log_nested_statements = on", "SET client_min_messages = log"):
         loud.run(setting)
     a_shard = {"mailbox": 1, "message": 1, "conversation": 1}
-    for make, expected in ((bench.first, total(a_shard)), (bench.owing, total(a_shard, {"outbox": 1})),
+    for make, expected in ((bench.first, total(a_shard)), (bench.with_entry, total(a_shard, {"outbox": 1})),
                            (bench.within, total((2, a_shard)))):
         loud.run("BEGIN")
         loud.connection.notices = []
@@ -235,7 +235,7 @@ CHANGE = "SELECT part::text, kind, target_id, detail FROM parley.write_changes(A
 MEMBERS = 8
 # A receipt that no other member sees: the member's row, and the group's version.
 GROUP_RECEIPT = total(MAILBOX, {("HOT update", "group_member"): 1})
-# One that a member sees is also an entry of the outbox, which the server settles, and a mark on the group.
+# A receipt that a member sees is also an entry of the outbox, which the server settles, and a mark on the group.
 PUBLISHED = total(GROUP_RECEIPT, {("HOT update", "group_profile"): 1, ("row", "change_outbox"): 1, ("confirmation", "change_outbox"): 1,
                                   ("entry", "change_outbox_pkey"): 1})
 
@@ -253,7 +253,7 @@ class GroupBench:
         return self.bench.wal.run(lambda: self.bench.session.run(CHANGE, kind, mailbox, json.dumps(argument)))
 
     def deliver(self):
-        """Makes the follow-ups for the members, all of which are in one shard: (counts, bytes) of the last."""
+        """Executes the follow-ups for the members, all of whom are in one shard: (counts, bytes) of the last one."""
         found = None
         for kind, target, argument in self.bench.session.run(
                 "SELECT kind, target_id, argument FROM parley.change_outbox ORDER BY version"):
@@ -279,18 +279,18 @@ def group(bench):
     return group
 
 
-def test_what_a_copy_of_a_group_costs(group):
-    """For each member what a sender's copy costs: nothing of the group itself is written in the members' shard."""
+def test_cost_of_a_copy_of_a_group_message(group):
+    """Each member costs as much as a sender's copy: nothing of the group itself is written in the members' shard."""
     counts, _ = group.send("c")
     check(counts, total((MEMBERS, COPY)))
 
 
-def test_what_a_receipt_in_a_group_costs(group):
-    """While two others are behind, a receipt is two rows and no follow-up. The last two change what members see."""
+def test_cost_of_a_receipt_in_a_group(group):
+    """While two others have not read, a receipt is two rows and no follow-up. The last two receipts change what members see."""
     last = group.bench.session.value("SELECT max(message_id) FROM parley.message WHERE user_id = %s", group.id)
     costs = [group.receipt(member, last)[0] for member in group.members]
     for counts in costs[:-2]:
         check(counts, GROUP_RECEIPT)
     check(costs[-2], PUBLISHED)
-    # The publication is still waited for.
+    # The publication is still pending.
     check(costs[-1], GROUP_RECEIPT)

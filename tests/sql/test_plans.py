@@ -1,8 +1,8 @@
-"""What each function touches: the same few pages whether the mailbox has 10 rows or 100,000, by plans that a connection
-made when the tables were as good as empty; and only the leaves of the shards that it is about.
+"""What each function touches: the same few pages whether the mailbox has 10 rows or 100,000, with plans that a connection
+made when the tables were almost empty; and only the leaves of the shards concerned.
 
-The conversations' indexes are over periods of two minutes. So what is read in their order costs all the conversations
-that have last changed in one of the periods read, be they on the page or not, and those of no other period."""
+The conversations' indexes are over periods of two minutes. So a read in their order touches all the conversations that
+have last changed in one of the periods read, whether they are on the page or not, and no conversations of other periods."""
 
 import json
 
@@ -18,7 +18,7 @@ STEP = 100000  # microseconds between messages
 PERIOD = 1 << 27  # microseconds
 
 def arrays(columns, reads):
-    """A function's parameters for so many equal reads; columns: (value, type)."""
+    """A function's parameters for a number of equal reads; columns: (value, type)."""
     return ", ".join(f"array_fill({value}::{kind}, ARRAY[{reads}])" for value, kind in columns)
 
 
@@ -42,10 +42,10 @@ def made(kind, mailbox, argument):
     return f"parley.write_changes(ARRAY['{kind}'], ARRAY[{mailbox}::bigint], ARRAY[({argument})::text], ARRAY[0::bigint])"
 
 
-# The large mailbox is a group's here, and then a member's.
+# The large mailbox is a group's here, and after that a member's.
 SENT = "jsonb_build_object('senderId', %(peer)s::text, 'clientMessageId', '{}', 'content', repeat('x', 160))"
 MEMBERS = "jsonb_build_array(%(me)s::text, (%(me)s + 1)::text)"
-# Each time higher, so that each call writes.
+# Higher each time, so that each call writes.
 LOWEST = "jsonb_build_array(jsonb_build_array('1', (extract(epoch FROM clock_timestamp()) * 1000000)::bigint))"
 WATERMARKS = f"'lowestRead', {LOWEST}, 'lowestDelivered', {LOWEST}"
 STATE = ("jsonb_build_object('revision', (extract(epoch FROM clock_timestamp()) * 1000000)::bigint::text, 'memberIds', " + MEMBERS +
@@ -73,16 +73,16 @@ READS = {
     "messages of a stranger": messages(peer=7, since="%(recent)s"),
     "updates since": "shard_0000.fetch_updates(%(me)s, 50, %(recent)s)",
     "updates from the beginning": "shard_0000.fetch_updates(%(me)s, 50, 0)",
-    "updates from the future": "shard_0000.fetch_updates(%(me)s, 50, 9223372036854775807)",
+    "updates since a cursor above the version": "shard_0000.fetch_updates(%(me)s, 50, 9223372036854775807)",
     "nothing new": "shard_0000.fetch_updates(%(me)s, 50, %(version)s)",
     "blocks to export": "shard_0000.export_blocks(%(me)s, 0, 1000)",
     "versions": "shard_0000.mailbox_versions(ARRAY[%(me)s, %(me)s + 1, %(me)s + 2])",
-    "users whom one knows": "shard_0000.has_conversations(%(me)s, ARRAY[%(peer)s, %(peer)s + 1, 7, %(me)s])",
-    "whether messages are there": "shard_0000.has_messages(ARRAY[%(me)s, %(me)s, %(me)s], ARRAY[%(peer)s, %(peer)s, 7], "
+    "users with a conversation": "shard_0000.has_conversations(%(me)s, ARRAY[%(peer)s, %(peer)s + 1, 7, %(me)s])",
+    "whether messages exist": "shard_0000.has_messages(ARRAY[%(me)s, %(me)s, %(me)s], ARRAY[%(peer)s, %(peer)s, 7], "
                                   "ARRAY[%(middle)s + 1, 1, %(middle)s + 1])",
     "versions of any shards": "parley.mailbox_versions(ARRAY[%(me)s, %(me)s + 1, %(me)s + 2, %(peer)s])",
     "blocks": "shard_0000.fetch_blocks(%(me)s, 10, 50)",
-    "who has blocked": "shard_0000.have_blocked(ARRAY[%(me)s, %(me)s, %(me)s + 1], ARRAY[11, %(peer)s, 11])",
+    "whether users are blocked": "shard_0000.have_blocked(ARRAY[%(me)s, %(me)s, %(me)s + 1], ARRAY[11, %(peer)s, 11])",
     "a group's retry": made("group_send", "%(me)s", SENT.format(4)),
     "a stranger's send to a group": made("group_send", "%(me)s", SENT.format("none")),
     "members' copies": made("group_message", "%(me)s", MESSAGE),
@@ -90,27 +90,27 @@ READS = {
                                         ", 'members', jsonb_build_array(%(me)s::text))"),
     "members' watermarks of a group": made("group_view", "%(me)s", "jsonb_build_object('members', " + MEMBERS +
                                            ", 'groupId', %(peer)s::text, " + WATERMARKS + ")"),
-    "who is in a group": "shard_0000.group_members(%(me)s, %(peer)s)",
+    "members of a group": "shard_0000.group_members(%(me)s, %(peer)s)",
     "a group's members": "shard_0000.fetch_group_members(%(me)s, %(peer)s, 0, 0, 50)",
     "receipts in a group": "shard_0000.fetch_group_receipts(%(me)s, %(peer)s, %(middle)s, 0, 0, 50)",
     "receipts of a message": "shard_0000.fetch_receipts(%(me)s, %(peer)s, %(middle)s + 1, 0)",
     "reactions to a message": "shard_0000.fetch_reactions(%(me)s, %(peer)s, %(middle)s + 1, NULL, 0, 50)",
-    "what a user sees read": "shard_0000.visible_reads(%(me)s, %(peer)s)",
+    "receipts that a user sees": "shard_0000.visible_reads(%(me)s, %(peer)s)",
     "a group": "shard_0000.fetch_group(%(me)s, %(peer)s)",
     "account": "shard_0000.fetch_account(%(me)s)",
     "users": "shard_0000.fetch_users(ARRAY[%(me)s, %(me)s + 1, %(peer)s])",
     "users of any shards": "parley.fetch_users(ARRAY[%(me)s, %(me)s + 1, %(peer)s])",
-    "account that is changed": "shard_0000.update_account(%(me)s, 'x', NULL, NULL, NULL, NULL)",
-    "who shows their presence": "shard_0000.shows_presence(11, ARRAY[%(me)s, %(me)s + 1, %(peer)s])",
-    "who of any shards": "parley.shows_presence(11, ARRAY[%(me)s, %(me)s + 1, %(peer)s])",
+    "change of an account": "shard_0000.update_account(%(me)s, 'x', NULL, NULL, NULL, NULL)",
+    "users who show their presence": "shard_0000.shows_presence(11, ARRAY[%(me)s, %(me)s + 1, %(peer)s])",
+    "users of any shards who show their presence": "parley.shows_presence(11, ARRAY[%(me)s, %(me)s + 1, %(peer)s])",
     "account by name": "shard_0000.find_account('user0.2')",
     "pending": "parley.pending_outbox(0, 0, 0, 100)",
     "pending, further on": "parley.pending_outbox(%(me)s, 0, 0, 100)",
     "claimed": "parley.claim_outbox(%(outbox_recipients)s::bigint[], %(outbox_senders)s::bigint[], %(outbox_ids)s::bigint[])",
     "settled": "parley.settle_outbox(%(outbox_recipients)s::bigint[], %(outbox_senders)s::bigint[], %(outbox_ids)s::bigint[])",
-    # These raise versions, and so come last; what is measured is the same call again.
+    # These raise versions, so they come last. The same call is measured when it runs again.
     "a setting": change("settings", '{"peerId": "%(peer)s", "pinned": true}'),
-    "what was cleared": change("clear_slice", '{"peerId": "%(peer)s", "after": "%(middle)s", "upTo": "%(slice_end)s", "timestamp": 1}'),
+    "cleared messages": change("clear_slice", '{"peerId": "%(peer)s", "after": "%(middle)s", "upTo": "%(slice_end)s", "timestamp": 1}'),
 }
 
 LOAD = """
@@ -128,7 +128,7 @@ UPDATE shard_0000.mailbox SET version = %(version)s WHERE user_id = %(me)s;
 
 
 def parameters(me, messages, step=STEP, burst=0):
-    """Of a mailbox whose messages are `step` apart, the last `burst` of them but a microsecond."""
+    """Parameters for a mailbox whose messages are `step` apart, the last `burst` of them only a microsecond."""
     version = FIRST + (messages - burst) * step + burst
     return {"me": me, "peer": PEER, "first": FIRST, "step": step, "messages": messages, "version": version,
             "burst": messages - burst, "conversations": messages // 5, "recent": version - 5 * (1 if burst else step),
@@ -145,7 +145,7 @@ def pages(session, call, values):
     return plan["Shared Hit Blocks"] + plan["Shared Read Blocks"], plan["Actual Rows"]
 
 
-# Users with a conversation each, of so many messages: a plan that fits these reads a large mailbox to its end.
+# Users with one conversation each, of this many messages: a plan that fits these reads a large mailbox to its end.
 CROWD = """
 INSERT INTO parley.mailbox (user_id, version) SELECT %(me)s + 100 + u, 1000 FROM generate_series(1, %(users)s) u;
 INSERT INTO parley.message (user_id, peer_id, message_id, version, sender_id, client_message_id, content)
@@ -158,7 +158,7 @@ FROM generate_series(1, %(users)s) u;
 
 
 def measure(database, small, large, crowd=None):
-    """The report of what the reads of `large` touch, by plans made on `small` and a crowd of (users, messages of each)."""
+    """A report of what the reads of `large` touch, with plans made on `small` and a crowd of (users, messages of each)."""
     admin, session = Session(database, "postgres"), Session(database)
     admin.run("SELECT test.user(0, n) FROM generate_series(1, 3) n")
     with admin.connection.cursor() as cursor:
@@ -190,7 +190,7 @@ def measure(database, small, large, crowd=None):
     assert report["messages before"][1] == 52 and report["messages around"][1] == 52
     assert report["messages after"][1] == 52 and report["messages after, ten times"][1] == 520
     assert report["messages since"][1] > 1 and report["updates since"][1] > 5
-    assert report["updates from the future"][1] == 101
+    assert report["updates since a cursor above the version"][1] == 101
     return report
 
 
@@ -204,15 +204,15 @@ def test_reads_cost_the_same(database, step):
 
 @pytest.mark.parametrize("crowd", [(1, 1), (30, 2), (200, 1), (400, 4)], ids=lambda crowd: f"{crowd[0]} by {crowd[1]}")
 def test_reads_cost_the_same_with_any_plan(database, crowd):
-    """Also when the plans were made on mailboxes with next to nothing in them."""
+    """Also if the plans were made on almost empty mailboxes."""
     report = measure(database, parameters(SMALL, 5, PERIOD), parameters(BIG, 100000, PERIOD), crowd)
     assert {name: cost for name, cost in report.items() if cost[0] > 40 + 10 * cost[1]} == {}
 
 
 @pytest.mark.parametrize("crowd", [(1, 1), (400, 4)], ids=lambda crowd: f"{crowd[0]} by {crowd[1]}")
-def test_receipts_cost_what_they_pass(database, crowd):
-    """A receipt near the end of a conversation of 50,000 messages, and a cursor near the mailbox's version, look at what
-    is new alone; also by plans made where there is next to nothing."""
+def test_receipts_cost_only_new_messages(database, crowd):
+    """A receipt near the end of a conversation of 50,000 messages, and a cursor near the mailbox's version, read only
+    what is new; also with plans made on almost empty mailboxes."""
     small, large = parameters(SMALL, 50), parameters(BIG, 100000)
     admin, session = Session(database, "postgres"), Session(database)
     admin.run("SELECT test.user(0, n) FROM generate_series(1, 3) n")
@@ -241,7 +241,7 @@ def test_receipts_cost_what_they_pass(database, crowd):
 CHANGES = {
     "edit": ("message", {"content": "changed", "timestamp": 1}),
     "delete": ("message", {"timestamp": 2}),
-    "edit of what is not there": ("message", {"content": "changed", "timestamp": 1, "messageId": "12"}),
+    "edit of an unknown message": ("message", {"content": "changed", "timestamp": 1, "messageId": "12"}),
     "react": ("reaction", {"actorId": str(PEER), "emoji": "+", "on": True}),
     "delete for me": ("deletion", {"timestamp": 3}),
 }
@@ -250,7 +250,7 @@ CHANGES = {
 @pytest.mark.parametrize("name", CHANGES)
 @pytest.mark.parametrize("crowd", [None, (200, 1), (30, 2)], ids=str)
 def test_changes_cost_the_same(database, name, crowd):
-    """A change of one message touches a few rows by their keys, with plans made on mailboxes with next to nothing in them."""
+    """A change of one message touches a few rows by their keys, with plans made on almost empty mailboxes."""
     admin, session = Session(database, "postgres"), Session(database)
     admin.run("SELECT test.user(0, n) FROM generate_series(1, 2) n")
     kind, detail = CHANGES[name]
@@ -272,14 +272,14 @@ def test_changes_cost_the_same(database, name, crowd):
         cursor.execute(LOAD, large)
     pages(session, change(large, 40000), {})
     touched, rows = pages(session, change(large, 50000), {})
-    assert rows == {"message": 3, "reaction": 3, "deletion": 2}[kind] - 2 * ("not there" in name)
+    assert rows == {"message": 3, "reaction": 3, "deletion": 2}[kind] - 2 * ("unknown message" in name)
     assert touched <= 150
     session.close()
     admin.close()
 
 
-def test_totals_cost_a_thousand_conversations(database):
-    """fetch_unread looks at the newest 1,000 of 20,000 conversations, by plans that were made on next to nothing."""
+def test_totals_read_a_thousand_conversations(database):
+    """fetch_unread reads the newest 1,000 of 20,000 conversations, with plans made on almost empty mailboxes."""
     small, large = parameters(SMALL, 50), parameters(BIG, 100000)
     admin, session = Session(database, "postgres"), Session(database)
     admin.run("SELECT test.user(0, n) FROM generate_series(1, 3) n")
@@ -298,21 +298,21 @@ def test_totals_cost_a_thousand_conversations(database):
     admin.close()
 
 
-def test_reads_cost_a_period(database):
-    """Where 2,000 of the 20,000 conversations are in one period, a read touches each of these once at the most, and the
-    messages only of those on its page."""
+def test_reads_touch_one_period(database):
+    """If 2,000 of the 20,000 conversations are in one period, a read touches each of these at most once, and only the
+    messages of those on its page."""
     report = measure(database, parameters(SMALL, 50, PERIOD, 40), parameters(BIG, 100000, PERIOD, 4000))
     conversations = {name: cost for name, cost in report.items() if "conversations" in name or "updates" in name}
     assert len(conversations) == 7
     assert {name: cost for name, cost in conversations.items() if cost[0] > 40 + 10 * cost[1] + 2000} == {}
-    for name, cost in report.items():  # what needs no conversation is as ever
+    for name, cost in report.items():  # reads that need no conversation cost the same as before
         if name not in conversations and name != "messages since":
             assert cost[0] <= 40 + 10 * cost[1], name
 
 
 @pytest.fixture
 def loud(database):
-    """A session that is told the plan of every statement, also within functions."""
+    """A session that gets the plan of every statement as a notice, also within functions."""
     session = Session(database, "postgres")
     session.run("SELECT test.user(s, n) FROM generate_series(0, 3) s, generate_series(1, 40) n")
     for setting in ("LOAD 'auto_explain'", "SET auto_explain.log_min_duration = 0", "SET auto_explain.log_analyze = on",
@@ -348,8 +348,9 @@ SCANS = ("Seq Scan", "Index Scan", "Index Only Scan", "Bitmap Heap Scan", "Tid S
 
 
 def check_plans(session):
-    """write_messages reaches tables by INSERT alone, and joins by hashing or merging: a batch's cost is linear. But for
-    what a retry's content is compared with: one row, by the primary key of its leaf. The number of statements by kind."""
+    """Checks that write_messages reaches tables only by INSERT, and joins by hashing or merging, so that a batch's cost
+    is linear. The exception is the comparison with a retry's content: one row, by the primary key of its leaf. Returns
+    the number of statements by kind."""
     inserts = lookups = others = 0
     for plan in plans(session):
         text = plan["Query Text"]
@@ -379,7 +380,7 @@ def check_plans(session):
     deliver(user_id(1, 1 + n % 40), user_id(1 + 2 * (n % 2), 1 + (n + 1) % 40), f"n{n}", copy_mode=1 + n % 2)
     for n in range(300)]], ids=["one", "sixty", "many"])
 def test_a_batch_reads_no_table(loud, operations):
-    """Three statements write a batch of any size, and what is new to it needs no other."""
+    """Three statements write a batch of any size, and new messages need no other statement."""
     write(loud, *operations)
     inserts, lookups, others = check_plans(loud)
     # mailbox, message, and in one statement the copies, the conversations and the outbox.
@@ -387,7 +388,7 @@ def test_a_batch_reads_no_table(loud, operations):
 
 
 def test_a_retry_reads_one_row(loud):
-    """A batch with retries, some of them refused, reads those messages' rows and no other."""
+    """A batch with retries, some of them refused, reads the rows of those messages and no others."""
     write(loud, *BATCH)
     loud.connection.notices = []
     again = BATCH[:6] + [other_content(operation) for operation in BATCH[6:12]]
@@ -407,13 +408,13 @@ def locked_schemas(session):
 
 
 def updates(session, table):
-    """Rows updated in a leaf, and how many of them in their page and no index."""
+    """Rows updated in a leaf, and how many of them stayed in their page and in no index."""
     session.run("SELECT pg_stat_force_next_flush()")
     return session.run("SELECT n_tup_upd, n_tup_hot_upd FROM pg_stat_user_tables WHERE relid = %s::regclass", table)[0]
 
 
-def test_a_batch_locks_its_shards_alone(loud):
-    """No table or index of a shard that the batch is not about is even opened."""
+def test_a_batch_locks_only_its_shards(loud):
+    """No table or index of another shard is opened."""
     for _ in range(3):
         loud.run("BEGIN")
         write(loud, *BATCH)
@@ -421,7 +422,7 @@ def test_a_batch_locks_its_shards_alone(loud):
         loud.run("ROLLBACK")
 
 
-def test_settling_opens_its_shards_alone(loud):
+def test_settling_opens_only_its_shards(loud):
     """settle_outbox touches the outboxes of the rows' shards, and these by the key."""
     write(loud, *[deliver(user_id(shard, n), user_id(3 - shard, n), "o", copy_mode=2) for shard in (1, 3) for n in range(1, 41)])
     keys = [list(column) for column in zip(*loud.run("SELECT recipient_id, sender_id, message_id FROM parley.outbox"))]
@@ -445,10 +446,10 @@ def test_mailbox_updates_stay_in_their_page(loud):
 
 
 def test_conversation_updates_stay_in_their_page(loud):
-    """The update of a conversation row is HOT as long as its periods do not change, for both copies; and else it is not,
-    once for each of the periods."""
+    """The update of a conversation row is HOT as long as its periods do not change, for both copies. Otherwise it is not
+    HOT, once for each of the periods."""
     here, there = user_id(0, 1), user_id(1, 1)
-    # A clock ahead, at the beginning of a period.
+    # A clock ahead of the true time, at the beginning of a period.
     start = (int(loud.value("SELECT extract(epoch FROM clock_timestamp())")) * 1000000 // PERIOD + 10) * PERIOD
     write(loud, deliver(here, there, "first", received=start, copy_mode=1))
     for n in range(200):

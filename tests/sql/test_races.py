@@ -1,4 +1,4 @@
-"""Races between sessions, spelt out in steps: what the promises of exactly-once, order and cursors rest on."""
+"""Races between sessions in given steps. The promises of exactly-once, order and cursors depend on them."""
 
 import concurrent.futures
 import json
@@ -58,7 +58,7 @@ def updates(session, mailbox, since=0, page_size=100):
     ("other", "ROLLBACK", 0),
 ])
 def test_same_key_at_the_same_time(sessions, admin, content, end, status):
-    """The second send of a key waits for the first one's transaction and is what that makes of it."""
+    """The second send with a key waits for the first one's transaction, and its result depends on how that ends."""
     one, two = sessions(), sessions()
     one.run("BEGIN")
     first = write_one(one, deliver(ANN, ZOE, "k", copy_mode=2))
@@ -77,7 +77,7 @@ def test_same_key_at_the_same_time(sessions, admin, content, end, status):
 
 
 def test_same_copy_at_the_same_time(sessions, admin):
-    """A lane and the relay store one copy, whoever comes first."""
+    """A lane and the relay store one copy, in either order."""
     lane, relay = sessions(), sessions()
     lane.run("BEGIN")
     assert write_one(lane, copy(ANN, ZOE, 20000, "k")).status == 0
@@ -89,7 +89,7 @@ def test_same_copy_at_the_same_time(sessions, admin):
 
 
 def test_fifty_at_once(sessions, admin):
-    """Fifty sends of one key: one is stored, the others are duplicates with its id."""
+    """Fifty sends with one key: one is stored, the others are duplicates with its id."""
     lanes = [sessions() for _ in range(10)]
     started = [start_write(lane, deliver(ANN, BOB, "k", received=5000 + i, copy_mode=1))
                for i in range(5) for lane in lanes]
@@ -101,7 +101,7 @@ def test_fifty_at_once(sessions, admin):
 
 
 def test_versions_are_in_the_order_of_commits(sessions, admin):
-    """Nobody sees a version whose rows are not committed, and the next writer's is above it."""
+    """No reader sees a version whose rows are not committed, and the next writer's version is above it."""
     one, two, reader = sessions(), sessions(), sessions()
     start = version_of(reader, ANN)
     one.run("BEGIN")
@@ -117,7 +117,8 @@ def test_versions_are_in_the_order_of_commits(sessions, admin):
 
 
 def test_later_send_of_a_clock_behind_sorts_after(sessions):
-    """What is sent after an acknowledgement sorts after it, by another server whose clock is behind too."""
+    """A message sent after an acknowledgement sorts after the acknowledged one, also by another server whose clock is
+    behind."""
     one, two = sessions(), sessions()
     first = write_one(one, deliver(ANN, BOB, "1", received=10**15))
     second = write_one(two, deliver(ANN, BOB, "2", received=10**15 - 10**9))
@@ -125,7 +126,7 @@ def test_later_send_of_a_clock_behind_sorts_after(sessions):
 
 
 def test_retry_beside_a_writer(sessions, admin):
-    """A retry gives the version back before it commits: the writer that waited for it goes on from the old one."""
+    """A retry sets the version back before it commits: the writer that waited for it continues from the old version."""
     one, two = sessions(), sessions()
     first = write_one(one, deliver(ANN, BOB, "1"))
     one.run("BEGIN")
@@ -137,7 +138,7 @@ def test_retry_beside_a_writer(sessions, admin):
 
 
 def test_reader_keeps_its_snapshot(sessions, admin):
-    """A commit between a reader's steps: version and rows are still of one moment."""
+    """A commit between a reader's steps: version and rows are still from one snapshot."""
     lock, writer, reader = sessions("postgres"), sessions(), sessions()
     start = version_of(reader, ANN)
     lock.run("SELECT pg_advisory_lock(1)")
@@ -156,7 +157,7 @@ def test_reader_keeps_its_snapshot(sessions, admin):
 
 
 def test_opposite_orders_do_not_deadlock(sessions, admin):
-    """Batches over the same mailboxes, each in an order of its own, with copies in both directions."""
+    """Batches over the same mailboxes, each in a different order, with copies in both directions."""
     users = [user_id(shard, n) for shard in (0, 3) for n in range(1, 7)]
     lanes = [sessions() for _ in range(4)]
 
@@ -179,7 +180,7 @@ CHANGE = "SELECT number, kind FROM parley.write_changes(%s, %s::bigint[], %s, %s
 
 
 def edit(recipient, sender, message_id, content):
-    """A change, as write_changes has it, of a message in the recipient's copy and then the sender's."""
+    """A change of a message for write_changes, first in the recipient's copy and then in the sender's."""
     return "message", recipient, json.dumps({"peerId": str(sender), "messageId": str(message_id), "content": content,
                                              "timestamp": 1}), sender
 
@@ -194,8 +195,8 @@ def change(session, *changes):
 
 
 def changes_beside_sends(lanes, users, batches, changes_of):
-    """Every second lane sends between the users, 12 at once; the others make changes_of(chance, a name of the batch). Gives the changes'
-    statuses."""
+    """Every second lane sends between the users, 12 at once; the others make changes_of(chance, a name of the batch).
+    Returns the changes' statuses."""
     def work(number):
         chance, statuses = random.Random(number), set()
         for batch in range(batches):
@@ -212,7 +213,7 @@ def changes_beside_sends(lanes, users, batches, changes_of):
 
 
 def test_sends_and_changes_do_not_deadlock(sessions, admin):
-    """Batches of both over the same mailboxes, each in an order of its own: both copies of all end equal."""
+    """Batches of both over the same mailboxes, each in a different order: both copies of all messages end equal."""
     users = [user_id(shard, n) for shard in (0, 3) for n in range(1, 5)]
     lanes = [sessions() for _ in range(4)]
     known = []
@@ -238,8 +239,8 @@ def test_sends_and_changes_do_not_deadlock(sessions, admin):
 
 
 def test_sends_to_groups_and_users_do_not_deadlock(sessions, admin):
-    """Groups of members of both shards, whose sends carry their copies with them, beside receipts and sends between the same users: every
-    member has every message, in the group's order."""
+    """Sends to groups with members in both shards, with the copies in the same transaction, together with receipts and
+    sends between the same users: every member has every message, in the group's order."""
     users = [user_id(shard, n) for shard in (0, 3) for n in range(1, 7)]
     lanes = [sessions() for _ in range(4)]
     groups = {}
@@ -283,7 +284,7 @@ def test_sends_to_groups_and_users_do_not_deadlock(sessions, admin):
 
 @pytest.mark.parametrize("end", ["COMMIT", "ROLLBACK"])
 def test_change_and_send_wait_for_each_other(sessions, admin, end):
-    """A change waits for the lowest mailbox before it has any other, and takes a version above the send's."""
+    """A change waits for the lowest mailbox before it locks any other, and takes a version above the send's."""
     one, two, other = sessions(), sessions(), sessions()
     message_id = write_one(one, deliver(CID, ANN, "k", copy_mode=1)).message_id
     one.run("BEGIN")
@@ -301,7 +302,7 @@ def test_change_and_send_wait_for_each_other(sessions, admin, end):
 
 
 def test_follow_ups_are_made_in_the_wrong_order(sessions, admin):
-    """The follow-ups of two edits are made in the wrong order: the edit that is later in the first mailbox stays."""
+    """The follow-ups of two edits are executed in the wrong order: the edit that is later in the first mailbox wins."""
     lane = sessions()
     message_id = write_one(lane, deliver(ANN, ZOE, "k", copy_mode=1)).message_id
     for content in ("one", "two"):
@@ -314,7 +315,7 @@ def test_follow_ups_are_made_in_the_wrong_order(sessions, admin):
 
 
 def test_settling_and_claiming_changes(sessions, admin):
-    """A session that claims an entry does not block another claim, nor the same change again."""
+    """A session that claims an entry blocks neither another claim nor a repetition of the change."""
     lane, relay, other = sessions(), sessions(), sessions()
     other.run("SET statement_timeout = '8s'")
     message_id = write_one(lane, deliver(ANN, ZOE, "k", copy_mode=1)).message_id
@@ -335,7 +336,7 @@ def test_settling_and_claiming_changes(sessions, admin):
 
 
 def test_first_lock_in_the_order_of_ids(sessions, admin):
-    """The step that a deadlock would need: a batch waits for the lowest mailbox before it has any other."""
+    """The step that a deadlock would need: a batch waits for the lowest mailbox before it locks any other."""
     holder, batch, other = sessions(), sessions(), sessions()
     holder.run("BEGIN")
     write_one(holder, deliver(ANN, ZOE, "h"))
@@ -347,7 +348,7 @@ def test_first_lock_in_the_order_of_ids(sessions, admin):
 
 
 def test_sends_do_not_wait_for_a_claim(sessions):
-    """A relay that holds outbox rows holds up no send, no settling lane and no other relay."""
+    """A relay that holds outbox rows delays no send, no settling lane and no other relay."""
     claim = """SELECT c.client_message_id
                FROM (SELECT array_agg(recipient_id) AS recipients, array_agg(sender_id) AS senders,
                             array_agg(message_id) AS messages FROM parley.pending_outbox(0, 0, 0, 10)) k,
@@ -369,8 +370,8 @@ def test_sends_do_not_wait_for_a_claim(sessions):
     assert other.run(claim) == [("2",)]
 
 
-def test_two_settle_the_same(sessions, admin):
-    """Rows are settled once, and one who settles does not wait for the other."""
+def test_two_sessions_settle_the_same(sessions, admin):
+    """Rows are settled once, and one session does not wait for the other."""
     one, two = sessions(), sessions()
     two.run("SET statement_timeout = '8s'")
     ids = [write_one(one, deliver(ANN, ZOE, str(n), copy_mode=2)).message_id for n in range(4)]
@@ -383,7 +384,7 @@ def test_two_settle_the_same(sessions, admin):
 
 
 def test_writer_that_dies(sessions, admin):
-    """A session killed in its transaction leaves nothing, and the retry stores."""
+    """A session that is killed in its transaction leaves nothing, and the retry stores the message."""
     one, two = sessions(), sessions()
     before = admin.value("SELECT test.everything()")
     one.run("BEGIN")
@@ -399,7 +400,7 @@ def test_writer_that_dies(sessions, admin):
 
 @pytest.mark.parametrize("end, result", [("COMMIT", "username-taken"), ("ROLLBACK", "created")])
 def test_same_name_at_the_same_time(sessions, admin, end, result):
-    """A name is given once."""
+    """Only one account gets the name."""
     create = "SELECT shard_0000.create_account(%s, 'eve', 'Eve', NULL, 7000, NULL)"
     one, two = sessions(), sessions()
     one.run("BEGIN")
@@ -412,7 +413,7 @@ def test_same_name_at_the_same_time(sessions, admin, end, result):
 
 
 def test_server_writes_by_functions_alone(sessions):
-    """The role that the server has can touch no table."""
+    """The server's role cannot access any table."""
     server = sessions()
     for statement in ("SELECT FROM shard_0000.message", "DELETE FROM parley.outbox", "UPDATE shard_0000.mailbox SET version = 0",
                       "CREATE TABLE shard_0000.t ()", "UPDATE directory.system SET shards = 1"):
@@ -421,9 +422,9 @@ def test_server_writes_by_functions_alone(sessions):
 
 
 def test_readers_miss_nothing(sessions, admin):
-    """Writers beside readers that page by cursor: each reader ends with the mailbox, nothing missed, nothing twice.
+    """Writers together with readers that page by cursor: each reader ends with the whole mailbox, each row once.
 
-    Readers fetch pages of any size and begin again at any cursor that they had, as after a lost connection."""
+    Readers fetch pages of any size and begin again at any earlier cursor, as after a lost connection."""
     mailboxes = [ANN, BOB, CID]
     writers = [sessions() for _ in range(4)]
     readers = [sessions() for _ in mailboxes]
@@ -480,11 +481,11 @@ def test_readers_miss_nothing(sessions, admin):
 
 
 def test_block_beside_a_send(sessions, admin):
-    """A send waits for the block's transaction, and is refused; the block waits for a send's, which is stored."""
+    """A send waits for the block's transaction and is refused; a block waits for a send's transaction, which is stored."""
     blocker, sender = sessions(), sessions()
     block = ("SELECT kind FROM parley.write_changes(ARRAY['block'], ARRAY[%s::bigint], ARRAY[format("
              "'{\"otherId\": \"%%s\", \"on\": %%s, \"timestamp\": 1}', %s, %s::text)], ARRAY[0::bigint]) WHERE part = 'r'")
-    # Both know their plans and the mailbox from before.
+    # Both sessions have their plans and have seen the mailbox.
     assert blocker.value(block, ANN, ZOE, True) == "done" == blocker.value(block, ANN, ZOE, False)
     assert write_one(sender, deliver(ANN, ZOE, "1", copy_mode=2)).status == 0
     blocker.run("BEGIN")
@@ -518,7 +519,7 @@ def receipt(session, reader, sender, message, kind="readUpTo", companion=None):
 
 
 def test_a_receipt_beside_a_send(sessions, admin):
-    """A receipt of all there is, while a message is being written: that one is above it and unread."""
+    """A receipt of all messages while another message is being written: that message is above it and unread."""
     writer, reader = sessions(), sessions()
     first = write_one(writer, deliver(ANN, ZOE, "1"))
     writer.run("BEGIN")
@@ -533,8 +534,8 @@ def test_a_receipt_beside_a_send(sessions, admin):
 
 
 def test_receipts_against_sends(sessions, admin):
-    """Sends in both directions, receipts of both users, deletions and cursors, all at once and in transactions of
-    which some fail: watermarks never run backwards, and what is unread is a recount."""
+    """Sends in both directions, receipts of both users, deletions and cursors, all at once and in transactions of which
+    some fail: watermarks never decrease, and the unread count equals a recount."""
     users = [ANN, BOB, ZOE]
     lanes = [sessions() for _ in range(4)]
     for one in users:
@@ -584,7 +585,7 @@ def test_receipts_against_sends(sessions, admin):
         watching.result(10)
     for shard in (0, 3):
         assert admin.run(f"SELECT * FROM shard_{shard:04d}.wrong_unread_counts(0, 9223372036854775807)") == []
-    # The follow-ups are made, in any order and some twice: then both sides are equal.
+    # The follow-ups are executed, in any order and some twice: then both sides are equal.
     follow_ups = admin.run("SELECT target_id, kind, argument::text FROM parley.change_outbox")
     random.Random(1).shuffle(follow_ups)
     for target, kind, argument in follow_ups + follow_ups[:10]:

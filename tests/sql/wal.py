@@ -1,7 +1,7 @@
 """What a transaction wrote, read from the write-ahead log: exact, whatever the machine and the load.
 
-Only the transaction's own records count. Left out of the bytes are full page images, which depend on where the last
-checkpoint was, and the splitting of an index's pages, which comes once in some hundred entries."""
+Only the transaction's own records count. The bytes leave out full page images, which depend on the time of the last
+checkpoint, and splits of index pages, which happen once in some hundred entries."""
 
 import collections
 import re
@@ -16,18 +16,18 @@ KINDS = {
     ("Heap2", "PRUNE"): "pruning",
     ("Btree", "INSERT_LEAF"): "entry",
     ("Btree", "INSERT_POST"): "entry",
-    # A split places the new entry as well, and then tells the page above.
+    # A split also places the new entry, and then updates the page above.
     ("Btree", "SPLIT_L"): "entry",
     ("Btree", "SPLIT_R"): "entry",
     ("Btree", "INSERT_UPPER"): "splitting",
     ("Btree", "NEWROOT"): "splitting",
-    # An index page that is full of entries which few rows have: in place of a split.
+    # An index page that is full of entries of few rows: instead of a split.
     ("Btree", "DEDUP"): "splitting",
     ("Btree", "DELETE"): "splitting",
 }
 SPLITS = {record for record, kind in KINDS.items() if kind == "splitting"} | {("Btree", "SPLIT_L"), ("Btree", "SPLIT_R")}
 
-# What a table or an index is called in the parent, under the leaf's name.
+# The parent's name of a table or an index, by the leaf's name.
 LEAVES = """
 SELECT pg_relation_filenode(l.oid), coalesce(p.relname, l.relname)
 FROM pg_class l LEFT JOIN pg_inherits i ON i.inhrelid = l.oid LEFT JOIN pg_class p ON p.oid = i.inhparent
@@ -55,7 +55,7 @@ class Wal:
         result = work()
         xid = self.session.value("SELECT pg_current_xact_id_if_assigned()::text")
         self.session.run("COMMIT")
-        # A commit that waits, after one that perhaps did not: what is before it can be read.
+        # A commit that waits for the disk, because the one before perhaps did not. Everything before it can be read then.
         self.session.run("SELECT pg_logical_emit_message(true, '', '')")
         counts, size = collections.Counter(), 0
         for manager, kind, length, blocks in self.session.run(RECORDS, start, xid):
