@@ -44,7 +44,7 @@ def _event_bytes(bench, users, members):
     connection = _connect(bench)
     connection.request("GET", "/v1/updates/stream", headers={"Authorization": f"Bearer {reader_token}"})
     events = _events(connection.getresponse())
-    while b"event: delta" not in next(events):  # with the cursor: later messages are heard
+    while b"event: delta" not in next(events):  # The cursor comes first: the stream gets later messages
         pass
     sent = _post(bench, owner_token, "/v1/messages", {"conversationId": group, "clientMessageId": "hi", "messageContent": TEXT})
     event = next(event for event in events if f'"{sent["messageId"]}"'.encode() in event)

@@ -5,7 +5,7 @@
 -- conversation row for every message would cost more than the check is worth. Storage parameters are on the leaves,
 -- since PostgreSQL takes none on a partitioned table.
 
--- By default everybody may execute a new function. Here only those may to whom it is granted; the grants are in sql/.
+-- By default every role may execute a new function. Here only roles with a grant may; the grants are in sql/.
 ALTER DEFAULT PRIVILEGES REVOKE EXECUTE ON FUNCTIONS FROM PUBLIC;
 
 CREATE SCHEMA IF NOT EXISTS parley;

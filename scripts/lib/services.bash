@@ -146,7 +146,7 @@ spawn() {
         exec_as "$(service_user "$1")" setsid "${command[@]}"
     ) &
     spawned_pid=$!
-    disown # its end is for the supervisor to tell, not for bash
+    disown # the supervisor reports its end, not bash
     # Written in one step, because it may be read at any moment.
     printf '%s\n' "$spawned_pid" >"$data/run/$1.pid.new"
     mv "$data/run/$1.pid.new" "$data/run/$1.pid"
@@ -383,7 +383,7 @@ prepare_haproxy() {
     local dir=$base/haproxy
     mkdir -p "$dir"
     make_certificate
-    # Lets HAProxy's user read the key, and nobody else.
+    # Only HAProxy's user may read the key.
     (umask 077 && cat "$data/tls/server.crt" "$data/tls/server.key" >"$dir/server.pem")
     cp "$root/conf/haproxy.cfg" "$dir/haproxy.cfg"
     own "$dir" haproxy

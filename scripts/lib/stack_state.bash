@@ -86,7 +86,7 @@ claim_port() {
     is_port "$2" || die "$3 is '$2': set it to a number from 1 to 65535"
     claimed_r=$2
     if [ "$(id -u)" != 0 ] && [ "$2" -lt "$(cat /proc/sys/net/ipv4/ip_unprivileged_port_start)" ]; then
-        die "port $2 is for root alone: set $3 to a port from $(cat /proc/sys/net/ipv4/ip_unprivileged_port_start) on"
+        die "only root may use port $2: set $3 to a port from $(cat /proc/sys/net/ipv4/ip_unprivileged_port_start) on"
     fi
     picked_ports+=" $2"
     if ! is_running "$4" && port_is_used "$2"; then
