@@ -1,7 +1,8 @@
-"""bench/run measures every part, and its pages are made of the measurements."""
+"""bench/run measures every part, its pages are made of the measurements, and bench/pairs compares two checkouts."""
 
 import json
 import os
+import re
 import subprocess
 import xml.etree.ElementTree
 
@@ -75,3 +76,14 @@ def test_capacity_is_computed(written):
     cores = -int(-(10**10 / 86400 * sends["cpu_us"]["PostgreSQL"] / 1e6) // 1)
     assert f"| busy cores of PostgreSQL | {cores:,} |" in page
     assert f"| WAL, with the whole pages after a checkpoint | {sends['wal_bytes']:,.0f} |" in page
+
+
+@pytest.mark.timeout(300)
+def test_two_checkouts_are_compared():
+    """Here a checkout with itself. Each side makes its own sends."""
+    lines = run(os.path.join(BENCH, "pairs"), REPOSITORY, "--only", "send", "--pairs", "2", "--seconds", "0.3", "--users", "50").splitlines()
+    assert [line.split()[:3] for line in lines] == [
+        ["send", protocol, figure] for protocol in ("h1", "h2c") for figure in ("parleyd", "PostgreSQL", "rate")]
+    for line in lines:
+        before, after = (float(number.replace(",", "")) for number in re.findall(r"([\d,]+\.\d)(?: us|/s)", line))
+        assert before > 0 and after > 0
