@@ -30,7 +30,16 @@ typedef struct pl_config_issuer {
                      keys */
     char *algorithm; /* RS256, ES256 or EdDSA */
     char *public_key_file;
+    char *audience;
+    bool allow_admin;
+    int64_t max_lifetime_s;
 } pl_config_issuer_t;
+
+/* A section [jwt_key NAME]. */
+typedef struct pl_config_jwt_key {
+    char *name; /* the kid of its tokens */
+    char *file;
+} pl_config_jwt_key_t;
 
 typedef struct pl_config {
     struct {
@@ -50,6 +59,7 @@ typedef struct pl_config {
     } directory;
     struct {
         char *jwt_key_file;
+        char *jwt_key_id;
         int64_t token_lifetime_s;
         char *cookie_name;
         int64_t password_threads;
@@ -94,6 +104,8 @@ typedef struct pl_config {
     size_t database_count;
     pl_config_issuer_t *issuers;
     size_t issuer_count;
+    pl_config_jwt_key_t *jwt_keys;
+    size_t jwt_key_count;
 } pl_config_t;
 
 /* Reads the file at path into *config. Returns 0, and the caller frees *config with

@@ -101,7 +101,10 @@ static const pl_option_t auth_options[] = {
      .offset = offsetof(pl_config_t, auth.jwt_key_file),
      .documentation = "File with the HS256 key that signs and verifies access tokens: 32 bytes or\n"
                       "more; white space at the end does not count. Keep it secret: with this key\n"
-                      "anyone can act as any user."},
+                      "anyone can act as any user. A file that every user of the machine can read\n"
+                      "or write is refused."},
+    TEXT(auth.jwt_key_id, "jwt_key_id", "",
+         "The kid in the header of the tokens that this key signs. Empty: they have none."),
     INTEGER(auth.token_lifetime_s, "token_lifetime", "3600", 60, 31536000, "seconds",
             "How long the token of a login is valid."),
     TEXT(auth.cookie_name, "cookie_name", "parley_token",
@@ -133,6 +136,37 @@ static const pl_option_t issuer_options[] = {
      .example = "/etc/parley/issuers/{name}.pem",
      .offset = offsetof(pl_config_issuer_t, public_key_file),
      .documentation = "PEM file of the issuer's public key."},
+    {.key = "audience",
+     .type = PL_OPTION_TEXT,
+     .default_value = "",
+     .example = "https://chat.example.com/",
+     .offset = offsetof(pl_config_issuer_t, audience),
+     .documentation =
+         "What the token's aud claim must be or contain. Without it, a token that the\n"
+         "issuer made for another application would be accepted here."},
+    {.key = "allow_admin",
+     .type = PL_OPTION_BOOL,
+     .default_value = "false",
+     .offset = offsetof(pl_config_issuer_t, allow_admin),
+     .documentation = "true: the scope admin in this issuer's tokens counts. Then the issuer can\n"
+                      "act as any user."},
+    {.key = "max_lifetime",
+     .type = PL_OPTION_INTEGER,
+     .default_value = "86400",
+     .unit = "seconds",
+     .min = 60,
+     .max = 31536000,
+     .offset = offsetof(pl_config_issuer_t, max_lifetime_s),
+     .documentation = "Longest time from a token's iat to its exp. A token with more is refused."},
+};
+
+static const pl_option_t jwt_key_options[] = {
+    {.key = "file",
+     .type = PL_OPTION_TEXT,
+     .default_value = "",
+     .example = "/etc/parley/{name}.key",
+     .offset = offsetof(pl_config_jwt_key_t, file),
+     .documentation = "File with the key, as jwt_key_file."},
 };
 
 static const pl_option_t lanes_options[] = {
@@ -216,6 +250,13 @@ const pl_option_section_t pl_option_sections[] = {
          "(1 to 32 of a-z 0-9 _ -)."),
      .example_names = {"a", "b"}},
     {SECTION(auth_options, "auth", "Access tokens and passwords.")},
+    {SECTION(
+         jwt_key_options, "jwt_key",
+         "One section for each further HS256 key that verifies access tokens and signs none: the\n"
+         "key that comes next, and the one that was replaced. The section's name is the kid of "
+         "its\n"
+         "tokens; docs/operations.md says how keys are replaced. There need not be any."),
+     .example_names = {"2026-11"}, .is_optional = true},
     {SECTION(issuer_options, "issuer",
              "One section for each key of an external token issuer. There need not be any."),
      .example_names = {"example"}, .is_optional = true},

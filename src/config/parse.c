@@ -63,8 +63,8 @@ static bool is_same_name(const char *known, const char *name, size_t len)
     return strlen(known) == len && memcmp(known, name, len) == 0;
 }
 
-/* Adds a zeroed element to the databases or issuers; the first member of both is the name. Returns
- * NULL if the name is there already. */
+/* Adds a zeroed element to the databases, keys or issuers; the first member of each is the name.
+ * Returns NULL if the name is there already. */
 static void *add_named(void **array, size_t *count, size_t size, const char *name, size_t len)
 {
     for (size_t i = 0; i < *count; i++) {
@@ -81,6 +81,7 @@ static void *add_named(void **array, size_t *count, size_t size, const char *nam
 }
 
 _Static_assert(offsetof(pl_config_database_t, name) == 0, "add_named() relies on it");
+_Static_assert(offsetof(pl_config_jwt_key_t, name) == 0, "add_named() relies on it");
 _Static_assert(offsetof(pl_config_issuer_t, name) == 0, "add_named() relies on it");
 
 static void *add_section(parse_t *parse, const pl_option_section_t *section, const char *name,
@@ -94,6 +95,10 @@ static void *add_section(parse_t *parse, const pl_option_section_t *section, con
         element = add_named(&array, &config->database_count, sizeof(pl_config_database_t), name,
                             len);
         config->databases = array;
+    } else if (strcmp(section->name, "jwt_key") == 0) {
+        array = config->jwt_keys;
+        element = add_named(&array, &config->jwt_key_count, sizeof(pl_config_jwt_key_t), name, len);
+        config->jwt_keys = array;
     } else {
         array = config->issuers;
         element = add_named(&array, &config->issuer_count, sizeof(pl_config_issuer_t), name, len);
@@ -222,6 +227,21 @@ static bool is_cookie_name(const char *name)
 }
 
 /* Checks that one option alone cannot express. */
+static int check_issuers(const char *file, const pl_config_t *config, pl_error_t *err)
+{
+    for (size_t i = 0; i < config->issuer_count; i++) {
+        const pl_config_issuer_t *issuer = &config->issuers[i];
+        if (*issuer->issuer == '\0' || *issuer->public_key_file == '\0' ||
+            *issuer->audience == '\0') {
+            pl_error_set(err, PL_ERROR_INVALID,
+                         "%s: [issuer %s] needs issuer, public_key_file and audience", file,
+                         issuer->name);
+            return -1;
+        }
+    }
+    return 0;
+}
+
 static int check_whole(const char *file, const pl_config_t *config, pl_error_t *err)
 {
     if (!is_cookie_name(config->auth.cookie_name)) {
@@ -233,15 +253,14 @@ static int check_whole(const char *file, const pl_config_t *config, pl_error_t *
         pl_error_set(err, PL_ERROR_INVALID, "%s: [push] retry_min is above retry_max", file);
         return -1;
     }
-    for (size_t i = 0; i < config->issuer_count; i++) {
-        const pl_config_issuer_t *issuer = &config->issuers[i];
-        if (*issuer->issuer == '\0' || *issuer->public_key_file == '\0') {
-            pl_error_set(err, PL_ERROR_INVALID, "%s: [issuer %s] needs issuer and public_key_file",
-                         file, issuer->name);
+    for (size_t i = 0; i < config->jwt_key_count; i++) {
+        if (*config->jwt_keys[i].file == '\0') {
+            pl_error_set(err, PL_ERROR_INVALID, "%s: [jwt_key %s] needs file", file,
+                         config->jwt_keys[i].name);
             return -1;
         }
     }
-    return 0;
+    return check_issuers(file, config, err);
 }
 
 /* inih's settings are global variables, so only one thread at a time may parse. */
@@ -314,6 +333,7 @@ static void free_named(const char *section_name, void *array, size_t count, size
 void pl_config_free(pl_config_t *config)
 {
     free_named("database", config->databases, config->database_count, sizeof(pl_config_database_t));
+    free_named("jwt_key", config->jwt_keys, config->jwt_key_count, sizeof(pl_config_jwt_key_t));
     free_named("issuer", config->issuers, config->issuer_count, sizeof(pl_config_issuer_t));
     for (size_t i = 0; i < pl_option_section_count; i++)
         if (pl_option_sections[i].example_names[0] == NULL)

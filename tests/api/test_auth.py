@@ -14,7 +14,7 @@ from cryptography.hazmat.primitives import serialization
 from cryptography.hazmat.primitives.asymmetric import ec, ed25519, rsa
 
 from harness import tokens
-from harness.client import Api, User, conversation_id
+from harness.client import Api, User, conversation_id, unique
 from harness.stack import Parleyd
 
 
@@ -175,7 +175,6 @@ def test_token_of_a_shard_that_does_not_exist(api):
 # Admin
 
 def test_admin_is_one_of_several_scopes(api, alice):
-    from harness.client import unique
 
     for scope, expected in (("admin", 201), ("read admin write", 201), ("administrator", 403), ("Admin", 403),
                             ("nonadmin", 403), ("", 403), (None, 403), (["admin"], 403), ({"admin": True}, 403)):
@@ -225,7 +224,9 @@ def issuers(stack, contract, tmp_path_factory):
         path.write_bytes(pem)
         keys[algorithm] = (key, pem)
         overrides[f"issuer {algorithm.lower()}"] = {"issuer": f"https://{algorithm}.example",
-                                                    "algorithm": algorithm, "public_key_file": path}
+                                                    "algorithm": algorithm, "public_key_file": path,
+                                                    "audience": "https://chat.example", "max_lifetime": 3600}
+    overrides["issuer es256"]["allow_admin"] = "true"
     server = Parleyd(stack, overrides).start()
     api = Api(server.url, contract, stack.jwt_key)
     yield api, keys
@@ -234,7 +235,7 @@ def issuers(stack, contract, tmp_path_factory):
 
 
 def external(key, algorithm, user, issuer=None, **extra):
-    payload = tokens.claims(user.id, iss=issuer or f"https://{algorithm}.example", **extra)
+    payload = tokens.claims(user.id, **{"iss": issuer or f"https://{algorithm}.example", "aud": "https://chat.example", **extra})
     return jwt.encode(payload, key, algorithm=algorithm)
 
 
@@ -252,6 +253,76 @@ def test_issuer(issuers, alice, algorithm):
     head, payload, signature = token.split(".")
     assert status(api, alice, f"{head}.{payload}.{signature[:-8]}AAAAAAAA") == 401
     assert status(api, alice, minted(api, alice)) == 200, "our own key is still valid"
+
+
+@pytest.mark.own_server
+def test_issuers_token_for_another_application(issuers, alice):
+    api, keys = issuers
+    for audience, expected in (("https://chat.example", 200), (["https://other.example", "https://chat.example"], 200),
+                               (None, 401), ("https://other.example", 401), ([], 401), ("https://chat.example/", 401)):
+        assert status(api, alice, external(keys["RS256"][0], "RS256", alice, aud=audience)) == expected, audience
+
+
+@pytest.mark.own_server
+def test_issuers_token_that_lives_too_long(issuers, alice):
+    api, keys = issuers
+    now = int(time.time())
+    for issued, expires, expected in ((now, now + 3600, 200), (now, now + 3601, 401), (now - 3601, now + 1, 401), (None, now + 60, 401)):
+        assert status(api, alice, external(keys["RS256"][0], "RS256", alice, iat=issued, exp=expires)) == expected
+
+
+@pytest.mark.own_server
+def test_issuers_admin(issuers, alice, bob):
+    """Only an issuer that may name admins names admins. With another issuer the scope means something else."""
+    api, keys = issuers
+    for algorithm, expected in (("RS256", 403), ("EdDSA", 403), ("ES256", 201)):
+        token = external(keys[algorithm][0], algorithm, alice, scope="openid admin")
+        assert status(api, alice, token) == 200
+        answer = api.request("POST", "/v1/messages", headers={"authorization": f"Bearer {token}"}, json_body={
+            "recipientId": alice.id, "senderId": bob.id, "clientMessageId": unique("m"), "messageContent": "x"})
+        answer.expect(expected)
+
+
+@pytest.mark.own_server
+@pytest.mark.parametrize("algorithm", ISSUERS)
+def test_types_of_issuers_tokens(issuers, alice, algorithm):
+    """An access token, and nothing else that an issuer may sign with the same key."""
+    api, keys = issuers
+    payload = tokens.claims(alice.id, iss=f"https://{algorithm}.example", aud="https://chat.example")
+    for kind, expected in (("at+jwt", 200), ("application/at+jwt", 200), ("JWT", 200), ("logout+jwt", 401), ("secevent+jwt", 401)):
+        token = jwt.encode(payload, keys[algorithm][0], algorithm=algorithm, headers={"typ": kind})
+        assert status(api, alice, token) == expected, kind
+
+
+@pytest.fixture(scope="module")
+def two_keys(stack, contract, tmp_path_factory):
+    """A server whose key is being replaced: (api, the new key, the old key)."""
+    directory = tmp_path_factory.mktemp("keys")
+    new, old = b"n" * 40, b"o" * 40
+    for name, key in (("new", new), ("old", old)):
+        (directory / name).write_bytes(key)
+        (directory / name).chmod(0o600)
+    server = Parleyd(stack, {"auth": {"jwt_key_file": directory / "new", "jwt_key_id": "new"},
+                             "jwt_key old": {"file": directory / "old"}}).start()
+    api = Api(server.url, contract, new)
+    yield api, new, old
+    api.close()
+    server.close()
+
+
+@pytest.mark.own_server
+def test_a_key_is_replaced(two_keys, alice):
+    """One key signs, both verify. A kid of ours names the key; any other kid says nothing."""
+    api, new, old = two_keys
+    for key, name, expected in ((new, "new", 200), (old, "old", 200), (new, None, 200), (old, None, 200), (new, "x", 200), (old, "x", 200),
+                                (new, "old", 401), (old, "new", 401), (b"x" * 40, None, 401), (b"x" * 40, "old", 401)):
+        header = {"alg": "HS256", "typ": "JWT", **({"kid": name} if name else {})}
+        assert status(api, alice, tokens.mint(key, alice.id, header=header)) == expected, name
+    username = unique("u")
+    api.as_user(None).create_user(username, password="correct horse battery").expect(201)
+    token = api.as_user(None).create_session(username, "correct horse battery").expect(200, 201)["accessToken"]
+    assert jwt.get_unverified_header(token) == {"alg": "HS256", "typ": "JWT", "kid": "new"}
+    jwt.decode(token, new, algorithms=["HS256"])
 
 
 @pytest.mark.own_server

@@ -81,6 +81,15 @@ static void test_values(void **state)
                                "[issuer main]\n"
                                "issuer = https://login.example.com/\n"
                                "algorithm = EdDSA\n"
+                               "public_key_file = /main.pem\n"
+                               "allow_admin = true\n"
+                               "max_lifetime = 900\n"
+                               "audience = chat\n"
+                               "[jwt_key 2026-11]\n"
+                               "file = /old.key\n"
+                               "[issuer second]\n"
+                               "issuer = x\n"
+                               "audience = y\n"
                                "public_key_file = /k.pem"; /* no newline at the end */
     if (parse(text, &config, &err) != 0)
         fail_msg("%s", err.message);
@@ -95,10 +104,19 @@ static void test_values(void **state)
     assert_string_equal(config.databases[1].name, "b-2_x");
     assert_string_equal(config.databases[1].owner_dsn, "postgres://u@h/db?sslmode=require");
     assert_false(config.databases[1].allow_data_loss_on_crash);
-    assert_int_equal(config.issuer_count, 1);
+    assert_int_equal(config.issuer_count, 2);
     assert_string_equal(config.issuers[0].name, "main");
     assert_string_equal(config.issuers[0].issuer, "https://login.example.com/");
     assert_string_equal(config.issuers[0].algorithm, "EdDSA");
+    assert_string_equal(config.issuers[0].audience, "chat");
+    assert_true(config.issuers[0].allow_admin);
+    assert_int_equal(config.issuers[0].max_lifetime_s, 900);
+    assert_string_equal(config.issuers[1].algorithm, "RS256");
+    assert_false(config.issuers[1].allow_admin);
+    assert_int_equal(config.issuers[1].max_lifetime_s, 86400);
+    assert_int_equal(config.jwt_key_count, 1);
+    assert_string_equal(config.jwt_keys[0].name, "2026-11");
+    assert_string_equal(config.jwt_keys[0].file, "/old.key");
     assert_ptr_equal(pl_config_find_database(&config, "b-2_x"), &config.databases[1]);
     assert_null(pl_config_find_database(&config, "b"));
     pl_config_free(&config);
@@ -151,7 +169,9 @@ static void test_refusals(void **state)
         {"[log]\nlevel =\n", "test.ini:2: level needs one of"},
         {"[issuer a]\nalgorithm = HS256\n", "test.ini:2: algorithm needs one of RS256|ES256|EdDSA"},
         {"[issuer a]\nalgorithm = none\n", "test.ini:2: algorithm needs one of RS256|ES256|EdDSA"},
-        {"[issuer a]\nissuer = x\n", "test.ini: [issuer a] needs issuer and public_key_file"},
+        {"[issuer a]\nissuer = x\npublic_key_file = k\n",
+         "test.ini: [issuer a] needs issuer, public_key_file and audience"},
+        {"[jwt_key a]\n[log]\n", "test.ini: [jwt_key a] needs file"},
         {"[auth]\ncookie_name = a b\n", "test.ini: [auth] cookie_name"},
         {"[auth]\ncookie_name = a;b\n", "test.ini: [auth] cookie_name"},
         {"[auth]\ncookie_name =\n", "test.ini: [auth] cookie_name"},
