@@ -3,4 +3,4 @@
 CREATE OR REPLACE FUNCTION parley.change_needs_mailbox(kind text)
     RETURNS boolean
     LANGUAGE sql IMMUTABLE
-RETURN kind NOT IN ('erase', 'erase_slice', 'group_apply', 'group_message', 'group_view');
+RETURN kind NOT IN ('erase', 'erase_slice', 'group_apply', 'group_invitation', 'group_message', 'group_view');

@@ -32,7 +32,7 @@ CREATE TABLE parley.group_member (
     PRIMARY KEY (group_id, user_id, since_id)
 ) PARTITION BY RANGE (group_id);
 COMMENT ON TABLE parley.group_member IS 'Members now and before: one row per membership, from the system message of joining (since_id) to that of leaving (until_id, null for a member now).';
-COMMENT ON COLUMN parley.group_member.role IS 'owner, admin or member.';
+COMMENT ON COLUMN parley.group_member.role IS 'owner, admin or member; left, if the membership has ended because the user has left the group.';
 
 CREATE TABLE parley.group_view (
     shard_id   bigint   NOT NULL,
@@ -56,6 +56,32 @@ CREATE TABLE parley.membership (
 COMMENT ON TABLE parley.membership IS 'The groups that a user of the shard is or was in.';
 COMMENT ON COLUMN parley.membership.left_view IS 'Null: the user is a member. Else what the conversation shows of the group since the user has left, in place of group_view.view.';
 
+CREATE TABLE parley.group_invitation (
+    group_id   bigint NOT NULL,
+    user_id    bigint NOT NULL,
+    inviter_id bigint NOT NULL,
+    revision   bigint NOT NULL,
+    PRIMARY KEY (group_id, user_id)
+) PARTITION BY RANGE (group_id);
+COMMENT ON TABLE parley.group_invitation IS 'Open invitations, in the group''s home shard. A user with an open invitation may join the group.';
+COMMENT ON COLUMN parley.group_invitation.revision IS 'The version of the group''s mailbox at which the user was invited.';
+
+CREATE TABLE parley.invitation (
+    user_id           bigint NOT NULL,
+    group_id          bigint NOT NULL,
+    revision          bigint NOT NULL,
+    invited_timestamp bigint,
+    inviter_id        bigint,
+    group_name        text,
+    PRIMARY KEY (user_id, group_id)
+) PARTITION BY RANGE (user_id);
+-- The open ones, which are at most 100.
+CREATE INDEX invitation_open ON parley.invitation (user_id, group_id) WHERE inviter_id IS NOT NULL;
+COMMENT ON TABLE parley.invitation IS 'Invitations to groups, in the shard of the user who is invited. The rows of ended invitations stay, without their content.';
+COMMENT ON COLUMN parley.invitation.revision IS 'The revision in group_invitation, or the version of the group''s mailbox that has ended the invitation. A later follow-up with the same or a lower revision is ignored.';
+COMMENT ON COLUMN parley.invitation.inviter_id IS 'Null: the invitation has ended, or was never shown.';
+COMMENT ON COLUMN parley.invitation.group_name IS 'The name that the group had when the user was invited.';
+
 -- Leaves in existing shards.
 DO $$
 DECLARE
@@ -68,7 +94,7 @@ BEGIN
         WHERE i.inhparent = 'parley.message'::regclass
         ORDER BY n.nspname
     LOOP
-        FOREACH parent IN ARRAY ARRAY['group_profile', 'group_member', 'group_view', 'membership'] LOOP
+        FOREACH parent IN ARRAY ARRAY['group_profile', 'group_member', 'group_view', 'membership', 'group_invitation', 'invitation'] LOOP
             EXECUTE format('CREATE TABLE %I.%I (LIKE parley.%I INCLUDING ALL)', shard.name, parent, parent);
             EXECUTE format('ALTER TABLE parley.%I ATTACH PARTITION %I.%I %s', parent, shard.name, parent, shard.bound);
         END LOOP;

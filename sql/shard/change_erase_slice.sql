@@ -1,5 +1,5 @@
--- Deletes one slice of an erased user's mailbox: at most 1,000 messages, conversations and blocks each. It also leaves as many
--- groups, by follow-ups to them.
+-- Deletes one slice of an erased user's mailbox: at most 1,000 messages, conversations, blocks and invitations each. It also
+-- leaves as many groups, by follow-ups to them, and others end the open invitations there.
 --
 -- argument  empty
 -- Result: status, version. missing: there is more, or a message has to stay for now; done: nothing is left.
@@ -27,6 +27,10 @@ DECLARE
     blocks integer;
     memberships integer;
     groups bigint[];
+    invitations integer;
+    invited_to bigint[];
+    revisions bigint[];
+    follow_ups jsonb := '{}';
 BEGIN
     SELECT m.tombstone_horizon INTO horizon
     FROM {shard}.mailbox m WHERE m.user_id = mailbox_id AND m.erased_timestamp IS NOT NULL;
@@ -69,11 +73,29 @@ BEGIN
     SELECT count(*), coalesce(array_agg(group_id) FILTER (WHERE left_view IS NULL), '{}') INTO memberships, groups
     FROM left_groups;
 
+    WITH ended AS (
+        DELETE FROM {shard}.invitation
+        WHERE ctid = ANY (ARRAY(SELECT i.ctid FROM {shard}.invitation i
+                                WHERE i.user_id = mailbox_id ORDER BY i.group_id LIMIT slice))
+        RETURNING group_id, revision, inviter_id
+    )
+    SELECT count(*), array_agg(e.group_id) FILTER (WHERE e.inviter_id IS NOT NULL),
+           array_agg(e.revision) FILTER (WHERE e.inviter_id IS NOT NULL)
+    INTO invitations, invited_to, revisions FROM ended e;
+
+    IF cardinality(groups) > 0 THEN
+        follow_ups := {shard}.leave_groups(mailbox_id, array_fill(mailbox_id, ARRAY[cardinality(groups)]), groups);
+    END IF;
+    IF invited_to IS NOT NULL THEN
+        follow_ups := jsonb_build_object('version', {shard}.next_version(mailbox_id)) || follow_ups
+                      || jsonb_build_object('followUps', coalesce(follow_ups -> 'followUps', '[]')
+                                                         || {shard}.decline_invitations(
+                                                                array_fill(mailbox_id, ARRAY[cardinality(invited_to)]),
+                                                                invited_to, revisions));
+    END IF;
     RETURN jsonb_build_object('status', CASE WHEN first_needed IS NOT NULL
-                                                  OR slice IN (seen, conversations, blocks, memberships)
+                                                  OR slice IN (seen, conversations, blocks, memberships, invitations)
                                              THEN 'missing' ELSE 'done' END)
-           || CASE WHEN cardinality(groups) > 0
-                   THEN {shard}.leave_groups(mailbox_id, array_fill(mailbox_id, ARRAY[cardinality(groups)]), groups)
-                   ELSE '{}' END;
+           || follow_ups;
 END
 $$;

@@ -29,7 +29,8 @@ BEGIN
         RETURN '{"status": "forbidden"}';
     END IF;
     raised := {shard}.next_version(mailbox_id);
-    UPDATE {shard}.group_member g SET until_id = raised * 2
+    -- change_group_join invites a user who has left, and does not add them again.
+    UPDATE {shard}.group_member g SET until_id = raised * 2, role = CASE WHEN actor = leaving THEN 'left' ELSE g.role END
     WHERE g.group_id = mailbox_id AND g.user_id = leaving AND g.until_id IS NULL;
     IF leaving_role = 'owner' THEN
         SELECT g.user_id INTO heir FROM {shard}.group_member g

@@ -3,12 +3,13 @@
 -- mailbox_id
 -- page_size   messages at most, and conversations at most
 -- since       a version; 0 is the beginning of the mailbox
--- Rows: a header first (kind h), then messages (kind m), then conversations (kind c), both ascending by version. No row at all:
--- the mailbox does not exist or is erased.
+-- Rows: a header first (kind h), then messages (kind m), then conversations (kind c), both ascending by version; last, if they have
+-- changed, the open invitations (kind i). No row at all: the mailbox does not exist or is erased.
 -- header        version: the cursor to hand out; mailbox_version; is_delta; has_more: call again from the cursor
 -- message       all of peer_id, message_id, sender_id, client_message_id, content, version; extra and status as in fetch_messages
 -- conversation  peer_id, message_id (its last), content (its snippet), unread_count, version, and from read_up_to to flags as
 --               in fetch_conversations
+-- invitations   content: all of them, as open_invitations shows them now; version: of their last change
 -- If a list is longer than page_size, both are cut at the version at which the first of them is full, and the cursor is that
 -- version. A cursor above the mailbox's version or below the tombstone horizon gets the newest page_size of each and the
 -- mailbox's version, with is_delta false: the client replaces what it has.
@@ -34,11 +35,12 @@ AS $$
 #variable_conflict use_column
 DECLARE
     horizon bigint;
+    invited bigint;
     full_at bigint;
     rows_there bigint;
     cut bigint;
 BEGIN
-    SELECT m.version, m.version, m.tombstone_horizon INTO version, mailbox_version, horizon
+    SELECT m.version, m.version, m.tombstone_horizon, m.invited_version INTO version, mailbox_version, horizon, invited
     FROM {shard}.mailbox m WHERE m.user_id = mailbox_id AND m.erased_timestamp IS NULL;
     IF NOT FOUND THEN
         RETURN;
@@ -82,6 +84,12 @@ BEGIN
                            AND m.message_id >= greatest(c.last_message_id, c.cleared_up_to + 1)
                      ORDER BY m.message_id LIMIT 1) m ON true) newest
         ORDER BY version;
+        IF invited IS NOT NULL THEN
+            kind := 'i';
+            version := invited;
+            content := {shard}.open_invitations(mailbox_id);
+            RETURN NEXT;
+        END IF;
         RETURN;
     END IF;
 
@@ -140,6 +148,12 @@ BEGIN
                        AND m.message_id >= greatest(c.last_message_id, c.cleared_up_to + 1)
                  ORDER BY m.message_id LIMIT 1) m ON true
         ORDER BY c.version;
+        IF invited > since AND invited <= cut THEN
+            kind := 'i';
+            version := invited;
+            content := {shard}.open_invitations(mailbox_id);
+            RETURN NEXT;
+        END IF;
     END IF;
 END
 $$;

@@ -20,8 +20,9 @@
 
 /* Features that a client may check before it shows them. A name never changes. */
 static const char *const features[] = {
-    "blocks",    "export",   "groups",  "longPoll",         "metadata", "notes",        "presence",
-    "reactions", "receipts", "replies", "serverSentEvents", "typing",   "unreadTotals",
+    "blocks", "export",       "groups",    "invitations", "longPoll", "metadata",
+    "notes",  "presence",     "reactions", "receipts",    "replies",  "serverSentEvents",
+    "typing", "unreadTotals",
 };
 
 /* `userIds` is the limit of fetchUsers, fetchPresence and streamUpdates. */

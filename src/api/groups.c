@@ -7,6 +7,7 @@
 #include "api/handlers.h"
 #include "api/user_lists.h"
 #include "base/id.h"
+#include "base/json_write.h"
 #include "base/text.h"
 #include "core/group.h"
 #include "http/problem.h"
@@ -23,11 +24,19 @@ static void reply_failure(pl_request_t *request, const pl_group_result_t *result
         pl_api_reply_outcome(request, &result->outcome);
 }
 
+/* A Group of the contract; with the invited users if the request has named users. */
 static void reply_group(pl_request_t *request, const pl_group_result_t *result, int status)
 {
     pl_buffer_t body = PL_BUFFER_EMPTY;
 
-    pl_buffer_append(&body, result->json, result->json_len);
+    if (result->invited_len == 0) {
+        pl_buffer_append(&body, result->json, result->json_len);
+    } else {
+        pl_buffer_append(&body, result->json, result->json_len - 1);
+        pl_json_key(&body, "invited");
+        pl_buffer_append(&body, result->invited, result->invited_len);
+        pl_json_object_end(&body);
+    }
     pl_request_reply(request, &(pl_reply_t){.status = status}, &body);
 }
 

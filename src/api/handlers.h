@@ -46,6 +46,10 @@ void pl_on_fetch_group_members(pl_request_t *request, void *worker);
 void pl_on_add_group_members(pl_request_t *request, void *worker);
 void pl_on_remove_group_member(pl_request_t *request, void *worker);
 void pl_on_update_group_member(pl_request_t *request, void *worker);
+/* invitations.c */
+void pl_on_fetch_invitations(pl_request_t *request, void *worker);
+void pl_on_accept_invitation(pl_request_t *request, void *worker);
+void pl_on_decline_invitation(pl_request_t *request, void *worker);
 /* blocks.c */
 void pl_on_fetch_blocks(pl_request_t *request, void *worker);
 void pl_on_fetch_block(pl_request_t *request, void *worker);

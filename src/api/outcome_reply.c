@@ -57,6 +57,9 @@ static const struct {
                                         "There is no such group, or the caller is no member."},
     [PL_OUTCOME_GROUP_FULL] = {.problem = PL_PROBLEM_GROUP_FULL,
                                .detail = "The group would have too many members."},
+    [PL_OUTCOME_INVITATION_NOT_FOUND] = {.problem = PL_PROBLEM_INVITATION_NOT_FOUND,
+                                         .detail =
+                                             "The caller has no open invitation to such a group."},
     [PL_OUTCOME_MEMBER_NOT_FOUND] = {.problem = PL_PROBLEM_MEMBER_NOT_FOUND,
                                      .detail = "The group has no such member."},
     [PL_OUTCOME_ROLE_FORBIDS] = {.problem = PL_PROBLEM_FORBIDDEN,

@@ -82,12 +82,28 @@ void pl_account_input_dispose(pl_account_input_t *input)
     pl_buffer_dispose(&input->metadata);
 }
 
+static void decode_group_invites(const pl_json_t *json, const char **group_invites_r,
+                                 pl_refusal_t *refusal)
+{
+    static const char *const values[] = {"everyone", "contacts", "nobody"};
+    const char *text;
+    size_t len;
+
+    if (!pl_body_text(json, "groupInvites", false, &text, &len, refusal))
+        return;
+    for (size_t i = 0; i < sizeof(values) / sizeof(values[0]); i++)
+        if (strcmp(text, values[i]) == 0)
+            *group_invites_r = values[i];
+    if (*group_invites_r == NULL)
+        pl_body_wrong(refusal, "groupInvites", "must be everyone, contacts or nobody");
+}
+
 static void decode_profile(const char *body, size_t len, pl_profile_input_t *input,
                            pl_refusal_t *refusal)
 {
     static const char *const keys[] = {
-        "displayName", "password", "currentPassword", "readReceipts", "showPresence",
-        "metadata",    NULL};
+        "displayName",  "password",     "currentPassword", "readReceipts",
+        "showPresence", "groupInvites", "metadata",        NULL};
 
     pl_body_keys(input->json, keys, refusal);
     decode_display_name(input->json, &input->change.display_name, &input->change.display_name_len,
@@ -100,6 +116,7 @@ static void decode_profile(const char *body, size_t len, pl_profile_input_t *inp
         input->change.read_receipts = &input->read_receipts;
     if (pl_body_bool(input->json, "showPresence", &input->show_presence, refusal))
         input->change.show_presence = &input->show_presence;
+    decode_group_invites(input->json, &input->change.group_invites, refusal);
     pl_body_metadata(body, len, input->json, &input->metadata, refusal);
     input->change.metadata = input->metadata.data;
     input->change.metadata_len = input->metadata.len;
@@ -109,7 +126,7 @@ static bool changes_something(const pl_account_change_t *change)
 {
     return change->display_name != NULL || change->password != NULL ||
            change->read_receipts != NULL || change->show_presence != NULL ||
-           change->metadata_len > 0;
+           change->group_invites != NULL || change->metadata_len > 0;
 }
 
 int pl_profile_input_decode(const char *body, size_t len, pl_profile_input_t *input,
@@ -121,8 +138,9 @@ int pl_profile_input_decode(const char *body, size_t len, pl_profile_input_t *in
         return -1;
     decode_profile(body, len, input, refusal);
     if (refusal->fields.count == 0 && !changes_something(&input->change)) {
-        pl_body_wrong(refusal, "displayName",
-                      "or password, readReceipts, showPresence or metadata is required");
+        pl_body_wrong(
+            refusal, "displayName",
+            "or password, readReceipts, showPresence, groupInvites or metadata is required");
     }
     if (refusal->fields.count > 0) {
         pl_profile_input_dispose(input);

@@ -424,6 +424,7 @@ static void take_settings(update_t *update, const pl_account_change_t *change)
         update->show_presence = *change->show_presence;
         stored->show_presence = &update->show_presence;
     }
+    stored->group_invites = change->group_invites;
     stored->metadata = update->metadata = copy_metadata(change->metadata, change->metadata_len);
 }
 

@@ -68,8 +68,9 @@ typedef struct pl_account_change {
     size_t current_password_len;
     const bool *read_receipts;
     const bool *show_presence;
-    const char *metadata; /* an application's own JSON object */
-    size_t metadata_len;  /* 0: it stays */
+    const char *group_invites; /* everyone, contacts or nobody; a literal */
+    const char *metadata;      /* an application's own JSON object */
+    size_t metadata_len;       /* 0: it stays */
 } pl_account_change_t;
 
 /* PL_OUTCOME_NO_ACTOR: there is no such account. */

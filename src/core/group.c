@@ -8,6 +8,7 @@
 #include "base/json_write.h"
 #include "base/memory.h"
 #include "core/change_flow.h"
+#include "core/group_consent.h"
 
 typedef struct work work_t;
 
@@ -15,6 +16,7 @@ typedef struct work work_t;
 typedef struct named_user {
     pl_user_check_t check;
     work_t *work;
+    bool may_be_added; /* else the user is invited */
 } named_user_t;
 
 /* A change of a group and the read of the group after it, or only the read. */
@@ -27,7 +29,9 @@ struct work {
     int64_t actor_id;
     int64_t member_id;
     bool is_duplicate;
-    pl_buffer_t argument;
+    pl_buffer_t argument;            /* an object that `change` ends */
+    pl_buffer_t invited;             /* of CREATE and ADD: ids from the change's answer, as JSON */
+    pl_consent_question_t *question; /* until its answer */
     size_t checks_open;
     enum pl_error_code check_error;
     int64_t unknown_id;
@@ -49,11 +53,14 @@ static void on_end(pl_flow_t *flow)
             .outcome = flow->outcome,
             .json = work->read.json,
             .json_len = work->read.json_len,
+            .invited = work->invited.data,
+            .invited_len = work->invited.len,
             .unknown_id = work->unknown_id,
         },
         work->owner);
     free(work->read.json);
     pl_buffer_dispose(&work->argument);
+    pl_buffer_dispose(&work->invited);
     free(work);
 }
 
@@ -165,22 +172,81 @@ static pl_turn_t judge_users(pl_flow_t *flow)
                                           : pl_flow_end(flow, PL_OUTCOME_MEMBER_UNKNOWN);
 }
 
+/* ---- consents ---- */
+
+static void on_consents(void *owner, enum pl_error_code error, const bool *may_add)
+{
+    work_t *work = owner;
+
+    work->question = NULL;
+    for (size_t i = 0; i < work->users_count && error == PL_OK; i++)
+        work->users[i].may_be_added = may_add[i];
+    pl_flow_resume(&work->flow, error);
+}
+
+static void abandon_question(pl_flow_t *flow)
+{
+    pl_consent_abandon(work_of(flow)->question);
+}
+
+/* Reads which users may be added; the others are invited. */
+static pl_turn_t ask_consents(pl_flow_t *flow)
+{
+    work_t *work = work_of(flow);
+    int64_t ids[PL_GROUP_MEMBERS_MAX];
+
+    if (work->users_count == 0)
+        return PL_TURN_NEXT;
+    for (size_t i = 0; i < work->users_count; i++)
+        ids[i] = work->users[i].check.user_id;
+    work->question = pl_consent_ask(flow->core, work->actor_id, ids, work->users_count, on_consents,
+                                    work);
+    flow->abandon_reads = abandon_question;
+    return PL_TURN_WAIT;
+}
+
 /* ---- change ---- */
 
-/* The answer of a creation has the group's id, and whether it existed before. */
-static void take_creation(work_t *work, const pl_change_t *change)
+static bool names_users(enum pl_group_change_kind kind)
 {
-    pl_json_t *detail;
-    pl_error_t error;
+    return kind == PL_GROUP_CREATE || kind == PL_GROUP_ADD;
+}
+
+static void take_invited(work_t *work, const pl_json_t *detail)
+{
+    const char *ids[PL_GROUP_MEMBERS_MAX];
+    size_t count = 0;
+
+    if (pl_json_get_strings(detail, "invited", ids, PL_GROUP_MEMBERS_MAX, &count) != 1)
+        count = 0;
+    pl_json_array_begin(&work->invited);
+    for (size_t i = 0; i < count; i++)
+        pl_json_text(&work->invited, ids[i]);
+    pl_json_array_end(&work->invited);
+}
+
+/* The answer of a creation has the group's id, and whether it existed before. */
+static void take_creation(work_t *work, const pl_json_t *detail)
+{
     const char *text;
     size_t len;
 
-    if (pl_json_parse(change->detail, change->detail_len, &detail, &error) != 0)
-        return;
     if (pl_json_get_bool(detail, "isDuplicate", &work->is_duplicate) != 1 ||
         pl_json_get_string(detail, "groupId", &text, &len) != 1 ||
         pl_id_parse(text, len, &work->read.group_id) != 0)
         work->is_duplicate = false;
+}
+
+static void take_detail(work_t *work, const pl_change_t *change)
+{
+    pl_json_t *detail;
+    pl_error_t error;
+
+    if (pl_json_parse(change->detail, change->detail_len, &detail, &error) != 0)
+        return;
+    take_invited(work, detail);
+    if (work->kind == PL_GROUP_CREATE)
+        take_creation(work, detail);
     pl_json_free(&detail);
 }
 
@@ -202,8 +268,8 @@ static void on_changed(const pl_change_result_t *changed, void *owner)
     work->flow.outcome = changed->outcome;
     if (is_done_before(work, changed))
         work->flow.outcome.code = PL_OUTCOME_DONE;
-    else if (is_made && work->kind == PL_GROUP_CREATE)
-        take_creation(work, changed->change);
+    else if (is_made && names_users(work->kind))
+        take_detail(work, changed->change);
     pl_flow_resume(&work->flow, PL_OK);
 }
 
@@ -212,9 +278,27 @@ static const char *kind_name(enum pl_group_change_kind kind)
     static const char *const names[] = {
         [PL_GROUP_CREATE] = "group_create", [PL_GROUP_UPDATE] = "group_profile",
         [PL_GROUP_ADD] = "group_join",      [PL_GROUP_REMOVE] = "group_leave",
-        [PL_GROUP_SET_ROLE] = "group_role",
+        [PL_GROUP_SET_ROLE] = "group_role", [PL_GROUP_ACCEPT] = "group_accept",
     };
     return names[kind];
+}
+
+/* The argument's last member, which is known now. */
+static void name_invited(work_t *work)
+{
+    pl_json_key(&work->argument, "invitedIds");
+    pl_json_array_begin(&work->argument);
+    for (size_t i = 0; i < work->users_count; i++)
+        if (!work->users[i].may_be_added)
+            pl_json_id(&work->argument, work->users[i].check.user_id);
+    pl_json_array_end(&work->argument);
+}
+
+static enum pl_outcome_code no_mailbox(enum pl_group_change_kind kind)
+{
+    if (kind == PL_GROUP_CREATE)
+        return PL_OUTCOME_NO_ACTOR;
+    return kind == PL_GROUP_ACCEPT ? PL_OUTCOME_INVITATION_NOT_FOUND : PL_OUTCOME_GROUP_NOT_FOUND;
 }
 
 static pl_turn_t change(pl_flow_t *flow)
@@ -222,16 +306,18 @@ static pl_turn_t change(pl_flow_t *flow)
     work_t *work = work_of(flow);
     bool is_creation = work->kind == PL_GROUP_CREATE;
 
-    pl_change_flow_start(
-        flow->core,
-        &(pl_change_order_t){
-            .kind = kind_name(work->kind),
-            .mailbox_id = is_creation ? work->actor_id : work->read.group_id,
-            .actor_id = work->actor_id,
-            .argument = &work->argument,
-            .no_mailbox = is_creation ? PL_OUTCOME_NO_ACTOR : PL_OUTCOME_GROUP_NOT_FOUND,
-        },
-        on_changed, work);
+    if (names_users(work->kind))
+        name_invited(work);
+    pl_json_object_end(&work->argument);
+    pl_change_flow_start(flow->core,
+                         &(pl_change_order_t){
+                             .kind = kind_name(work->kind),
+                             .mailbox_id = is_creation ? work->actor_id : work->read.group_id,
+                             .actor_id = work->actor_id,
+                             .argument = &work->argument,
+                             .no_mailbox = no_mailbox(work->kind),
+                         },
+                         on_changed, work);
     return PL_TURN_WAIT;
 }
 
@@ -267,6 +353,7 @@ static pl_turn_t judge_read_after(pl_flow_t *flow)
 
 static const pl_step_t change_steps[] = {
     {"check-users", check_users, .judge = judge_users},
+    {"consents", .begin = ask_consents},
     {"change", change, .judge = judge_change, .changes = true},
     {"group", read_after, .judge = judge_read_after, .judges_errors = true},
     {.name = NULL},
@@ -327,8 +414,9 @@ static void encode(work_t *work, const pl_core_deps_t *deps, const pl_group_chan
         key_string(out, "metadata", order->metadata, order->metadata_len);
     if (is_creation)
         key_string(out, "clientGroupId", order->client_group_id, order->client_group_id_len);
-    if (is_creation || order->kind == PL_GROUP_ADD) {
+    if (names_users(order->kind))
         name_users(work, is_creation ? "memberIds" : "userIds", deps->cluster, order);
+    if (names_users(order->kind) || order->kind == PL_GROUP_ACCEPT) {
         pl_json_key(out, "maxMembers");
         pl_json_int64(out, deps->config->groups.max_members);
     }
@@ -338,7 +426,6 @@ static void encode(work_t *work, const pl_core_deps_t *deps, const pl_group_chan
         pl_json_key(out, "role");
         pl_json_text(out, order->role);
     }
-    pl_json_object_end(out);
 }
 
 void pl_group_change_start(pl_core_t *core, const pl_group_change_order_t *order,

@@ -1,11 +1,14 @@
 /*
- * createGroup, fetchGroup, updateGroup, addGroupMembers, removeGroupMember and updateGroupMember.
+ * createGroup, fetchGroup, updateGroup, addGroupMembers, removeGroupMember, updateGroupMember and
+ * acceptInvitation.
  *
- *   check-users -> change, in the group's home -> read -> done
+ *   check-users -> consents, in the users' databases -> change, in the group's home -> read -> done
  *
  * The rights of the acting user are checked in the change itself, in the group's own mailbox
  * (sql/shard/change_group_*), and not by an earlier read. A user who exists may be erased before
- * the change; then the group has a member who gets no messages.
+ * the change; then the group has a member who gets no messages. The consents (core/group_consent.h)
+ * are read before: they decide which users are added and which are invited. A block or a setting
+ * that was stored before the request counts; one that is stored meanwhile may not.
  */
 #ifndef PL_CORE_GROUP_H
 #define PL_CORE_GROUP_H
@@ -27,6 +30,9 @@ typedef struct pl_group_result {
     /* A Group of the contract; NULL after a removal. Dies with the callback. */
     const char *json;
     size_t json_len;
+    /* Of CREATE and ADD: a JSON array with the ids of the users who were invited. */
+    const char *invited;
+    size_t invited_len;
     int64_t unknown_id; /* with PL_OUTCOME_MEMBER_UNKNOWN */
 } pl_group_result_t;
 
@@ -43,6 +49,7 @@ enum pl_group_change_kind {
     PL_GROUP_ADD,
     PL_GROUP_REMOVE,
     PL_GROUP_SET_ROLE,
+    PL_GROUP_ACCEPT, /* the actor accepts an invitation */
 };
 
 /* Valid input; its parts need not outlive the call. */

@@ -40,6 +40,7 @@
     /* Groups. */                                                                              \
     X(GROUP_NOT_FOUND, "group-not-found")                                                      \
     X(GROUP_FULL, "group-full")                                                                \
+    X(INVITATION_NOT_FOUND, "invitation-not-found")                                            \
     X(MEMBER_NOT_FOUND, "member-not-found")                                                    \
     X(ROLE_FORBIDS, "forbidden")                                                               \
     X(CLIENT_GROUP_ID_REUSED, "client-group-id-reused")                                        \

@@ -33,6 +33,7 @@
     X(BLOCK_NOT_FOUND, "block-not-found", 404, "There is no such block")                           \
     X(GROUP_NOT_FOUND, "group-not-found", 404, "There is no such group")                           \
     X(MEMBER_NOT_FOUND, "member-not-found", 404, "The group has no such member")                   \
+    X(INVITATION_NOT_FOUND, "invitation-not-found", 404, "There is no such invitation")            \
     X(METHOD_NOT_ALLOWED, "method-not-allowed", 405, "The resource does not have this method")     \
     X(USERNAME_TAKEN, "username-taken", 409, "The username is taken")                              \
     X(CLIENT_MESSAGE_ID_REUSED, "client-message-id-reused", 409,                                   \

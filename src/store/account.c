@@ -10,6 +10,7 @@ enum account_column {
     COLUMN_CREATED_TIMESTAMP,
     COLUMN_READ_RECEIPTS,
     COLUMN_SHOW_PRESENCE,
+    COLUMN_GROUP_INVITES,
     COLUMN_METADATA,
     COLUMN_DELETED_TIMESTAMP,
 };
@@ -72,6 +73,7 @@ static void encode_update(pl_params_t *params, pl_op_t *const *ops, size_t count
     text(params, update->password_hash);
     pl_params_bool(params, update->read_receipts);
     pl_params_bool(params, update->show_presence);
+    text(params, update->group_invites);
     text(params, update->metadata);
 }
 
@@ -95,7 +97,7 @@ const pl_op_kind_t pl_account_create_kind = {
 
 #define ACCOUNT_COLUMNS                                                          \
     "SELECT user_id, username, display_name, password_hash, created_timestamp, " \
-    "read_receipts, show_presence, metadata, "
+    "read_receipts, show_presence, group_invites, metadata, "
 
 const pl_op_kind_t pl_account_fetch_kind = {
     .name = "fetch_account",
@@ -118,7 +120,7 @@ const pl_op_kind_t pl_account_find_kind = {
 const pl_op_kind_t pl_account_update_kind = {
     .name = "update_account",
     .sql = ACCOUNT_COLUMNS "NULL::bigint FROM ",
-    .sql_tail = ".update_account($1, $2, $3, $4, $5, $6)",
+    .sql_tail = ".update_account($1, $2, $3, $4, $5, $6, $7)",
     .max_ops = 1,
     .encode = encode_update,
     .decode = decode_read,
@@ -137,6 +139,7 @@ bool pl_account_read_get(const pl_account_read_t *read, pl_account_t *account_r)
     account_r->created_us = pl_result_int64(result, 0, COLUMN_CREATED_TIMESTAMP);
     account_r->read_receipts = pl_result_bool(result, 0, COLUMN_READ_RECEIPTS);
     account_r->show_presence = pl_result_bool(result, 0, COLUMN_SHOW_PRESENCE);
+    account_r->group_invites = PQgetvalue(result, 0, COLUMN_GROUP_INVITES);
     account_r->metadata = text_or_null(result, 0, COLUMN_METADATA);
     return true;
 }

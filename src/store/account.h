@@ -50,7 +50,8 @@ typedef struct pl_account {
     int64_t created_us;
     bool read_receipts;
     bool show_presence;
-    const char *metadata; /* NULL: none */
+    const char *group_invites; /* everyone, contacts or nobody */
+    const char *metadata;      /* NULL: none */
 } pl_account_t;
 
 /* False: there is no such account. */
@@ -71,6 +72,7 @@ typedef struct pl_account_update {
     const char *password_hash; /* NUL-terminated */
     const bool *read_receipts;
     const bool *show_presence;
+    const char *group_invites;
     const char *metadata; /* a JSON object, NUL-terminated */
 } pl_account_update_t;
 

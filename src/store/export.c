@@ -136,11 +136,26 @@ static void conversations(pl_buffer_t *out, const pl_page_read_t *read, const pl
     }
 }
 
+/* All of them, in one line. */
+static void invitations(pl_buffer_t *out, const pl_page_read_t *read, const pl_page_t *page)
+{
+    size_t len;
+    int64_t version;
+    const char *open = pl_page_invitations(read, &len, &version);
+
+    if (open == NULL || version > page->version)
+        return;
+    begin_line(out, "invitations");
+    pl_buffer_append(out, open, len);
+    end_line(out);
+}
+
 void pl_export_updates(pl_buffer_t *out, const pl_page_read_t *read, pl_page_t *page,
                        size_t max_bytes, pl_export_counts_t *counts)
 {
     messages(out, read, page, max_bytes, counts);
     conversations(out, read, page, counts);
+    invitations(out, read, page);
 }
 
 void pl_export_end(pl_buffer_t *out, const pl_export_counts_t *counts, int64_t version)

@@ -3,8 +3,9 @@
  * blocks, and writing lines from rows that were read. A line has its kind in `type`, and its object
  * in a member of that name.
  *
- * Conversations and messages are read as deltas from the beginning (pl_updates_read_kind): a row
- * that changes during the export comes again in a later delta, so nothing is missed.
+ * Conversations, messages and open invitations are read as deltas from the beginning
+ * (pl_updates_read_kind): a row that changes during the export comes again in a later delta, so
+ * nothing is missed.
  */
 #ifndef PL_STORE_EXPORT_H
 #define PL_STORE_EXPORT_H
@@ -45,7 +46,8 @@ void pl_export_account(pl_buffer_t *out, const pl_account_t *account);
 size_t pl_export_blocks(pl_buffer_t *out, const pl_blocks_export_t *blocks, int64_t *last_r,
                         pl_export_counts_t *counts);
 
-/* A page of conversations and messages, which begins at its cursor. Messages beyond `max_bytes` are
+/* A page of conversations and messages, and of the open invitations, which begins at its
+ * cursor. Messages beyond `max_bytes` are
  * left out, but at least one is written: then `page` becomes the shorter page, as with
  * pl_delta_to_json. */
 void pl_export_updates(pl_buffer_t *out, const pl_page_read_t *read, pl_page_t *page,

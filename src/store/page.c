@@ -433,7 +433,7 @@ char pl_page_update(const pl_page_read_t *read, size_t index, pl_message_t *mess
         message_r->content = text_at(result, row, UPDATE_TEXT, &message_r->content_len);
         message_r->extra = text_at(result, row, UPDATE_EXTRA, &message_r->extra_len);
         message_r->status = char_at(result, row, UPDATE_STATUS);
-    } else {
+    } else if (kind == 'c') {
         *conversation_r = (pl_conversation_t){.user_id = read->user_id,
                                               .peer_id = peer_id,
                                               .last_message_id = message_id,
@@ -444,4 +444,18 @@ char pl_page_update(const pl_page_read_t *read, size_t index, pl_message_t *mess
                                        &conversation_r->view_len);
     }
     return kind;
+}
+
+const char *pl_page_invitations(const pl_page_read_t *read, size_t *len_r, int64_t *version_r)
+{
+    size_t length = pl_page_length(read);
+
+    if (length == 0)
+        return NULL;
+    const PGresult *result = read->rows->result;
+    int row = read->first_row + (int)length - 1;
+    if (*PQgetvalue(result, row, UPDATE_KIND) != 'i')
+        return NULL;
+    *version_r = pl_result_int64(result, row, UPDATE_VERSION);
+    return text_at(result, row, UPDATE_TEXT, len_r);
 }

@@ -114,8 +114,12 @@ void pl_page_conversation(const pl_page_read_t *read, size_t index,
                           pl_conversation_t *conversation_r);
 
 /* The row of a pl_updates_read_kind: returns 'm' and fills the message, or 'c' and fills the
- * conversation. */
+ * conversation; or 'i', for the row of pl_page_invitations. */
 char pl_page_update(const pl_page_read_t *read, size_t index, pl_message_t *message_r,
                     pl_conversation_t *conversation_r);
+
+/* All open invitations of the user, as a JSON array, if a pl_updates_read_kind has found that they
+ * have changed: the page's last row. Else NULL. *version_r is the version of the change. */
+const char *pl_page_invitations(const pl_page_read_t *read, size_t *len_r, int64_t *version_r);
 
 #endif

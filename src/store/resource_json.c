@@ -229,6 +229,8 @@ void pl_settings_members_to_json(pl_buffer_t *out, const pl_account_t *account)
     pl_json_bool(out, account->read_receipts);
     pl_json_key(out, "showPresence");
     pl_json_bool(out, account->show_presence);
+    pl_json_key(out, "groupInvites");
+    pl_json_text(out, account->group_invites);
 }
 
 void pl_account_to_json(pl_buffer_t *out, const pl_account_t *account)
@@ -329,6 +331,18 @@ static void updated_conversations(pl_buffer_t *out, const pl_page_read_t *read,
             pl_conversation_to_json(out, &conversation);
 }
 
+static void updated_invitations(pl_buffer_t *out, const pl_page_read_t *read, const pl_page_t *page)
+{
+    size_t len;
+    int64_t version;
+    const char *invitations = pl_page_invitations(read, &len, &version);
+
+    if (invitations == NULL || version > page->version)
+        return;
+    pl_json_key(out, "invitations");
+    pl_buffer_append(out, invitations, len);
+}
+
 void pl_delta_to_json(pl_buffer_t *out, const pl_page_read_t *read, pl_page_t *page,
                       size_t max_bytes)
 {
@@ -341,6 +355,7 @@ void pl_delta_to_json(pl_buffer_t *out, const pl_page_read_t *read, pl_page_t *p
     pl_json_array_begin(out);
     updated_conversations(out, read, page);
     pl_json_array_end(out);
+    updated_invitations(out, read, page);
     pl_page_tail_to_json(out, page);
     pl_json_object_end(out);
 }

@@ -7,7 +7,8 @@ IDS = ["createUser", "fetchUsers", "fetchUser", "fetchMe", "updateMe", "deleteMe
        "editMessage", "deleteMessage", "addReaction", "removeReaction", "fetchReactions", "fetchMessageReceipts",
        "sendReceipt", "updateConversation", "deleteConversation", "fetchBlocks",
        "blockUser", "unblockUser", "fetchBlock", "createGroup", "fetchGroup", "updateGroup",
-       "fetchGroupMembers", "addGroupMembers", "removeGroupMember", "updateGroupMember", "sendTyping", "fetchUpdates",
+       "fetchGroupMembers", "addGroupMembers", "removeGroupMember", "updateGroupMember", "fetchInvitations",
+       "acceptInvitation", "declineInvitation", "sendTyping", "fetchUpdates",
        "streamUpdates", "fetchPresence", "fetchUnread", "markAllRead", "announcePresence",
        "fetchCapabilities", "fetchOpenapi", "fetchDocs"]
 # Operations with a body.
@@ -15,7 +16,7 @@ POSTS = ["createUser", "updateMe", "createSession", "sendMessage", "editMessage"
          "createGroup", "updateGroup", "addGroupMembers", "updateGroupMember", "markAllRead"]
 # Operations that change something and have no body.
 BODILESS = ["sendTyping", "announcePresence", "deleteMe", "deleteMessage", "addReaction", "removeReaction",
-            "deleteConversation", "blockUser", "unblockUser", "removeGroupMember"]
+            "deleteConversation", "blockUser", "unblockUser", "removeGroupMember", "acceptInvitation", "declineInvitation"]
 PUBLIC = ["createSession", "fetchCapabilities", "fetchOpenapi", "fetchDocs"]
 # Of the operations without a body, those that may have one.
 OPTIONAL_BODY = ["sendTyping"]
@@ -73,6 +74,10 @@ def request_of(operation, me, peer, message_id="1"):
         "addGroupMembers": ("POST", f"{group}/members", {"userIds": [peer.id]}),
         "removeGroupMember": ("DELETE", f"{group}/members/{peer.id}", None),
         "updateGroupMember": ("PATCH", f"{group}/members/{peer.id}", {"role": "member"}),
+        "fetchInvitations": ("GET", "/v1/invitations", None),
+        # As a member: nothing changes.
+        "acceptInvitation": ("POST", f"/v1/invitations/{getattr(me, 'group', int(me.id) | 256)}/accept", None),
+        "declineInvitation": ("DELETE", f"/v1/invitations/{getattr(me, 'group', int(me.id) | 256)}", None),
         "sendTyping": ("POST", f"/v1/conversations/{conversation_id(me.id, peer.id)}/typing", None),
         "fetchUpdates": ("GET", "/v1/updates?timeout=0", None),
         "streamUpdates": ("GET", "/v1/updates/stream", None),

@@ -51,7 +51,7 @@ def test_export_equals_the_pages_of_the_api(api, stack):
     export = mine.export_me().expect(200)
     end = check_whole(export)
     assert export[0]["account"] == {**mine.fetch_user(carol.id).expect(200), "hasPassword": True}
-    assert export[1]["settings"] == {"readReceipts": False, "showPresence": True}
+    assert export[1]["settings"] == {"readReceipts": False, "showPresence": True, "groupInvites": "everyone"}
     assert "argon2" not in json.dumps(export)
     found = {c["conversationId"]: c for c in lines_of(export, "conversation")}
     assert list(found.values()) == lines_of(export, "conversation"), "no message comes twice"

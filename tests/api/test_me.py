@@ -10,7 +10,7 @@ from harness.stack import Parleyd
 from test_presence import Stream
 
 PASSWORD, OTHER = "correct horse battery", "a caucus race"
-DEFAULTS = {"readReceipts": True, "showPresence": True}
+DEFAULTS = {"readReceipts": True, "showPresence": True, "groupInvites": "everyone"}
 
 
 @pytest.fixture

@@ -276,6 +276,15 @@ class Api:
     def update_group_member(self, group, user, role):
         return self.request("PATCH", f"/v1/groups/{group}/members/{getattr(user, 'id', user)}", json_body={"role": role})
 
+    def fetch_invitations(self):
+        return self.get("/v1/invitations")
+
+    def accept_invitation(self, group):
+        return self.request("POST", f"/v1/invitations/{group}/accept")
+
+    def decline_invitation(self, group):
+        return self.request("DELETE", f"/v1/invitations/{group}")
+
     def send_to(self, conversation, content, client_message_id=None, **fields):
         """conversation: any id of a conversation, also a group's."""
         return self.send(None, content, client_message_id, recipientId=None, conversationId=conversation, **fields)

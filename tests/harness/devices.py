@@ -6,6 +6,7 @@ answers only by the rules of the API:
 - an answer that is not a delta, to a request with a cursor other than 0, is a first page: the device pages back for older
   messages in each conversation that it learns of (the list by pageNumber may miss a conversation that moves at the same
   time; then the next delta has it);
+- the invitations of an answer replace those that the device holds; a view begins without any;
 - messages at or below a conversation's clearedUpTo are not shown, nor is a conversation without messages above it;
 - the status of the user's own messages follows from the conversation's othersDeliveredUpTo and othersReadUpTo.
 """
@@ -40,8 +41,8 @@ def status_of(message, conversation):
 
 
 class View:
-    def __init__(self, messages=(), conversations=()):
-        self.messages, self.conversations = dict(messages), dict(conversations)
+    def __init__(self, messages=(), conversations=(), invitations=()):
+        self.messages, self.conversations, self.invitations = dict(messages), dict(conversations), list(invitations)
 
     def merge(self, messages=(), conversations=()):
         for held, key_of, rows in ((self.messages, lambda m: (m["conversationId"], int(m["messageId"])), messages),
@@ -55,7 +56,7 @@ class View:
         self.messages = {key: row for key, row in self.messages.items() if key[0] != conversation}
 
     def copy(self):
-        return View(self.messages, self.conversations)
+        return View(self.messages, self.conversations, self.invitations)
 
     def shown(self):
         """(messages, conversations) as the user sees them."""
@@ -127,6 +128,7 @@ class Device:
             # The conversations whose older messages it has read. None: all conversations.
             self.view, self.whole = View(), set() if self.cursors[LIST] else None
         self.view.merge(delta["messages"], delta["conversations"])
+        self.view.invitations = delta.get("invitations", self.view.invitations)
         self.cursors = {LIST: delta["lastUpdatedTimestamp"]}
 
     def complete(self, size):
@@ -196,18 +198,18 @@ class Streamer(Device):
         assert status == 200, f"{self.name}: {status}"
 
     def wanted(self):
-        """The cursor that it must reach: the version of the newest change."""
+        """(the cursor that it must reach: the version of the newest change; the invitations, or None if they are as they were)"""
         delta = self.api.fetch_updates(lastUpdatedTimestamp=self.cursors[LIST], timeout=0, pageSize=100).expect(200)
         rows = delta["messages"] + delta["conversations"]
         if not delta["isDeltaUpdate"] and self.cursors[LIST] > 0:
-            return -1
-        return max((row["lastUpdatedTimestamp"] for row in rows), default=self.cursors[LIST])
+            return -1, None
+        return max((row["lastUpdatedTimestamp"] for row in rows), default=self.cursors[LIST]), delta.get("invitations")
 
     def read(self, size):
         if self.connection is None:
             self.connect()
-        wanted, deadline = self.wanted(), time.monotonic() + PATIENCE
-        while self.cursors[LIST] < wanted or wanted == -1:
+        (wanted, invitations), deadline = self.wanted(), time.monotonic() + PATIENCE
+        while self.cursors[LIST] < wanted or wanted == -1 or invitations not in (None, self.view.invitations):
             assert time.monotonic() < deadline, f"{self.name}: the stream is at {self.cursors[LIST]}, not at {wanted}"
             try:
                 chunk = self.connection.read_chunk()
@@ -220,9 +222,13 @@ class Streamer(Device):
                     self.apply(data)
                     wanted = max(wanted, 0)
 
+    def is_behind(self):
+        wanted, invitations = self.wanted()
+        return wanted > self.cursors[LIST] or invitations not in (None, self.view.invitations)
+
     def catch_up(self, size):
         self.read(size)
-        while self.wanted() > self.cursors[LIST]:
+        while self.is_behind():
             self.read(size)
         self.complete(size)
 

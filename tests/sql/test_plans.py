@@ -96,11 +96,18 @@ READS = {
     "receipts of a message": "shard_0000.fetch_receipts(%(me)s, %(peer)s, %(middle)s + 1, 0)",
     "reactions to a message": "shard_0000.fetch_reactions(%(me)s, %(peer)s, %(middle)s + 1, NULL, 0, 50)",
     "receipts that a user sees": "shard_0000.visible_reads(%(me)s, %(peer)s)",
+    "open invitations": "shard_0000.fetch_invitations(%(me)s)",
+    "users who may be added to a group": "shard_0000.group_consents(ARRAY[%(peer)s, 11, 12], ARRAY[%(me)s, %(me)s, %(me)s + 1])",
+    "users of any shards who may be added": "parley.group_consents(ARRAY[%(peer)s, 11, 12], ARRAY[%(me)s, %(me)s, %(peer)s])",
+    "users who have written": "shard_0000.have_written(ARRAY[%(me)s, %(me)s, %(me)s], ARRAY[%(peer)s, 7, %(peer)s + 1])",
+    "an invitation": made("group_invitation", "%(me)s", "jsonb_build_object('members', jsonb_build_array(%(me)s::text), 'groupId', '100', "
+                          "'revision', (extract(epoch FROM clock_timestamp()) * 1000000)::bigint, 'inviterId', %(peer)s::text, "
+                          "'name', 'x', 'timestamp', 1)"),
     "a group": "shard_0000.fetch_group(%(me)s, %(peer)s)",
     "account": "shard_0000.fetch_account(%(me)s)",
     "users": "shard_0000.fetch_users(ARRAY[%(me)s, %(me)s + 1, %(peer)s])",
     "users of any shards": "parley.fetch_users(ARRAY[%(me)s, %(me)s + 1, %(peer)s])",
-    "change of an account": "shard_0000.update_account(%(me)s, 'x', NULL, NULL, NULL, NULL)",
+    "change of an account": "shard_0000.update_account(%(me)s, 'x', NULL, NULL, NULL, NULL, NULL)",
     "users who show their presence": "shard_0000.shows_presence(11, ARRAY[%(me)s, %(me)s + 1, %(peer)s])",
     "users of any shards who show their presence": "parley.shows_presence(11, ARRAY[%(me)s, %(me)s + 1, %(peer)s])",
     "account by name": "shard_0000.find_account('user0.2')",
@@ -109,12 +116,15 @@ READS = {
     "claimed": "parley.claim_outbox(%(outbox_recipients)s::bigint[], %(outbox_senders)s::bigint[], %(outbox_ids)s::bigint[])",
     "settled": "parley.settle_outbox(%(outbox_recipients)s::bigint[], %(outbox_senders)s::bigint[], %(outbox_ids)s::bigint[])",
     # These raise versions, so they come last. The same call is measured when it runs again.
+    "a declined invitation": change("decline", '{"groupId": "100"}'),
     "a setting": change("settings", '{"peerId": "%(peer)s", "pinned": true}'),
     "cleared messages": change("clear_slice", '{"peerId": "%(peer)s", "after": "%(middle)s", "upTo": "%(slice_end)s", "timestamp": 1}'),
 }
 
 LOAD = """
 INSERT INTO parley.block SELECT %(me)s, n, 1 FROM generate_series(1, %(conversations)s) n;
+INSERT INTO parley.invitation SELECT %(me)s, 1000 + n, 1 FROM generate_series(1, %(conversations)s) n;
+UPDATE parley.invitation SET inviter_id = 11, group_name = 'x', invited_timestamp = 1 WHERE user_id = %(me)s AND group_id > 996 + %(conversations)s;
 INSERT INTO parley.message (user_id, peer_id, message_id, version, sender_id, client_message_id, content)
 SELECT %(me)s, peer, time * 2 + 1, time, peer, n::text, repeat('x', 160)
 FROM (SELECT n, %(first)s + n * %(step)s - greatest(n - %(burst)s, 0) * (%(step)s - 1) AS time,

@@ -177,13 +177,14 @@ static void test_profile(void **state)
 
     assert_true(profile("{\"displayName\":\"A\",\"password\":\"12345678\","
                         "\"currentPassword\":\"87654321\",\"readReceipts\":false,"
-                        "\"showPresence\":true}",
+                        "\"showPresence\":true,\"groupInvites\":\"contacts\"}",
                         &input));
     assert_int_equal(input.change.display_name_len, 1);
     assert_memory_equal(input.change.password, "12345678", 8);
     assert_memory_equal(input.change.current_password, "87654321", 8);
     assert_false(*input.change.read_receipts);
     assert_true(*input.change.show_presence);
+    assert_string_equal(input.change.group_invites, "contacts");
     pl_profile_input_dispose(&input);
 
     assert_true(profile("{\"readReceipts\":true}", &input));
@@ -192,13 +193,16 @@ static void test_profile(void **state)
     assert_null(input.change.current_password);
     assert_true(*input.change.read_receipts);
     assert_null(input.change.show_presence);
+    assert_null(input.change.group_invites);
     pl_profile_input_dispose(&input);
 
-    assert_false(profile("{\"displayName\":null,\"password\":\"1234567\",\"currentPassword\":1,"
-                         "\"readReceipts\":\"true\",\"showPresence\":0}",
-                         &input));
+    assert_false(
+        profile("{\"displayName\":null,\"password\":\"1234567\",\"currentPassword\":1,"
+                "\"readReceipts\":\"true\",\"showPresence\":0,\"groupInvites\":\"Nobody\"}",
+                &input));
     assert_null(input.json);
-    assert_refused("/displayName /password /currentPassword /readReceipts /showPresence");
+    assert_refused("/displayName /password /currentPassword /readReceipts /showPresence "
+                   "/groupInvites");
 }
 
 static void test_empty_profile_change_is_refused(void **state)

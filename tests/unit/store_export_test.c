@@ -1,6 +1,6 @@
 /* Proves: the content of an export's lines; a page of messages that is too long is cut, but never
  * before its first message, and has the conversations and the cursor of the cut page; the lines are
- * counted. */
+ * counted; and the open invitations are in the page that has reached their change. */
 #include "store/export.h"
 
 #include <endian.h>
@@ -49,16 +49,18 @@ static PGresult *result_with(int columns_count)
 
 /* The page that was read: its head, messages of versions 10, 20 and 30, and conversations of 15 and
  * 30. */
-static void read_page(pl_page_read_t *read, bool has_more)
+/* Conversation 30 may be followed by the open invitations, changed at that version. */
+static void read_page(pl_page_read_t *read, bool has_more, bool has_invitations)
 {
     static const struct {
         const char *kind;
         int64_t version;
-    } rows[] = {{"h", 30}, {"m", 10}, {"m", 20}, {"m", 30}, {"c", 15}, {"c", 30}};
+    } rows[] = {{"h", 30}, {"m", 10}, {"m", 20}, {"m", 30}, {"c", 15}, {"c", 30}, {"i", 30}};
+    int count = (int)(sizeof(rows) / sizeof(rows[0])) - !has_invitations;
     PGresult *result = result_with(COLUMNS);
     pl_op_t *op = &read->op;
 
-    for (int i = 0; i < (int)(sizeof(rows) / sizeof(rows[0])); i++) {
+    for (int i = 0; i < count; i++) {
         for (int column = 0; column < COLUMNS; column++)
             assert_true(PQsetvalue(result, i, column, NULL, -1));
         set(result, i, KIND, rows[i].kind, 1);
@@ -70,6 +72,8 @@ static void read_page(pl_page_read_t *read, bool has_more)
         set_int64(result, i, VERSION, rows[i].version);
     }
     set(result, 0, IS_DELTA, "\0", 1);
+    if (has_invitations)
+        set(result, count - 1, TEXT, "[{}]", 4);
     set(result, 0, HAS_MORE, has_more ? "\1" : "\0", 1);
     *read = (pl_page_read_t){.op = {.kind = &pl_updates_read_kind}, .user_id = 100, .page_size = 3};
     assert_true(pl_updates_read_kind.decode(result, &op, 1));
@@ -91,7 +95,7 @@ static void assert_updates(size_t max_bytes, int messages, int conversations, in
     pl_page_read_t read;
     pl_page_t page;
 
-    read_page(&read, false);
+    read_page(&read, false, false);
     assert_true(pl_page_head(&read, &page));
     pl_export_updates(&out, &read, &page, max_bytes, &counts);
     const char *text = pl_buffer_terminate(&out);
@@ -117,6 +121,31 @@ static void test_updates_are_cut(void **state)
     assert_updates(300, 2, 1, 20, true);
 }
 
+static void assert_invitations(bool has_invitations, size_t max_bytes, int lines)
+{
+    pl_export_counts_t counts = {0};
+    pl_buffer_t out = PL_BUFFER_EMPTY;
+    pl_page_read_t read;
+    pl_page_t page;
+
+    read_page(&read, false, has_invitations);
+    assert_true(pl_page_head(&read, &page));
+    pl_export_updates(&out, &read, &page, max_bytes, &counts);
+    assert_int_equal(
+        count_of(pl_buffer_terminate(&out), "{\"type\":\"invitations\",\"invitations\":[{}]}\n"),
+        lines);
+    pl_buffer_dispose(&out);
+    pl_page_read_dispose(&read);
+}
+
+static void test_invitations(void **state)
+{
+    (void)state;
+    assert_invitations(true, 100000, 1);
+    assert_invitations(true, 1, 0); /* the page ends before their change */
+    assert_invitations(false, 100000, 0);
+}
+
 static void test_account(void **state)
 {
     pl_account_t account = {.user_id = 7,
@@ -124,7 +153,8 @@ static void test_account(void **state)
                             .display_name = "A\n\"",
                             .created_us = 5,
                             .password_hash = "$argon2id$",
-                            .show_presence = true};
+                            .show_presence = true,
+                            .group_invites = "nobody"};
     pl_buffer_t out = PL_BUFFER_EMPTY;
     (void)state;
 
@@ -134,7 +164,7 @@ static void test_account(void **state)
         "{\"type\":\"account\",\"account\":{\"userId\":\"7\",\"username\":\"ann\","
         "\"displayName\":\"A\\n\\\"\",\"createdTimestamp\":5,\"hasPassword\":true}}\n"
         "{\"type\":\"settings\",\"settings\":{\"readReceipts\":false,"
-        "\"showPresence\":true}}\n");
+        "\"showPresence\":true,\"groupInvites\":\"nobody\"}}\n");
     pl_buffer_clear(&out);
     account.password_hash = NULL;
     pl_export_account(&out, &account);
@@ -182,6 +212,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_updates_are_cut),
+        cmocka_unit_test(test_invitations),
         cmocka_unit_test(test_account),
         cmocka_unit_test(test_blocks),
         cmocka_unit_test(test_end),

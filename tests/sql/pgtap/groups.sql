@@ -51,12 +51,12 @@ CREATE FUNCTION pg_temp.log(mailbox bigint) RETURNS text LANGUAGE sql AS $$
 $$;
 
 SELECT is(pg_temp.change('group_create', ann, jsonb_build_object('groupId', grp::text, 'name', 'Trip', 'memberIds', pg_temp.ids(bob, cat),
-          'clientGroupId', 'g1', 'maxMembers', 4)) - 'version' - 'mailbox', jsonb_build_object('status', 'done', 'groupId', grp::text, 'isDuplicate', false), 'a group is created') FROM ids;
+          'clientGroupId', 'g1', 'maxMembers', 4)) - 'version' - 'mailbox', jsonb_build_object('status', 'done', 'groupId', grp::text, 'isDuplicate', false, 'invited', '[]'::jsonb), 'a group is created') FROM ids;
 SELECT is((SELECT count(*)::integer FROM parley.change_outbox), 2, 'there is one follow-up for each shard with members');
 SELECT is(pg_temp.deliver(), 2, 'the follow-ups are executed');
 SELECT is(pg_temp.log(u), 'group-created', 'every member has the first message') FROM ids, unnest(ARRAY[ann, bob, cat, grp]) u;
 SELECT is(pg_temp.change('group_create', ann, jsonb_build_object('groupId', (grp + 1)::text, 'name', 'Trip', 'memberIds', pg_temp.ids(cat, bob),
-          'clientGroupId', 'g1', 'maxMembers', 4)) - 'version' - 'mailbox', jsonb_build_object('status', 'done', 'groupId', grp::text, 'isDuplicate', true), 'a retry gets the same group') FROM ids;
+          'clientGroupId', 'g1', 'maxMembers', 4)) - 'version' - 'mailbox', jsonb_build_object('status', 'done', 'groupId', grp::text, 'isDuplicate', true, 'invited', '[]'::jsonb), 'a retry gets the same group') FROM ids;
 SELECT is((SELECT count(*)::integer FROM parley.change_outbox), 0, 'a retry leaves no follow-ups');
 SELECT is(pg_temp.status('group_create', ann, jsonb_build_object('groupId', (grp + 1)::text, 'name', 'Tour', 'memberIds', pg_temp.ids(cat, bob),
           'clientGroupId', 'g1', 'maxMembers', 4)), 'client-group-id-reused', 'the same key with another name is refused') FROM ids;
@@ -101,9 +101,10 @@ SELECT is(shard_0001.group_view_of(bob, grp), '"name":"Trip","memberCount":3,"is
 SELECT is(pg_temp.status('group_leave', grp, jsonb_build_object('actorId', bob::text, 'userId', ann::text)), 'forbidden', 'an admin cannot remove the owner') FROM ids;
 SELECT is(pg_temp.status('group_leave', grp, jsonb_build_object('actorId', ann::text, 'userId', ann::text)), 'done', 'the owner leaves') FROM ids;
 SELECT is((shard_0000.fetch_group(grp, bob))::jsonb ->> 'ownerId', bob::text, 'the admin becomes the owner') FROM ids;
-SELECT is(pg_temp.status('group_join', grp, jsonb_build_object('actorId', bob::text, 'userIds', pg_temp.ids(ann), 'maxMembers', 4)), 'done', 'the new owner adds the former owner') FROM ids;
+SELECT is(pg_temp.status('group_join', grp, jsonb_build_object('actorId', bob::text, 'userIds', pg_temp.ids(ann), 'maxMembers', 4)), 'done', 'the new owner invites the former owner') FROM ids;
+SELECT is(pg_temp.status('group_accept', grp, jsonb_build_object('actorId', ann::text, 'maxMembers', 4)), 'done', 'the former owner accepts the invitation') FROM ids;
 SELECT pg_temp.deliver() \g /dev/null
-SELECT is(pg_temp.log(ann), 'group-created hi ho role-changed members-added new before member-left after member-left members-added', 'a member who returns sees later messages again') FROM ids;
+SELECT is(pg_temp.log(ann), 'group-created hi ho role-changed members-added new before member-left after member-left member-joined', 'a member who returns sees later messages again') FROM ids;
 SELECT is(pg_temp.status('group_profile', grp, jsonb_build_object('actorId', ann::text, 'name', 'Tour')), 'forbidden', 'the former owner is a plain member now') FROM ids;
 SELECT is(pg_temp.status('group_profile', grp, jsonb_build_object('actorId', bob::text, 'name', 'Tour "2"')), 'done', 'the owner changes the name') FROM ids;
 SELECT is(pg_temp.status('group_profile', grp, jsonb_build_object('actorId', bob::text, 'name', 'Tour "2"', 'topic', 'Rome')), 'done', 'the owner sets a topic and repeats the name') FROM ids;
@@ -207,7 +208,7 @@ SELECT results_eq($$SELECT w.kind, count(*)
 SELECT is(pg_temp.log(u), log || ' n1 n2 n3 late m1', 'each message is stored once, in the group''s order') FROM log_before;
 DELETE FROM parley.change_outbox;
 -- If a member is added in the batch of a send, the send does not know yet which database the member is in.
-SELECT is(pg_temp.status('group_leave', grp, jsonb_build_object('actorId', dan::text, 'userId', dan::text)), 'done', 'a member leaves') FROM ids;
+SELECT is(pg_temp.status('group_leave', grp, jsonb_build_object('actorId', bob::text, 'userId', dan::text)), 'done', 'a member is removed') FROM ids;
 SELECT pg_temp.deliver() \g /dev/null
 SELECT results_eq($$SELECT w.number, w.target_id >> 50 FROM ids, parley.write_changes(ARRAY['group_join', 'group_send'], ARRAY[grp, grp], ARRAY[
                         jsonb_build_object('actorId', bob::text, 'userIds', pg_temp.ids(dan, test.id(2, 1)), 'maxMembers', 5)::text,
@@ -239,6 +240,7 @@ SELECT results_eq($$SELECT w.kind, w.version * 2 FROM ids, parley.write_changes(
 SELECT pg_temp.deliver(true) \g /dev/null
 -- Two changes of a group in one batch, the later one first: cat leaves, who is in bob's shard, and then the group gets another name.
 SELECT pg_temp.status('group_join', grp, jsonb_build_object('actorId', bob::text, 'userIds', pg_temp.ids(cat), 'maxMembers', 4)) FROM ids \g /dev/null
+SELECT pg_temp.status('group_accept', grp, jsonb_build_object('actorId', cat::text, 'maxMembers', 4)) FROM ids \g /dev/null
 SELECT pg_temp.deliver() \g /dev/null
 SELECT is((SELECT count(*)::integer FROM ids, parley.membership WHERE user_id = cat AND left_view IS NULL), 1, 'cat is a member again');
 SELECT pg_temp.status('group_leave', grp, jsonb_build_object('actorId', cat::text, 'userId', cat::text)),
