@@ -336,12 +336,13 @@ def block_plan(world, step, method, effect):
     user, peer = pair_of(world, step)
     return Plan([lambda: world.api.as_user(user).request(method, f"/v1/blocks/{peer.id}")],
                 lambda answers: (answered(200, 204)(answers), effect((user.id, peer.id))),
-                changes=frozenset({("conversation", conversation_id(user.id, peer.id))}))
+                changes=frozenset({("conversation", conversation_id(user.id, peer.id)), ("invitations", user.id)}))
 
 
 @action(weight=1, needs="blockUser")
 def block(world, step):
-    return block_plan(world, step, "PUT", world.model.blocks.add)
+    """It ends the invitations of the other, which are there."""
+    return block_plan(world, step, "PUT", lambda pair: world.model.blocked(*pair))
 
 
 @action(weight=2, needs="unblockUser")

@@ -8,6 +8,7 @@ import dataclasses
 import urllib.parse
 
 from actions import EMOJI, Plan, Sent, action, answered, choose, on_message, wait_for_copies
+from harness.client import conversation_id
 from harness.group_model import Group, GroupMessage
 from harness.stack import SLOWNESS, wait_until
 
@@ -49,6 +50,30 @@ def own_plan(world, user, group, request, effect, **keys):
     return Plan([run], effect, **keys)
 
 
+# Invitations
+
+def naming(world, actor, users):
+    """(the keys that a plan changes and uses which adds these users to a group)"""
+    pairs = {user: ("conversation", conversation_id(actor.id, user)) for user in users if user != actor.id}
+    # Whether a contact may add them depends on what they write meanwhile.
+    written = {pairs[user] for user in pairs if world.model.group_invites.get(user) == "contacts"}
+    return ({("invitations", user) for user in users} | written,
+            {("invites", user) for user in users} | set(pairs.values()))
+
+
+def wait_for_invitations(world):
+    """An action on an invitation starts when all mailboxes have theirs."""
+    wait_until(lambda: not any(world.stack.query(
+        name, "SELECT FROM parley.change_outbox WHERE kind IN ('group_invitation', 'group_decline')")
+        for name in world.stack.databases), PATIENCE, "no invitation is on its way")
+
+
+def shown_to(world, user):
+    """As the model has them: {group: (name, inviter)}."""
+    return {i["groupId"]: (i["groupName"], i["inviterId"])
+            for i in world.api.as_user(user).fetch_invitations().expect(200)["invitations"]}
+
+
 # Groups and their members
 
 @action(weight=5, needs="createGroup")
@@ -65,11 +90,22 @@ def create_group(world, step):
         values = [answer.expect(200, 201) for answer in answers]
         assert [answer.status for answer in answers].count(201) == 1, answers
         assert len({value["groupId"] for value in values}) == 1, values
-        group = Group(values[0]["groupId"], name, user.id, [m.id for m in members], values[0]["createdTimestamp"] * 2)
+        assert all(value["invited"] == invited for value in values), (values, invited)
+        added = [m.id for m in members if m.id not in invited]
+        group = Group(values[0]["groupId"], name, user.id, added, values[0]["createdTimestamp"] * 2)
         world.model.groups[group.id] = group
+        for other in invited:
+            world.model.invited(group, user.id, other)
 
-    return Plan([lambda: world.api.as_user(user).create_group(name, members, key)] * (3 if step.pick % 5 == 4 else 1), effect,
-                changes=frozenset({("creation",)}))
+    def run():
+        answer = world.api.as_user(user).create_group(name, members, key)
+        wait_for_invitations(world)
+        return answer
+
+    invited = sorted((m.id for m in members if not world.model.may_add(user.id, m.id)), key=int)
+    changes, uses = naming(world, user, [m.id for m in members])
+    return Plan([run] * (3 if step.pick % 5 == 4 else 1), effect,
+                changes=frozenset({("creation",)} | changes), uses=frozenset(uses))
 
 
 def member_plan(world, user, group, request, expected, event, effect, leaving=None):
@@ -79,6 +115,8 @@ def member_plan(world, user, group, request, expected, event, effect, leaving=No
     found = []
 
     def look():
+        if world.api.as_user(user).fetch_messages(group.id, pageSize=1).status == 404:
+            return False  # a new member's conversation is not there yet
         messages = world.api.as_user(user).all_messages(group.id)
         found[:] = [m for m in messages if m.get("systemEvent") == event and int(m["messageId"]) > after]
         return found
@@ -111,11 +149,89 @@ def join(world, step):
     if group.role(user.id) == "member" and step.pick % 3:
         user = next(u for u in world.users if group.role(u.id) == "owner")
     joining = [world.users[(step.pick + i) % len(world.users)] for i in range(1 + step.whom % 2)]
-    new = sorted({u.id for u in joining} - group.members.keys(), key=int)
-    return member_plan(world, user, group, lambda api: api.add_group_members(group.id, *joining),
-                       status_of(group, user, group.role(user.id) in ("owner", "admin")),
-                       {"type": "members-added", "userIds": new} if new else None,
-                       lambda _, message_id: group.joined(message_id, user.id, new))
+    others = sorted({u.id for u in joining} - group.members.keys(), key=int)
+    new = [u for u in others if world.model.may_add(user.id, u) and u not in group.have_left]
+    status = status_of(group, user, group.role(user.id) in ("owner", "admin"))
+
+    def request(api):
+        answer = api.add_group_members(group.id, *joining)
+        wait_for_invitations(world)
+        return answer
+
+    def joined(_, message_id):
+        for other in new:
+            world.model.end_invitation(other, group.id)
+        group.joined(message_id, user.id, new)
+
+    def invited(answer):
+        if status != 200:
+            return
+        assert answer.json["invited"] == [u for u in others if u not in new], answer.json
+        for other in answer.json["invited"]:
+            world.model.invited(group, user.id, other)
+
+    plan = member_plan(world, user, group, request, status, {"type": "members-added", "userIds": new} if new else None, joined)
+    changes, uses = naming(world, user, others)
+    return dataclasses.replace(plan, effect=lambda answers: (plan.effect(answers), invited(answers[0])),
+                               changes=plan.changes | changes, uses=plan.uses | uses)
+
+
+@action(weight=2, needs="acceptInvitation")
+def set_group_invites(world, step):
+    user = world.users[step.who % len(world.users)]
+    setting = ("everyone", "contacts", "nobody")[step.pick % 3]
+    return Plan([lambda: world.api.as_user(user).update_me(groupInvites=setting)],
+                lambda answers: (answered(200)(answers), world.model.group_invites.update({user.id: setting})),
+                changes=frozenset({("invites", user.id)}))
+
+
+@action(weight=4, needs="acceptInvitation")
+def accept(world, step):
+    """Now and then twice at once, and now and then without an invitation."""
+    user = world.users[step.who % len(world.users)]
+    group = choose([world.model.groups[name] for name in world.model.invitations[user.id]], step.whom)
+    if group is None:
+        group = choose([g for g in world.model.groups.values() if user.id not in g.members], step.whom)
+        return group and Plan([lambda: (wait_for_invitations(world), world.api.as_user(user).accept_invitation(group.id))[1]],
+                              answered(404, code="invitation-not-found"), uses=whole(group) | {("invitations", user.id)})
+    inviter = group.invited[user.id]
+    is_good = group.role(inviter) in ("owner", "admin")
+
+    def effect(_, message_id):
+        world.model.end_invitation(user.id, group.id)
+        group.accepted(message_id, user.id, inviter)
+
+    if not is_good:
+        return Plan([lambda: world.api.as_user(user).accept_invitation(group.id)],
+                    lambda answers: (answered(404, code="invitation-not-found")(answers), world.model.end_invitation(user.id, group.id)),
+                    changes=frozenset({("members", group.id), ("invitations", user.id)}))
+    plan = member_plan(world, user, group, lambda api: api.accept_invitation(group.id), 200,
+                       {"type": "member-joined", "userIds": [user.id], "inviterId": inviter}, effect)
+    return dataclasses.replace(plan, requests=plan.requests * (1 + (step.pick % 3 == 0)),
+                               effect=lambda answers: (answered(200)(answers), plan.effect(answers)),
+                               changes=plan.changes | {("invitations", user.id)})
+
+
+@action(weight=2, needs="declineInvitation")
+def decline(world, step):
+    """Also an invitation that does not exist."""
+    user = world.users[step.who % len(world.users)]
+    invited = [world.model.groups[name] for name in world.model.invitations[user.id]]
+    group = choose(invited or list(world.model.groups.values()), step.whom)
+    if group is None:
+        return None
+
+    def effect(answers):
+        answered(204)(answers)
+        if group in invited:
+            world.model.end_invitation(user.id, group.id)
+
+    def run():
+        answer = world.api.as_user(user).decline_invitation(group.id)
+        wait_for_invitations(world)
+        return answer
+
+    return Plan([run], effect, changes=frozenset({("invitations", user.id)}), uses=whole(group))
 
 
 @action(weight=4, needs="removeGroupMember")

@@ -16,7 +16,7 @@ import hypothesis
 import pytest
 from hypothesis import strategies as st
 
-import group_actions  # noqa: F401 pylint: disable=unused-import
+import group_actions
 from actions import ACTIONS, SIZES, Step, available
 from conftest import user_on
 from harness import devices
@@ -96,7 +96,14 @@ class World:
             totals = self.api.as_user(user).fetch_unread().expect(200)
             if (totals["conversationCount"], totals["messageCount"]) != self.model.unread(user.id) or totals["hasMore"]:
                 yield f"{user.id} has {totals} unread and not {self.model.unread(user.id)}"
+            shown = group_actions.shown_to(self, user)
+            if shown != self.model.invitations[user.id]:
+                yield f"{user.id} has the invitations {shown} and not {self.model.invitations[user.id]}"
             for device in self.devices[user.id]:
+                if not isinstance(device, devices.Lister):
+                    held = {i["groupId"]: (i["groupName"], i["inviterId"]) for i in device.view.invitations}
+                    if held != shown:
+                        yield f"{device.name} has the invitations {held}, fetched anew: {shown}"
                 for what, anew, held in zip(("messages", "conversations"), (messages, conversations),
                                             device.view.shown()):
                     yield from (f"{device.name} has {what} {key}: {held.get(key)}, fetched anew: {anew.get(key)}"

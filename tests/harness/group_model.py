@@ -66,6 +66,8 @@ class Group:
         self.members = {}  # user: [role, joined], of the present members
         self.names_left = {}  # user: the name of the group when they left
         self.marks = {}  # (user, kind): message id, of the present members
+        self.have_left = set()  # former members who have left and were not removed
+        self.invited = {}  # user: the last inviter
         self.event(created, owner, {"type": "group-created", "name": name, "userIds": sorted(others, key=int)})
         for user in (owner, *others):
             self._enter(user, created, "owner" if user == owner else "member")
@@ -83,6 +85,7 @@ class Group:
     def _enter(self, user, message_id, role="member"):
         self.stretches.setdefault(user, []).append([message_id, None])
         self.members[user] = [role, message_id]
+        self.have_left.discard(user)
         for kind in ("deliveredUpTo", "readUpTo"):
             self.marks[user, kind] = message_id
 
@@ -91,11 +94,17 @@ class Group:
         for user in users:
             self._enter(user, message_id)
 
+    def accepted(self, message_id, user, inviter):
+        self.event(message_id, user, {"type": "member-joined", "userIds": [user], "inviterId": inviter})
+        self._enter(user, message_id)
+
     def left(self, message_id, actor, user):
         event = self.event_of_leaving(actor, user)
         self.event(message_id, actor, event)
         self.stretches[user][-1][1] = message_id
         self.names_left[user] = self.name
+        if actor == user:
+            self.have_left.add(user)
         del self.members[user]
         if "ownerId" in event:
             self.members[event["ownerId"]][0] = "owner"

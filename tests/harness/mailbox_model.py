@@ -53,6 +53,8 @@ class Model:
         self.read_up_to, self.delivered_up_to, self.cleared_up_to = {}, {}, {}  # by (user, conversation)
         self.settings = {}
         self.blocks = set()  # (blocker, blocked)
+        self.group_invites = {}  # user: their setting, if it is not everyone
+        self.invitations = {user: {} for user in users}  # group: (group name, inviter), of those that are shown
 
     # Events
 
@@ -100,6 +102,29 @@ class Model:
 
     def configured(self, user, conversation, settings):
         self.settings.setdefault((user, conversation), {}).update(settings)
+
+    def blocked(self, user, other):
+        self.blocks.add((user, other))
+        for group, (_, inviter) in list(self.invitations[user].items()):
+            if inviter == other:
+                self.end_invitation(user, group)
+
+    def may_add(self, adder, user):
+        setting = self.group_invites.get(user, "everyone")
+        wrote = any(m.sender == user for m in self.conversations.get(conversation_id(adder, user), {}).values())
+        return (user, adder) not in self.blocks and (setting == "everyone" or (setting == "contacts" and wrote))
+
+    def invited(self, group, inviter, user):
+        """The group notes the last inviter; the user does not see an invitation by a blocked user."""
+        group.invited[user] = inviter
+        if (user, inviter) not in self.blocks:
+            self.invitations[user][group.id] = (group.name, inviter)
+        elif group.id not in self.invitations[user]:
+            del group.invited[user]
+
+    def end_invitation(self, user, group_id):
+        self.invitations[user].pop(group_id, None)
+        self.groups[group_id].invited.pop(user, None)
 
     # Queries for choosing actions
 
