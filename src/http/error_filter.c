@@ -88,6 +88,7 @@ static void on_setup_ostream(h2o_filter_t *self, h2o_req_t *req, h2o_ostream_t *
         pl_response_add_header(req, "content-type", "application/problem+json");
         pl_response_add_header(req, "cache-control", "no-store");
         pl_response_add_header(req, "x-request-id", id);
+        pl_response_add_common_headers(req);
         if (req->res.status == 503)
             pl_response_add_header(req, "retry-after", H2O_TO_STR(PL_RETRY_AFTER_S));
         slot = &replacement->super.next;

@@ -55,8 +55,7 @@ static void add_headers(h2o_req_t *req, const char *id, const pl_reply_t *reply,
     h2o_iovec_t id_copy = h2o_strdup(&req->pool, id, strlen(id));
     h2o_add_header_by_str(&req->pool, &req->res.headers, H2O_STRLIT("x-request-id"), 0, NULL,
                           id_copy.base, id_copy.len);
-    h2o_add_header_by_str(&req->pool, &req->res.headers, H2O_STRLIT("x-content-type-options"), 0,
-                          NULL, H2O_STRLIT("nosniff"));
+    pl_response_add_common_headers(req);
     add_cache_headers(req, reply->cache, is_compressible(reply, len));
     if (reply->etag != NULL)
         pl_response_add_header(req, "etag", reply->etag);

@@ -185,6 +185,7 @@ pl_stream_t *pl_stream_start(pl_request_t *request, const char *content_type, co
     h2o_add_header_by_str(&req->pool, &req->res.headers, H2O_STRLIT("x-accel-buffering"), 0, NULL,
                           H2O_STRLIT("no"));
     pl_response_add_header(req, "x-request-id", request->id);
+    pl_response_add_common_headers(req);
     pl_request_hold(request);
     h2o_start_response(req, &stream->generator);
     send_waiting(stream, false);

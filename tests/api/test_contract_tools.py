@@ -14,7 +14,8 @@ from harness import logs, metrics, sse, tokens
 from harness.client import Api, Problem, User
 from harness.contract import REPOSITORY, Contract, ContractViolation, Document, inline
 
-GOOD_HEADERS = {"x-request-id": "r1", "content-type": "application/json"}
+GOOD_HEADERS = {"x-request-id": "r1", "content-type": "application/json", "cache-control": "no-store",
+                "x-content-type-options": "nosniff", "referrer-policy": "no-referrer"}
 USER = {"userId": "13557505570205184", "username": "alice", "displayName": "Alice", "createdTimestamp": 1}
 PROBLEM = {"type": "/docs#problem-user-not-found", "title": "t", "status": 404, "detail": "d",
            "code": "user-not-found", "requestId": "r1"}
@@ -41,8 +42,11 @@ def test_good_response():
 
 
 @pytest.mark.parametrize("status, headers, body", [
-    (200, {"content-type": "application/json"}, USER),
+    (200, {k: v for k, v in GOOD_HEADERS.items() if k != "x-request-id"}, USER),
     (200, {**GOOD_HEADERS, "content-type": "text/plain"}, USER),
+    (200, {k: v for k, v in GOOD_HEADERS.items() if k != "x-content-type-options"}, USER),
+    (200, {**GOOD_HEADERS, "referrer-policy": "origin"}, USER),
+    (404, {**GOOD_HEADERS, "content-type": "application/problem+json", "cache-control": "private"}, PROBLEM),
     (200, GOOD_HEADERS, {**USER, "userId": 5}),
     (200, GOOD_HEADERS, {**USER, "extra": 1}),
     (200, GOOD_HEADERS, {k: v for k, v in USER.items() if k != "username"}),

@@ -2,7 +2,7 @@
 
 `Contract.check` finds the operation that a request belongs to, and fails unless the status is documented for it, the
 media type is the documented one, the body satisfies its schema, and the rules for every response hold (X-Request-Id,
-problem details, Retry-After). It records (operationId, status), so that `missing` can list the documented statuses that
+headers for browsers, problem details, Retry-After). It records (operationId, status), so that `missing` can list the documented statuses that
 no test has seen.
 """
 
@@ -125,6 +125,7 @@ class Contract:
         request_id = headers.get("x-request-id")
         if not request_id:
             raise ContractViolation(f"{what}: no X-Request-Id")
+        self._check_browser_headers(what, status, headers)
         if status in (429, 503) and not re.fullmatch(r"[1-9][0-9]{0,4}", headers.get("retry-after", "")):
             raise ContractViolation(f"{what}: Retry-After is {headers.get('retry-after')!r}")
         if status == 405 and not headers.get("allow"):
@@ -168,6 +169,15 @@ class Contract:
             value = _parse_json(body, what)
         self._validate(validator, value, what)
         return value
+
+    @staticmethod
+    def _check_browser_headers(what, status, headers):
+        """No browser guesses a content type or tells another site an address, and no cache keeps an error."""
+        for name, value in (("x-content-type-options", "nosniff"), ("referrer-policy", "no-referrer")):
+            if headers.get(name) != value:
+                raise ContractViolation(f"{what}: {name} is {headers.get(name)!r}")
+        if status >= 400 and "no-store" not in headers.get("cache-control", ""):
+            raise ContractViolation(f"{what}: an error with Cache-Control {headers.get('cache-control')!r}")
 
     def _check_lines(self, validator, body, what):
         """The schema is that of one line."""
