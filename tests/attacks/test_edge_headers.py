@@ -26,9 +26,11 @@ def client_of(edge, **options):
     return httpx.Client(base_url=edge.edge_url, verify=False, timeout=30, **options)
 
 
-def check(headers, status):
+def check(headers, status, tls=True):
     assert headers["x-content-type-options"] == "nosniff"
     assert headers["referrer-policy"] == "no-referrer"
+    if tls:
+        assert int(re.fullmatch(r"max-age=(\d+)", headers["strict-transport-security"])[1]) >= 365 * 24 * 3600
     if status >= 400:
         assert "no-store" in headers["cache-control"], headers
 
@@ -78,7 +80,16 @@ def test_an_error_of_the_http_library(stack):
         head = read_to_the_end(connection).split(b"\r\n\r\n")[0].decode().lower()
     headers = dict(line.split(": ", 1) for line in head.split("\r\n")[1:])
     assert head.startswith("http/1.1 400 ")
-    check(headers, 400)
+    check(headers, 400, tls=False)
+
+
+def test_subdomains_can_be_included(stack):
+    edge = Edge(stack, PARLEY_EDGE_HSTS="max-age=63072000; includeSubDomains")
+    try:
+        with client_of(edge) as client:
+            assert client.get("/docs").headers["strict-transport-security"] == "max-age=63072000; includeSubDomains"
+    finally:
+        edge.close()
 
 
 def test_refusals_of_the_edge(stack):
