@@ -414,6 +414,10 @@ export_edge_settings() {
     connections=$(((files - 200) / 2))
     [ "$connections" -gt 20000 ] && connections=20000
     export PARLEY_EDGE_MAXCONN=${PARLEY_EDGE_MAXCONN:-$connections}
+    # Shares of it, as in conf/haproxy.cfg.
+    export PARLEY_EDGE_STREAMS=${PARLEY_EDGE_STREAMS:-$((PARLEY_EDGE_MAXCONN * 70 / 100))}
+    export PARLEY_EDGE_REQUESTS=${PARLEY_EDGE_REQUESTS:-$((PARLEY_EDGE_MAXCONN * 25 / 100))}
+    export PARLEY_EDGE_LARGE_REQUESTS=${PARLEY_EDGE_LARGE_REQUESTS:-$(((PARLEY_EDGE_MAXCONN + 39) / 40))}
 }
 
 # Compares the certificate, because another program may listen on the port.

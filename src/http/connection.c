@@ -12,6 +12,7 @@
 #include "base/memory.h"
 #include "http/measure.h"
 #include "http/server_private.h"
+#include "loop/timer.h"
 
 /* A connection may cancel this many fresh requests at once, and this many a second over time. A
  * proxy carries a hundred users on one connection, and they may all leave together. An attacker
@@ -22,6 +23,11 @@
 /* When the peer has acknowledged no sent bytes, or has kept its window closed, for so long, the
  * peer counts as dead. */
 #define TCP_USER_TIMEOUT_MS 30000
+
+/* A connection is closed if for so long none of its requests becomes complete and none is being
+ * answered, however many bytes arrive. libh2o closes a silent one before that
+ * (HTTP2_IDLE_TIMEOUT_MS), so this is for a client that sends a request too slowly. */
+#define INCOMPLETE_TIMEOUT_MS 65000
 
 struct pl_connection {
     h2o_linklist_t link; /* worker->connections */
@@ -34,6 +40,7 @@ struct pl_connection {
     bool is_doomed; /* shut down; libh2o will notice */
     unsigned resets_left;
     int64_t refilled_us;
+    pl_timer_t incomplete; /* armed while libh2o has no complete request */
 };
 
 static void unref(pl_connection_t *connection)
@@ -47,6 +54,7 @@ static void on_close(void *data)
     pl_connection_t *connection = data;
     pl_server_worker_t *worker = connection->worker;
     connection->socket = NULL;
+    pl_timer_disarm(&connection->incomplete);
     h2o_linklist_unlink(&connection->link);
     atomic_fetch_sub_explicit(&worker->connections_count, 1, memory_order_relaxed);
     atomic_fetch_sub_explicit(&worker->server->connections, 1, memory_order_relaxed);
@@ -71,6 +79,18 @@ static void doom(pl_connection_t *connection, const char *reason)
     shut_down(connection);
 }
 
+static void on_incomplete(pl_timer_t *timer)
+{
+    doom(H2O_STRUCT_FROM_MEMBER(pl_connection_t, incomplete, timer), "slow-request");
+}
+
+static void await_request(pl_connection_t *connection)
+{
+    if (connection->socket != NULL)
+        pl_timer_arm(pl_timer_queue(connection->worker->loop, INCOMPLETE_TIMEOUT_MS),
+                     &connection->incomplete);
+}
+
 void pl_connection_accept(pl_server_worker_t *worker, int fd)
 {
     assert(pl_loop_is_own(worker->loop));
@@ -87,6 +107,8 @@ void pl_connection_accept(pl_server_worker_t *worker, int fd)
     connection->socket = h2o_evloop_socket_create(pl_loop_h2o(worker->loop), fd, 0);
     connection->socket->on_close.cb = on_close;
     connection->socket->on_close.data = connection;
+    connection->incomplete.on_fire = on_incomplete;
+    await_request(connection);
     h2o_linklist_insert(&worker->connections, &connection->link);
     pl_gauge_add(worker->server->connections_gauge, 1);
     pl_counter_add(worker->server->connections_counter, 1);
@@ -101,6 +123,7 @@ pl_connection_t *pl_connection_of(const h2o_req_t *req)
 bool pl_connection_enter(pl_connection_t *connection, const h2o_req_t *req)
 {
     assert(pl_loop_is_own(connection->worker->loop) && connection->socket != NULL);
+    pl_timer_disarm(&connection->incomplete);
     connection->refs++;
     connection->active++;
     connection->in_flight++;
@@ -129,6 +152,8 @@ void pl_connection_leave(pl_connection_t *connection, bool is_reset)
 {
     assert(connection->active > 0);
     connection->active--;
+    if (connection->active == 0)
+        await_request(connection);
     if (is_reset && connection->is_http2)
         count_reset(connection);
 }
