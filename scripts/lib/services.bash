@@ -1,7 +1,7 @@
 # Prepares, starts and stops the processes of a private Parley in one data directory.
 # Sourced after common.bash.
 #
-# $data/              parley.ini, jwt.key, stack.env, tls/, and in secrets/ the generated passwords
+# $data/              parley.ini, parleyctl.ini, jwt.key, stack.env, tls/, and in secrets/ the generated passwords
 # $data/log/NAME.log  the service's output; $data/run/NAME.pid  its process id, removed by an orderly stop
 # $base/              files of PostgreSQL and PgBouncer; $base is $data if possible (see choose_base)
 #
@@ -12,7 +12,7 @@ all_services=(postgresql pgbouncer parleyd haproxy)
 databases=(parley_a parley_b)
 
 # PostgreSQL and PgBouncer refuse to run as root, and HAProxy does not need root. If root starts them, each runs as the
-# user that its Debian package created.
+# user that its Debian package created. parleyd becomes the user `parley` by itself ([server] user).
 service_user() {
     case $1 in
     postgresql | pgbouncer) echo postgres ;;
@@ -62,8 +62,10 @@ choose_base() {
     fi
 }
 
+# Open to the users of the other services; PostgreSQL and PgBouncer ask each for a password.
 make_sockets() {
-    [ -d "$sockets" ] || mkdir -m 700 "$sockets" || die "cannot make $sockets: remove what is there"
+    [ -d "$sockets" ] || mkdir "$sockets" || die "cannot make $sockets: remove what is there"
+    chmod 711 "$sockets"
     own "$sockets" postgres
 }
 
@@ -88,8 +90,12 @@ dsn() {
     printf 'host=%s port=%s dbname=%s user=%s password=%s' "$sockets" "$port" "$2" "$1" "$(secret "$1")"
 }
 
+# Runs the SQL on standard input. A command line can be read by every user of the machine, so no password is on it.
 as_superuser() { # DATABASE [psql's arguments]
-    "$pg_bin/psql" -X -q -v ON_ERROR_STOP=1 -d "$(dsn postgres "$1")" "${@:2}"
+    local passfile=$data/secrets/passfile
+    (umask 077 && printf '*:*:*:postgres:%s\n' "$(secret postgres)" >"$passfile")
+    "$pg_bin/psql" -X -q -v ON_ERROR_STOP=1 \
+        -d "host=$sockets port=$postgresql_port dbname=$1 user=postgres passfile=$passfile" "${@:2}"
 }
 
 # --- processes ---
@@ -275,8 +281,10 @@ postgresql_answers() { "$pg_bin/pg_isready" -q -h "$sockets" -p "$postgresql_por
 create_databases() {
     [ -e "$data/run/databases-created" ] && return 0
     local name
-    as_superuser postgres -v owner="$(secret parley_owner)" -v server="$(secret parley_server)" \
-        -f "$root/scripts/lib/roles.sql" >/dev/null
+    {
+        printf "\\\\set owner '%s'\n\\\\set server '%s'\n" "$(secret parley_owner)" "$(secret parley_server)"
+        cat "$root/scripts/lib/roles.sql"
+    } | as_superuser postgres >/dev/null
     for name in "${databases[@]}"; do
         as_superuser postgres -v name="$name" >/dev/null <<'END'
 SELECT format('CREATE DATABASE %I OWNER parley_owner TEMPLATE template0', :'name')
@@ -312,9 +320,9 @@ pgbouncer_answers() { "$pg_bin/pg_isready" -q -h "$sockets" -p "$pgbouncer_port"
 
 # --- parleyd and parleyctl ---
 
-# Writes parley.ini: the settings of this stack, then the caller's `settings` ("section.key=value", the last one wins).
-# A section's name can have a space ("database parley_a"); a key cannot have a dot.
-write_parley_ini() {
+# Writes parley.ini and parleyctl.ini: the settings of this stack, then the caller's `settings` ("section.key=value", the last
+# one wins). A section's name can have a space ("database parley_a"); a key cannot have a dot.
+write_configuration() {
     local -A value=()
     local order=() setting name
     for setting in "${stack_settings[@]}" "${settings[@]}"; do
@@ -325,15 +333,28 @@ write_parley_ini() {
     done
     (
         umask 077
-        for name in "${order[@]}"; do
-            printf '%s\n' "${name%.*}"
-        done | awk '!seen[$0]++' | while IFS= read -r section; do
-            printf '[%s]\n' "$section"
-            for name in "${order[@]}"; do
-                [ "${name%.*}" = "$section" ] && printf '%s=%s\n' "${name##*.}" "${value[$name]}"
-            done
-        done >"$data/parley.ini"
+        write_sections server >"$data/parley.ini"
+        write_sections owner >"$data/parleyctl.ini"
     )
+}
+
+# write_sections server|owner: prints the settings of that file. The owner's DSNs are the ones that only parleyctl reads.
+write_sections() {
+    local section name keys=()
+    for name in "${order[@]}"; do
+        case $1-${name##*.} in
+        server-owner_dsn) ;;
+        server-* | owner-owner_dsn) keys+=("$name") ;;
+        esac
+    done
+    for name in "${keys[@]}"; do
+        printf '%s\n' "${name%.*}"
+    done | awk '!seen[$0]++' | while IFS= read -r section; do
+        printf '[%s]\n' "$section"
+        for name in "${keys[@]}"; do
+            [ "${name%.*}" = "$section" ] && printf '%s=%s\n' "${name##*.}" "${value[$name]}"
+        done
+    done
 }
 
 collect_stack_settings() {
@@ -345,8 +366,11 @@ collect_stack_settings() {
         "server.admin_port=$admin_port"
         "directory.dsn=$(dsn parley_server "${databases[0]}")"
         "directory.owner_dsn=$(dsn parley_owner "${databases[0]}")"
-        "auth.jwt_key_file=$data/jwt.key"
+        "auth.jwt_key_file=$base/parleyd/jwt.key"
     )
+    if [ "$(id -u)" = 0 ]; then
+        stack_settings+=("server.user=parley")
+    fi
     for name in "${databases[@]}"; do
         stack_settings+=(
             "database $name.dsn=$(dsn parley_server "$name" pooled)"
@@ -356,10 +380,28 @@ collect_stack_settings() {
     done
 }
 
+# The system user that parleyd becomes if root starts it. Two stacks may start at the same time.
+make_parley_user() {
+    [ "$(id -u)" = 0 ] || return 0
+    local tries
+    for tries in {1..50}; do
+        id parley >/dev/null 2>&1 && return 0
+        useradd --system --no-create-home --home-dir /nonexistent --shell /usr/sbin/nologin parley >/dev/null 2>&1 && return 0
+        sleep 0.1
+    done
+    die "cannot create the system user parley: run useradd --system parley, which says why"
+}
+
 prepare_parleyd() {
+    local dir=$base/parleyd
+    make_parley_user
     [ -s "$data/jwt.key" ] || (umask 077 && hex_secret 32 >"$data/jwt.key")
+    # A copy for parleyd's user, which may not enter every directory above the other.
+    mkdir -p "$dir"
+    (umask 077 && cp "$data/jwt.key" "$dir/jwt.key")
+    own "$dir" parley
     collect_stack_settings
-    write_parley_ini
+    write_configuration
 }
 
 parleyd_answers() { curl -fs -o /dev/null --max-time 2 "http://127.0.0.1:$admin_port/readyz"; }

@@ -1,7 +1,9 @@
-/* The configuration, read once at the start from an INI file. The keys, their defaults and their
- * documentation are one table in options.c, from which print.c prints conf/parley.ini. parse.c
- * reads the file, and config.c checks what parleyd and parleyctl need. A field's name is its key,
- * followed by its unit if it has one. */
+/* The configuration, read once at the start from an INI file: parley.ini. The owner's DSNs are in a
+ * file of their own, parleyctl.ini, which parleyctl reads as well: a server cannot lose what it
+ * does not have. The keys of both, their defaults and their documentation are one table in
+ * options.c, from which print.c prints conf/parley.ini and conf/parleyctl.ini. parse.c reads the
+ * files, and config.c checks what parleyd and parleyctl need. A field's name is its key, followed
+ * by its unit if it has one. */
 #ifndef PL_CONFIG_CONFIG_H
 #define PL_CONFIG_CONFIG_H
 
@@ -19,7 +21,7 @@ typedef struct pl_config_database {
     char *name;       /* 1 to 32 of a-z 0-9 _ - */
     char *dsn;        /* the server's role, through PgBouncer */
     char *direct_dsn; /* the server's role, without a pooler */
-    char *owner_dsn;  /* the owner's role, without a pooler; only parleyctl uses it */
+    char *owner_dsn;  /* the owner's role, without a pooler; from parleyctl.ini */
     bool allow_data_loss_on_crash;
 } pl_config_database_t;
 
@@ -47,6 +49,8 @@ typedef struct pl_config {
         int64_t http_port;
         char *admin_address;
         int64_t admin_port;
+        bool trusted_network;
+        char *user;      /* that root becomes */
         int64_t workers; /* 0: one per core */
         int64_t max_connections;
         int64_t max_requests_in_flight_per_connection;
@@ -55,7 +59,7 @@ typedef struct pl_config {
     } server;
     struct {
         char *dsn;
-        char *owner_dsn;
+        char *owner_dsn; /* from parleyctl.ini */
     } directory;
     struct {
         char *jwt_key_file;
@@ -120,8 +124,16 @@ int pl_config_load(const char *path, pl_config_t *config, pl_error_t *err) PL_MU
 int pl_config_parse(const char *name, const char *text, size_t len, pl_config_t *config,
                     pl_error_t *err) PL_MUST_USE;
 
+/* Reads parleyctl.ini, the owner's DSNs of the directory and of the databases that *config has, and
+ * adds them. Returns 0, or -1 with PL_ERROR_INVALID; in both cases the caller frees *config. One
+ * thread at a time. */
+int pl_config_load_owner(const char *path, pl_config_t *config, pl_error_t *err) PL_MUST_USE;
+int pl_config_parse_owner(const char *name, const char *text, size_t len, pl_config_t *config,
+                          pl_error_t *err) PL_MUST_USE;
+
 /* Checks that the options that parleyd needs are set: the directory's DSN, at least one database,
- * dsn and direct_dsn of each, and the JWT key file. Returns 0, or -1 with PL_ERROR_INVALID. */
+ * dsn and direct_dsn of each, and the JWT key file; and that its listeners are on loopback unless
+ * the network is trusted. Returns 0, or -1 with PL_ERROR_INVALID. */
 int pl_config_check_server(const pl_config_t *config, pl_error_t *err) PL_MUST_USE;
 
 /* The same for parleyctl: owner DSNs of the directory and of every database. */
@@ -135,5 +147,8 @@ const pl_config_database_t *pl_config_find_database(const pl_config_t *config, c
 
 /* Prints the annotated example: every key with its documentation, type, unit, range and default. */
 void pl_config_print_options(FILE *out);
+
+/* The same for parleyctl.ini. */
+void pl_config_print_owner_options(FILE *out);
 
 #endif

@@ -29,10 +29,23 @@
 static const pl_option_t server_options[] = {
     TEXT(server.listen_address, "listen_address", "127.0.0.1",
          "Address of the API's listener: cleartext HTTP/1.1 and h2c. Clients connect to the edge\n"
-         "(HAProxy), not to this port, so keep it on loopback or on a trusted network."),
+         "(HAProxy), not to this port. On another address than loopback: see trusted_network."),
     INTEGER(server.http_port, "http_port", "8080", 1, 65535, NULL, "Port of the API's listener."),
     TEXT(server.admin_address, "admin_address", "127.0.0.1",
          "Address of the admin listener (/metrics, /healthz, /readyz), which needs no token."),
+    {.key = "trusted_network",
+     .type = PL_OPTION_BOOL,
+     .default_value = "false",
+     .offset = offsetof(pl_config_t, server.trusted_network),
+     .documentation =
+         "true: listen_address and admin_address may be other addresses than loopback. Only the\n"
+         "edge and your own monitoring may be able to reach them: all is cleartext, a client of "
+         "the\n"
+         "API can abort parleyd (libh2o 2.2.5 has known holes), and whoever reaches the listener\n"
+         "can say in X-Forwarded-For which address it comes from."},
+    TEXT(server.user, "user", "",
+         "The user that parleyd becomes if root starts it, before it opens a connection. It must\n"
+         "be able to read the key files. Without it parleyd does not run as root; root: it does."),
     INTEGER(server.admin_port, "admin_port", "8081", 1, 65535, NULL, "Port of the admin listener."),
     INTEGER(server.workers, "workers", "0", 0, 256, NULL,
             "Worker threads, each with its event loop and lanes. 0: one per core."),
@@ -60,9 +73,10 @@ static const pl_option_t directory_options[] = {
      .type = PL_OPTION_TEXT,
      .default_value = "",
      .example = "host=127.0.0.1 port=5432 dbname=parley_a user=parley_owner",
+     .is_owner = true,
      .offset = offsetof(pl_config_t, directory.owner_dsn),
      .documentation =
-         "The same for the owner's role. Only parleyctl uses it; a server needs no owner DSN."},
+         "libpq connection string of the owner's role, direct (not through a pooler)."},
 };
 
 static const pl_option_t database_options[] = {
@@ -82,8 +96,9 @@ static const pl_option_t database_options[] = {
      .type = PL_OPTION_TEXT,
      .default_value = "",
      .example = "host=127.0.0.1 port=5432 dbname=parley_{name} user=parley_owner",
+     .is_owner = true,
      .offset = offsetof(pl_config_database_t, owner_dsn),
-     .documentation = "Owner's role, direct. Only parleyctl uses it."},
+     .documentation = "Owner's role, direct."},
     {.key = "allow_data_loss_on_crash",
      .type = PL_OPTION_BOOL,
      .default_value = "false",
@@ -287,6 +302,14 @@ const pl_option_t *pl_option_find(const pl_option_section_t *section, const char
         if (strcmp(section->options[i].key, key) == 0)
             return &section->options[i];
     return NULL;
+}
+
+bool pl_option_section_has_owner(const pl_option_section_t *section)
+{
+    for (size_t i = 0; i < section->option_count; i++)
+        if (section->options[i].is_owner)
+            return true;
+    return false;
 }
 
 static bool is_choice(const char *choices, const char *value)

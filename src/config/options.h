@@ -21,6 +21,7 @@ enum pl_option_type {
 typedef struct pl_option {
     const char *key;
     enum pl_option_type type;
+    bool is_owner;             /* stands in parleyctl.ini, which parleyd does not read */
     const char *default_value; /* in the file's notation */
     const char *unit;          /* NULL: none */
     int64_t min, max;
@@ -41,6 +42,9 @@ typedef struct pl_option_section {
     const pl_option_t *options;
     size_t option_count;
 } pl_option_section_t;
+
+/* True if parleyctl.ini has this section too. */
+bool pl_option_section_has_owner(const pl_option_section_t *section);
 
 /* All sections, in the order of the example. */
 extern const pl_option_section_t pl_option_sections[];

@@ -27,6 +27,7 @@ typedef struct parse {
     void *target;                       /* the struct with the section's options */
     uint64_t plain_seen; /* bit n: pl_option_sections[n], which takes no name, was opened */
     uint64_t keys_seen;  /* bit n: the section's option n was set */
+    bool is_owner;       /* parleyctl.ini, which adds to the databases of parley.ini */
     bool failed;
     pl_error_t *err;
 } parse_t;
@@ -109,13 +110,22 @@ static void *add_section(parse_t *parse, const pl_option_section_t *section, con
     return element;
 }
 
+/* The struct for a section [database NAME] of parleyctl.ini. NULL if the name is unknown. */
+static void *find_database(const pl_config_t *config, const char *name, size_t len)
+{
+    for (size_t i = 0; i < config->database_count; i++)
+        if (is_same_name(config->databases[i].name, name, len))
+            return &config->databases[i];
+    return NULL;
+}
+
 /* title: the text between the brackets. */
 static void open_section(parse_t *parse, const char *title, size_t len)
 {
     const char *space = memchr(title, ' ', len);
     size_t kind_len = space != NULL ? (size_t)(space - title) : len;
     const pl_option_section_t *section = pl_option_section_find(title, kind_len);
-    if (section == NULL) {
+    if (section == NULL || (parse->is_owner && !pl_option_section_has_owner(section))) {
         fail(parse, "unknown section [%.*s]", (int)len, title);
         return;
     }
@@ -131,7 +141,13 @@ static void open_section(parse_t *parse, const char *title, size_t len)
         return;
     }
     uint64_t bit = UINT64_C(1) << (section - pl_option_sections);
-    if (is_named) {
+    if (is_named && parse->is_owner) {
+        parse->target = find_database(parse->config, name, name_len);
+        if (parse->target == NULL) {
+            fail(parse, "parley.ini has no section [%.*s]", (int)len, title);
+            return;
+        }
+    } else if (is_named) {
         parse->target = add_section(parse, section, name, name_len);
     } else {
         parse->target = parse->plain_seen & bit ? NULL : parse->config;
@@ -196,6 +212,10 @@ static int on_value(void *user, const char *section_title, const char *key, cons
     const pl_option_t *option = pl_option_find(parse->section, key);
     if (option == NULL) {
         fail(parse, "unknown key %s in [%s]", key, parse->section->name);
+        return 0;
+    }
+    if (option->is_owner != parse->is_owner) {
+        fail(parse, "%s belongs in %s", key, option->is_owner ? "parleyctl.ini" : "parley.ini");
         return 0;
     }
     uint64_t bit = UINT64_C(1) << (option - parse->section->options);
@@ -266,6 +286,10 @@ static int check_whole(const char *file, const pl_config_t *config, pl_error_t *
 /* inih's settings are global variables, so only one thread at a time may parse. */
 static int run_inih(parse_t *parse)
 {
+    if (parse->len > 0 && memchr(parse->text, '\0', parse->len) != NULL) {
+        pl_error_set(parse->err, PL_ERROR_INVALID, "%s: not a text file", parse->file);
+        return -1;
+    }
     ini_max_line = LINE_MAX_LEN + 3;
     ini_allow_multiline = false;
     ini_allow_inline_comments = false; /* a DSN's password may hold " ;" */
@@ -283,10 +307,6 @@ int pl_config_parse(const char *name, const char *text, size_t len, pl_config_t 
                     pl_error_t *err)
 {
     memset(config, 0, sizeof(*config));
-    if (len > 0 && memchr(text, '\0', len) != NULL) {
-        pl_error_set(err, PL_ERROR_INVALID, "%s: not a text file", name);
-        return -1;
-    }
     set_plain_defaults(config);
     parse_t parse = {.file = name, .text = text, .len = len, .config = config, .err = err};
     if (run_inih(&parse) < 0 || check_whole(name, config, err) < 0) {
@@ -296,9 +316,19 @@ int pl_config_parse(const char *name, const char *text, size_t len, pl_config_t 
     return 0;
 }
 
-int pl_config_load(const char *path, pl_config_t *config, pl_error_t *err)
+int pl_config_parse_owner(const char *name, const char *text, size_t len, pl_config_t *config,
+                          pl_error_t *err)
 {
-    memset(config, 0, sizeof(*config));
+    parse_t parse = {
+        .file = name, .text = text, .len = len, .config = config, .is_owner = true, .err = err};
+    return run_inih(&parse);
+}
+
+typedef int (*parse_fn)(const char *name, const char *text, size_t len, pl_config_t *config,
+                        pl_error_t *err);
+
+static int load(const char *path, parse_fn parse, pl_config_t *config, pl_error_t *err)
+{
     FILE *file = fopen(path, "re");
     if (file == NULL) {
         pl_error_set(err, PL_ERROR_INVALID, "%s: %s", path, strerror(errno));
@@ -312,11 +342,22 @@ int pl_config_load(const char *path, pl_config_t *config, pl_error_t *err)
     else if (len == FILE_SIZE_MAX)
         pl_error_set(err, PL_ERROR_INVALID, "%s: larger than a configuration can be", path);
     else
-        result = pl_config_parse(path, text, len, config, err);
+        result = parse(path, text, len, config, err);
     explicit_bzero(text, len); /* DSNs may hold passwords */
     free(text);
     fclose(file);
     return result;
+}
+
+int pl_config_load(const char *path, pl_config_t *config, pl_error_t *err)
+{
+    memset(config, 0, sizeof(*config));
+    return load(path, pl_config_parse, config, err);
+}
+
+int pl_config_load_owner(const char *path, pl_config_t *config, pl_error_t *err)
+{
+    return load(path, pl_config_parse_owner, config, err);
 }
 
 static void free_named(const char *section_name, void *array, size_t count, size_t size)

@@ -72,7 +72,7 @@ static void print_option(FILE *out, const pl_option_section_t *section, const pl
 }
 
 static void print_section(FILE *out, const pl_option_section_t *section, const char *name,
-                          bool is_documented)
+                          bool is_owner, bool is_documented)
 {
     fputc('\n', out);
     if (is_documented)
@@ -83,7 +83,22 @@ static void print_section(FILE *out, const pl_option_section_t *section, const c
     else
         fprintf(out, "%s[%s]\n", mark, section->name);
     for (size_t i = 0; i < section->option_count; i++)
-        print_option(out, section, &section->options[i], name, is_documented);
+        if (section->options[i].is_owner == is_owner)
+            print_option(out, section, &section->options[i], name, is_documented);
+}
+
+static void print_sections(FILE *out, bool is_owner)
+{
+    for (size_t i = 0; i < pl_option_section_count; i++) {
+        const pl_option_section_t *section = &pl_option_sections[i];
+        if (is_owner && !pl_option_section_has_owner(section))
+            continue;
+        if (section->example_names[0] == NULL)
+            print_section(out, section, "", is_owner, true);
+        /* The documentation is printed for the first of the named sections only. */
+        for (size_t n = 0; section->example_names[n] != NULL; n++)
+            print_section(out, section, section->example_names[n], is_owner, n == 0);
+    }
 }
 
 void pl_config_print_options(FILE *out)
@@ -95,12 +110,18 @@ void pl_config_print_options(FILE *out)
           "everything after\n"
           "# the = belongs to the value. An unknown section or key stops the program.\n",
           out);
-    for (size_t i = 0; i < pl_option_section_count; i++) {
-        const pl_option_section_t *section = &pl_option_sections[i];
-        if (section->example_names[0] == NULL)
-            print_section(out, section, "", true);
-        /* The documentation is printed for the first of the named sections only. */
-        for (size_t n = 0; section->example_names[n] != NULL; n++)
-            print_section(out, section, section->example_names[n], n == 0);
-    }
+    print_sections(out, false);
+}
+
+void pl_config_print_owner_options(FILE *out)
+{
+    fputs(
+        "# The owner's connections, which only parleyctl uses. Printed by `parleyctl "
+        "--print-options`.\n"
+        "#\n"
+        "# parleyctl reads this file beside parley.ini. The user that parleyd runs as must not be "
+        "able to\n"
+        "# read it: with it the tables and functions of all databases can be changed.\n",
+        out);
+    print_sections(out, true);
 }

@@ -17,6 +17,7 @@
 #include "directory/shard_map.h"
 
 #define CONFIG_DEFAULT "/etc/parley/parley.ini"
+#define OWNER_CONFIG_NAME "parleyctl.ini"
 #define SHARDS_DEFAULT 16
 
 /* Longer than another parleyctl needs for a small system, and short enough for a deployment
@@ -36,20 +37,37 @@ enum {
     KEY_WAIT,
     KEY_JOBS,
     KEY_UNREAD,
-    KEY_REPAIR
+    KEY_REPAIR,
+    KEY_PRINT_OPTIONS
 };
 
 typedef struct arguments {
     const char *config_path;
+    const char *owner_config_path; /* NULL: OWNER_CONFIG_NAME beside the other */
     const pl_command_t *command;
     pl_ctl_t ctl;
 } arguments_t;
 
 const char *argp_program_version = "parleyctl " PL_VERSION;
 
-static const struct argp_option common_options[] = {
-    {"config", 'c', "FILE", 0, "Configuration file (default " CONFIG_DEFAULT ")", 1},
-    {"json", KEY_JSON, NULL, 0, "Print one JSON object instead of text", 1},
+#define COMMON_OPTIONS                                                                   \
+    {"config", 'c', "FILE", 0, "Configuration file (default " CONFIG_DEFAULT ")", 1},    \
+        {"owner-config",                                                                 \
+         'o',                                                                            \
+         "FILE",                                                                         \
+         0,                                                                              \
+         "File with the owner's DSNs (default: " OWNER_CONFIG_NAME " beside the other)", \
+         1},                                                                             \
+    {                                                                                    \
+        "json", KEY_JSON, NULL, 0, "Print one JSON object instead of text", 1            \
+    }
+
+static const struct argp_option common_options[] = {COMMON_OPTIONS, {0}};
+
+static const struct argp_option top_options[] = {
+    COMMON_OPTIONS,
+    {"print-options", KEY_PRINT_OPTIONS, NULL, 0,
+     "Print an annotated " OWNER_CONFIG_NAME " and exit", 1},
     {0},
 };
 
@@ -97,6 +115,12 @@ static error_t parse_option(int key, char *arg, struct argp_state *state)
     case 'c':
         arguments->config_path = arg;
         return 0;
+    case 'o':
+        arguments->owner_config_path = arg;
+        return 0;
+    case KEY_PRINT_OPTIONS:
+        pl_config_print_owner_options(stdout);
+        exit(PL_EXIT_OK);
     case KEY_JSON:
         ctl->is_json = true;
         return 0;
@@ -225,11 +249,26 @@ static void parse_arguments(int argc, char **argv, arguments_t *arguments)
     pl_buffer_append_text(&doc,
                           "\nparleyctl COMMAND --help has a command's options and exit codes.");
     struct argp argp = {
-        common_options, parse_top, "COMMAND [OPTION...]", pl_buffer_terminate(&doc), NULL,
-        NULL,           NULL};
+        top_options, parse_top, "COMMAND [OPTION...]", pl_buffer_terminate(&doc), NULL, NULL, NULL};
     argp_err_exit_status = PL_EXIT_USAGE;
     argp_parse(&argp, argc, argv, ARGP_IN_ORDER, NULL, arguments);
     pl_buffer_dispose(&doc);
+}
+
+static int load_owner(const arguments_t *arguments, pl_config_t *config, pl_error_t *error)
+{
+    pl_buffer_t path = PL_BUFFER_EMPTY;
+    const char *slash = strrchr(arguments->config_path, '/');
+
+    if (arguments->owner_config_path != NULL)
+        return pl_config_load_owner(arguments->owner_config_path, config, error);
+    if (slash != NULL)
+        pl_buffer_append(&path, arguments->config_path,
+                         (size_t)(slash - arguments->config_path) + 1);
+    pl_buffer_append_text(&path, OWNER_CONFIG_NAME);
+    int result = pl_config_load_owner(pl_buffer_terminate(&path), config, error);
+    pl_buffer_dispose(&path);
+    return result;
 }
 
 int main(int argc, char **argv)
@@ -245,11 +284,13 @@ int main(int argc, char **argv)
     parse_arguments(argc, argv, &arguments);
     /* A lost connection is an error value, not a signal. */
     signal(SIGPIPE, SIG_IGN);
-    if (pl_config_load(arguments.config_path, &ctl->config, &error) < 0) {
+    if (pl_config_load(arguments.config_path, &ctl->config, &error) < 0 ||
+        load_owner(&arguments, &ctl->config, &error) < 0) {
         pl_outcome_t outcome;
         pl_report_t report;
         pl_fail(&outcome, PL_EXIT_USAGE, "%s", error.message);
         pl_report_open(&report, ctl);
+        pl_config_free(&ctl->config);
         return (int)pl_report_close(&report, &outcome);
     }
     code = arguments.command->run(ctl);

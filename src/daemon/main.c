@@ -7,6 +7,7 @@
 
 #include "base/log.h"
 #include "config/config.h"
+#include "daemon/privileges.h"
 #include "daemon/process.h"
 #include "daemon/start.h"
 
@@ -80,6 +81,8 @@ int main(int argc, char **argv)
         pl_config_check_server(&config, &error) != 0)
         return fail(&error);
     pl_log_set_level(config.log.level);
+    if (pl_privileges_drop(config.server.user, &error) != 0)
+        return fail(&error);
     block_signals(&stop);
 
     int waited = pl_start_wait(&config, &stop, &map, &error);

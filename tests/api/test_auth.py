@@ -212,16 +212,14 @@ ISSUERS = {"RS256": lambda: rsa.generate_private_key(public_exponent=65537, key_
 
 
 @pytest.fixture(scope="module")
-def issuers(stack, contract, tmp_path_factory):
+def issuers(stack, contract):
     """A server that trusts one issuer of each algorithm: (api, {algorithm: private key, PEM})."""
-    directory = tmp_path_factory.mktemp("issuers")
     keys, overrides = {}, {}
     for algorithm, generate in ISSUERS.items():
         key = generate()
         pem = key.public_key().public_bytes(serialization.Encoding.PEM,
                                             serialization.PublicFormat.SubjectPublicKeyInfo)
-        path = directory / f"{algorithm}.pem"
-        path.write_bytes(pem)
+        path = stack.write_key(f"{algorithm}.pem", pem)
         keys[algorithm] = (key, pem)
         overrides[f"issuer {algorithm.lower()}"] = {"issuer": f"https://{algorithm}.example",
                                                     "algorithm": algorithm, "public_key_file": path,
@@ -295,15 +293,11 @@ def test_types_of_issuers_tokens(issuers, alice, algorithm):
 
 
 @pytest.fixture(scope="module")
-def two_keys(stack, contract, tmp_path_factory):
+def two_keys(stack, contract):
     """A server whose key is being replaced: (api, the new key, the old key)."""
-    directory = tmp_path_factory.mktemp("keys")
     new, old = b"n" * 40, b"o" * 40
-    for name, key in (("new", new), ("old", old)):
-        (directory / name).write_bytes(key)
-        (directory / name).chmod(0o600)
-    server = Parleyd(stack, {"auth": {"jwt_key_file": directory / "new", "jwt_key_id": "new"},
-                             "jwt_key old": {"file": directory / "old"}}).start()
+    server = Parleyd(stack, {"auth": {"jwt_key_file": stack.write_key("new.key", new), "jwt_key_id": "new"},
+                             "jwt_key old": {"file": stack.write_key("old.key", old)}}).start()
     api = Api(server.url, contract, new)
     yield api, new, old
     api.close()

@@ -83,13 +83,17 @@ class System:
         return self.cluster.scalar(self.databases[name], text, user)
 
     def config(self):
-        """Written again for each use, under another name, because a process may still read the last one."""
-        path = os.path.join(self.directory, f"parley{next(_numbers)}.ini")
-        with open(path, "w", encoding="utf-8") as ini:
-            for section, keys in self.sections.items():
-                ini.write(f"[{section}]\n")
-                ini.writelines(f"{key} = {value}\n" for key, value in keys.items())
-        return path
+        """Written again for each use, in another directory, because a process may still read the last one."""
+        directory = os.path.join(self.directory, f"configuration{next(_numbers)}")
+        os.mkdir(directory)
+        for name, is_owner in (("parley.ini", False), ("parleyctl.ini", True)):
+            with open(os.path.join(directory, name), "w", encoding="utf-8") as ini:
+                for section, keys in self.sections.items():
+                    chosen = {key: value for key, value in keys.items() if (key == "owner_dsn") == is_owner}
+                    if chosen or not is_owner:
+                        ini.write(f"[{section}]\n")
+                    ini.writelines(f"{key} = {value}\n" for key, value in chosen.items())
+        return os.path.join(directory, "parley.ini")
 
     def command(self, *words):
         arguments = [PARLEYCTL, "-c", self.config(), *words]

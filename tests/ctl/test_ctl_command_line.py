@@ -1,5 +1,6 @@
 """The command line: help from the table; exit code 2 and one clear line for each error."""
 
+import os
 import subprocess
 
 import pytest
@@ -59,6 +60,22 @@ def test_a_configuration_that_cannot_be_read(system, tmp_path):
     assert done.returncode == USAGE and "none.ini" in done.stderr
     system.sections["directory"]["nonsense"] = "1"
     assert "nonsense" in system.ctl("doctor", expected=USAGE)["message"]
+
+
+def test_the_owners_file(ready, tmp_path):
+    """It is beside the other by default, or where -o says; and the server's file has none of it."""
+    config = ready.config()
+    owner = os.path.join(os.path.dirname(config), "parleyctl.ini")
+    moved = str(tmp_path / "mine.ini")
+    os.rename(owner, moved)
+    done = run("-c", config, "shard", "list")
+    assert done.returncode == USAGE and f"{owner}: No such file" in done.stderr
+    assert run("-c", config, "-o", moved, "shard", "list").returncode == 0
+    with open(config, "a", encoding="utf-8") as ini:
+        ini.write("[database further]\nowner_dsn = host=localhost\n")
+    done = run("-c", config, "-o", moved, "shard", "list")
+    assert done.returncode == USAGE and "owner_dsn belongs in parleyctl.ini" in done.stderr
+    assert run("--print-options").stdout.startswith("# The owner's connections")
 
 
 def test_an_owner_dsn_that_is_not_set(system):

@@ -55,8 +55,9 @@ class SteppedParleyd(Parleyd):
 
 
 @pytest.fixture
-def clock(tmp_path):
-    return Clock(str(tmp_path))
+def clock(stack):
+    """Where the user of parleyd can read it."""
+    return Clock(stack.directory)
 
 
 @pytest.fixture

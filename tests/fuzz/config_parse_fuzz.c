@@ -21,8 +21,9 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     }
     if (pl_config_check_server(&config, &err) == 0)
         REQUIRE(config.database_count > 0 && config.directory.dsn[0] != '\0');
-    if (pl_config_check_owner(&config, &err) == 0)
-        REQUIRE(config.databases[0].owner_dsn[0] != '\0');
+    if (pl_config_parse_owner("fuzz", (const char *)data, size, &config, &err) == 0 &&
+        pl_config_check_owner(&config, &err) == 0)
+        REQUIRE(config.database_count > 0 && config.databases[0].owner_dsn[0] != '\0');
     pl_config_free(&config);
     return 0;
 }

@@ -1,5 +1,5 @@
 /* Proves: every key is read into its field, every mistake is refused with file and line, and
- * conf/parley.ini is what the table prints. */
+ * conf/parley.ini and conf/parleyctl.ini are what the table prints. */
 #include <stdlib.h>
 #include <string.h>
 
@@ -77,7 +77,7 @@ static void test_values(void **state)
                                "[log]\n"
                                "level = warn\n"
                                "[database b-2_x]\n"
-                               "owner_dsn = postgres://u@h/db?sslmode=require\n"
+                               "dsn = postgres://u@h/db?sslmode=require\n"
                                "[issuer main]\n"
                                "issuer = https://login.example.com/\n"
                                "algorithm = EdDSA\n"
@@ -102,7 +102,7 @@ static void test_values(void **state)
     assert_string_equal(config.databases[0].direct_dsn, "");
     assert_true(config.databases[0].allow_data_loss_on_crash);
     assert_string_equal(config.databases[1].name, "b-2_x");
-    assert_string_equal(config.databases[1].owner_dsn, "postgres://u@h/db?sslmode=require");
+    assert_string_equal(config.databases[1].dsn, "postgres://u@h/db?sslmode=require");
     assert_false(config.databases[1].allow_data_loss_on_crash);
     assert_int_equal(config.issuer_count, 2);
     assert_string_equal(config.issuers[0].name, "main");
@@ -146,6 +146,8 @@ static void test_refusals(void **state)
         {"[database a]\n[database a]\n", "test.ini:2: section [database a] appears twice"},
         {"http_port = 1\n", "test.ini:1: http_port stands before the first section"},
         {"[server]\nport = 1\n", "test.ini:2: unknown key port in [server]"},
+        {"[directory]\nowner_dsn = x\n", "test.ini:2: owner_dsn belongs in parleyctl.ini"},
+        {"[database a]\nowner_dsn = x\n", "test.ini:2: owner_dsn belongs in parleyctl.ini"},
         {"[server]\nHTTP_PORT = 1\n", "test.ini:2: unknown key HTTP_PORT in [server]"},
         {"[server]\nhttp_port = 1\n\nhttp_port = 1\n", "test.ini:4: http_port appears twice"},
         {"[server]\nhttp_port\n", "test.ini:2: neither"},
@@ -207,14 +209,14 @@ static void test_long_lines(void **state)
         pl_buffer_append_text(&text, "[database abcdefghijklmnopqrstuvwxyz012345]\ndsn=");
         for (size_t i = 4; i < len; i++)
             pl_buffer_append_char(&text, 'x');
-        pl_buffer_append_text(&text, "\nowner_dsn=y\n");
+        pl_buffer_append_text(&text, "\ndirect_dsn=y\n");
         pl_config_t config;
         pl_error_t err = {0};
         int result = pl_config_parse("t", text.data, text.len, &config, &err);
         assert_int_equal(result, len <= 4096 ? 0 : -1);
         if (result == 0) {
             assert_int_equal(strlen(config.databases[0].dsn), len - 4);
-            assert_string_equal(config.databases[0].owner_dsn, "y");
+            assert_string_equal(config.databases[0].direct_dsn, "y");
             assert_string_equal(config.databases[0].name, "abcdefghijklmnopqrstuvwxyz012345");
         } else {
             assert_string_equal(err.message, "t:2: line is longer than 4096 bytes");
@@ -241,6 +243,8 @@ static void test_load(void **state)
     assert_memory_equal(&config.push, &defaults.push, sizeof(config.push));
     assert_memory_equal(&config.lanes, &defaults.lanes, sizeof(config.lanes));
     assert_int_equal(pl_config_check_server(&config, &err), 0);
+    assert_int_equal(pl_config_check_owner(&config, &err), -1);
+    assert_int_equal(pl_config_load_owner(PL_SOURCE_DIR "/conf/parleyctl.ini", &config, &err), 0);
     assert_int_equal(pl_config_check_owner(&config, &err), 0);
     pl_config_free(&defaults);
     pl_config_free(&config);
@@ -259,22 +263,26 @@ static char *read_file(const char *path)
     return pl_buffer_detach(&text, NULL);
 }
 
-static void test_example_is_current(void **state)
+static void check_example(void (*print)(FILE *out), const char *path, const char *program)
 {
-    (void)state;
     char *printed = NULL;
     size_t len = 0;
     FILE *out = open_memstream(&printed, &len);
-    pl_config_print_options(out);
+    print(out);
     fclose(out);
-    char *kept = read_file(PL_SOURCE_DIR "/conf/parley.ini");
+    char *kept = read_file(path);
     assert_non_null(kept);
-    if (strcmp(printed, kept) != 0) {
-        fail_msg("conf/parley.ini differs from the table: run parleyd --print-options > "
-                 "conf/parley.ini");
-    }
+    if (strcmp(printed, kept) != 0)
+        fail_msg("%s differs from the table: it is what %s --print-options prints", path, program);
     free(kept);
     free(printed);
+}
+
+static void test_examples_are_current(void **state)
+{
+    (void)state;
+    check_example(pl_config_print_options, PL_SOURCE_DIR "/conf/parley.ini", "parleyd");
+    check_example(pl_config_print_owner_options, PL_SOURCE_DIR "/conf/parleyctl.ini", "parleyctl");
 }
 
 /* The example is a valid configuration also without the comment marks of its settings. So every
@@ -316,37 +324,123 @@ static void test_table(void **state)
     }
 }
 
+static void test_owner_file(void **state)
+{
+    (void)state;
+    static const struct {
+        const char *text, *message; /* NULL: it is taken */
+    } cases[] = {
+        {"", NULL},
+        {"[directory]\nowner_dsn=x\n[database a]\nowner_dsn=y\n", NULL},
+        {"[server]\n", "o.ini:1: unknown section [server]"},
+        {"[issuer a]\n", "o.ini:1: unknown section [issuer a]"},
+        {"[database b]\n", "o.ini:1: parley.ini has no section [database b]"},
+        {"[directory]\ndsn=x\n", "o.ini:2: dsn belongs in parley.ini"},
+        {"[database a]\nallow_data_loss_on_crash=true\n",
+         "o.ini:2: allow_data_loss_on_crash belongs in parley.ini"},
+        {"[directory]\nowner_dsn=x\n[directory]\n", "o.ini:3: section [directory] appears twice"},
+        {"[database a]\nowner_dsn=x\nowner_dsn=y\n",
+         "o.ini:3: owner_dsn appears twice in one section"},
+    };
+    for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
+        const char *text = cases[i].text;
+        pl_config_t config;
+        pl_error_t err = {0};
+        assert_int_equal(parse("[directory]\ndsn=x\n[database a]\ndsn=x\n", &config, &err), 0);
+        int result = pl_config_parse_owner("o.ini", text, strlen(text), &config, &err);
+        assert_int_equal(result, cases[i].message == NULL ? 0 : -1);
+        if (cases[i].message != NULL)
+            assert_string_equal(err.message, cases[i].message);
+        assert_string_equal(config.directory.dsn, "x");
+        pl_config_free(&config);
+    }
+}
+
+#define WHOLE "[directory]\ndsn=x\n[auth]\njwt_key_file=k\n[database a]\ndsn=x\ndirect_dsn=x\n"
+
 static void test_checks(void **state)
 {
     (void)state;
     static const struct {
-        const char *text, *server, *owner; /* NULL: the check succeeds */
+        const char *text, *message; /* NULL: the check succeeds */
     } cases[] = {
-        {"", "[directory] dsn is not set", "[directory] owner_dsn is not set"},
-        {"[directory]\ndsn=x\nowner_dsn=x\n", "[auth] jwt_key_file is not set",
-         "there is no [database NAME] section"},
-        {"[directory]\ndsn=x\n[auth]\njwt_key_file=k\n", "there is no [database NAME] section",
-         "[directory] owner_dsn is not set"},
-        {"[directory]\ndsn=x\nowner_dsn=x\n[auth]\njwt_key_file=k\n[database a]\n",
-         "[database a] dsn is not set", "[database a] owner_dsn is not set"},
+        {"", "[directory] dsn is not set"},
+        {"[directory]\ndsn=x\n", "[auth] jwt_key_file is not set"},
+        {"[directory]\ndsn=x\n[auth]\njwt_key_file=k\n", "there is no [database NAME] section"},
+        {"[directory]\ndsn=x\n[auth]\njwt_key_file=k\n[database a]\n",
+         "[database a] dsn is not set"},
         {"[directory]\ndsn=x\n[auth]\njwt_key_file=k\n[database a]\ndsn=x\n",
-         "[database a] direct_dsn is not set", "[directory] owner_dsn is not set"},
-        {"[directory]\ndsn=x\n[auth]\njwt_key_file=k\n[database a]\ndsn=x\ndirect_dsn=x\n", NULL,
-         "[directory] owner_dsn is not set"},
-        {"[directory]\nowner_dsn=x\n[database a]\nowner_dsn=x\n", "[directory] dsn is not set",
-         NULL},
+         "[database a] direct_dsn is not set"},
+        {WHOLE, NULL},
     };
     for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
         pl_config_t config;
         pl_error_t err = {0};
         assert_int_equal(parse(cases[i].text, &config, &err), 0);
-        assert_int_equal(pl_config_check_server(&config, &err), cases[i].server == NULL ? 0 : -1);
-        if (cases[i].server != NULL)
-            assert_string_equal(err.message, cases[i].server);
-        assert_int_equal(pl_config_check_owner(&config, &err), cases[i].owner == NULL ? 0 : -1);
-        if (cases[i].owner != NULL)
-            assert_string_equal(err.message, cases[i].owner);
+        assert_int_equal(pl_config_check_server(&config, &err), cases[i].message == NULL ? 0 : -1);
+        if (cases[i].message != NULL)
+            assert_string_equal(err.message, cases[i].message);
         pl_config_free(&config);
+    }
+}
+
+static void test_owner_checks(void **state)
+{
+    (void)state;
+    static const struct {
+        const char *text, *owner, *message; /* NULL: the check succeeds */
+    } cases[] = {
+        {WHOLE, "", "[directory] owner_dsn is not set"},
+        {"", "[directory]\nowner_dsn=x\n", "there is no [database NAME] section"},
+        {WHOLE, "[directory]\nowner_dsn=x\n", "[database a] owner_dsn is not set"},
+        {WHOLE, "[directory]\nowner_dsn=x\n[database a]\nowner_dsn=x\n", NULL},
+    };
+    for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
+        const char *owner = cases[i].owner;
+        pl_config_t config;
+        pl_error_t err = {0};
+        assert_int_equal(parse(cases[i].text, &config, &err), 0);
+        assert_int_equal(pl_config_parse_owner("o.ini", owner, strlen(owner), &config, &err), 0);
+        assert_int_equal(pl_config_check_owner(&config, &err), cases[i].message == NULL ? 0 : -1);
+        if (cases[i].message != NULL)
+            assert_string_equal(err.message, cases[i].message);
+        pl_config_free(&config);
+    }
+}
+
+/* parleyd keeps to loopback unless it is told that the network is trusted. */
+static void test_listeners(void **state)
+{
+    (void)state;
+    static const struct {
+        const char *address;
+        bool is_taken;
+    } cases[] = {
+        {"127.0.0.1", true},        {"127.9.9.9", true},  {"::1", true},
+        {"::ffff:127.0.0.1", true}, {"0.0.0.0", false},   {"::", false},
+        {"10.0.0.1", false},        {"128.0.0.1", false}, {"localhost", false},
+        {"::ffff:10.0.0.1", false},
+    };
+    static const char *const keys[] = {"listen_address", "admin_address"};
+    for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
+        for (size_t n = 0; n < 4; n++) {
+            bool is_trusted = n >= 2;
+            char text[400], begin[100];
+            pl_config_t config;
+            pl_error_t err = {0};
+            snprintf(text, sizeof(text), WHOLE "[server]\n%s=%s\ntrusted_network=%s\n", keys[n % 2],
+                     cases[i].address, is_trusted ? "true" : "false");
+            assert_int_equal(parse(text, &config, &err), 0);
+            int expected = cases[i].is_taken || is_trusted ? 0 : -1;
+            assert_int_equal(pl_config_check_server(&config, &err), expected);
+            snprintf(begin, sizeof(begin), "[server] %s %s is not loopback", keys[n % 2],
+                     cases[i].address);
+            if (expected != 0) {
+                assert_memory_equal(err.message, begin, strlen(begin));
+                assert_non_null(strstr(err.message, "trusted_network = true"));
+            }
+            pl_config_free(&config);
+        }
     }
 }
 
@@ -359,10 +453,13 @@ int main(void)
         cmocka_unit_test(test_nul_is_refused),
         cmocka_unit_test(test_long_lines),
         cmocka_unit_test(test_load),
-        cmocka_unit_test(test_example_is_current),
+        cmocka_unit_test(test_examples_are_current),
         cmocka_unit_test(test_example_uncommented),
         cmocka_unit_test(test_table),
+        cmocka_unit_test(test_owner_file),
         cmocka_unit_test(test_checks),
+        cmocka_unit_test(test_owner_checks),
+        cmocka_unit_test(test_listeners),
     };
     return RUN_TESTS(tests);
 }
