@@ -2,7 +2,7 @@
 # Sourced after common.bash.
 #
 # $data/              parley.ini, parleyctl.ini, jwt.key, stack.env, tls/, and in secrets/ the generated passwords
-# $data/log/NAME.log  the service's output; $data/run/NAME.pid  its process id, removed by an orderly stop
+# $data/log/NAME.log  the service's output; the edge's requests are in access.log; $data/run/NAME.pid  its process id, removed by an orderly stop
 # $base/              files of PostgreSQL and PgBouncer; $base is $data if possible (see choose_base)
 #
 # The caller sets the variables that new_state (stack_state.bash) lists.
@@ -148,7 +148,8 @@ spawn() {
         exec </dev/null >>"$data/log/$1.log" 2>&1
         cd "$base" || exit 1
         exec 9>&-
-        [ "$1" = haproxy ] && export_edge_settings
+        # HAProxy takes O_APPEND from the files that it logs to, which bound_logs needs; a pipe and cat have no such trouble.
+        [ "$1" = haproxy ] && export_edge_settings && exec > >(exec setsid cat >>"$data/log/access.log")
         exec_as "$(service_user "$1")" setsid "${command[@]}"
     ) &
     spawned_pid=$!
@@ -172,6 +173,15 @@ start_service() {
         sleep 0.1
     done
     die "$1 does not start: $(last_words "$1") (all of it: $data/log/$1.log)"
+}
+
+# Empties each log that has become too large, and keeps its content as NAME.log.1. The services append, so they go on at the
+# beginning. A line that is written between the two is lost.
+bound_logs() {
+    local log
+    find "$data/log" -name '*.log' -size "+${PARLEY_LOG_BYTES:-16777216}c" | while IFS= read -r log; do
+        cp "$log" "$log.1" && : >"$log"
+    done
 }
 
 last_words() {

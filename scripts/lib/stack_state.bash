@@ -110,6 +110,7 @@ start_all() {
     fi
     [ -n "$parleyctl" ] || parleyctl=${parleyd%/*}/parleyctl
     choose_ports
+    bound_logs
     start_service postgresql
     create_databases
     start_service pgbouncer

@@ -58,6 +58,9 @@ void pl_api_abandon_with(pl_request_t *request, pl_flow_t *flow);
  * PL_OUTCOME_FAILED. Not for PL_OUTCOME_DONE and PL_OUTCOME_DUPLICATE. */
 void pl_api_reply_outcome(pl_request_t *request, const pl_outcome_t *outcome);
 
+/* The code of that problem, for the audit log. */
+const char *pl_api_outcome_code(const pl_outcome_t *outcome);
+
 /* The end of a call whose owner is the request: answers, and releases the owner's reference. With
  * PL_OUTCOME_DONE the answer is 200 with the body, whose bytes it takes, or 204. Else it is the
  * outcome's problem, and the body is empty. */

@@ -1,5 +1,6 @@
 /* sendMessage, fetchMessages, fetchMessage, editMessage, deleteMessage, addReaction,
  * removeReaction, fetchMessageReceipts and fetchReactions. */
+#include "api/audit.h"
 #include "api/body.h"
 #include "api/context.h"
 #include "api/handlers.h"
@@ -71,9 +72,14 @@ void pl_on_send_message(pl_request_t *request, void *worker)
         return;
     if (pl_send_input_decode(body.data, body.len, pl_request_claims(request), &input, &refusal) !=
         0) {
+        /* The only thing that a send forbids is another's senderId. */
+        if (refusal.problem == PL_PROBLEM_FORBIDDEN)
+            pl_api_audit_admin_only(request, 0);
         pl_refusal_reply(request, &refusal);
         return;
     }
+    if (input.order.sender_id != pl_request_claims(request)->user_id)
+        pl_api_audit_acting(request, input.order.sender_id);
     send_message(api->core, request, &input.order);
     pl_send_input_dispose(&input);
 }

@@ -90,6 +90,13 @@ static const struct {
     [PL_OUTCOME_FAILED] = {.problem = PL_PROBLEM_INTERNAL_ERROR, .detail = "The server failed."},
 };
 
+const char *pl_api_outcome_code(const pl_outcome_t *outcome)
+{
+    if (outcome->code == PL_OUTCOME_ABANDONED)
+        return "abandoned";
+    return pl_problem_code(answers[outcome->code].problem);
+}
+
 void pl_api_reply_outcome(pl_request_t *request, const pl_outcome_t *outcome)
 {
     const char *detail = answers[outcome->code].detail;

@@ -6,11 +6,13 @@
  */
 #include <stdlib.h>
 
+#include "api/audit.h"
 #include "api/context.h"
 #include "api/handlers.h"
 #include "api/users_input.h"
 #include "base/json_write.h"
 #include "base/memory.h"
+#include "http/audit.h"
 #include "http/problem.h"
 
 /* A login, until it is answered. */
@@ -49,6 +51,7 @@ static void on_login(const pl_account_result_t *result, void *owner)
 {
     login_t *login = owner;
 
+    pl_api_audit(login->request, "login", result->account.user_id, &result->outcome);
     if (result->outcome.code == PL_OUTCOME_DONE)
         reply_session(login, result->account.user_id);
     else
@@ -70,6 +73,7 @@ void pl_on_create_session(pl_request_t *request, void *worker)
         pl_refusal_reply(request, &refusal);
         return;
     }
+    pl_audit_note_address(request);
     login_t *login = pl_malloc(sizeof(*login));
     *login = (login_t){api, pl_request_ref(request)};
     pl_api_abandon_with(request, pl_login_start(api->core, input.username, input.order.password,

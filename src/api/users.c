@@ -1,6 +1,7 @@
 /* createUser, fetchUser, fetchUsers; fetchMe, updateMe and deleteMe: a user's own account. */
 #include <string.h>
 
+#include "api/audit.h"
 #include "api/context.h"
 #include "api/handlers.h"
 #include "api/ids_input.h"
@@ -8,6 +9,7 @@
 #include "base/id.h"
 #include "base/json_write.h"
 #include "core/users_fetch.h"
+#include "http/audit.h"
 #include "http/problem.h"
 #include "store/resource_json.h"
 
@@ -18,6 +20,7 @@ static void on_created(const pl_account_result_t *result, void *owner)
     pl_request_t *request = owner;
     pl_buffer_t body = PL_BUFFER_EMPTY;
 
+    pl_api_audit(request, "create-user", result->account.user_id, &result->outcome);
     if (result->outcome.code == PL_OUTCOME_DONE) {
         pl_user_to_json(&body, &result->account);
         pl_request_reply(request, &(pl_reply_t){.status = 201}, &body);
@@ -34,11 +37,13 @@ static bool may_create(pl_request_t *request, const pl_account_input_t *input)
 
     if (input->order.password != NULL || (claims != NULL && claims->admin))
         return true;
-    if (claims == NULL)
+    if (claims == NULL) {
         pl_problem_reply(request, PL_PROBLEM_UNAUTHENTICATED,
                          "Creating a user without a password needs the admin scope.");
-    else
+    } else {
+        pl_api_audit_admin_only(request, 0);
         pl_problem_reply(request, PL_PROBLEM_FORBIDDEN, "This needs a token with the admin scope.");
+    }
     return false;
 }
 
@@ -55,6 +60,7 @@ void pl_on_create_user(pl_request_t *request, void *worker)
         pl_refusal_reply(request, &refusal);
         return;
     }
+    pl_audit_note_address(request);
     if (may_create(request, &input))
         pl_api_abandon_with(request, pl_account_create_start(api->core, &input.order, on_created,
                                                              pl_request_ref(request)));
@@ -210,6 +216,14 @@ static void on_account(const pl_account_result_t *result, void *owner)
     pl_request_unref(&request);
 }
 
+static void on_password_changed(const pl_account_result_t *result, void *owner)
+{
+    pl_request_t *request = owner;
+
+    pl_api_audit(request, "change-password", pl_request_claims(request)->user_id, &result->outcome);
+    on_account(result, request);
+}
+
 void pl_on_fetch_me(pl_request_t *request, void *worker)
 {
     pl_api_t *api = worker;
@@ -235,8 +249,10 @@ void pl_on_update_me(pl_request_t *request, void *worker)
         pl_refusal_reply(request, &refusal);
         return;
     }
-    pl_api_abandon_with(request, pl_account_update_start(api->core, user_id, &input.change,
-                                                         on_account, pl_request_ref(request)));
+    pl_audit_note_address(request);
+    pl_account_done_fn on_done = input.change.password != NULL ? on_password_changed : on_account;
+    pl_api_abandon_with(request, pl_account_update_start(api->core, user_id, &input.change, on_done,
+                                                         pl_request_ref(request)));
     pl_profile_input_dispose(&input);
 }
 
@@ -244,7 +260,10 @@ void pl_on_update_me(pl_request_t *request, void *worker)
 
 static void on_erased(const pl_account_result_t *result, void *owner)
 {
-    pl_api_finish_no_content(owner, &result->outcome);
+    pl_request_t *request = owner;
+
+    pl_api_audit(request, "erase-user", pl_request_claims(request)->user_id, &result->outcome);
+    pl_api_finish_no_content(request, &result->outcome);
 }
 
 void pl_on_delete_me(pl_request_t *request, void *worker)
@@ -254,5 +273,6 @@ void pl_on_delete_me(pl_request_t *request, void *worker)
 
     if (user_id == 0 || pl_request_query(request, NULL, 0) != 0)
         return;
+    pl_audit_note_address(request);
     pl_account_erase_start(api->core, user_id, on_erased, pl_request_ref(request));
 }

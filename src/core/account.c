@@ -233,6 +233,14 @@ static const pl_step_t login_steps[] = {
     {.name = NULL},
 };
 
+/* The id of the user with that name; 0: there is none. */
+static int64_t found_id(const lookup_t *lookup)
+{
+    pl_account_t account;
+
+    return pl_account_read_get(&lookup->read, &account) ? account.user_id : 0;
+}
+
 static void on_looked_up(pl_flow_t *flow)
 {
     lookup_t *lookup = lookup_of(flow);
@@ -245,6 +253,8 @@ static void on_looked_up(pl_flow_t *flow)
         (void)!pl_account_read_get(&lookup->read, &result.account);
     else if (flow->outcome.code == PL_OUTCOME_USER_NOT_FOUND)
         result.deleted_us = pl_account_read_deleted_us(&lookup->read);
+    else if (flow->outcome.code == PL_OUTCOME_WRONG_CREDENTIALS)
+        result.account.user_id = found_id(lookup);
     lookup->on_done(&result, lookup->owner);
     pl_account_read_dispose(&lookup->read);
     explicit_bzero(lookup->password, lookup->password_len);

@@ -19,7 +19,9 @@
 
 typedef struct pl_account_result {
     pl_outcome_t outcome;
-    /* With PL_OUTCOME_DONE; valid during the callback. Else only the id that was asked for. */
+    /* With PL_OUTCOME_DONE; valid during the callback. Else only the id that was asked for; with
+     * PL_OUTCOME_WRONG_CREDENTIALS the id of the user with the name, 0 if there is none: for the
+     * audit log, not for clients. */
     pl_account_t account;
     /* With PL_OUTCOME_USER_NOT_FOUND, of a user who was erased: when, in microseconds. Else 0. */
     int64_t deleted_us;

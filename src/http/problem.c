@@ -6,6 +6,7 @@
 #include <string.h>
 
 #include "base/json_write.h"
+#include "http/audit.h"
 
 static const struct {
     const char *code;
@@ -118,6 +119,10 @@ static void send_problem(pl_request_t *request, pl_problem_t problem, const char
     reply->content_type = "application/problem+json";
     if ((status == 429 || status == 503) && reply->retry_after_s == 0)
         reply->retry_after_s = PL_RETRY_AFTER_S;
+    if (status == 429)
+        pl_audit(request, &(pl_audit_t){.volume = PL_AUDIT_REFUSED,
+                                        .action = "rate-limit",
+                                        .outcome = problems[problem].code});
     if (problem == PL_PROBLEM_UNAUTHENTICATED || problem == PL_PROBLEM_INVALID_CREDENTIALS)
         reply->www_authenticate = "Bearer realm=\"parley\"";
     else if (problem == PL_PROBLEM_INVALID_TOKEN)

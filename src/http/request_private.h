@@ -3,6 +3,7 @@
 #define PL_HTTP_REQUEST_PRIVATE_H
 
 #include <h2o.h>
+#include <netinet/in.h>
 #include <stdbool.h>
 #include <stdint.h>
 
@@ -20,6 +21,8 @@ struct pl_server_worker;
 #define PL_REQUEST_ID_SIZE 65
 
 #define PL_REQUEST_MAX_PARAMETERS 4
+
+#define PL_REQUEST_ADDRESS_SIZE INET6_ADDRSTRLEN
 
 /* A response without progress is checked so many times until it counts as stalled. The checks are
  * that part of the time limit apart, so it is closed at the latest one part after the limit. */
@@ -51,6 +54,7 @@ typedef struct pl_request {
     void *release_owner;
     pl_response_body_t *body; /* that is produced over time; NULL: none */
     char id[PL_REQUEST_ID_SIZE];
+    char address[PL_REQUEST_ADDRESS_SIZE]; /* the client's; "" until http/audit.c needs it */
 } pl_request_t;
 
 /* Wraps libh2o's request. libh2o's side holds the reference, and gives it back when it disposes of

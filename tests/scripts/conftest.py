@@ -28,10 +28,10 @@ class Quickstart:
         return {**os.environ, "PARLEY_DATA_DIR": self.data, "PARLEY_HTTP_PORT": str(self.http_port),
                 "PARLEY_HTTPS_PORT": str(self.https_port), "PARLEY_ADMIN_PORT": str(self.admin_port), **changes}
 
-    def start(self):
+    def start(self, **changes):
         with open(self.log_path, "wb") as log:
             self.process = subprocess.Popen(  # pylint: disable=consider-using-with
-                [QUICKSTART, "--no-build"], env=self.environment(), stdin=subprocess.DEVNULL, stdout=log,
+                [QUICKSTART, "--no-build"], env=self.environment(**changes), stdin=subprocess.DEVNULL, stdout=log,
                 stderr=log, start_new_session=True)
         wait_until(lambda: "Ctrl-C" in self.said() or self.process.poll() is not None, 60, "the quickstart runs")
         assert self.process.poll() is None, self.said()

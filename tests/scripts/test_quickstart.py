@@ -1,11 +1,14 @@
 """scripts/quickstart starts, watches, stops, finds its data again, and reports each error in one line."""
 
+import contextlib
 import os
 import re
 import signal
 import socket
+import ssl
 import subprocess
 import time
+import urllib.error
 import urllib.request
 
 from harness.stack import is_alive, wait_until
@@ -124,3 +127,24 @@ def test_a_cluster_that_does_not_start(quickstart):
     os.rename(os.path.join(quickstart.data, "postgresql", "global"), os.path.join(quickstart.parent, "global"))
     line = quickstart.refuse()
     assert line.startswith("quickstart: postgresql does not start: ") and "postgresql.log" in line
+
+
+def test_logs_stay_small(quickstart):
+    """A log that is too large becomes NAME.log.1, and its service goes on writing."""
+    log = os.path.join(quickstart.data, "log", "access.log")
+    quickstart.start(PARLEY_LOG_BYTES="20000")
+    context = ssl.create_default_context(cafile=os.path.join(quickstart.data, "tls", "server.crt"))
+
+    def ask():
+        with contextlib.suppress(urllib.error.HTTPError):
+            urllib.request.urlopen(f"https://localhost:{quickstart.https_port}/nowhere", context=context, timeout=10)
+
+    def is_rotated():
+        ask()
+        return os.path.exists(log + ".1") and os.path.getsize(log) < 20000
+
+    wait_until(is_rotated, 60, "the access log is emptied")
+    ask()
+    wait_until(lambda: os.path.getsize(log) > 0, 10, "the edge goes on writing")
+    with open(log, encoding="utf-8") as stream:
+        assert stream.readline().startswith("{")
