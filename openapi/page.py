@@ -97,12 +97,21 @@ def query_string(operation, parameters):
     return path + ("?" + "&".join(query) if query else "")
 
 
+SETTING_UP = """PARLEY=http://127.0.0.1:8080
+TOKEN=$(curl -s "$PARLEY/v1/sessions" -H 'Content-Type: application/json' \\
+  -d '{"username": "ada", "password": "correct-horse-ada"}' | sed -n 's/.*"accessToken":"\\([^"]*\\)".*/\\1/p')"""
+
+
 def curl_html(document, operation, default):
     """A command that works where $PARLEY is the server and $TOKEN an access token."""
     security = operation.node.get("security", default)
     stream = "text/event-stream" in document.responses(operation)[0][1].get("content", {})
     target = query_string(operation, parameters_of(document, operation))
-    lines = [f'curl {"-N " if stream else ""}"$PARLEY{target}"']
+    method = operation.method.upper()
+    # curl sends GET by itself, and POST if there is a body.
+    implied = "POST" if operation.node.get("requestBody") is not None else "GET"
+    options = ("-N " if stream else "") + ("" if method == implied else f"-X {method} ")
+    lines = [f'curl {options}"$PARLEY{target}"']
     if security and {} not in security:
         lines.append('-H "Authorization: Bearer $TOKEN"')
     body = operation.node.get("requestBody")
@@ -318,8 +327,10 @@ def render(document, style):
 <h1>{escape(info["title"])} <small>{escape(info["version"])}</small></h1>
 <p class="summary">{escape(info["summary"])}</p>
 {block(info["description"], document.operation_ids)}
-<p>The commands below need <code>PARLEY</code>, this server's address, and <code>TOKEN</code>, an access token.
-The document itself is <a href="/openapi.json">openapi.json</a> (OpenAPI {document.root["openapi"]}).</p>
+<p>The commands below need <code>PARLEY</code>, this server's address, and <code>TOKEN</code>, an access token: the
+<code>accessToken</code> that <a href="#createSession">createSession</a> answers.</p>
+{code_block("Before the commands", escape(SETTING_UP), "shell")}
+<p>The document itself is <a href="/openapi.json">openapi.json</a> (OpenAPI {document.root["openapi"]}).</p>
 </header>
 {operations_html(document)}
 <section class="tag" id="authentication">{anchor_heading(2, "authentication", "Authentication")}

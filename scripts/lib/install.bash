@@ -17,7 +17,7 @@ install_packages() {
     local missing
     mapfile -t missing < <(missing_packages "$@")
     [ ${#missing[@]} -gt 0 ] || return 0
-    say "installing ${#missing[@]} Debian packages (a minute or two): ${missing[*]}"
+    say "installing Debian packages (a minute or two, more if they have many dependencies): ${missing[*]}"
     # An interrupted apt-get looks like a failed one, and bash would go on.
     trap 'exit 130' INT TERM HUP
     if ! apt-cache policy "${missing[@]}" 2>/dev/null | grep -q 'Candidate: [^(]'; then
@@ -31,8 +31,9 @@ install_packages() {
 
 update_lists() { as_root "read the package lists" "apt-get update" apt-get -qq update; }
 
-# Prevents the start of the packages' own services, because a private PostgreSQL, PgBouncer and HAProxy are used
-# instead. Debian's way is policy-rc.d; it is there only while apt-get runs.
+# Prevents the start of the packages' own services, now and at boot, because a private PostgreSQL, PgBouncer and HAProxy
+# are used instead. Debian's way is policy-rc.d, which is there only while apt-get runs. A service that was installed
+# before stays as it is.
 apt_install() {
     local quiet_services='
         policy=/usr/sbin/policy-rc.d
@@ -44,7 +45,12 @@ apt_install() {
         DEBIAN_FRONTEND=noninteractive
         export DEBIAN_FRONTEND
         said=$(apt-get install -y -qq --no-install-recommends \
-            -o DPkg::Lock::Timeout=300 -o Dpkg::Use-Pty=0 "$@" 2>&1) && exit
+            -o DPkg::Lock::Timeout=300 -o Dpkg::Use-Pty=0 "$@" 2>&1) && {
+            for service in haproxy pgbouncer postgresql; do
+                case " $* " in *" $service "* | *" $service-15 "*) update-rc.d "$service" disable >/dev/null 2>&1 ;; esac
+            done
+            exit 0
+        }
         printf "%s\n" "$said" | grep -E "^(E|W|dpkg):" | tail -n 5 >&2
         exit 1'
     as_root "install packages" "apt-get install -y $*" bash -c "$quiet_services" apt_install "$@"

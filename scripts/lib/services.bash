@@ -290,6 +290,7 @@ postgresql_answers() { "$pg_bin/pg_isready" -q -h "$sockets" -p "$postgresql_por
 # Creates the roles and databases once. Everything inside them is created by parleyctl.
 create_databases() {
     [ -e "$data/run/databases-created" ] && return 0
+    say "creating the databases"
     local name
     {
         printf "\\\\set owner '%s'\n\\\\set server '%s'\n" "$(secret parley_owner)" "$(secret parley_server)"
