@@ -1,9 +1,9 @@
 -- Stores a batch of messages: one call is one transaction. The server has grouped the batch (src/store/message_write.c): the
--- mailbox arrays have one element per mailbox, the first arrays one per first-written copy, the copy arrays one per sender's copy.
+-- mailbox arrays have one element per mailbox, the first arrays one per primary copy, the copy arrays one per sender's copy.
 --
 -- mailbox_ids          the mailboxes, ascending; they exist (checked by the server)
 -- mailbox_slots        the number of copies for each
--- mailbox_times        the latest time, in microseconds, at which a first-written copy arrived or that is in a copied message's id
+-- mailbox_times        the latest time, in microseconds, at which a primary copy arrived or that is in a copied message's id
 -- first_mailboxes      the copy's mailbox: index into mailbox_ids
 -- first_ordinals       its place among the copies for that mailbox, from 1 on
 -- first_peers          the conversation; the peer is the sender
@@ -14,7 +14,7 @@
 -- copy_mailboxes       as above, and so on
 -- copy_ordinals
 -- copy_peers
--- copy_firsts          0, or the first-written copy of this batch whose sender's copy it is: it is stored only if that one is
+-- copy_firsts          0, or the primary copy of this batch whose sender's copy it is: it is stored only if that one is
 -- copy_messages        the message's id (not used if copy_firsts is above 0)
 -- copy_keys
 -- copy_contents
@@ -41,7 +41,7 @@
 --    batches cannot deadlock, and in each mailbox commit order is version order. The statement raises the version by the number
 --    of rows that the batch may store there, and these rows take the last versions in their order. All versions and message times
 --    that the mailbox already has are at or below the version before.
--- 2. So the time in a new id is above all that the first-written mailbox has if it is above the version before (promise 4). It is
+-- 2. So the time in a new id is above all that the mailbox of the primary copy has if it is above the version before (promise 4). It is
 --    the time of arrival, or else the version before plus the row's place. The version is raised at least as far.
 -- 3. message_dedupe finds retries (promise 3). The statement has DO UPDATE, since with DO NOTHING an existing row is not returned.
 --    A returned row with a version above the one before is new.

@@ -118,7 +118,7 @@ static pl_turn_t write_first(pl_flow_t *flow)
 }
 
 /* Whether the sender's copy is stored. A note to oneself is one row. In one shard the copy was
- * stored with the first-written one, however long ago. A duplicate in two shards may be from a time
+ * stored with the primary copy, however long ago. A duplicate in two shards may be from a time
  * when they were in two databases, and its copy may still be in the outbox. */
 static bool is_copied(const pl_message_write_t *first)
 {

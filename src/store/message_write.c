@@ -50,7 +50,7 @@ void pl_message_write_init(pl_message_write_t *write)
     write->op.key = hash;
 }
 
-/* ---- the batch in the form of parley.write_messages: mailboxes, first-written copies, sender's
+/* ---- the batch in the form of parley.write_messages: mailboxes, primary copies, sender's
  * copies ---- */
 
 /* One copy that the batch may store. */
@@ -59,7 +59,7 @@ typedef struct slot {
     int64_t user_id;
     int64_t time_us;
     size_t number; /* its place in the batch */
-    size_t first; /* a sender's copy of a first-written copy of the batch: the latter's index + 1 */
+    size_t first; /* a sender's copy of a primary copy of the batch: the latter's index + 1 */
     size_t mailbox; /* index into the mailboxes */
     size_t ordinal; /* its place among the mailbox's slots, from 1 on */
     bool is_copy;
@@ -74,7 +74,7 @@ typedef struct mailbox {
 } mailbox_t;
 
 typedef struct plan {
-    slot_t *slots; /* in the batch's order; a sender's copy follows its first-written copy */
+    slot_t *slots; /* in the batch's order; a sender's copy follows its primary copy */
     size_t slots_count;
     size_t firsts_count;
     bool has_extras;

@@ -1,7 +1,7 @@
 /*
  * Storing one copy of a message: the operation behind sendMessage and the relay.
  *
- * The first-written copy (message_id 0) goes to the recipient's mailbox, which orders, dedupes and
+ * The primary copy (message_id 0) goes to the recipient's mailbox, which orders, dedupes and
  * assigns the id. `copy_mode` says how the sender's copy follows. A sender's copy (message_id > 0)
  * goes to the sender's mailbox and is idempotent. Many of both are one call of
  * parley.write_messages (sql/write_messages.sql), in one transaction.
