@@ -15,7 +15,7 @@ const pl_command_t pl_commands[] = {
         .name = "init",
         .summary = "Create a system: directory, tables, functions and shards",
         .details =
-            "Distributes the shards over the databases in turn and creates everything that parleyd "
+            "Assigns the shards to the databases round-robin and creates everything that parleyd "
             "needs. The number of shards is part of every user id, so it can never be changed. If "
             "init was interrupted, run it again to finish; it changes nothing in a complete "
             "system.",
@@ -60,8 +60,8 @@ const pl_command_t pl_commands[] = {
         .details =
             "Changes nothing, except with --repair. Prints one line per check: ok, warn or fail, "
             "and "
-            "what to do. It connects with every DSN of the configuration, as parleyd and parleyctl "
-            "do, and through the pooler. Warnings do not change the exit code.",
+            "what to do. It connects with every DSN of the configuration: through the pooler, past "
+            "it, and as the owner. Warnings do not change the exit code.",
         .options = PL_COMMAND_SQL_DIR | PL_COMMAND_UNREAD,
         .exits = EXIT_COMMON | EXIT(PENDING) | EXIT(DRIFT),
         .run = pl_command_doctor,
