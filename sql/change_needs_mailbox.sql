@@ -1,5 +1,5 @@
--- Whether a kind of change is refused in a mailbox that does not exist or whose user is erased. True for a kind that is not
--- named here. The other kinds check mailboxes themselves: those that erase a user, and those that are for several members.
+-- Whether a change of this kind is refused in a mailbox that does not exist or whose user is erased. Only the kinds that are named
+-- here are not refused: they check mailboxes themselves. They erase a user, or are for several members.
 CREATE OR REPLACE FUNCTION parley.change_needs_mailbox(kind text)
     RETURNS boolean
     LANGUAGE sql IMMUTABLE

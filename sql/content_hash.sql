@@ -1,4 +1,5 @@
--- Identifies the sent content after the message has changed: SHA-256 of the content, or of the content's hash and the metadata.
+-- A hash of the content and metadata of a send. It identifies a retry after the message has changed. Without metadata it is the
+-- SHA-256 of the content, else the SHA-256 of the content's SHA-256 followed by the metadata.
 --
 -- content
 -- metadata  of the message's extra, or null

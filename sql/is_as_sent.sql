@@ -1,4 +1,4 @@
--- Whether a stored message was sent with the given content and metadata, even if it was edited or deleted since.
+-- Whether a stored message was sent with the given content, replyTo and metadata, even if it was edited or deleted since.
 --
 -- content, extra            of the stored message
 -- sent_content, sent_extra  of the send

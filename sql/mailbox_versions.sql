@@ -3,7 +3,8 @@
 -- user_ids
 -- Result: the versions in the same order; 0 for a mailbox that does not exist or is erased.
 --
--- It names the parent: a call starts every partition once and then reads only the partition of each id. For many ids.
+-- It reads the parent table: a call opens every partition once and then reads only the partition of each id. So call it with many
+-- ids at once.
 CREATE OR REPLACE FUNCTION parley.mailbox_versions(user_ids bigint[])
     RETURNS bigint[]
     LANGUAGE plpgsql STABLE SECURITY DEFINER

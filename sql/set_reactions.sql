@@ -1,4 +1,4 @@
--- A message's reactions with those of one user replaced. Null if none are left.
+-- Replaces one user's reactions in the reactions of a message. Returns all reactions, or null if none are left.
 --
 -- reactions  of its extra, or null
 -- actor      the user's id

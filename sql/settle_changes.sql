@@ -24,6 +24,7 @@ BEGIN
         GROUP BY parley.shard_of(k.mailbox_id)
         ORDER BY parley.shard_of(k.mailbox_id)
     LOOP
+        -- The shard is no longer in this database. The relay finds its entries and makes the changes again, which alters nothing.
         CONTINUE WHEN to_regnamespace(part.shard) IS NULL;
         EXECUTE format('SELECT %I.settle_changes($1, $2, $3)', part.shard)
         INTO deleted USING part.mailboxes, part.versions, part.ordinals;

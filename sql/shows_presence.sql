@@ -5,7 +5,7 @@
 -- user_ids
 -- Result: for each, in the same order, whether it is shown; false for a user who does not exist or is erased.
 --
--- It names the parent, as mailbox_versions does: for many ids.
+-- It reads the parent table, as mailbox_versions does, so call it with many ids at once.
 CREATE OR REPLACE FUNCTION parley.shows_presence(viewer bigint, user_ids bigint[])
     RETURNS boolean[]
     LANGUAGE plpgsql STABLE SECURITY DEFINER

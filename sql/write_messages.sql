@@ -1,9 +1,9 @@
 -- Stores a batch of messages: one call is one transaction. The server has grouped the batch (src/store/message_write.c): the
--- mailbox arrays have one element per mailbox, the first arrays one per first-written copy, the copy arrays one per sender's copy.
+-- mailbox arrays have one element per mailbox, the first arrays one per primary copy, the copy arrays one per sender's copy.
 --
 -- mailbox_ids          the mailboxes, ascending; they exist (checked by the server)
 -- mailbox_slots        the number of copies for each
--- mailbox_times        the latest time, in microseconds, at which a first-written copy arrived or that is in a copied message's id
+-- mailbox_times        the latest time, in microseconds: of the arrival of a primary copy, or in the id of a sender's copy
 -- first_mailboxes      the copy's mailbox: index into mailbox_ids
 -- first_ordinals       its place among the copies for that mailbox, from 1 on
 -- first_peers          the conversation; the peer is the sender
@@ -14,7 +14,7 @@
 -- copy_mailboxes       as above, and so on
 -- copy_ordinals
 -- copy_peers
--- copy_firsts          0, or the first-written copy of this batch whose sender's copy it is: it is stored only if that one is
+-- copy_firsts          0, or the primary copy of this batch whose sender's copy it is: it is stored only if that one is
 -- copy_messages        the message's id (not used if copy_firsts is above 0)
 -- copy_keys
 -- copy_contents
@@ -41,14 +41,16 @@
 --    batches cannot deadlock, and in each mailbox commit order is version order. The statement raises the version by the number
 --    of rows that the batch may store there, and these rows take the last versions in their order. All versions and message times
 --    that the mailbox already has are at or below the version before.
--- 2. So the time in a new id is above all that the first-written mailbox has if it is above the version before (promise 4). It is
---    the time of arrival, or else the version before plus the row's place. The version is raised at least as far.
+-- 2. So a new id is above all ids in the mailbox of the primary copy if its time is above the version before (promise 4). Its time
+--    is the time of arrival, or the version before plus the row's place, whichever is later. The version is raised at least as
+--    far.
 -- 3. message_dedupe finds retries (promise 3). The statement has DO UPDATE, since with DO NOTHING an existing row is not returned.
 --    A returned row with a version above the one before is new.
 -- 4. The last part handles rare cases that only the result shows. A mailbox in which nothing was stored gets its version back, so
---    that a retry changes nothing. A mailbox with a copied message from a clock ahead of this one is raised to its time, for rule 1.
--- 5. Guarded mailboxes are checked one by one, and the batch is written without the messages that they refuse. A batch without
---    guarded mailboxes costs one column more.
+--    that a retry changes nothing. If a sender's copy has an id from a clock ahead of this one, the version of its mailbox is
+--    raised to the id's time (rule 2 in sql/README.md).
+-- 5. Guarded mailboxes (of users who have blocked somebody or are erased) are checked one by one, and the batch is written without
+--    the messages that they refuse. A batch without guarded mailboxes costs only the column `guarded` in the first result.
 --
 -- Only INSERT names a parent: it locks and opens only the leaves that rows go to; any other statement would open all of them. The
 -- exception is the look-up of a retry's content, in its leaf. RETURNING gives rows in the order in which they were inserted.
@@ -77,7 +79,7 @@ DECLARE
     copied_users bigint[];
     copied_messages bigint[];
     stored bigint;
-    lead bigint;
+    ahead_us bigint;
     equal boolean;
     versions_after bigint[];
     guarded boolean[];
@@ -183,18 +185,18 @@ BEGIN
         INSERT INTO parley.outbox (recipient_id, sender_id, message_id)
         SELECT user_id, peer_id, message_id FROM first_stored WHERE has_entry
     )
-    SELECT copies.users, copies.versions, copies.messages, copies.lead,
+    SELECT copies.users, copies.versions, copies.messages, copies.ahead_us,
            copies.stored + (SELECT count(*) FROM first_stored),
            conversations.users, conversations.peers, conversations.unread, conversations.read,
            conversations.peer_read, conversations.peer_delivered, conversations.cleared,
            conversations.muted, conversations.flags
-    INTO copied_users, copy_versions, copied_messages, lead,
+    INTO copied_users, copy_versions, copied_messages, ahead_us,
          stored,
          conversation_users, conversation_peers, conversation_unread, conversation_read,
          conversation_peer_read, conversation_peer_delivered, conversation_cleared,
          conversation_muted, conversation_flags
     FROM (SELECT array_agg(user_id) AS users, array_agg(version) AS versions, array_agg(message_id) AS messages,
-                 max(parley.time_of(message_id) - version) AS lead, count(*) AS stored
+                 max(parley.time_of(message_id) - version) AS ahead_us, count(*) AS stored
           FROM copied) copies,
          (SELECT array_agg(user_id) AS users, array_agg(peer_id) AS peers, array_agg(unread_count) AS unread,
                  array_agg(read_up_to) AS read,
@@ -203,7 +205,7 @@ BEGIN
                  array_agg(parley.conversation_flags(archived, pinned, marked_unread)) AS flags
           FROM conversed WHERE user_id = ANY (awaited_ids)) conversations;
 
-    IF stored = cardinality(first_mailboxes) + cardinality(copy_mailboxes) AND coalesce(lead, 0) <= 0 THEN
+    IF stored = cardinality(first_mailboxes) + cardinality(copy_mailboxes) AND coalesce(ahead_us, 0) <= 0 THEN
         RETURN;
     END IF;
 

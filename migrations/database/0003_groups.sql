@@ -7,7 +7,7 @@ CREATE TABLE parley.group_profile (
     created_timestamp   bigint  NOT NULL,
     published_timestamp bigint  NOT NULL DEFAULT 0,
     last_message_id     bigint  NOT NULL DEFAULT 0,
-    is_publishing       boolean NOT NULL DEFAULT false,
+    publication_pending       boolean NOT NULL DEFAULT false,
     client_group_id     text    COLLATE "C" NOT NULL,
     request_hash        text    NOT NULL,
     name                text    NOT NULL,
@@ -18,7 +18,7 @@ CREATE TABLE parley.group_profile (
 COMMENT ON TABLE parley.group_profile IS 'Groups whose home is here. The leaf has the unique index on creator and client_group_id, which makes a creation idempotent.';
 COMMENT ON COLUMN parley.group_profile.request_hash IS 'Hash of the name, the topic, the members and the metadata at the creation: a retry has the same.';
 COMMENT ON COLUMN parley.group_profile.metadata IS 'The application''s own JSON object, as it was sent; null if there is none.';
-COMMENT ON COLUMN parley.group_profile.is_publishing IS 'True while a change of the group''s state waits for its publication; published_timestamp is the time of the last one.';
+COMMENT ON COLUMN parley.group_profile.publication_pending IS 'True while a change of the group''s state waits for its publication; published_timestamp is the time of the last one.';
 
 CREATE TABLE parley.group_member (
     group_id         bigint NOT NULL,

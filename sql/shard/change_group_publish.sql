@@ -1,7 +1,7 @@
--- Sends by follow-ups to all members' shards how far a group's members have received and read, at most once a second.
+-- Publishes how far a group's members have received and read, by one follow-up for each shard of members. At most once a second.
 --
 -- argument  empty
--- Result: status. done; missing: it is too soon.
+-- Result: status. done; missing: the last publication is less than a second old, so the change has to be made again later.
 CREATE OR REPLACE FUNCTION {shard}.change_group_publish(mailbox_id bigint, argument jsonb)
     RETURNS jsonb
     LANGUAGE plpgsql VOLATILE SECURITY INVOKER
@@ -15,10 +15,10 @@ DECLARE
     clock bigint := parley.clock_us();
     raised bigint;
 BEGIN
-    UPDATE {shard}.group_profile p SET is_publishing = false, published_timestamp = clock
-    WHERE p.group_id = mailbox_id AND p.is_publishing AND p.published_timestamp <= clock - 1000000;
+    UPDATE {shard}.group_profile p SET publication_pending = false, published_timestamp = clock
+    WHERE p.group_id = mailbox_id AND p.publication_pending AND p.published_timestamp <= clock - 1000000;
     IF NOT FOUND THEN
-        RETURN jsonb_build_object('status', CASE WHEN (SELECT p.is_publishing FROM {shard}.group_profile p
+        RETURN jsonb_build_object('status', CASE WHEN (SELECT p.publication_pending FROM {shard}.group_profile p
                                                        WHERE p.group_id = mailbox_id) THEN 'missing' ELSE 'done' END);
     END IF;
     raised := {shard}.next_version(mailbox_id);

@@ -41,7 +41,7 @@ BEGIN
                                                 AND g.read_up_to <= read_before LIMIT 2) low)) THEN
         RETURN '{"status": "done"}';
     END IF;
-    UPDATE {shard}.group_profile p SET is_publishing = true WHERE p.group_id = mailbox_id AND NOT p.is_publishing;
+    UPDATE {shard}.group_profile p SET publication_pending = true WHERE p.group_id = mailbox_id AND NOT p.publication_pending;
     RETURN CASE WHEN FOUND
                 THEN jsonb_build_object('status', 'done', 'version', raised, 'followUps', jsonb_build_array(
                          jsonb_build_object('mailbox', mailbox_id::text, 'kind', 'group_publish', 'argument', '{}'::jsonb)))

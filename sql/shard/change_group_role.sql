@@ -1,7 +1,7 @@
 -- Makes a member an admin, or an admin a member.
 --
 -- argument  actorId, userId, role: admin or member
--- Result: status. done; group-not-found; member-not-found; forbidden: the actor is not the owner, or the user is.
+-- Result: status. done; group-not-found; member-not-found; forbidden: the actor is not the owner, or the user is the owner.
 CREATE OR REPLACE FUNCTION {shard}.change_group_role(mailbox_id bigint, argument jsonb)
     RETURNS jsonb
     LANGUAGE plpgsql VOLATILE SECURITY INVOKER
@@ -28,6 +28,7 @@ BEGIN
     END IF;
     UPDATE {shard}.group_member g SET role = argument ->> 'role'
     WHERE g.group_id = mailbox_id AND g.user_id = other AND g.until_id IS NULL;
+    -- A message id is a time, here the version, times two.
     RETURN {shard}.post_group_event(mailbox_id, {shard}.next_version(mailbox_id) * 2, actor, jsonb_build_object(
         'type', 'role-changed', 'userIds', jsonb_build_array(other::text), 'role', argument -> 'role'));
 END

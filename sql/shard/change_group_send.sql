@@ -1,4 +1,4 @@
--- Stores a message in its group's own mailbox. This first-written copy decides order and duplicates.
+-- Stores a message in its group's own mailbox. This primary copy decides order and duplicates.
 --
 -- argument  senderId, clientMessageId, content; timestamp: when it reached a server, in microseconds; extra, which may be absent
 -- Result: status, messageId. Follow-ups: the copies of all members of this moment; for a duplicate those that are still in the

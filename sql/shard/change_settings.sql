@@ -1,7 +1,7 @@
 -- Sets how a user sees a conversation: muted, archived, pinned, marked unread.
 --
--- argument  peerId; any of mutedUntil, archived, pinned, markedUnread: a setting that is absent stays; creates: true if a
---           conversation in which nothing was sent yet is to be created: the caller has checked that the peer is a user
+-- argument  peerId; any of mutedUntil, archived, pinned, markedUnread: a setting that is absent stays. creates: present if a
+--           conversation without messages may be created; the caller has checked that the peer is a user
 -- Result: status, all settings as they are now, and version if something has changed. status: done; conversation-not-found.
 CREATE OR REPLACE FUNCTION {shard}.change_settings(mailbox_id bigint, argument jsonb)
     RETURNS jsonb
@@ -20,6 +20,7 @@ DECLARE
     after jsonb;
     raised bigint;
 BEGIN
+    -- Read as the first of an order, so that the plan uses the primary key even if it was made when the table was empty.
     SELECT c.ctid, c.peer_id,
            jsonb_build_object('mutedUntil', c.muted_until, 'archived', c.archived, 'pinned', c.pinned,
                               'markedUnread', c.marked_unread)

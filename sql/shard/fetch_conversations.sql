@@ -6,8 +6,8 @@
 -- skips        newest rows to leave out (if since is 0)
 -- sinces       0, or a version: only later changes
 -- Rows: those of each read together, newest message first, and one more than page_size if there are older ones. `read` is the
--- read's place in the arrays; each row has the version and kind of its page. An empty page is one row with peer_id null. No row at
--- all: the mailbox does not exist or is erased.
+-- read's place in the arrays; each row has mailbox_version and is_delta of its page. An empty page is one row with peer_id null.
+-- No row at all: the mailbox does not exist or is erased.
 -- beginning: at least the first 100 characters of the last message, and all of it up to 400 bytes: counting characters costs a
 -- tenth of a page, so the caller cuts.
 -- flags: see conversation_flags. view: of a group, see group_view_of. A cleared conversation without later messages is only in

@@ -7,7 +7,7 @@
 -- changed, the open invitations (kind i). No row at all: the mailbox does not exist or is erased.
 -- header        version: the cursor to hand out; mailbox_version; is_delta; has_more: call again from the cursor
 -- message       all of peer_id, message_id, sender_id, client_message_id, content, version; extra and status as in fetch_messages
--- conversation  peer_id, message_id (its last), content (its snippet), unread_count, version, and from read_up_to to flags as
+-- conversation  peer_id, message_id (its last), content (its snippet), unread_count, version, and from read_up_to to view as
 --               in fetch_conversations
 -- invitations   content: all of them, as open_invitations shows them now; version: of their last change
 -- If a list is longer than page_size, both are cut at the version at which the first of them is full, and the cursor is that

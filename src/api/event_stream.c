@@ -41,23 +41,23 @@ typedef struct event_stream {
 
 /* Removes the stream from everything that would write to it. Runs before the stream ends, because
  * an ending stream accepts no more writes. */
-static void unregister(event_stream_t *events)
+static void unregister(event_stream_t *self)
 {
-    if (events->is_present)
-        pl_updates_leave(events->updates, pl_follower_user_id(events->follower));
-    events->is_present = false;
-    pl_presence_watch_destroy(&events->watch);
-    pl_follower_destroy(&events->follower);
+    if (self->is_present)
+        pl_updates_leave(self->updates, pl_follower_user_id(self->follower));
+    self->is_present = false;
+    pl_presence_watch_destroy(&self->watch);
+    pl_follower_destroy(&self->follower);
 }
 
-static void destroy(event_stream_t *events)
+static void destroy(event_stream_t *self)
 {
-    h2o_linklist_unlink(&events->link);
-    unregister(events);
-    if (events->request != NULL)
-        pl_request_on_gone(events->request, NULL, NULL);
-    pl_request_unref(&events->request);
-    free(events);
+    h2o_linklist_unlink(&self->link);
+    unregister(self);
+    if (self->request != NULL)
+        pl_request_on_gone(self->request, NULL, NULL);
+    pl_request_unref(&self->request);
+    free(self);
 }
 
 static void on_closed(pl_stream_t *stream, pl_stream_reason_t reason, void *owner)
@@ -80,24 +80,24 @@ static void append_event(void *out, const pl_event_t *event)
  * dropped: the client would show an old state for ever. */
 static void on_presence_changed(void *owner)
 {
-    event_stream_t *events = owner;
+    event_stream_t *self = owner;
     pl_buffer_t changes = PL_BUFFER_EMPTY;
 
-    if (events->stream == NULL || pl_stream_queued(events->stream) > 0)
+    if (self->stream == NULL || pl_stream_queued(self->stream) > 0)
         return;
-    pl_presence_watch_take(events->watch, append_event, &changes);
+    pl_presence_watch_take(self->watch, append_event, &changes);
     if (changes.len > 0)
-        (void)!pl_stream_write(events->stream, changes.data, changes.len);
+        (void)!pl_stream_write(self->stream, changes.data, changes.len);
     pl_buffer_dispose(&changes);
 }
 
 static void on_drained(pl_stream_t *stream, void *owner)
 {
-    event_stream_t *events = owner;
+    event_stream_t *self = owner;
     (void)stream;
-    pl_follower_next(events->follower);
-    if (events->watch != NULL)
-        on_presence_changed(events);
+    pl_follower_next(self->follower);
+    if (self->watch != NULL)
+        on_presence_changed(self);
 }
 
 /* A random time for each client, so that clients that lose their server do not return all at
@@ -125,43 +125,43 @@ static void append_delta(pl_buffer_t *out, const char *json, size_t len, int64_t
     pl_buffer_append(out, "\n\n", 2);
 }
 
-/* Begins the response, with a first delta or with none (`json` NULL). Frees `events` if the client
+/* Begins the response, with a first delta or with none (`json` NULL). Frees `self` if the client
  * has left. */
-static void open_stream(event_stream_t *events, const char *json, size_t len, int64_t cursor)
+static void open_stream(event_stream_t *self, const char *json, size_t len, int64_t cursor)
 {
     pl_buffer_t first = PL_BUFFER_EMPTY;
 
-    append_retry(&first, events->updates->api->config);
+    append_retry(&first, self->updates->api->config);
     if (json != NULL)
         append_delta(&first, json, len, cursor);
-    pl_request_on_gone(events->request, NULL, NULL);
-    events->stream = pl_stream_start(events->request, "text/event-stream", first.data, first.len,
-                                     on_closed, events);
+    pl_request_on_gone(self->request, NULL, NULL);
+    self->stream = pl_stream_start(self->request, "text/event-stream", first.data, first.len,
+                                   on_closed, self);
     pl_buffer_dispose(&first);
-    if (events->stream == NULL) {
-        destroy(events);
+    if (self->stream == NULL) {
+        destroy(self);
         return;
     }
-    pl_request_unref(&events->request);
-    pl_stream_on_drained(events->stream, on_drained);
-    if (events->watch != NULL)
-        pl_presence_watch_check(events->watch);
+    pl_request_unref(&self->request);
+    pl_stream_on_drained(self->stream, on_drained);
+    if (self->watch != NULL)
+        pl_presence_watch_check(self->watch);
 }
 
 static void on_delta(void *owner, const pl_delta_t *delta)
 {
-    event_stream_t *events = owner;
+    event_stream_t *self = owner;
     pl_buffer_t event = PL_BUFFER_EMPTY;
 
-    if (events->stream == NULL) {
-        open_stream(events, delta->json, delta->len, delta->cursor);
+    if (self->stream == NULL) {
+        open_stream(self, delta->json, delta->len, delta->cursor);
         return;
     }
     append_delta(&event, delta->json, delta->len, delta->cursor);
-    if (events->watch != NULL)
-        pl_presence_watch_mailbox_changed(events->watch);
-    /* If it fails, on_closed has freed `events`. */
-    (void)!pl_stream_write(events->stream, event.data, event.len);
+    if (self->watch != NULL)
+        pl_presence_watch_mailbox_changed(self->watch);
+    /* If it fails, on_closed has freed `self`. */
+    (void)!pl_stream_write(self->stream, event.data, event.len);
     pl_buffer_dispose(&event);
 }
 
@@ -169,35 +169,35 @@ static void on_delta(void *owner, const pl_delta_t *delta)
  * ends before its first event would have no cursor, and would miss the messages sent meanwhile. */
 static void on_waiting(void *owner, int64_t cursor)
 {
-    event_stream_t *events = owner;
+    event_stream_t *self = owner;
     pl_buffer_t json = PL_BUFFER_EMPTY;
 
-    if (events->stream != NULL)
+    if (self->stream != NULL)
         return;
     pl_empty_delta_to_json(&json, cursor);
-    open_stream(events, json.data, json.len, cursor);
+    open_stream(self, json.data, json.len, cursor);
     pl_buffer_dispose(&json);
 }
 
-static void end(event_stream_t *events)
+static void end(event_stream_t *self)
 {
     pl_buffer_t last = PL_BUFFER_EMPTY;
 
-    unregister(events);
-    append_retry(&last, events->updates->api->config);
-    pl_stream_end(events->stream, last.data, last.len);
+    unregister(self);
+    append_retry(&last, self->updates->api->config);
+    pl_stream_end(self->stream, last.data, last.len);
     pl_buffer_dispose(&last);
 }
 
 static void on_error(void *owner, enum pl_error_code error)
 {
-    event_stream_t *events = owner;
+    event_stream_t *self = owner;
 
-    if (events->stream == NULL) {
-        pl_updates_reply_error(events->request, error);
-        destroy(events);
+    if (self->stream == NULL) {
+        pl_updates_reply_error(self->request, error);
+        destroy(self);
     } else if (error == PL_ERROR_INVALID) {
-        end(events);
+        end(self);
     }
     /* Otherwise the database is unreachable: the stream stays open, and the next heartbeat reads
      * again. */
@@ -205,34 +205,34 @@ static void on_error(void *owner, enum pl_error_code error)
 
 static void on_heartbeat(void *owner)
 {
-    event_stream_t *events = owner;
+    event_stream_t *self = owner;
 
-    if (events->stream == NULL)
+    if (self->stream == NULL)
         return;
-    if (events->expires_s <= (int64_t)time(NULL)) {
-        end(events);
+    if (self->expires_s <= (int64_t)time(NULL)) {
+        end(self);
         return;
     }
-    if (events->watch != NULL)
-        pl_presence_watch_check(events->watch);
-    if (pl_stream_queued(events->stream) > 0)
+    if (self->watch != NULL)
+        pl_presence_watch_check(self->watch);
+    if (pl_stream_queued(self->stream) > 0)
         return; /* it reads slowly: on_drained asks for the next delta */
-    pl_follower_next(events->follower);
-    (void)!pl_stream_write(events->stream, ":\n\n", 3);
+    pl_follower_next(self->follower);
+    (void)!pl_stream_write(self->stream, ":\n\n", 3);
 }
 
 /* An ephemeral event is dropped if the stream cannot take it at once. */
 static void on_event(void *owner, const pl_event_t *event)
 {
-    event_stream_t *events = owner;
-    bool is_ready = events->stream != NULL && pl_stream_queued(events->stream) == 0;
+    event_stream_t *self = owner;
+    bool is_ready = self->stream != NULL && pl_stream_queued(self->stream) == 0;
     pl_buffer_t text = PL_BUFFER_EMPTY;
 
     pl_push_metrics_event(is_ready);
     if (!is_ready)
         return;
     append_event(&text, event);
-    (void)!pl_stream_write(events->stream, text.data, text.len);
+    (void)!pl_stream_write(self->stream, text.data, text.len);
     pl_buffer_dispose(&text);
 }
 
@@ -252,22 +252,20 @@ static void on_gone(pl_request_t *request, void *owner)
 
 /* `watch`: the peers whose presence the client watches, if any. -1: there are too many waiters or
  * too many watched users. */
-static int register_all(event_stream_t *events, int64_t cursor,
-                        const pl_conversations_check_t *watch)
+static int register_all(event_stream_t *self, int64_t cursor, const pl_conversations_check_t *watch)
 {
-    pl_updates_t *updates = events->updates;
+    pl_updates_t *updates = self->updates;
 
-    events->follower = pl_follower_create(&updates->follow, watch->user_id, cursor, PAGE_SIZE,
-                                          &callbacks, events);
-    if (events->follower == NULL)
+    self->follower = pl_follower_create(&updates->follow, watch->user_id, cursor, PAGE_SIZE,
+                                        &callbacks, self);
+    if (self->follower == NULL)
         return -1;
     if (watch->count == 0)
         return 0;
-    events->watch = pl_presence_watch_create(updates->api->core, watch, on_presence_changed,
-                                             events);
-    if (events->watch != NULL)
+    self->watch = pl_presence_watch_create(updates->api->core, watch, on_presence_changed, self);
+    if (self->watch != NULL)
         return 0;
-    unregister(events);
+    unregister(self);
     return -1;
 }
 
@@ -275,25 +273,25 @@ static void start(pl_updates_t *updates, pl_request_t *request, int64_t cursor,
                   const pl_conversations_check_t *watch)
 {
     const pl_token_claims_t *claims = pl_request_claims(request);
-    event_stream_t *events = pl_calloc(1, sizeof(*events));
+    event_stream_t *self = pl_calloc(1, sizeof(*self));
 
-    events->updates = updates;
-    events->expires_s = claims->expires_s;
-    if (register_all(events, cursor, watch) != 0) {
-        free(events);
+    self->updates = updates;
+    self->expires_s = claims->expires_s;
+    if (register_all(self, cursor, watch) != 0) {
+        free(self);
         pl_updates_reply_too_many(request);
         return;
     }
-    events->request = pl_request_ref(request);
-    events->is_present = pl_updates_enter(updates, claims->user_id);
-    h2o_linklist_insert(&updates->streams, &events->link);
+    self->request = pl_request_ref(request);
+    self->is_present = pl_updates_enter(updates, claims->user_id);
+    h2o_linklist_insert(&updates->streams, &self->link);
     if (cursor != PL_FOLLOW_FROM_NOW) {
-        open_stream(events, NULL, 0, 0);
+        open_stream(self, NULL, 0, 0);
         return;
     }
-    pl_request_on_gone(request, on_gone, events);
+    pl_request_on_gone(request, on_gone, self);
     pl_request_hold(request);
-    pl_follower_next(events->follower);
+    pl_follower_next(self->follower);
 }
 
 /* The header Last-Event-ID has priority over the query: a browser that reconnects sends it with the
@@ -343,14 +341,14 @@ void pl_event_stream_drain(pl_updates_t *updates)
     h2o_linklist_init_anchor(&ending);
     h2o_linklist_insert_list(&ending, &updates->streams);
     while (!h2o_linklist_is_empty(&ending)) {
-        event_stream_t *events = H2O_STRUCT_FROM_MEMBER(event_stream_t, link, ending.next);
-        h2o_linklist_unlink(&events->link);
-        h2o_linklist_insert(&updates->streams, &events->link);
-        if (events->stream != NULL) {
-            end(events);
+        event_stream_t *self = H2O_STRUCT_FROM_MEMBER(event_stream_t, link, ending.next);
+        h2o_linklist_unlink(&self->link);
+        h2o_linklist_insert(&updates->streams, &self->link);
+        if (self->stream != NULL) {
+            end(self);
         } else {
-            pl_api_reply_shutting_down(events->request);
-            destroy(events);
+            pl_api_reply_shutting_down(self->request);
+            destroy(self);
         }
     }
 }

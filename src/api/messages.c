@@ -102,7 +102,7 @@ void pl_on_fetch_messages(pl_request_t *request, void *worker)
 
 /* ---- fetchMessage, editMessage, deleteMessage, addReaction, removeReaction ---- */
 
-/* The caller's conversation and its message in the path. False: the request is answered. */
+/* Reads the conversation and the message from the path. False: the request was answered. */
 static bool decode_message(const pl_api_t *api, pl_request_t *request, int64_t caller_id,
                            int64_t *peer_id_r, int64_t *message_id_r)
 {
@@ -133,7 +133,7 @@ void pl_on_fetch_message(pl_request_t *request, void *worker)
         pl_pages_answer(worker, request, &key);
 }
 
-/* The caller and the message. False: the request is answered. */
+/* Reads the caller and the message. False: the request was answered. */
 static bool decode_target(const pl_api_t *api, pl_request_t *request,
                           pl_message_change_order_t *order)
 {
@@ -232,7 +232,7 @@ void pl_on_delete_message(pl_request_t *request, void *worker)
     if (pl_request_query(request, &scope, 1) != 0)
         return;
     if (scope.value.data != NULL && pl_slice_is(scope.value, "me")) {
-        order.kind = PL_MESSAGE_DELETE_OWN;
+        order.kind = PL_MESSAGE_DELETE_FOR_ME;
     } else if (scope.value.data != NULL && !pl_slice_is(scope.value, "everyone")) {
         pl_problem_reply_field(request, "?scope", "must be me or everyone");
         return;

@@ -1,11 +1,11 @@
 /*
- * The context of the operations of one loop.
+ * The context of the calls of one loop.
  *
- * The core implements each operation of the API: it takes plain arguments, and ends with an outcome
- * (core/outcome.h) and its data. It does not depend on HTTP, so REST handlers, sockets and tests
- * make the same calls. An operation runs as a flow (core/flow.h) on the loop that started it.
+ * The core has a call for each operation of the API: it takes plain arguments, and ends with an
+ * outcome (core/outcome.h) and its data. It does not depend on HTTP, so REST handlers, sockets and
+ * tests make the same calls. A call runs as a flow (core/flow.h) on the loop that started it.
  *
- * The data that the core keeps between operations (cached pages, ids that are known to exist)
+ * The data that the core keeps between calls (cached pages, ids that are known to exist)
  * belongs to the loop and needs no lock, except for the parts that the whole process shares, which
  * have their own locks.
  */

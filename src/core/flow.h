@@ -1,5 +1,5 @@
 /*
- * A flow: an operation as a table of steps, which run in the order of the table.
+ * A flow: a call as a table of steps, which run in the order of the table.
  *
  * Each step begins something (a check, a read, a write) and then judges its result. A step that has
  * to wait returns, and the flow continues at the same step when the answer is there:
@@ -7,9 +7,8 @@
  *     NEW --start--> RUNNING --begin: PL_TURN_WAIT--> WAITING --the answer--> RUNNING
  *                       `----judge: PL_TURN_END, or no step is left----> ENDED --on_end
  *
- * The flow is embedded in the operation's object, which lives until on_end. An operation that
- * changes something runs to its end even if its caller has left. Before its change it may be
- * abandoned.
+ * The flow is embedded in the call's object, which lives until on_end. A call that changes
+ * something runs to its end even if its caller has left. Before its change it may be abandoned.
  *
  * Varnish runs its steps in the same way, by one table and one loop (cache_req_fsm.c).
  */
@@ -37,7 +36,7 @@ typedef enum pl_turn {
     PL_TURN_JUDGE, /* begin: the answer is there already */
     PL_TURN_NEXT,  /* begin: there is nothing to do; judge: the result is good. To the next step */
     PL_TURN_AGAIN, /* judge: begin this step again */
-    PL_TURN_END,   /* the flow ends; pl_flow_end has set the outcome */
+    PL_TURN_END,   /* the flow ends with flow->outcome (DONE if none was set) */
 } pl_turn_t;
 
 typedef struct pl_step {

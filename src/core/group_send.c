@@ -1,5 +1,5 @@
 /*
- * A send to a group: its first-written copy goes to the group's own mailbox, and follow-ups bring
+ * A send to a group: its primary copy goes to the group's own mailbox, and follow-ups bring
  * it to the mailbox of every member.
  */
 #include <stdlib.h>

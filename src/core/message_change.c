@@ -87,7 +87,7 @@ static const char *kind_name(const work_t *work)
 
     if (is_reaction(work))
         return is_group ? "group_reaction" : "reaction";
-    if (work->kind == PL_MESSAGE_DELETE_OWN)
+    if (work->kind == PL_MESSAGE_DELETE_FOR_ME)
         return "deletion";
     return is_group ? "group_edit" : "message";
 }
@@ -96,13 +96,13 @@ static pl_turn_t change(pl_flow_t *flow)
 {
     work_t *work = work_of(flow);
     const pl_message_change_result_t *result = &work->result;
-    bool is_own = work->kind == PL_MESSAGE_DELETE_OWN;
-    bool has_follow_up = !is_own && !pl_id_is_group(result->peer_id);
+    bool is_for_me = work->kind == PL_MESSAGE_DELETE_FOR_ME;
+    bool has_follow_up = !is_for_me && !pl_id_is_group(result->peer_id);
 
     pl_change_flow_start(flow->core,
                          &(pl_change_order_t){
                              .kind = kind_name(work),
-                             .mailbox_id = is_own ? result->actor_id : result->peer_id,
+                             .mailbox_id = is_for_me ? result->actor_id : result->peer_id,
                              .other_id = has_follow_up ? result->actor_id : 0,
                              .argument = &work->argument,
                          },
@@ -135,11 +135,11 @@ static void key_now(pl_buffer_t *out)
  * conversation itself, and needs the acting user. */
 static void encode(pl_buffer_t *out, const pl_message_change_order_t *order)
 {
-    bool is_own = order->kind == PL_MESSAGE_DELETE_OWN;
+    bool is_for_me = order->kind == PL_MESSAGE_DELETE_FOR_ME;
     bool is_group = pl_id_is_group(order->peer_id);
 
     pl_json_object_begin(out);
-    key_id(out, "peerId", is_own ? order->peer_id : order->actor_id);
+    key_id(out, "peerId", is_for_me ? order->peer_id : order->actor_id);
     key_id(out, "messageId", order->message_id);
     key_id(out, "actorId", order->actor_id);
     switch (order->kind) {
@@ -163,7 +163,7 @@ static void encode(pl_buffer_t *out, const pl_message_change_order_t *order)
         }
         break;
     case PL_MESSAGE_DELETE:
-    case PL_MESSAGE_DELETE_OWN:
+    case PL_MESSAGE_DELETE_FOR_ME:
         break;
     }
     if (order->kind != PL_MESSAGE_REACTION_ADD && order->kind != PL_MESSAGE_REACTION_REMOVE)

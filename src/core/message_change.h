@@ -20,8 +20,8 @@
 
 enum pl_message_change_kind {
     PL_MESSAGE_EDIT,
-    PL_MESSAGE_DELETE,     /* for everyone */
-    PL_MESSAGE_DELETE_OWN, /* only for the actor */
+    PL_MESSAGE_DELETE,        /* for everyone */
+    PL_MESSAGE_DELETE_FOR_ME, /* only for the actor */
     PL_MESSAGE_REACTION_ADD,
     PL_MESSAGE_REACTION_REMOVE,
 };

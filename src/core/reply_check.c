@@ -79,9 +79,9 @@ static void wait_in_line(pl_reply_checks_t *checks, pl_reply_check_t *check)
     checks->waiting++;
 }
 
-/* Ends the check, and all settled checks of the pair that are now the oldest. */
-static void settle(pl_reply_checks_t *checks, pl_reply_check_t *check, enum pl_error_code error,
-                   bool exists)
+/* Ends the check, and all resolved checks of the pair that are now the oldest. */
+static void resolve(pl_reply_checks_t *checks, pl_reply_check_t *check, enum pl_error_code error,
+                    bool exists)
 {
     int64_t sender_id = check->sender_id, recipient_id = check->recipient_id;
 
@@ -89,8 +89,8 @@ static void settle(pl_reply_checks_t *checks, pl_reply_check_t *check, enum pl_e
     check->lookup = NULL;
     check->error = error;
     check->exists = exists;
-    check->is_settled = true;
-    while ((check = oldest_of(checks, sender_id, recipient_id)) != NULL && check->is_settled) {
+    check->is_resolved = true;
+    while ((check = oldest_of(checks, sender_id, recipient_id)) != NULL && check->is_resolved) {
         h2o_linklist_unlink(&check->link);
         checks->waiting--;
         check->on_done(check);
@@ -132,7 +132,7 @@ static void on_read(pl_op_t *op)
         error = PL_ERROR_OVERLOADED;
     }
     if (check != NULL)
-        settle(lookup->checks, check, error, op->error != PL_OK || lookup->read.found);
+        resolve(lookup->checks, check, error, op->error != PL_OK || lookup->read.found);
     free(lookup);
 }
 
@@ -142,7 +142,7 @@ static void on_timeout(pl_timer_t *timer)
     pl_reply_checks_t *checks = check->lookup->checks;
 
     check->lookup->check = NULL;
-    settle(checks, check, PL_OK, true);
+    resolve(checks, check, PL_OK, true);
 }
 
 /* -1: the lane is full. */
@@ -178,11 +178,11 @@ bool pl_reply_check_start(pl_reply_checks_t *checks, pl_reply_check_t *check)
 
     check->error = PL_OK;
     check->exists = true;
-    check->is_settled = check->message_id == 0 || !can_ask(checks, check->sender_id);
-    if (check->is_settled && is_first)
+    check->is_resolved = check->message_id == 0 || !can_ask(checks, check->sender_id);
+    if (check->is_resolved && is_first)
         return true;
     if (checks->waiting >= checks->max_waiting ||
-        (!check->is_settled && start_lookup(checks, check) != 0)) {
+        (!check->is_resolved && start_lookup(checks, check) != 0)) {
         check->error = PL_ERROR_OVERLOADED;
         return true;
     }

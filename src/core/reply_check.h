@@ -35,7 +35,7 @@ struct pl_reply_check {
     enum pl_error_code error;
     bool exists;
     /* Its own. */
-    bool is_settled; /* the result is known, but earlier checks of the pair may still wait */
+    bool is_resolved; /* the result is known, but earlier checks of the pair may still wait */
     struct pl_reply_lookup *lookup;
     pl_timer_t timeout;
     h2o_linklist_t link;

@@ -117,9 +117,10 @@ static pl_turn_t write_first(pl_flow_t *flow)
                           &first->op);
 }
 
-/* Whether the sender's copy is stored. A note to oneself is one row. In one shard the copy was
- * stored with the first-written one, however long ago. A duplicate in two shards may be from a time
- * when they were in two databases, and its copy may still be in the outbox. */
+/* Whether the sender's copy is stored. A note to oneself is one row. If both mailboxes are in one
+ * shard, they were always in one transaction. If they are in two shards, these may have been in two
+ * databases when the first attempt was made, so the copy of a duplicate may still be in the
+ * outbox. */
 static bool is_copied(const pl_message_write_t *first)
 {
     if (first->mailbox_id == first->sender_id)
@@ -193,7 +194,7 @@ static pl_turn_t write_copy(pl_flow_t *flow)
     copy->peer_id = send->first.mailbox_id;
     copy->message_id = send->first.stored_id;
     copy->copy_mode = PL_COPY_NONE;
-    copy->is_awaited = send->first.is_copy_awaited;
+    copy->has_waiters = send->first.sender_has_waiters;
     pl_message_write_init(copy);
     copy->op.deadline_ms = (uint64_t)(pl_clock_monotonic_ms() +
                                       deps->config->lanes.copy_deadline_s * 1000);
@@ -298,8 +299,8 @@ static send_t *send_create(const pl_core_deps_t *deps, const pl_send_order_t *or
     first->sender_id = order->sender_id;
     first->received_us = pl_clock_now_us();
     first->copy_mode = copy_mode_of(deps->cluster, order);
-    first->is_awaited = pl_hub_may_have_waiter(hub, order->peer_id);
-    first->is_copy_awaited = pl_hub_may_have_waiter(hub, order->sender_id);
+    first->has_waiters = pl_hub_may_have_waiter(hub, order->peer_id);
+    first->sender_has_waiters = pl_hub_may_have_waiter(hub, order->sender_id);
     pl_message_write_init(first);
     return send;
 }

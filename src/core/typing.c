@@ -19,7 +19,7 @@
 static struct {
     pl_counter_t sent;
     pl_counter_t limited;
-    pl_counter_t unwatched;
+    pl_counter_t no_stream;
     pl_counter_t blocked;
 } counters;
 
@@ -28,9 +28,9 @@ void pl_typing_metrics_init(void)
     static const char name[] = "parley_typing_total";
     static const char help[] = "Calls of sendTyping that were accepted, by what became of them.";
 
-    counters.sent = pl_counter_register(name, help, "result=\"told\"");
+    counters.sent = pl_counter_register(name, help, "result=\"sent\"");
     counters.limited = pl_counter_register(name, help, "result=\"limited\"");
-    counters.unwatched = pl_counter_register(name, help, "result=\"unwatched\"");
+    counters.no_stream = pl_counter_register(name, help, "result=\"no_stream\"");
     counters.blocked = pl_counter_register(name, help, "result=\"blocked\"");
 }
 
@@ -93,7 +93,7 @@ static bool must_send(const typing_t *typing, const int64_t *others, size_t coun
         waiting += others[i] != typing->order.user_id &&
                    pl_hub_may_have_waiter(hub_of(typing), others[i]);
     if (waiting == 0) {
-        pl_counter_add(counters.unwatched, 1);
+        pl_counter_add(counters.no_stream, 1);
         return false;
     }
     /* "stopped" has a limit of its own, under a key that no peer has, so that it may follow at

@@ -37,8 +37,9 @@ struct pl_user_check {
     h2o_linklist_t link;
 };
 
-/* For one loop. `known` outlives it. If `max_waiting` checks wait, further ones end with
- * PL_ERROR_OVERLOADED. Never NULL. */
+/* For one loop. `known` outlives it. If `max_waiting` checks wait, a further one that would join a
+ * read that is running ends with PL_ERROR_OVERLOADED. A check that starts a read is limited only by
+ * the queue of the lane. Never NULL. */
 pl_user_checks_t *pl_user_checks_create(const pl_cluster_t *cluster, pl_known_users_t *known,
                                         int64_t deadline_s, size_t max_waiting);
 /* Only when no check waits. */

@@ -8,20 +8,20 @@
 #include "ctl/outcome.h"
 
 #define EXIT(code) (1U << PL_EXIT_##code)
-#define EXIT_ANY (EXIT(OK) | EXIT(FAILED) | EXIT(USAGE) | EXIT(BLOCKED) | EXIT(UNREACHABLE))
+#define EXIT_COMMON (EXIT(OK) | EXIT(FAILED) | EXIT(USAGE) | EXIT(BLOCKED) | EXIT(UNREACHABLE))
 
 const pl_command_t pl_commands[] = {
     {
         .name = "init",
         .summary = "Create a system: directory, tables, functions and shards",
         .details =
-            "Distributes the shards over the databases in turn and creates everything that parleyd "
+            "Assigns the shards to the databases round-robin and creates everything that parleyd "
             "needs. The number of shards is part of every user id, so it can never be changed. If "
             "init was interrupted, run it again to finish; it changes nothing in a complete "
             "system.",
         .options = PL_COMMAND_SHARDS | PL_COMMAND_DATABASES | PL_COMMAND_SQL_DIR | PL_COMMAND_WAIT |
                    PL_COMMAND_JOBS,
-        .exits = EXIT_ANY | EXIT(DRIFT),
+        .exits = EXIT_COMMON | EXIT(DRIFT),
         .run = pl_command_init,
     },
     {
@@ -33,7 +33,7 @@ const pl_command_t pl_commands[] = {
             "that the server's queries do not queue behind it, and is tried again until --wait "
             "is over. If it was interrupted, run it again to continue.",
         .options = PL_COMMAND_SQL_DIR | PL_COMMAND_WAIT | PL_COMMAND_JOBS,
-        .exits = EXIT_ANY | EXIT(DRIFT),
+        .exits = EXIT_COMMON | EXIT(DRIFT),
         .run = pl_command_migrate_up,
     },
     {
@@ -43,7 +43,7 @@ const pl_command_t pl_commands[] = {
                    "apply; 4: "
                    "an applied migration differs from its file.",
         .options = PL_COMMAND_SQL_DIR | PL_COMMAND_JOBS,
-        .exits = EXIT_ANY | EXIT(PENDING) | EXIT(DRIFT),
+        .exits = EXIT_COMMON | EXIT(PENDING) | EXIT(DRIFT),
         .run = pl_command_migrate_status,
     },
     {
@@ -51,7 +51,7 @@ const pl_command_t pl_commands[] = {
         .summary = "Show which database holds which shard",
         .details = "Reads the directory only; doctor also compares it with the databases.",
         .options = 0,
-        .exits = EXIT_ANY,
+        .exits = EXIT_COMMON,
         .run = pl_command_shard_list,
     },
     {
@@ -60,10 +60,10 @@ const pl_command_t pl_commands[] = {
         .details =
             "Changes nothing, except with --repair. Prints one line per check: ok, warn or fail, "
             "and "
-            "what to do. It connects with every DSN of the configuration, as parleyd and parleyctl "
-            "do, and through the pooler. Warnings do not change the exit code.",
+            "what to do. It connects with every DSN of the configuration: through the pooler, past "
+            "it, and as the owner. Warnings do not change the exit code.",
         .options = PL_COMMAND_SQL_DIR | PL_COMMAND_UNREAD,
-        .exits = EXIT_ANY | EXIT(PENDING) | EXIT(DRIFT),
+        .exits = EXIT_COMMON | EXIT(PENDING) | EXIT(DRIFT),
         .run = pl_command_doctor,
     },
     {.name = NULL},

@@ -1,10 +1,10 @@
 /*
  * The databases of the system, and this process's lanes to them. For each database the process has:
  *
- * - Write lanes, for sends. Every mailbox has exactly one of them, whichever worker received the
- *   request. So sends that a server receives in order are stored in order, and a few lanes are kept
- *   full. (Two write lanes can still lock the same mailbox: if both users are in one database, the
- *   sender's copy is written in the lane of the recipient's mailbox.)
+ * - Write lanes, for sends to users. Every mailbox has exactly one of them, whichever worker
+ * received the request. So sends that a server receives in order are stored in order, and a few
+ * lanes are kept full. (Two write lanes can still lock the same mailbox: if both users are in one
+ * database, the sender's copy is written in the lane of the recipient's mailbox.)
  * - One change lane, for all other writes (store/change.h). Changes take their locks in another
  *   order than sends; in one transaction with sends they would make the sends wait.
  * - Read lanes, some for each worker, so that reads never wait for a commit.

@@ -2,8 +2,8 @@
  * A lane: one database connection of one loop, with its queue.
  *
  * An idle lane sends its queue at the end of the loop's turn; a busy lane collects operations. So
- * batches grow with the load, and a single request never waits for others. A batch is one
- * transaction:
+ * batches grow with the load, and a request to an idle lane does not wait for others. A batch is
+ * one transaction:
  *
  *   queued --batch built--> in flight --committed--> done
  *     ^                        |--failed--> queued; each is retried alone, in the same order

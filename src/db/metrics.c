@@ -21,7 +21,7 @@ void pl_db_metrics_init(void)
         pl_histogram_latency_us, pl_histogram_latency_us_count, 1e-6);
     metrics.failed = pl_counter_register(
         "parley_batches_failed_total",
-        "Transactions that the database refused; their operations were retried alone.", NULL);
+        "Transactions that the database refused. Several operations are then retried alone.", NULL);
     metrics.lost = pl_counter_register(
         "parley_connections_lost_total",
         "Connections to PostgreSQL that failed or could not be made.", NULL);

@@ -37,7 +37,7 @@ struct pl_connection {
     unsigned active;    /* requests that libh2o has */
     unsigned in_flight; /* request handles, so also work whose client cancelled */
     bool is_http2;
-    bool is_doomed; /* shut down; libh2o will notice */
+    bool is_closing; /* shut down; libh2o will notice */
     unsigned resets_left;
     int64_t refilled_us;
     pl_timer_t incomplete; /* armed while libh2o has no complete request */
@@ -68,11 +68,11 @@ static void shut_down(pl_connection_t *connection)
         shutdown(h2o_socket_get_fd(connection->socket), SHUT_RDWR);
 }
 
-static void doom(pl_connection_t *connection, const char *reason)
+static void close_over_limit(pl_connection_t *connection, const char *reason)
 {
-    if (connection->is_doomed)
+    if (connection->is_closing)
         return;
-    connection->is_doomed = true;
+    connection->is_closing = true;
     pl_log_warn("connection-over-limit", PL_S("server", connection->worker->server->options.name),
                 PL_S("reason", reason));
     pl_measure_connection_closed(reason);
@@ -81,7 +81,7 @@ static void doom(pl_connection_t *connection, const char *reason)
 
 static void on_incomplete(pl_timer_t *timer)
 {
-    doom(H2O_STRUCT_FROM_MEMBER(pl_connection_t, incomplete, timer), "slow-request");
+    close_over_limit(H2O_STRUCT_FROM_MEMBER(pl_connection_t, incomplete, timer), "slow-request");
 }
 
 static void await_request(pl_connection_t *connection)
@@ -128,7 +128,7 @@ bool pl_connection_enter(pl_connection_t *connection, const h2o_req_t *req)
     connection->active++;
     connection->in_flight++;
     connection->is_http2 = req->version >= 0x200;
-    return !connection->is_doomed &&
+    return !connection->is_closing &&
            connection->in_flight <=
                connection->worker->server->options.max_requests_in_flight_per_connection;
 }
@@ -143,7 +143,7 @@ static void count_reset(pl_connection_t *connection)
         connection->refilled_us = now_us;
     }
     if (connection->resets_left == 0)
-        doom(connection, "resets");
+        close_over_limit(connection, "resets");
     else
         connection->resets_left--;
 }
@@ -158,7 +158,7 @@ void pl_connection_leave(pl_connection_t *connection, bool is_reset)
         count_reset(connection);
 }
 
-void pl_connection_settle(pl_connection_t *connection)
+void pl_connection_release(pl_connection_t *connection)
 {
     assert(connection->in_flight > 0);
     connection->in_flight--;

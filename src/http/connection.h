@@ -26,8 +26,8 @@ pl_connection_t *pl_connection_of(const h2o_req_t *req);
 bool pl_connection_enter(pl_connection_t *connection, const h2o_req_t *req);
 /* libh2o has disposed of the request; `is_reset`: the client cancelled it at once. */
 void pl_connection_leave(pl_connection_t *connection, bool is_reset);
-/* Its work is done: the handle is freed. The connection may be freed too. */
-void pl_connection_settle(pl_connection_t *connection);
+/* The request's handle is freed: its work is done. The connection may be freed too. */
+void pl_connection_release(pl_connection_t *connection);
 
 /* Closes the connections that only wait for a next request. */
 void pl_connection_close_idle(struct pl_server_worker *worker);

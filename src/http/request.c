@@ -51,7 +51,7 @@ void pl_request_unref(pl_request_t **request_p)
     atomic_fetch_sub_explicit(&request->worker->server->requests, 1, memory_order_relaxed);
     request->worker->handles--;
     pl_measure_request_freed();
-    pl_connection_settle(request->connection);
+    pl_connection_release(request->connection);
     free(request);
 }
 

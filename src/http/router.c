@@ -166,10 +166,11 @@ static const entry_t *match(const pl_router_t *router, pl_request_t *request,
 }
 
 /*
- * A trailing slash is removed by a redirect, except for DELETE: a client that leaves an id empty
- * (DELETE /v1/things/) means one thing, and the path without the slash may mean all of them.
+ * Whether the path has a trailing slash that a redirect may remove. Not for DELETE: a client that
+ * leaves an id empty (DELETE /v1/things/) means one thing, and the path without the slash may mean
+ * all of them.
  */
-static bool has_slash_too_many(const pl_request_t *request, const pl_slice_t *segments,
+static bool has_trailing_slash(const pl_request_t *request, const pl_slice_t *segments,
                                size_t count)
 {
     return count > 1 && count <= MAX_SEGMENTS && segments[count - 1].len == 0 &&
@@ -204,10 +205,10 @@ static const entry_t *find_route(const pl_router_t *router, pl_request_t *reques
         pl_problem_reply(request, PL_PROBLEM_MALFORMED_REQUEST, "The path has a bad escape");
         return NULL;
     }
-    bool is_forgiven = has_slash_too_many(request, segments, count);
-    const entry_t *entry = match(router, request, segments, count - is_forgiven, allow,
+    bool must_redirect = has_trailing_slash(request, segments, count);
+    const entry_t *entry = match(router, request, segments, count - must_redirect, allow,
                                  sizeof(allow));
-    if (entry != NULL && !is_forgiven)
+    if (entry != NULL && !must_redirect)
         return entry;
     if (entry != NULL)
         redirect(request);

@@ -22,7 +22,7 @@ struct pl_follower {
     int64_t cursor;
     int64_t woken_version; /* the highest version of any wake-up so far */
     pl_timer_t heartbeat;
-    struct request *request; /* the read in flight, or NULL; it may outlive the follower */
+    struct read *read; /* the read in flight, or NULL; it may outlive the follower */
     int32_t page_size;
     state_t state;
     /* There may be changes beyond the cursor that no wake-up announces: at the start, and after a
@@ -32,7 +32,7 @@ struct pl_follower {
 };
 
 /* One read for a follower. Allocated only while in flight, so that an idle follower stays small. */
-typedef struct request {
+typedef struct read {
     pl_follower_t *follower; /* NULL: the follower no longer needs the result */
     int64_t woken_version;   /* the follower's, when the read was sent */
     bool is_version;
@@ -40,7 +40,7 @@ typedef struct request {
         pl_page_read_t page;
         pl_version_read_t version;
     };
-} request_t;
+} read_t;
 
 static void read_page(pl_follower_t *follower);
 
@@ -90,41 +90,41 @@ static void fail(pl_follower_t *follower, enum pl_error_code error)
 }
 
 /* Abandons the read in flight, if any: its result is no longer needed. */
-static void abandon_request(pl_follower_t *follower)
+static void abandon_read(pl_follower_t *follower)
 {
-    request_t *request = follower->request;
+    read_t *read = follower->read;
 
-    if (request == NULL)
+    if (read == NULL)
         return;
-    follower->request = NULL;
-    request->follower = NULL;
-    if (request->is_version)
-        request->version.op.abandoned = true;
+    follower->read = NULL;
+    read->follower = NULL;
+    if (read->is_version)
+        read->version.op.abandoned = true;
     else
-        request->page.op.abandoned = true;
+        read->page.op.abandoned = true;
 }
 
 /* A wake-up is only a hint. If a read that started after the wake-up still finds a lower version,
  * trust the read. Else a mailbox that lost its last changes (a replica took over) would be read
  * again and again. */
-static void trust_read(pl_follower_t *follower, const request_t *request, const pl_page_t *page)
+static void trust_read(pl_follower_t *follower, const read_t *read, const pl_page_t *page)
 {
-    if (follower->woken_version == request->woken_version && !page->has_more)
+    if (follower->woken_version == read->woken_version && !page->has_more)
         follower->woken_version = page->version;
 }
 
 /* A follower has one read at a time. There may already be one: the version check of a heartbeat,
  * during which a wake-up came with a delta and the owner then asked for the next one. */
-static void submit(pl_follower_t *follower, request_t *request, pl_op_t *op)
+static void submit(pl_follower_t *follower, read_t *read, pl_op_t *op)
 {
     int shard = (int)pl_id_shard(follower->waiter.user_id);
 
     op->shard = shard;
     op->deadline_ms = (uint64_t)pl_clock_monotonic_ms() + follower->settings->deadline_ms;
-    abandon_request(follower);
-    request->follower = follower;
-    request->woken_version = follower->woken_version;
-    follower->request = request;
+    abandon_read(follower);
+    read->follower = follower;
+    read->woken_version = follower->woken_version;
+    follower->read = read;
     if (pl_lane_submit(pl_cluster_read_lane(follower->settings->cluster, shard), op) == 0)
         return;
     /* Not at once: no callback may come inside pl_follower_next. */
@@ -141,17 +141,17 @@ static void deliver(pl_follower_t *follower, const pl_delta_t *delta)
     follower->callbacks->on_delta(follower->owner, delta);
 }
 
-static void handle_page(pl_follower_t *follower, const request_t *request, pl_page_t *page)
+static void handle_page(pl_follower_t *follower, const read_t *read, pl_page_t *page)
 {
     pl_buffer_t json = PL_BUFFER_EMPTY;
 
-    trust_read(follower, request, page);
-    if (pl_page_length(&request->page) == 0 && page->is_delta) {
+    trust_read(follower, read, page);
+    if (pl_page_length(&read->page) == 0 && page->is_delta) {
         follower->cursor = page->version;
         wait_for_changes(follower);
         return;
     }
-    pl_delta_to_json(&json, &request->page, page, follower->settings->max_delta_bytes);
+    pl_delta_to_json(&json, &read->page, page, follower->settings->max_delta_bytes);
     pl_push_metrics_delta(false);
     deliver(follower, &(pl_delta_t){json.data, json.len, page->version, page->has_more});
     pl_buffer_dispose(&json);
@@ -159,34 +159,34 @@ static void handle_page(pl_follower_t *follower, const request_t *request, pl_pa
 
 static void on_page_read(pl_op_t *op)
 {
-    request_t *request = H2O_STRUCT_FROM_MEMBER(request_t, page.op, op);
-    pl_follower_t *follower = request->follower;
+    read_t *read = H2O_STRUCT_FROM_MEMBER(read_t, page.op, op);
+    pl_follower_t *follower = read->follower;
     pl_page_t page;
 
     if (follower != NULL) {
-        follower->request = NULL;
+        follower->read = NULL;
         if (op->error != PL_OK)
             fail(follower, op->error);
-        else if (!pl_page_head(&request->page, &page))
+        else if (!pl_page_head(&read->page, &page))
             fail(follower, PL_ERROR_INVALID);
         else
-            handle_page(follower, request, &page);
+            handle_page(follower, read, &page);
     }
-    pl_page_read_dispose(&request->page);
-    free(request);
+    pl_page_read_dispose(&read->page);
+    free(read);
 }
 
 static void read_page(pl_follower_t *follower)
 {
-    request_t *request = pl_calloc(1, sizeof(*request));
+    read_t *read = pl_calloc(1, sizeof(*read));
 
     set_state(follower, READING);
-    request->page = (pl_page_read_t){.op = {.kind = &pl_updates_read_kind, .on_done = on_page_read},
-                                     .user_id = follower->waiter.user_id,
-                                     .page_size = follower->page_size,
-                                     .since = follower->cursor};
-    pl_page_read_init(&request->page);
-    submit(follower, request, &request->page.op);
+    read->page = (pl_page_read_t){.op = {.kind = &pl_updates_read_kind, .on_done = on_page_read},
+                                  .user_id = follower->waiter.user_id,
+                                  .page_size = follower->page_size,
+                                  .since = follower->cursor};
+    pl_page_read_init(&read->page);
+    submit(follower, read, &read->page.op);
 }
 
 static void start_from_now(pl_follower_t *follower, const pl_version_read_t *read)
@@ -217,28 +217,28 @@ static void check_version(pl_follower_t *follower, const pl_version_read_t *read
 
 static void on_version_read(pl_op_t *op)
 {
-    request_t *request = H2O_STRUCT_FROM_MEMBER(request_t, version.op, op);
-    pl_follower_t *follower = request->follower;
+    read_t *read = H2O_STRUCT_FROM_MEMBER(read_t, version.op, op);
+    pl_follower_t *follower = read->follower;
 
     if (follower != NULL) {
-        follower->request = NULL;
+        follower->read = NULL;
         if (follower->cursor == PL_FOLLOW_FROM_NOW)
-            start_from_now(follower, &request->version);
+            start_from_now(follower, &read->version);
         else
-            check_version(follower, &request->version);
+            check_version(follower, &read->version);
     }
-    free(request);
+    free(read);
 }
 
 static void read_version(pl_follower_t *follower)
 {
-    request_t *request = pl_calloc(1, sizeof(*request));
+    read_t *read = pl_calloc(1, sizeof(*read));
 
-    request->is_version = true;
-    request->version = (pl_version_read_t){
+    read->is_version = true;
+    read->version = (pl_version_read_t){
         .op = {.kind = &pl_version_read_kind, .on_done = on_version_read},
         .user_id = follower->waiter.user_id};
-    submit(follower, request, &request->version.op);
+    submit(follower, read, &read->version.op);
 }
 
 static void on_wake(pl_waiter_t *waiter, const pl_wake_t *wake)
@@ -255,7 +255,7 @@ static void on_wake(pl_waiter_t *waiter, const pl_wake_t *wake)
         wake->delta_len <= follower->settings->max_delta_bytes) {
         pl_push_metrics_delta(true);
         deliver(follower, &(pl_delta_t){wake->delta, wake->delta_len, wake->version, false});
-    } else if (follower->request == NULL) {
+    } else if (follower->read == NULL) {
         read_page(follower);
     }
 }
@@ -277,7 +277,7 @@ static void on_heartbeat(pl_timer_t *timer)
     pl_timer_arm(pl_timer_queue(pl_hub_local_loop(follower->settings->hub),
                                 follower->settings->heartbeat_ms),
                  timer);
-    if (follower->state == WAITING && follower->request == NULL)
+    if (follower->state == WAITING && follower->read == NULL)
         read_version(follower);
     follower->callbacks->on_heartbeat(follower->owner);
 }
@@ -313,7 +313,7 @@ void pl_follower_destroy(pl_follower_t **follower_p)
     if (follower == NULL)
         return;
     assert_own_thread(follower);
-    abandon_request(follower);
+    abandon_read(follower);
     pl_timer_disarm(&follower->heartbeat);
     pl_hub_remove(follower->settings->hub, &follower->waiter);
     free(follower);

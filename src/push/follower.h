@@ -1,6 +1,6 @@
 /*
- * A follower reads one mailbox from a cursor and passes on what changed. Long-polls and streams are
- * followers.
+ * A follower reads one mailbox from a cursor, for one long-poll or stream, and passes on what
+ * changed. Its waiter is its registration in the hub.
  *
  *   IDLE --next--> READING --changes, or an error--> IDLE (on_delta, on_error)
  *     |               |  ^

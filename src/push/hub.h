@@ -1,16 +1,18 @@
 /*
- * The hub knows the waiters of each mailbox and wakes them after a commit.
+ * The hub knows the waiters of each mailbox and wakes them after a commit. A waiter is the
+ * registration of one follower (push/follower.h).
  *
- * When a lane has committed a batch, it calls the hub on the lane's thread. The hub has a table of
- * counters, indexed by a hash of the user, which says whether the mailbox may have a waiter: a send
- * to a mailbox without waiters costs one load. If there may be one, the hub builds the mailbox's
- * delta once, from the data that was just written, and posts it to all loops; each loop wakes its
- * own waiters. A waiter registers before it reads, so every commit after its read wakes it.
+ * When a lane has committed a batch, the hub's listener is called on the lane's thread
+ * (pl_commit_listener_t in store/message_write.h). The hub has a table of counters, indexed by a
+ * hash of the user, which says whether the mailbox may have a waiter: a send to a mailbox without
+ * waiters costs one load. If there may be one, the hub builds the mailbox's delta once, from the
+ * data that was just written, and posts it to all loops; each loop wakes its own waiters. A waiter
+ * registers before it reads, so every commit after its read wakes it.
  *
  * A wake-up is a hint. It can be missing (another server wrote, or the result of the commit was
  * lost); then the follower's version check at the next heartbeat finds the change.
  *
- * Ephemeral events (typing) take the same way to the user's waiters. They are sent once and stored
+ * Ephemeral events (typing) take the same path to the user's waiters. They are sent once and stored
  * nowhere; a waiter that cannot take an event now misses it.
  */
 #ifndef PL_PUSH_HUB_H

@@ -3,7 +3,7 @@
 #include "base/metrics.h"
 
 static struct {
-    pl_counter_t direct;
+    pl_counter_t from_commit;
     pl_counter_t read;
     pl_counter_t missed_wakes;
     pl_counter_t written;
@@ -30,7 +30,7 @@ static double offline(void *owner)
 static void init_presence(pl_presence_t *presence)
 {
     static const char users_help[] =
-        "Users whose presence is known; of the offline ones, when they were last seen.";
+        "Users who are online, and users who are offline and whose last-seen time is kept.";
 
     metrics.refused = pl_counter_register(
         "parley_presence_refused_total",
@@ -47,14 +47,14 @@ void pl_push_metrics_init(pl_hub_t *hub, pl_presence_t *presence)
 {
     static const char deltas_help[] = "Deltas sent to waiting clients, by their source.";
     static const char events_help[] =
-        "Typing events that reached a stream; dropped: the client had not read the data before.";
+        "Typing events for open streams: written, or dropped because the client reads slowly.";
 
-    metrics.direct = pl_counter_register("parley_push_deltas_total", deltas_help,
-                                         "source=\"commit\"");
+    metrics.from_commit = pl_counter_register("parley_push_deltas_total", deltas_help,
+                                              "source=\"commit\"");
     metrics.read = pl_counter_register("parley_push_deltas_total", deltas_help, "source=\"read\"");
     metrics.missed_wakes = pl_counter_register(
-        "parley_push_late_total", "Changes that a heartbeat's check found, without a wake-up.",
-        NULL);
+        "parley_push_late_total",
+        "Changes for which no wake-up came: the version check of a heartbeat found them.", NULL);
     metrics.written = pl_counter_register("parley_push_events_total", events_help,
                                           "result=\"written\"");
     metrics.dropped = pl_counter_register("parley_push_events_total", events_help,
@@ -64,9 +64,9 @@ void pl_push_metrics_init(pl_hub_t *hub, pl_presence_t *presence)
     init_presence(presence);
 }
 
-void pl_push_metrics_delta(bool direct)
+void pl_push_metrics_delta(bool from_commit)
 {
-    pl_counter_add(direct ? metrics.direct : metrics.read, 1);
+    pl_counter_add(from_commit ? metrics.from_commit : metrics.read, 1);
 }
 
 void pl_push_metrics_event(bool written)

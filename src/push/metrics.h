@@ -10,8 +10,9 @@
 /* Registers the metrics; once, after the hub and the presence are created. */
 void pl_push_metrics_init(pl_hub_t *hub, pl_presence_t *presence);
 
-/* A delta went to a waiter. direct: it was built from the data of the commit; else it was read. */
-void pl_push_metrics_delta(bool direct);
+/* A delta was passed on for a client. from_commit: it was built from the data of the commit; else
+ * it was read from the database. */
+void pl_push_metrics_delta(bool from_commit);
 
 /* A heartbeat's check found a change for which no wake-up had come. */
 void pl_push_metrics_missed_wake(void);

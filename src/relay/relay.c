@@ -266,7 +266,7 @@ static void read_copy(const PGresult *rows, int row, pl_message_write_t *copy)
         .peer_id = pl_result_int64(rows, row, COPY_RECIPIENT_ID),
         .sender_id = pl_result_int64(rows, row, COPY_SENDER_ID),
         .message_id = pl_result_int64(rows, row, COPY_MESSAGE_ID),
-        .is_awaited = true,
+        .has_waiters = true,
         .client_message_id = PQgetvalue(rows, row, COPY_CLIENT_MESSAGE_ID),
         .client_message_id_len = (size_t)PQgetlength(rows, row, COPY_CLIENT_MESSAGE_ID),
         .content = PQgetvalue(rows, row, COPY_CONTENT),

@@ -1,7 +1,7 @@
 /*
- * The relay delivers the outbox entries that the first attempt did not deliver: senders' copies and
- * changes. It delivers the entries of every server, so an entry does not depend on the server that
- * caused it.
+ * The relay makes the follow-ups (senders' copies too) that the first attempt did not make: each
+ * has an outbox entry. It handles the entries of every server, so an entry does not depend on the
+ * server that caused it.
  *
  * The relay is one thread with blocking connections of its own, by the direct DSNs. At each
  * interval it sweeps both outboxes of each database: it reads them, without locks, and picks the

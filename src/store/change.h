@@ -1,5 +1,6 @@
 /*
- * Changes of mailboxes that are no sends: edits and deletions, reactions, receipts, settings.
+ * Changes: every write to a mailbox except a send to a user. Edits and deletions, reactions,
+ * receipts, settings; also a send to a group.
  *
  * A change is made by the function of its kind in the mailbox's shard. The function takes an
  * argument and answers with a status and a detail, both JSON. A change may have follow-ups: changes

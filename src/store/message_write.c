@@ -50,7 +50,7 @@ void pl_message_write_init(pl_message_write_t *write)
     write->op.key = hash;
 }
 
-/* ---- the batch in the form of parley.write_messages: mailboxes, first-written copies, sender's
+/* ---- the batch in the form of parley.write_messages: mailboxes, primary copies, sender's
  * copies ---- */
 
 /* One copy that the batch may store. */
@@ -58,23 +58,23 @@ typedef struct slot {
     pl_message_write_t *write;
     int64_t user_id;
     int64_t time_us;
-    size_t number; /* its place in the batch */
-    size_t first; /* a sender's copy of a first-written copy of the batch: the latter's index + 1 */
+    size_t number;  /* its place in the batch */
+    size_t first;   /* a sender's copy of a primary copy of the batch: the latter's index + 1 */
     size_t mailbox; /* index into the mailboxes */
     size_t ordinal; /* its place among the mailbox's slots, from 1 on */
     bool is_copy;
-    bool is_awaited;
+    bool has_waiters;
 } slot_t;
 
 typedef struct mailbox {
     int64_t user_id;
     int64_t time_us;
     size_t slots;
-    bool is_awaited;
+    bool has_waiters;
 } mailbox_t;
 
 typedef struct plan {
-    slot_t *slots; /* in the batch's order; a sender's copy follows its first-written copy */
+    slot_t *slots; /* in the batch's order; a sender's copy follows its primary copy */
     size_t slots_count;
     size_t firsts_count;
     bool has_extras;
@@ -90,7 +90,7 @@ static void add_slots(plan_t *plan, pl_message_write_t *write)
                      .user_id = write->mailbox_id,
                      .number = plan->slots_count++,
                      .is_copy = write->message_id > 0,
-                     .is_awaited = write->is_awaited,
+                     .has_waiters = write->has_waiters,
                      .time_us = write->message_id > 0 ? pl_message_id_timestamp(write->message_id)
                                                       : write->received_us};
     if (slot->is_copy)
@@ -102,7 +102,7 @@ static void add_slots(plan_t *plan, pl_message_write_t *write)
                        .user_id = write->sender_id,
                        .number = plan->slots_count++,
                        .is_copy = true,
-                       .is_awaited = write->is_copy_awaited,
+                       .has_waiters = write->sender_has_waiters,
                        .time_us = write->received_us,
                        .first = plan->firsts_count};
 }
@@ -134,7 +134,7 @@ static void group_by_mailbox(plan_t *plan)
             slot->time_us = mailbox->time_us + 1;
         if (slot->time_us > mailbox->time_us)
             mailbox->time_us = slot->time_us;
-        mailbox->is_awaited = mailbox->is_awaited || slot->is_awaited;
+        mailbox->has_waiters = mailbox->has_waiters || slot->has_waiters;
         slot->mailbox = plan->mailboxes_count - 1;
         slot->ordinal = ++mailbox->slots;
     }
@@ -227,10 +227,10 @@ static void encode_awaited(pl_params_t *params, const plan_t *plan)
     size_t count = 0;
 
     for (size_t i = 0; i < plan->mailboxes_count; i++)
-        count += plan->mailboxes[i].is_awaited;
+        count += plan->mailboxes[i].has_waiters;
     pl_params_int64_array(params, count);
     for (size_t i = 0; i < plan->mailboxes_count; i++)
-        if (plan->mailboxes[i].is_awaited)
+        if (plan->mailboxes[i].has_waiters)
             pl_params_element_int64(params, plan->mailboxes[i].user_id);
     pl_params_array_end(params);
 }

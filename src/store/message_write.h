@@ -1,7 +1,7 @@
 /*
  * Storing one copy of a message: the operation behind sendMessage and the relay.
  *
- * The first-written copy (message_id 0) goes to the recipient's mailbox, which orders, dedupes and
+ * The primary copy (message_id 0) goes to the recipient's mailbox, which orders, dedupes and
  * assigns the id. `copy_mode` says how the sender's copy follows. A sender's copy (message_id > 0)
  * goes to the sender's mailbox and is idempotent. Many of both are one call of
  * parley.write_messages (sql/write_messages.sql), in one transaction.
@@ -46,8 +46,8 @@ typedef struct pl_message_write {
     int64_t message_id;  /* 0: assigned here */
     int64_t received_us; /* when the send reached the server: pl_clock_now_us */
     enum pl_copy_mode copy_mode;
-    bool is_awaited;      /* the mailbox has waiters, who need the conversation row */
-    bool is_copy_awaited; /* with PL_COPY_HERE: the same for the sender's mailbox */
+    bool has_waiters;        /* the mailbox has waiters, who need the conversation row */
+    bool sender_has_waiters; /* with PL_COPY_HERE: the same for the sender's mailbox */
     const char *client_message_id;
     size_t client_message_id_len;
     const char *content; /* valid UTF-8 without NUL */

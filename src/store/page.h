@@ -46,10 +46,10 @@ typedef struct pl_page_read {
     bool found; /* the user exists */
     pl_page_t head;
     pl_page_rows_t *rows; /* NULL: none */
-    int first_row;        /* of those that are newest first */
-    int newer_row;        /* of those above `after`, which are oldest first */
+    int first_row; /* index of the first row that is not above `after`: these are newest first */
+    int newer_row; /* index of the first row above `after`: these are oldest first */
     size_t newer_length;
-    size_t length; /* of both */
+    size_t length; /* all rows together */
 } pl_page_read_t;
 
 extern const pl_op_kind_t pl_conversations_read_kind;

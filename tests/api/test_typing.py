@@ -203,13 +203,13 @@ def counted(server, result, name="parley_typing_total"):
 @pytest.mark.own_server
 def test_counters(server, contract, stack, alice, bob):
     mine = Api(server.url, contract, stack.jwt_key).as_user(alice)
-    before = {result: counted(server, result) for result in ("told", "limited", "unwatched")}
+    before = {result: counted(server, result) for result in ("sent", "limited", "no_stream")}
     mine.send_typing(bob).expect(204)
-    assert counted(server, "unwatched") == before["unwatched"] + 1
+    assert counted(server, "no_stream") == before["no_stream"] + 1
     with Reader(server, bob, contract):
         for _ in range(2):
             mine.send_typing(bob).expect(204)
-        assert counted(server, "told") == before["told"] + 1
+        assert counted(server, "sent") == before["sent"] + 1
         assert counted(server, "limited") in (before["limited"] + 1, before["limited"])
     mine.close()
 

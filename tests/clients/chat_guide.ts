@@ -4,17 +4,22 @@ import { newUser, run, url, waitUntil } from './chat';
 import { Client, ParleyError, Store, fetchNames, fetchPage, follow, openConversation, send, start } from './guide';
 import type { components } from './schema';
 
-/** Stands between the guide's code and `fetch`: loses the answer of a send, and cuts streams. */
+/** Stands between the guide's code and `fetch`: loses the answer of a send, cuts streams, and ends one with a `retry`. */
 class Network {
   private readonly fetch = globalThis.fetch;
   private cutting = new AbortController();
   answersToLose = 0;
   streams = 0;
+  retryMs = 0; // not 0: the next stream ends at once, with this retry
+  private endedAt = 0;
+  pauseMs = 0; // from that end to the next request
 
   use(): void {
     globalThis.fetch = async (input, init = {}) => {
       const path = new URL(String(input)).pathname;
       if (path !== '/v1/updates/stream') return this.answer(path, await this.fetch(input, init));
+      if (this.retryMs > 0) return this.endStream();
+      if (this.pauseMs === 0 && this.endedAt > 0) this.pauseMs = performance.now() - this.endedAt;
       const signal = AbortSignal.any([this.cutting.signal, ...(init.signal ? [init.signal] : [])]);
       const response = await this.fetch(input, { ...init, signal });
       if (response.ok) this.streams += 1;
@@ -25,6 +30,13 @@ class Network {
   cutStreams(): void {
     this.cutting.abort();
     this.cutting = new AbortController();
+  }
+
+  private endStream(): Response {
+    const body = `retry: ${this.retryMs}\n\n`;
+    this.retryMs = 0;
+    this.endedAt = performance.now();
+    return new Response(body);
   }
 
   private answer(path: string, response: Response): Response {
@@ -80,15 +92,18 @@ run(async () => {
   await call(alice.client, 'PATCH', `/v1/conversations/${first.conversationId}/messages/${first.messageId}`, { messageContent: 'Hello Bob' });
   await waitUntil(() => texts(store)[0] === 'Hello Bob', 'the edit is in the store');
 
-  // The connection is lost and the token has expired meanwhile.
+  // The connection is lost and the token has expired meanwhile. The next stream ends without an error, and the client waits as
+  // long as the server says: longer than it would by itself.
   const old = bob.client.token;
   bob.client.token = `${old}x`;
+  network.retryMs = 3500;
   network.cutStreams();
   await send(alice.client, { ...message, clientMessageId: 'second', messageContent: 'While Bob was away' });
   await waitUntil(() => texts(store).length === 2, 'the message that was missed is in the store');
   assert.deepEqual(texts(store), ['Hello Bob', 'While Bob was away']);
   assert.notEqual(bob.client.token, `${old}x`);
   assert.equal(network.streams, 2);
+  assert.ok(network.pauseMs >= 3450, `connected again after ${network.pauseMs} ms`);
   end.abort();
   await following;
 

@@ -100,7 +100,7 @@ static bool read_operation(pl_message_write_t *write, size_t number)
     if (found != 6)
         fail("a line is no operation");
     write->copy_mode = (enum pl_copy_mode)copy_mode;
-    write->is_awaited = write->is_copy_awaited = true;
+    write->has_waiters = write->sender_has_waiters = true;
     write->content_len = write->client_message_id_len = (size_t)snprintf(text, 24, "%zu", number);
     write->content = write->client_message_id = text;
     return true;

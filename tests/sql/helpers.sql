@@ -21,7 +21,7 @@ CREATE TYPE test.operation AS (
     mailbox_id bigint, peer_id bigint, sender_id bigint, message_id bigint, client_message_id text, content text,
     received bigint, copy_mode smallint);
 
--- A first-written copy, for the recipient.
+-- A primary copy, for the recipient.
 CREATE FUNCTION test.deliver(recipient bigint, sender bigint, key text, content text DEFAULT 'text',
                              received bigint DEFAULT 5000, copy_mode integer DEFAULT 0)
 RETURNS test.operation LANGUAGE sql IMMUTABLE
@@ -90,7 +90,7 @@ LANGUAGE sql AS $$
                  ARRAY(SELECT (operations[o.op]).content FROM unnest(b.copy_ops) WITH ORDINALITY AS o (op, n) ORDER BY o.n),
                  '{}', '{}', b.awaited_ids) w
     ),
-    -- One row per copy of the batch. The sender's copy of a first-written copy is a part of that operation.
+    -- One row per copy of the batch. The sender's copy of a primary copy is a part of that operation.
     part AS MATERIALIZED (
         SELECT p.op, p.is_copy, p.first > 0 AS is_second, p.message_id, p.version, p.is_equal,
                a.mailbox_previous[p.mailbox] AS mailbox_previous, a.mailbox_versions[p.mailbox] AS mailbox_version,

@@ -20,7 +20,7 @@ CONTENT = "x" * 160
 MAILBOX = {("lock", "mailbox"): 1, ("HOT update", "mailbox"): 1}
 CONVERSATION = {("lock", "conversation"): 1, ("HOT update", "conversation"): 1}
 MESSAGE = {("row", "message"): 1, ("confirmation", "message"): 1, ("entry", "message_pkey"): 1, ("entry", "message_version"): 1}
-KEY = {("entry", "message_dedupe"): 1}  # of the send, in the first-written copy only
+KEY = {("entry", "message_dedupe"): 1}  # of the send, in the primary copy only
 OWED = {("row", "outbox"): 1, ("entry", "outbox_pkey"): 1}
 SETTLED = {("lock", "outbox"): 1, ("delete", "outbox"): 1}
 NEW_CONVERSATION = {("row", "conversation"): 1, ("confirmation", "conversation"): 1, ("entry", "conversation_pkey"): 1,
@@ -51,7 +51,7 @@ COPY = total(MAILBOX, CONVERSATION, MESSAGE)
 # What each operation of a batch writes, and the most bytes of WAL for it: 3 % more than measured. One more index entry is
 # at least 64 bytes. The transaction itself has a commit and one record for each page.
 COSTS = {
-    "first-written copy": (FIRST, 930),
+    "primary copy": (FIRST, 930),
     "sender's copy": (COPY, 825),
     "send within one database": (total(FIRST, COPY), 1755),
     "send across databases: first": (total(FIRST, OWED), 1095),
@@ -137,7 +137,7 @@ def check(counts, expected):
 def test_writes_of_a_send(bench, size):
     """Exactly the table above for each operation, in a batch of any size, and one commit for the whole batch."""
     found = {
-        "first-written copy": bench.write(bench.batch(bench.first, size)),
+        "primary copy": bench.write(bench.batch(bench.first, size)),
         "sender's copy": bench.write(bench.batch(bench.copy, size)),
         "send within one database": bench.write(bench.batch(bench.within, size)),
         "send across databases: first": bench.write(bench.batch(bench.with_entry, size)),

@@ -1,6 +1,6 @@
 /* Proves: a batch of writes is grouped in the form of parley.write_messages (mailboxes ascending,
  * each copy with its place, times of new messages increasing, a sender's copy with its
- * first-written one); each write gets its own part of the answer; and writes are distinguished by
+ * primary one); each write gets its own part of the answer; and writes are distinguished by
  * their keys. */
 #include "store/message_write.h"
 
@@ -429,7 +429,7 @@ static void test_retries_and_refusals(void **state)
     expect_change(&writes[ALICE_TO_BOB_AGAIN].change, 9004, 2000, 9004, 21);
 }
 
-/* Copies alone: the columns of first-written copies are NULL. */
+/* Copies alone: the columns of primary copies are NULL. */
 static void test_copies_alone(void **state)
 {
     (void)state;

@@ -10,7 +10,7 @@ SELECT test.user(1, n) FROM generate_series(1, 9) n \g /dev/null
 \set c 'test.id(1, 1)'
 \set d 'test.id(1, 2)'
 
--- One first-written copy.
+-- One primary copy.
 CREATE TEMP TABLE r AS SELECT * FROM test.write(test.deliver(:a, :c, 'k1', 'hello', 5000));
 SELECT is(status::int, 0, 'a new message is stored') FROM r;
 SELECT is(message_id, 10001::bigint, 'its id is twice the time of receipt, plus 1 because the sender is the higher user') FROM r;
@@ -215,7 +215,7 @@ SELECT is((SELECT array_agg((client_message_id, content, message_id)::text ORDER
            FROM (SELECT 'far', 'away', message_id FROM r30 UNION ALL
                  SELECT CASE op WHEN 2 THEN 'two' ELSE 'far2' END, CASE op WHEN 2 THEN 'new' ELSE 'new too' END, message_id
                  FROM r31 WHERE op IN (2, 4)) c (key, content, message_id)),
-          'each copy has the id and content of its first-written copy');
+          'each copy has the id and content of its primary copy');
 SELECT is((SELECT array_agg(m.message_id ORDER BY o.op) FROM r31 o JOIN shard_0003.message m ON m.version = o.copy_version AND m.user_id = :f
            WHERE o.op IN (2, 4)), (SELECT array_agg(message_id ORDER BY op) FROM r31 WHERE op IN (2, 4)),
           'the copies have the versions of the answer');
