@@ -202,16 +202,28 @@ static bool is_cacheable(const pl_page_key_t *key, int64_t version)
     return key->since == 0 || key->since == version;
 }
 
+/* An equal read of the same batch, or of one just before it, may have made the page already. */
+static bool find_made(fetch_t *fetch)
+{
+    const pl_page_key_t *key = &fetch->order.key;
+
+    if (is_cacheable(key, fetch->version))
+        fetch->page = pl_page_cache_get(fetch->flow.core->pages, key, fetch->version);
+    return fetch->page != NULL;
+}
+
 static pl_turn_t make_page(fetch_t *fetch, const pl_page_t *head)
 {
     const pl_page_key_t *key = &fetch->order.key;
     pl_buffer_t body = PL_BUFFER_EMPTY;
 
+    fetch->version = head->version;
+    if (find_made(fetch))
+        return answer(fetch);
     if (key->kind == PL_PAGE_MESSAGE || key->kind == PL_PAGE_CONVERSATION)
         encode_row(&body, &fetch->page_read, 0);
     else
         encode_list(&body, &fetch->page_read, head, key);
-    fetch->version = head->version;
     fetch->page = pl_cached_page_create(key, head->version, &body);
     if (is_cacheable(key, head->version))
         pl_page_cache_put(fetch->flow.core->pages, fetch->page);
@@ -242,6 +254,14 @@ static bool is_found(const fetch_t *fetch, const pl_page_t *head)
     return message.message_id == key->message_id;
 }
 
+/* The page replaces the client's view, as if there were too many changes. */
+static pl_turn_t read_newest(fetch_t *fetch)
+{
+    pl_page_read_dispose(&fetch->page_read);
+    fetch->order.key.since = 0;
+    return PL_TURN_AGAIN;
+}
+
 static pl_turn_t judge_page(pl_flow_t *flow)
 {
     fetch_t *fetch = fetch_of(flow);
@@ -250,6 +270,8 @@ static pl_turn_t judge_page(pl_flow_t *flow)
     if (!pl_page_head(&fetch->page_read, &head))
         return pl_flow_end(flow, PL_OUTCOME_NO_ACTOR);
     pl_known_users_add(flow->core->known_users, fetch->order.key.user_id);
+    if (fetch->page_read.is_too_large)
+        return read_newest(fetch);
     if (is_found(fetch, &head))
         return make_page(fetch, &head);
     if (fetch->order.key.kind == PL_PAGE_CONVERSATION)

@@ -184,6 +184,7 @@ static void read_page(pl_follower_t *follower)
     request->page = (pl_page_read_t){.op = {.kind = &pl_updates_read_kind, .on_done = on_page_read},
                                      .user_id = follower->waiter.user_id,
                                      .page_size = follower->page_size,
+                                     .max_bytes = (int32_t)follower->settings->max_delta_bytes,
                                      .since = follower->cursor};
     pl_page_read_init(&request->page);
     submit(follower, request, &request->page.op);

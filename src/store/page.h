@@ -24,6 +24,9 @@ typedef struct pl_page {
     bool has_more_after; /* messages: there are newer ones, as far as newer_limit reaches */
 } pl_page_t;
 
+/* A page of messages ends when their texts take so many bytes in JSON, but it has one message. */
+#define PL_PAGE_BYTES_MAX 1048576
+
 /* Rows of the database that several reads share. */
 typedef struct pl_page_rows pl_page_rows_t;
 
@@ -42,8 +45,12 @@ typedef struct pl_page_read {
      * `before`. */
     int64_t after;
     int32_t newer_limit;
+    int32_t max_bytes; /* updates: of the messages' texts; one message is read in any case */
     /* The answer; freed by pl_page_read_dispose. */
     bool found; /* the user exists */
+    /* messages: these are not all changes since the cursor, because they are too large for a page.
+     * Read the newest page instead. */
+    bool is_too_large;
     pl_page_t head;
     pl_page_rows_t *rows; /* NULL: none */
     int first_row;        /* of those that are newest first */
