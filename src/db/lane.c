@@ -19,6 +19,9 @@
 #define SWEEP_MS 100
 /* The pause after a transient failure, so that the lane does not retry in a tight loop. */
 #define PAUSE_MS 60
+/* How long the lane calls on_done in one turn of its loop. What an operation does then may take a
+ * millisecond (a page of 1 MB becomes JSON), so a batch of such pages would hold up the loop. */
+#define TURN_US 3000
 /* SQLSTATE of a statement that took longer than statement_timeout. */
 #define QUERY_CANCELED "57014"
 
@@ -36,6 +39,8 @@ struct pl_lane {
     void *context;
     pl_conn_t *conn;
     h2o_linklist_t queue;
+    h2o_linklist_t done; /* committed, and on_done is still to be called */
+    pl_task_t next_turn; /* posted while some are left in `done` */
     pl_batch_t batch;
     uint64_t batch_sent_ms;
     uint64_t progress_ms; /* when the last batch was sent, or the last result came */
@@ -134,10 +139,37 @@ static void end_failed_batch(pl_lane_t *lane)
     finish(lane, op, PL_ERROR_SQL);
 }
 
+/* In the order of submission. A callback may submit to this lane. The rest waits for the loop's
+ * next turn when this one has taken long enough, and so does the next batch: the lane never holds
+ * the results of two. */
+static void finish_done(pl_lane_t *lane)
+{
+    int64_t start_us = pl_clock_monotonic_us();
+
+    while (!h2o_linklist_is_empty(&lane->done)) {
+        pl_op_t *op = H2O_STRUCT_FROM_MEMBER(pl_op_t, link, lane->done.next);
+        h2o_linklist_unlink(&op->link);
+        finish(lane, op, PL_OK);
+        if (!h2o_linklist_is_empty(&lane->done) && pl_clock_monotonic_us() - start_us >= TURN_US) {
+            pl_db_metrics_turn_ended();
+            pl_loop_post(lane->loop, &lane->next_turn);
+            return;
+        }
+    }
+}
+
+static void on_next_turn(pl_task_t *task)
+{
+    pl_lane_t *lane = H2O_STRUCT_FROM_MEMBER(pl_lane_t, next_turn, task);
+
+    finish_done(lane);
+    flush_queue(lane);
+}
+
 static void end_committed_batch(pl_lane_t *lane)
 {
-    pl_op_t *ops[PL_BATCH_MAX], *again[PL_BATCH_MAX];
-    size_t count = lane->batch.count, done = 0, again_count = 0;
+    pl_op_t *again[PL_BATCH_MAX];
+    size_t count = lane->batch.count, again_count = 0;
 
     assert(lane->batch.decoded == lane->batch.statements_count);
     for (size_t i = 0; i < lane->batch.statements_count; i++) {
@@ -149,17 +181,14 @@ static void end_committed_batch(pl_lane_t *lane)
     for (size_t i = 0; i < count; i++) {
         pl_op_t *op = lane->batch.ops[i], *leader = lane->batch.leaders[i];
         if (leader == NULL || op->kind->adopt(op, leader))
-            ops[done++] = op;
+            h2o_linklist_insert(&lane->done, &op->link);
         else
             again[again_count++] = op;
     }
     pl_batch_clear(&lane->batch);
     while (again_count > 0)
         h2o_linklist_insert(lane->queue.next, &again[--again_count]->link);
-    /* In the order of submission. The batch is empty already: a callback may submit to this
-     * lane. */
-    for (size_t i = 0; i < done; i++)
-        finish(lane, ops[i], PL_OK);
+    finish_done(lane);
 }
 
 /* If sending fails, on_lost follows. */
@@ -263,9 +292,9 @@ static const pl_conn_callbacks_t conn_callbacks = {
 
 static void flush_queue(pl_lane_t *lane)
 {
-    if (lane->batch.count > 0 || pl_timer_is_armed(&lane->pause) ||
-        h2o_linklist_is_empty(&lane->queue) || lane->durability != CHECKED ||
-        !pl_conn_is_idle(lane->conn))
+    if (lane->batch.count > 0 || !h2o_linklist_is_empty(&lane->done) ||
+        pl_timer_is_armed(&lane->pause) || h2o_linklist_is_empty(&lane->queue) ||
+        lane->durability != CHECKED || !pl_conn_is_idle(lane->conn))
         return;
     lane->batch_failed = false;
     lane->batch_sent_ms = lane->progress_ms = (uint64_t)pl_clock_monotonic_ms();
@@ -343,6 +372,8 @@ pl_lane_t *pl_lane_create(pl_loop_t *loop, const pl_lane_settings_t *settings)
     lane->allow_data_loss_on_crash = settings->allow_data_loss_on_crash;
     lane->context = settings->context;
     h2o_linklist_init_anchor(&lane->queue);
+    h2o_linklist_init_anchor(&lane->done);
+    lane->next_turn.run = on_next_turn;
     pl_batch_init(&lane->batch, settings->batch_size);
     lane->flush.run = on_flush;
     lane->sweep.on_fire = on_sweep;

@@ -9,6 +9,9 @@
  *     ^                        |--failed--> queued; each is retried alone, in the same order
  *     +----------- connection lost: outcome unknown, sent again (every operation is idempotent)
  *
+ * The results of a batch are handed out for a few milliseconds at a time, and others get the loop
+ * in between. The next batch is sent when all are handed out.
+ *
  * Before the first batch on a new connection the lane checks that commits there are durable,
  * because the address may lead to another server now. If they are not durable, the lane works only
  * if the configuration allows it.
