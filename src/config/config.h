@@ -54,7 +54,11 @@ typedef struct pl_config {
         int64_t workers; /* 0: one per core */
         int64_t max_connections;
         int64_t max_requests_in_flight_per_connection;
-        int64_t max_request_body; /* bytes */
+        int64_t max_requests_in_flight_per_user;
+        int64_t max_unsent_per_user;       /* bytes */
+        int64_t max_unsent_per_connection; /* bytes */
+        int64_t max_unsent;                /* bytes */
+        int64_t max_request_body;          /* bytes */
         int64_t drain_timeout_s;
     } server;
     struct {

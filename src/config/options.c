@@ -54,6 +54,22 @@ static const pl_option_t server_options[] = {
     INTEGER(server.max_requests_in_flight_per_connection, "max_requests_in_flight_per_connection",
             "1000", 1, 100000, NULL,
             "Most unanswered requests of one connection; a further one gets 429."),
+    INTEGER(
+        server.max_requests_in_flight_per_user, "max_requests_in_flight_per_user", "256", 1, 100000,
+        NULL,
+        "Most unanswered requests of one user on one worker; a further one gets 429. Tokens with\n"
+        "scope admin have no such limit."),
+    INTEGER(
+        server.max_unsent_per_user, "max_unsent_per_user", "16777216", 2097152, INT64_C(1) << 40,
+        "bytes",
+        "Most bytes of answers that one user's clients have not read yet, on one worker. An "
+        "answer\n"
+        "that would go over it is dropped, and its request gets 429. Answers up to 16 KiB do not\n"
+        "count. A page has up to 1 MB."),
+    INTEGER(server.max_unsent_per_connection, "max_unsent_per_connection", "67108864", 2097152,
+            INT64_C(1) << 40, "bytes", "The same for one connection."),
+    INTEGER(server.max_unsent, "max_unsent", "268435456", 2097152, INT64_C(1) << 40, "bytes",
+            "The same for the process; over it, requests get 503."),
     INTEGER(server.max_request_body, "max_request_body", "524288", 1024, 16777216, "bytes",
             "Largest request body; a larger one gets 413. The default has room for the longest\n"
             "message with every byte escaped as \\uXXXX."),

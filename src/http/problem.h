@@ -9,6 +9,7 @@
 
 #include "base/compiler.h"
 #include "base/error.h"
+#include "http/limit.h"
 #include "http/request.h"
 
 /* Seconds after which a refused client may come again, unless the caller says otherwise. */
@@ -103,6 +104,9 @@ void pl_problem_reply_fields(pl_request_t *request, pl_problem_t problem,
 /* The same for one field that is not valid (422). */
 void pl_problem_reply_field(pl_request_t *request, const char *pointer, const char *format, ...)
     PL_PRINTF(3, 4);
+
+/* Refuses the request because of the limit, and counts that. */
+void pl_problem_reply_limit(pl_request_t *request, pl_limit_t limit);
 
 /* A failure of a lower layer. The error's own text stays in the server: clients get the code's
  * title. */
