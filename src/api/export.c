@@ -90,6 +90,7 @@ static int submit(export_t *export, pl_op_t *op, const pl_op_kind_t *kind,
 {
     op->kind = kind;
     op->shard = (int)pl_id_shard(export->user_id);
+    op->user_id = export->user_id;
     op->deadline_ms = pl_core_deadline_ms(export->api->core);
     op->on_done = on_done;
     if (pl_lane_submit(pl_cluster_read_lane(export->api->core->deps.cluster, op->shard), op) != 0)

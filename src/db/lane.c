@@ -12,6 +12,7 @@
 #include "db/batch.h"
 #include "db/conn.h"
 #include "db/metrics.h"
+#include "db/queue.h"
 #include "directory/durability.h"
 #include "loop/timer.h"
 
@@ -38,7 +39,7 @@ struct pl_lane {
     bool is_durable;
     void *context;
     pl_conn_t *conn;
-    h2o_linklist_t queue;
+    pl_queue_t queue;
     h2o_linklist_t done; /* committed, and on_done is still to be called */
     pl_task_t next_turn; /* posted while some are left in `done` */
     pl_batch_t batch;
@@ -90,7 +91,7 @@ static void requeue(pl_lane_t *lane, bool retry_alone)
     for (size_t i = lane->batch.count; i-- > 0;) {
         pl_op_t *op = lane->batch.ops[i];
         op->is_retried_alone = op->is_retried_alone || retry_alone;
-        h2o_linklist_insert(lane->queue.next, &op->link);
+        pl_queue_add_first(&lane->queue, op);
     }
     pl_batch_clear(&lane->batch);
 }
@@ -187,7 +188,7 @@ static void end_committed_batch(pl_lane_t *lane)
     }
     pl_batch_clear(&lane->batch);
     while (again_count > 0)
-        h2o_linklist_insert(lane->queue.next, &again[--again_count]->link);
+        pl_queue_add_first(&lane->queue, again[--again_count]);
     finish_done(lane);
 }
 
@@ -293,7 +294,7 @@ static const pl_conn_callbacks_t conn_callbacks = {
 static void flush_queue(pl_lane_t *lane)
 {
     if (lane->batch.count > 0 || !h2o_linklist_is_empty(&lane->done) ||
-        pl_timer_is_armed(&lane->pause) || h2o_linklist_is_empty(&lane->queue) ||
+        pl_timer_is_armed(&lane->pause) || pl_queue_is_empty(&lane->queue) ||
         lane->durability != CHECKED || !pl_conn_is_idle(lane->conn))
         return;
     lane->batch_failed = false;
@@ -333,14 +334,7 @@ static void on_sweep(pl_timer_t *timer)
 
     h2o_linklist_t expired;
     h2o_linklist_init_anchor(&expired);
-    for (h2o_linklist_t *node = lane->queue.next; node != &lane->queue;) {
-        pl_op_t *op = H2O_STRUCT_FROM_MEMBER(pl_op_t, link, node);
-        node = node->next;
-        if (now_ms < op->deadline_ms && !op->abandoned)
-            continue;
-        h2o_linklist_unlink(&op->link);
-        h2o_linklist_insert(&expired, &op->link);
-    }
+    pl_queue_take_expired(&lane->queue, now_ms, &expired);
     while (!h2o_linklist_is_empty(&expired)) {
         pl_op_t *op = H2O_STRUCT_FROM_MEMBER(pl_op_t, link, expired.next);
         h2o_linklist_unlink(&op->link);
@@ -351,7 +345,7 @@ static void on_sweep(pl_timer_t *timer)
 static void enqueue(pl_lane_t *lane, pl_op_t *op)
 {
     assert(op->lane == lane);
-    h2o_linklist_insert(&lane->queue, &op->link);
+    pl_queue_add(&lane->queue, op);
     pl_loop_defer(lane->loop, &lane->flush); /* asserts the thread */
 }
 
@@ -371,7 +365,7 @@ pl_lane_t *pl_lane_create(pl_loop_t *loop, const pl_lane_settings_t *settings)
     lane->batch_timeout_ms = settings->batch_timeout_ms;
     lane->allow_data_loss_on_crash = settings->allow_data_loss_on_crash;
     lane->context = settings->context;
-    h2o_linklist_init_anchor(&lane->queue);
+    pl_queue_init(&lane->queue, settings->takes_turns);
     h2o_linklist_init_anchor(&lane->done);
     lane->next_turn.run = on_next_turn;
     pl_batch_init(&lane->batch, settings->batch_size);

@@ -120,6 +120,7 @@ static void submit(pl_follower_t *follower, request_t *request, pl_op_t *op)
     int shard = (int)pl_id_shard(follower->waiter.user_id);
 
     op->shard = shard;
+    op->user_id = follower->waiter.user_id;
     op->deadline_ms = (uint64_t)pl_clock_monotonic_ms() + follower->settings->deadline_ms;
     abandon_request(follower);
     request->follower = follower;
