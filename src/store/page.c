@@ -112,6 +112,8 @@ static void encode_conversations(pl_params_t *params, pl_op_t *const *ops, size_
     INT32_ARRAY(page_size);
     INT64_ARRAY(skip);
     INT64_ARRAY(since);
+    INT64_ARRAY(before);
+    INT64_ARRAY(peer_id);
 }
 
 static void encode_conversation(pl_params_t *params, pl_op_t *const *ops, size_t count)
@@ -346,7 +348,7 @@ static bool decode_updates(PGresult *result, pl_op_t *const *ops, size_t count)
 const pl_op_kind_t pl_conversations_read_kind = {
     .name = "fetch_conversations",
     .sql = "SELECT * FROM ",
-    .sql_tail = ".fetch_conversations($1, $2, $3, $4)",
+    .sql_tail = ".fetch_conversations($1, $2, $3, $4, $5, $6)",
     .max_ops = PAGES_MAX,
     .encode = encode_conversations,
     .decode = decode_pages,

@@ -35,17 +35,19 @@ typedef struct pl_page_rows pl_page_rows_t;
 typedef struct pl_page_read {
     pl_op_t op;
     int64_t user_id;
-    int64_t peer_id;   /* messages, one conversation */
+    int64_t peer_id;   /* messages, one conversation; conversations: with `before` */
     int32_t page_size; /* all; 1 for one conversation */
+    int32_t max_bytes; /* updates: of the messages' texts; one message is read in any case */
     int64_t skip;      /* conversations, messages: rows to leave out from the newest on */
-    int64_t before;    /* messages: only ids below it; 0: no bound */
-    int64_t since;     /* all: the cursor; 0: none */
+    /* messages: only ids below it. conversations: only those after the place of a conversation with
+     * this last message and the peer peer_id. 0: no bound. */
+    int64_t before;
+    int64_t since; /* all: the cursor; 0: none */
     /* messages: besides those, the nearest ones with ids above `after`, one less than the limit;
      * the last one only tells whether there are more. 0: none. `after` is at or above all ids below
      * `before`. */
     int64_t after;
     int32_t newer_limit;
-    int32_t max_bytes; /* updates: of the messages' texts; one message is read in any case */
     /* The answer; freed by pl_page_read_dispose. */
     bool found; /* the user exists */
     /* messages: these are not all changes since the cursor, because they are too large for a page.

@@ -3,7 +3,7 @@
 Each connection keeps as many streams open as the server allows, up to 100: for an answer that is there it asks again.
 The windows of the connections are as large as they can be. With `reads` false it takes no byte of the answers.
 
-    python3 h2_flood.py JSON      the arguments of `start`; prints {"answers": {status: count}, "bytes": n}
+    python3 h2_flood.py      reads the arguments of `start` as JSON, prints {"answers": {status: count}, "bytes": n}
 """
 
 import collections
@@ -22,7 +22,8 @@ PREFACE = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n"
 WINDOW_MAX = 2**31 - 1
 DATA, HEADERS, SETTINGS, PING, GOAWAY, WINDOW_UPDATE = 0, 1, 4, 6, 7, 8
 END_STREAM, ACK = 1, 1
-REFUSED_PAUSE = 0.02
+# A refusal costs little: an attacker who asks again at once would only measure how many requests there can be.
+REFUSED_PAUSE = 0.2
 
 
 def frame(kind, flags, stream, payload):
@@ -93,7 +94,7 @@ class Flood(threading.Thread):
             if kind == HEADERS:
                 fields = dict(self.decoder.decode(bytes(buffer[at + 9:at + 9 + length])))
                 self.answers[fields[":status"]] += 1
-                refused = refused or fields[":status"] in ("429", "503")
+                refused = refused or fields[":status"] in ("422", "429", "503")
             elif kind in (SETTINGS, PING) and not flags & ACK:
                 self.socket.sendall(frame(kind, ACK, 0, b"" if kind == SETTINGS else bytes(buffer[at + 9:at + 9 + length])))
             elif kind == GOAWAY:
@@ -108,8 +109,11 @@ def start(url, tokens, targets, connections=1, streams=100, seconds=8, reads=Tru
     """Starts the process. Connection number i has token number i; the tokens are used in turn."""
     order = {"url": url, "tokens": tokens, "targets": targets, "connections": connections, "streams": streams,
              "seconds": seconds, "reads": reads}
-    return subprocess.Popen([sys.executable, "-B", __file__, json.dumps(order)], stdin=subprocess.DEVNULL,
-                            stdout=subprocess.PIPE, text=True)
+    process = subprocess.Popen([sys.executable, "-B", __file__], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
+    json.dump(order, process.stdin)
+    process.stdin.close()
+    process.stdin = None
+    return process
 
 
 def finish(process):
@@ -132,4 +136,4 @@ def main(order):
 
 
 if __name__ == "__main__":
-    main(json.loads(sys.argv[1]))
+    main(json.load(sys.stdin))

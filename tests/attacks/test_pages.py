@@ -20,16 +20,16 @@ def conversation(mine, bob):
 
 
 @READS
-def test_equal_pages(server, mine, bystander, conversation, record_property, reads):
+def test_equal_pages(server, mine, bystander, conversation, reads):
     """100 streams of one connection ask for one page."""
-    answers = check_served(bystander, record_property, server.url, [mine.user.token], [f"{conversation}?pageSize=100"],
+    answers = check_served(bystander, server.url, [mine.user.token], [f"{conversation}?pageSize=100"],
                            reads=reads)
     assert not reads or answers["200"] > 0
 
 
 @READS
-def test_different_pages(server, mine, bystander, conversation, record_property, reads):
+def test_different_pages(server, mine, bystander, conversation, reads):
     """100 streams of one connection ask for 70 different pages."""
-    answers = check_served(bystander, record_property, server.url, [mine.user.token],
+    answers = check_served(bystander, server.url, [mine.user.token],
                            [f"{conversation}?pageSize={size}" for size in range(31, 101)], reads=reads)
     assert not reads or answers["200"] > 0
