@@ -19,6 +19,7 @@
 #include "base/log.h"
 #include "base/memory.h"
 #include "http/problem.h"
+#include "http/share.h"
 #include "http/stream.h"
 #include "store/export.h"
 
@@ -286,7 +287,7 @@ static bool admit(const pl_exports_t *exports, pl_request_t *request, int64_t us
     else if (exports->count >= EXPORTS_MAX)
         pl_problem_reply(request, PL_PROBLEM_TOO_MANY_REQUESTS, "Too many exports are under way.");
     else
-        return true;
+        return pl_share_take(request, PL_SHARE_EXPORTS, 1) == 0;
     return false;
 }
 

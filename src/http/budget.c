@@ -2,6 +2,7 @@
 
 #include <assert.h>
 
+#include "http/address.h"
 #include "http/connection.h"
 #include "http/measure.h"
 #include "http/request_private.h"
@@ -68,4 +69,39 @@ void pl_budget_release(pl_request_t *request)
     pl_connection_release_unsent(request->connection, len);
     atomic_fetch_sub_explicit(&request->worker->server->unsent, len, memory_order_relaxed);
     pl_measure_unsent(-(int64_t)len);
+}
+
+/* ---- shares ---- */
+
+pl_limit_t pl_budget_take_share(pl_request_t *request, pl_share_t share, size_t count)
+{
+    const pl_share_limits_t *limits = &options_of(request)->shares[share];
+    pl_tally_t *of_user = request->worker->user_shares[share];
+    int64_t user_id = request->claims.user_id;
+
+    assert(count > 0 && request->shares[share] == 0);
+    if (!request->is_counted)
+        return PL_LIMIT_NONE;
+    request->share_key = pl_address_of(request->req, options_of(request)->trusts_forwarded);
+    if (pl_tally_add(of_user, user_id, count, limits->per_user) != 0)
+        return PL_LIMIT_USER_SHARE;
+    if (pl_tally_add(request->worker->address_shares[share], request->share_key, count,
+                     limits->per_address) != 0) {
+        pl_tally_subtract(of_user, user_id, count);
+        return PL_LIMIT_ADDRESS_SHARE;
+    }
+    request->shares[share] = count;
+    return PL_LIMIT_NONE;
+}
+
+void pl_budget_return_shares(pl_request_t *request)
+{
+    for (size_t i = 0; i < PL_SHARES; i++) {
+        size_t count = request->shares[i];
+        if (count == 0)
+            continue;
+        request->shares[i] = 0;
+        pl_tally_subtract(request->worker->user_shares[i], request->claims.user_id, count);
+        pl_tally_subtract(request->worker->address_shares[i], request->share_key, count);
+    }
 }

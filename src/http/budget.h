@@ -8,8 +8,12 @@
  * or 503 (process), both with Retry-After. Small answers are not counted, since the number of
  * requests bounds them.
  *
- * A user's requests and bytes are counted on each loop by itself. Those of a token with scope admin
- * count for no user. All functions are for the thread of the request's loop.
+ * What the process has for all (places for waiting clients, watched users, exports) is shared: a
+ * user and an address may have a part of it, so that a few accounts or one machine cannot take all.
+ *
+ * Everything but the bytes of the process is counted on each loop by itself. Requests of a token
+ * with scope admin count for no user and no address. All functions are for the thread of the
+ * request's loop.
  */
 #ifndef PL_HTTP_BUDGET_H
 #define PL_HTTP_BUDGET_H
@@ -18,6 +22,7 @@
 
 #include "base/compiler.h"
 #include "http/limit.h"
+#include "http/share_limits.h"
 
 struct pl_request;
 
@@ -34,5 +39,12 @@ void pl_budget_leave(struct pl_request *request);
 pl_limit_t pl_budget_hold(struct pl_request *request, size_t len) PL_MUST_USE;
 /* The bytes are sent, or no longer needed. Does nothing if none are held. */
 void pl_budget_release(struct pl_request *request);
+
+/* Takes `count` (above 0) of what the process has for all, once for each request and share. Only
+ * while the request is live. PL_LIMIT_NONE, or the limit for which the request must be refused. */
+pl_limit_t pl_budget_take_share(struct pl_request *request, pl_share_t share,
+                                size_t count) PL_MUST_USE;
+/* Gives back what the request has taken. */
+void pl_budget_return_shares(struct pl_request *request);
 
 #endif

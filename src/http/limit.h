@@ -8,6 +8,8 @@ typedef enum pl_limit {
     PL_LIMIT_USER_UNSENT,
     PL_LIMIT_CONNECTION_UNSENT,
     PL_LIMIT_PROCESS_UNSENT,
+    PL_LIMIT_USER_SHARE,
+    PL_LIMIT_ADDRESS_SHARE,
     PL_LIMITS,
 } pl_limit_t;
 

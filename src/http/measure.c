@@ -50,6 +50,8 @@ void pl_measure_init(void)
         [PL_LIMIT_USER_UNSENT] = "limit=\"user-unsent\"",
         [PL_LIMIT_CONNECTION_UNSENT] = "limit=\"connection-unsent\"",
         [PL_LIMIT_PROCESS_UNSENT] = "limit=\"process-unsent\"",
+        [PL_LIMIT_USER_SHARE] = "limit=\"user-share\"",
+        [PL_LIMIT_ADDRESS_SHARE] = "limit=\"address-share\"",
     };
     in_flight = pl_gauge_register("parley_http_requests_in_flight",
                                   "Requests whose work is not done.", NULL);

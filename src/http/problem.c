@@ -201,6 +201,12 @@ void pl_problem_reply_limit(pl_request_t *request, pl_limit_t limit)
         [PL_LIMIT_CONNECTION_UNSENT] = {.problem = PL_PROBLEM_TOO_MANY_REQUESTS,
                                         .detail =
                                             "This connection has not read earlier answers yet."},
+        [PL_LIMIT_USER_SHARE] =
+            {.problem = PL_PROBLEM_TOO_MANY_REQUESTS,
+             .detail = "The user has too many long-polls and streams, watched users or exports."},
+        [PL_LIMIT_ADDRESS_SHARE] = {.problem = PL_PROBLEM_TOO_MANY_REQUESTS,
+                                    .detail = "From this address come too many long-polls and "
+                                              "streams, watched users or exports."},
         [PL_LIMIT_PROCESS_UNSENT] = {.problem = PL_PROBLEM_OVERLOADED,
                                      .detail = "Too many answers wait for their clients."},
     };

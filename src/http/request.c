@@ -103,6 +103,7 @@ static void on_dispose(void *cell)
     if (request->body != NULL)
         request->body->callbacks->on_disposed(request->body);
     pl_budget_release(request);
+    pl_budget_return_shares(request);
     if (request->release != NULL)
         request->release(request->release_owner);
     pl_request_unref(&request);

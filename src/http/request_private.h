@@ -11,6 +11,7 @@
 #include "http/connection.h"
 #include "http/measure.h"
 #include "http/response_body.h"
+#include "http/share_limits.h"
 #include "http/slice.h"
 #include "http/watcher.h"
 #include "loop/timer.h"
@@ -52,6 +53,8 @@ typedef struct pl_request {
     unsigned idle_checks;         /* how many in a row found no progress */
     size_t reply_len;             /* of the response's body, if it is sent in one piece */
     size_t unsent;                /* bytes that the budgets hold for it (http/budget.h) */
+    size_t shares[PL_SHARES];     /* that it has taken */
+    int64_t share_key;            /* of the address that has them */
     void (*release)(void *owner); /* of the response's body */
     void *release_owner;
     pl_response_body_t *body; /* that is produced over time; NULL: none */

@@ -2,8 +2,11 @@
 #ifndef PL_HTTP_SERVER_OPTIONS_H
 #define PL_HTTP_SERVER_OPTIONS_H
 
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
+
+#include "http/share_limits.h"
 
 typedef struct pl_server_options {
     const char *name;    /* "api" or "admin": label of metrics and logs */
@@ -18,6 +21,8 @@ typedef struct pl_server_options {
     size_t max_unsent_per_user;
     size_t max_unsent_per_connection;
     size_t max_unsent;
+    pl_share_limits_t shares[PL_SHARES];
+    bool trusts_forwarded;   /* X-Forwarded-For says whose address a request comes from */
     size_t max_request_body; /* bytes; above it 413 */
     size_t stream_queue;     /* bytes per stream */
     unsigned stream_stall_s;

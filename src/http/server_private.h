@@ -48,6 +48,8 @@ struct pl_server_worker {
     pl_deferred_t disposal;
     pl_tally_t *user_requests; /* in flight, by user (http/budget.h) */
     pl_tally_t *user_unsent;   /* bytes, by user */
+    pl_tally_t *user_shares[PL_SHARES];
+    pl_tally_t *address_shares[PL_SHARES];
     h2o_linklist_t connections;
     h2o_linklist_t requests;       /* those that libh2o has not disposed of */
     unsigned handles;              /* all that are not freed, so also those without a client */

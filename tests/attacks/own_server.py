@@ -51,7 +51,8 @@ def attack_once(bystander, url, tokens, targets, limit, options):
 
 def check_served(bystander, url, tokens, targets, growth=GROWTH_MIB, limit=P99, **options):
     """Floods the server, and returns the answers by status. The bystander is served meanwhile, and memory grows by less than
-    `growth` MiB. `limit`: of the p99 of the bystander, in seconds. Other work on the machine can hold the bystander up, but not each time."""
+    `growth` MiB. `limit`: of the p99 of the bystander, in seconds. Other work on the machine can hold the bystander up, but
+    not each time."""
     for _ in range(ATTEMPTS):
         answers, attacked, in_time = attack_once(bystander, url, tokens, targets, limit, options)
         assert not attacked.failures, attacked.failures[:3]
