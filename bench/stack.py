@@ -44,7 +44,9 @@ class Stack:
 
     def _start(self, settings):
         # The cache of each worker must hold all pages of the measurements with the cache.
-        chosen = [f"cache.size={CACHE_BYTES}", *settings]
+        # All clients have one address.
+        chosen = [f"cache.size={CACHE_BYTES}", "push.max_waiters_per_address=50000", "push.max_watched_per_address=500000",
+                  *settings]
         self._command("start", *self.options, *(word for setting in chosen for word in ("--set", setting)))
         self.env = {}
         for line in Path(self.directory, "stack.env").read_text(encoding="utf-8").splitlines():

@@ -5,6 +5,7 @@
 -- page_sizes   rows at most
 -- skips        newest rows to leave out (if since is 0)
 -- sinces       0, or a version: only later changes
+-- befores, before_peers  0, or only conversations after the place of one with this last message and this peer (if since is 0)
 -- Rows: those of each read together, newest message first, and one more than page_size if there are older ones. `read` is the
 -- read's place in the arrays; each row has mailbox_version and is_delta of its page. An empty page is one row with peer_id null.
 -- No row at all: the mailbox does not exist or is erased.
@@ -16,7 +17,7 @@
 -- conversations changed, tombstones of that age are purged, or the version is not from this mailbox.
 -- STABLE: versions and rows are of one snapshot.
 CREATE OR REPLACE FUNCTION {shard}.fetch_conversations(
-    mailbox_ids bigint[], page_sizes integer[], skips bigint[], sinces bigint[])
+    mailbox_ids bigint[], page_sizes integer[], skips bigint[], sinces bigint[], befores bigint[], before_peers bigint[])
     RETURNS TABLE (read integer, mailbox_version bigint, is_delta boolean,
                    peer_id bigint, last_message_id bigint, beginning text, unread_count integer, version bigint,
                    read_up_to bigint, delivered_up_to bigint, peer_read_up_to bigint, peer_delivered_up_to bigint,
@@ -77,6 +78,7 @@ BEGIN
         -- The newest page.
         sinces[i] := 0;
         skips[i] := 0;
+        befores[i] := 0;
     END LOOP;
 
     RETURN QUERY
@@ -84,17 +86,19 @@ BEGIN
            c.version, c.read_up_to, c.delivered_up_to, c.peer_read_up_to, c.peer_delivered_up_to, c.cleared_up_to,
            c.muted_until, parley.conversation_flags(c.archived, c.pinned, c.marked_unread),
            CASE WHEN parley.is_group(c.peer_id) THEN {shard}.group_view_of(c.user_id, c.peer_id) END
-    FROM unnest(mailbox_ids, page_sizes, skips, sinces) WITH ORDINALITY
-             AS r (mailbox_id, page_size, skip, since, number)
+    FROM unnest(mailbox_ids, page_sizes, skips, sinces, befores, before_peers) WITH ORDINALITY
+             AS r (mailbox_id, page_size, skip, since, before, before_peer, number)
          CROSS JOIN LATERAL (SELECT b.version FROM {shard}.mailbox b
                              WHERE b.user_id = r.mailbox_id AND b.erased_timestamp IS NULL LIMIT 1) b
          LEFT JOIN LATERAL (
              SELECT *
              FROM (SELECT * FROM {shard}.conversation c
                    WHERE c.user_id = r.mailbox_id AND c.last_message_id > c.cleared_up_to
+                     AND c.newest_period <= parley.period_of(parley.time_of(coalesce(nullif(r.before, 0), 9223372036854775807)))
+                     AND (c.last_message_id, c.peer_id) < (coalesce(nullif(r.before, 0), 9223372036854775807), r.before_peer)
                    -- All rows of the last period: the index does not order within a period.
                    ORDER BY c.newest_period DESC FETCH FIRST (r.skip + r.page_size + 1) ROWS WITH TIES) c
-             ORDER BY c.last_message_id DESC OFFSET r.skip LIMIT r.page_size + 1) c ON true
+             ORDER BY c.last_message_id DESC, c.peer_id DESC OFFSET r.skip LIMIT r.page_size + 1) c ON true
          LEFT JOIN LATERAL (
              SELECT CASE WHEN octet_length(m.content) <= 400 THEN m.content ELSE left(m.content, 100) END
              FROM {shard}.message m
@@ -104,4 +108,4 @@ BEGIN
     WHERE r.since = 0;
 END
 $$;
-GRANT EXECUTE ON FUNCTION {shard}.fetch_conversations(bigint[], integer[], bigint[], bigint[]) TO parley_server;
+GRANT EXECUTE ON FUNCTION {shard}.fetch_conversations(bigint[], integer[], bigint[], bigint[], bigint[], bigint[]) TO parley_server;

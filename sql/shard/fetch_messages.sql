@@ -9,9 +9,12 @@
 -- sinces       0, or a version: only later changes
 -- afters, newer_limits  besides: messages with ids above `after`, the nearest ones, at most so many; 0: none (if since is 0). `after`
 --              is at or above all ids below `before`
+-- max_bytes    of contents and extras in one page, more than a message has; half of it on each side of a page that has messages on both. After the row that goes
+--              over it a page has no more rows, and the caller leaves that row out
 -- Rows: those of each read together. First the rows above `after`, oldest first; then those below `before`, newest first, and one more
 -- than page_size if there are older ones. `read` is the read's place in the arrays; each row has the version and kind of its page. An
--- empty page is one row with message_id null. No row at all: the mailbox does not exist or is erased. is_delta as in fetch_conversations.
+-- empty page is one row with message_id null. No row at all: the mailbox does not exist or is erased. is_delta as in fetch_conversations,
+-- but changes of more than max_bytes are also too many.
 -- extra: see parley.message_extra. status: of the user's own messages, see parley.delivery_status; else null.
 -- Cleared messages are left out.
 -- STABLE: versions and rows are of one snapshot.
@@ -20,7 +23,7 @@
 -- message_changed. All others have ids at or above T - 10 s and are found by the primary key. No row is of both kinds.
 CREATE OR REPLACE FUNCTION {shard}.fetch_messages(
     mailbox_ids bigint[], peers bigint[], page_sizes integer[], skips bigint[], befores bigint[], sinces bigint[],
-    afters bigint[], newer_limits integer[])
+    afters bigint[], newer_limits integer[], max_bytes integer DEFAULT 1048576)
     RETURNS TABLE (read integer, mailbox_version bigint, is_delta boolean,
                    message_id bigint, sender_id bigint, client_message_id text, content text, version bigint,
                    extra text, status "char")
@@ -44,6 +47,7 @@ DECLARE
     newest bigint;
     horizon bigint;
     changed bigint;
+    changed_bytes bigint;
     chat {shard}.conversation;
 BEGIN
     FOR i IN 1 .. cardinality(sinces) LOOP
@@ -57,18 +61,19 @@ BEGIN
         IF since BETWEEN horizon AND newest THEN
             SELECT c.* INTO chat FROM {shard}.conversation c
             WHERE c.user_id = mailbox_id AND c.peer_id >= peer ORDER BY c.peer_id LIMIT 1;
-            SELECT count(*) INTO changed
-            FROM ((SELECT FROM {shard}.message m
+            SELECT count(*), sum(octet_length(changes.content) + coalesce(pg_column_size(changes.extra), 0))
+            INTO changed, changed_bytes
+            FROM ((SELECT m.content, m.extra FROM {shard}.message m
                    WHERE m.user_id = mailbox_id AND m.peer_id = peer
                      AND m.message_id >= (since - 10000000) << 1
                      AND m.version > since AND m.version - parley.time_of(m.message_id) <= 10000000
                    ORDER BY m.message_id LIMIT page_size + 1)
                   UNION ALL
-                  (SELECT FROM {shard}.message m
+                  (SELECT m.content, m.extra FROM {shard}.message m
                    WHERE m.user_id = mailbox_id AND m.peer_id = peer
                      AND m.version > since AND m.version - parley.time_of(m.message_id) > 10000000
                    ORDER BY m.version LIMIT page_size + 1)) changes;
-            IF changed <= page_size THEN
+            IF changed <= page_size AND (changed = 0 OR changed_bytes <= max_bytes) THEN
                 RETURN QUERY
                 SELECT i, newest, true, m.message_id, m.sender_id, m.client_message_id, m.content, m.version,
                        CASE WHEN m.extra IS NOT NULL THEN parley.message_extra(m.extra, mailbox_id) END,
@@ -100,8 +105,7 @@ BEGIN
     -- Most reads do not ask for newer messages. The query for both sides would cost these a third more.
     IF 0 = ANY (newer_limits) THEN
         RETURN QUERY
-        SELECT r.number::integer, b.version, false, m.message_id, m.sender_id, m.client_message_id, m.content, m.version,
-               CASE WHEN m.extra IS NOT NULL THEN parley.message_extra(m.extra, r.mailbox_id) END,
+        SELECT r.number::integer, b.version, false, m.message_id, m.sender_id, m.client_message_id, m.content, m.version, m.extra,
                CASE WHEN m.sender_id = r.mailbox_id
                     THEN parley.delivery_status(m.message_id, c.peer_read_up_to, c.peer_delivered_up_to) END
         FROM unnest(mailbox_ids, peers, page_sizes, skips, befores, sinces, newer_limits) WITH ORDINALITY
@@ -113,18 +117,21 @@ BEGIN
                  WHERE c.user_id = r.mailbox_id AND c.peer_id >= r.peer_id
                  ORDER BY c.peer_id LIMIT 1) c ON c.peer_id = r.peer_id
              LEFT JOIN LATERAL (
-                 SELECT m.message_id, m.sender_id, m.client_message_id, m.content, m.version, m.extra
-                 FROM {shard}.message m
-                 WHERE m.user_id = r.mailbox_id AND m.peer_id = r.peer_id
-                   AND m.message_id > coalesce(c.cleared_up_to, 0)
-                   AND m.message_id < coalesce(nullif(r.before, 0), 9223372036854775807)
-                 ORDER BY m.message_id DESC OFFSET r.skip LIMIT r.page_size + 1) m ON true
+                 SELECT m.*, sum(octet_length(m.content) + coalesce(octet_length(m.extra), 0))
+                             OVER (ORDER BY m.message_id DESC ROWS BETWEEN UNBOUNDED PRECEDING AND 1 PRECEDING) AS bytes_before
+                 FROM (SELECT m.message_id, m.sender_id, m.client_message_id, m.content, m.version,
+                              CASE WHEN m.extra IS NOT NULL THEN parley.message_extra(m.extra, r.mailbox_id) END AS extra
+                       FROM {shard}.message m
+                       WHERE m.user_id = r.mailbox_id AND m.peer_id = r.peer_id
+                         AND m.message_id > coalesce(c.cleared_up_to, 0)
+                         AND m.message_id < coalesce(nullif(r.before, 0), 9223372036854775807)
+                       ORDER BY m.message_id DESC OFFSET r.skip LIMIT r.page_size + 1) m
+                 ) m ON coalesce(m.bytes_before, 0) <= max_bytes
         WHERE r.since = 0 AND r.newer_limit = 0;
     END IF;
     IF 0 < ANY (newer_limits) THEN
         RETURN QUERY
-        SELECT r.number::integer, b.version, false, m.message_id, m.sender_id, m.client_message_id, m.content, m.version,
-               CASE WHEN m.extra IS NOT NULL THEN parley.message_extra(m.extra, r.mailbox_id) END,
+        SELECT r.number::integer, b.version, false, m.message_id, m.sender_id, m.client_message_id, m.content, m.version, m.extra,
                CASE WHEN m.sender_id = r.mailbox_id
                     THEN parley.delivery_status(m.message_id, c.peer_read_up_to, c.peer_delivered_up_to) END
         FROM unnest(mailbox_ids, peers, page_sizes, skips, befores, sinces, afters, newer_limits) WITH ORDINALITY
@@ -136,21 +143,29 @@ BEGIN
                  WHERE c.user_id = r.mailbox_id AND c.peer_id >= r.peer_id
                  ORDER BY c.peer_id LIMIT 1) c ON c.peer_id = r.peer_id
              LEFT JOIN LATERAL (
-                 (SELECT m.message_id, m.sender_id, m.client_message_id, m.content, m.version, m.extra
-                  FROM {shard}.message m
-                  WHERE m.user_id = r.mailbox_id AND m.peer_id = r.peer_id
-                    AND m.message_id > greatest(c.cleared_up_to, r.after)
-                  ORDER BY m.message_id LIMIT r.newer_limit)
+                 SELECT m.*, sum(octet_length(m.content) + coalesce(octet_length(m.extra), 0))
+                             OVER (ORDER BY m.message_id ROWS BETWEEN UNBOUNDED PRECEDING AND 1 PRECEDING) AS bytes_before
+                 FROM (SELECT m.message_id, m.sender_id, m.client_message_id, m.content, m.version,
+                              CASE WHEN m.extra IS NOT NULL THEN parley.message_extra(m.extra, r.mailbox_id) END AS extra
+                       FROM {shard}.message m
+                       WHERE m.user_id = r.mailbox_id AND m.peer_id = r.peer_id
+                         AND m.message_id > greatest(c.cleared_up_to, r.after)
+                       ORDER BY m.message_id LIMIT r.newer_limit) m
                  UNION ALL
-                 (SELECT m.message_id, m.sender_id, m.client_message_id, m.content, m.version, m.extra
-                  FROM {shard}.message m
-                  WHERE m.user_id = r.mailbox_id AND m.peer_id = r.peer_id
-                    AND m.message_id > coalesce(c.cleared_up_to, 0)
-                    AND m.message_id < coalesce(nullif(r.before, 0), 9223372036854775807)
-                  ORDER BY m.message_id DESC OFFSET r.skip LIMIT r.page_size + 1)) m ON true
+                 SELECT m.*, sum(octet_length(m.content) + coalesce(octet_length(m.extra), 0))
+                             OVER (ORDER BY m.message_id DESC ROWS BETWEEN UNBOUNDED PRECEDING AND 1 PRECEDING)
+                 FROM (SELECT m.message_id, m.sender_id, m.client_message_id, m.content, m.version,
+                              CASE WHEN m.extra IS NOT NULL THEN parley.message_extra(m.extra, r.mailbox_id) END
+                       FROM {shard}.message m
+                       WHERE m.user_id = r.mailbox_id AND m.peer_id = r.peer_id
+                         AND m.message_id > coalesce(c.cleared_up_to, 0)
+                         AND m.message_id < coalesce(nullif(r.before, 0), 9223372036854775807)
+                       ORDER BY m.message_id DESC OFFSET r.skip LIMIT r.page_size + 1) m (message_id, sender_id, client_message_id,
+                                                                                         content, version, extra)
+                 ) m ON coalesce(m.bytes_before, 0) <= max_bytes / CASE WHEN r.newer_limit > 1 AND r.page_size > 0 THEN 2 ELSE 1 END
         WHERE r.since = 0 AND r.newer_limit > 0;
     END IF;
 END
 $$;
-GRANT EXECUTE ON FUNCTION {shard}.fetch_messages(bigint[], bigint[], integer[], bigint[], bigint[], bigint[], bigint[], integer[])
+GRANT EXECUTE ON FUNCTION {shard}.fetch_messages(bigint[], bigint[], integer[], bigint[], bigint[], bigint[], bigint[], integer[], integer)
     TO parley_server;

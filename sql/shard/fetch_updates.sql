@@ -3,6 +3,7 @@
 -- mailbox_id
 -- page_size   messages at most, and conversations at most
 -- since       a version; 0 is the beginning of the mailbox
+-- max_bytes   of the messages' contents and extras; one message is there in any case
 -- Rows: a header first (kind h), then messages (kind m), then conversations (kind c), both ascending by version; last, if they have
 -- changed, the open invitations (kind i). No row at all: the mailbox does not exist or is erased.
 -- header        version: the cursor to hand out; mailbox_version; is_delta; has_more: call again from the cursor
@@ -10,11 +11,12 @@
 -- conversation  peer_id, message_id (its last), content (its snippet), unread_count, version, and from read_up_to to view as
 --               in fetch_conversations
 -- invitations   content: all of them, as open_invitations shows them now; version: of their last change
--- If a list is longer than page_size, both are cut at the version at which the first of them is full, and the cursor is that
--- version. A cursor above the mailbox's version or below the tombstone horizon gets the newest page_size of each and the
--- mailbox's version, with is_delta false: the client replaces what it has.
+-- If a list is longer than page_size, or the messages are larger than max_bytes, both are cut at the version at which the first of
+-- them is full, and the cursor is that version. A cursor above the mailbox's version or below the tombstone horizon gets the newest
+-- page_size of each, the messages up to max_bytes, and the mailbox's version, with is_delta false: the client replaces what it has.
 -- STABLE: version and rows are of one snapshot.
-CREATE OR REPLACE FUNCTION {shard}.fetch_updates(mailbox_id bigint, page_size integer, since bigint)
+CREATE OR REPLACE FUNCTION {shard}.fetch_updates(
+    mailbox_id bigint, page_size integer, since bigint, max_bytes integer DEFAULT 1048576)
     RETURNS TABLE (kind "char", peer_id bigint, message_id bigint, sender_id bigint, client_message_id text,
                    content text, version bigint, extra text, status "char",
                    unread_count integer, read_up_to bigint, delivered_up_to bigint, peer_read_up_to bigint,
@@ -63,8 +65,12 @@ BEGIN
                               ORDER BY c.peer_id LIMIT 1) END,
                    NULL::integer, NULL::bigint, NULL::bigint, NULL::bigint, NULL::bigint, NULL::bigint, NULL::bigint,
                    NULL::integer, NULL::text, NULL::bigint, NULL::boolean, NULL::boolean
-            FROM {shard}.message m WHERE m.user_id = mailbox_id
-            ORDER BY m.version DESC LIMIT page_size) newest
+            FROM (SELECT m.*, sum(octet_length(m.content) + coalesce(pg_column_size(m.extra), 0))
+                              OVER (ORDER BY m.version DESC ROWS UNBOUNDED PRECEDING) AS bytes,
+                         row_number() OVER (ORDER BY m.version DESC ROWS UNBOUNDED PRECEDING) AS number
+                  FROM (SELECT * FROM {shard}.message m WHERE m.user_id = mailbox_id
+                        ORDER BY m.version DESC LIMIT page_size) m) m
+            WHERE m.bytes <= max_bytes OR m.number = 1) newest
         ORDER BY version;
         RETURN QUERY
         SELECT * FROM (
@@ -95,14 +101,19 @@ BEGIN
 
     is_delta := since > 0;
     IF since < version THEN
-        -- Row number page_size, and whether there is another.
-        SELECT min(full_page.version), count(*) INTO full_at, rows_there
-        FROM (SELECT m.version FROM {shard}.message m WHERE m.user_id = mailbox_id AND m.version > since
-              ORDER BY m.version OFFSET page_size - 1 LIMIT 2) full_page;
-        IF rows_there = 2 THEN
+        -- The last message that fits, and whether there is another.
+        SELECT max(m.version) FILTER (WHERE m.number = 1 OR (m.number <= page_size AND m.bytes <= max_bytes)),
+               coalesce(bool_or(m.number > page_size OR (m.number > 1 AND m.bytes > max_bytes)), false)
+        INTO full_at, has_more
+        FROM (SELECT m.version, row_number() OVER (ORDER BY m.version ROWS UNBOUNDED PRECEDING) AS number,
+                     sum(m.bytes) OVER (ORDER BY m.version ROWS UNBOUNDED PRECEDING) AS bytes
+              FROM (SELECT m.version, octet_length(m.content) + coalesce(pg_column_size(m.extra), 0) AS bytes
+                    FROM {shard}.message m WHERE m.user_id = mailbox_id AND m.version > since
+                    ORDER BY m.version LIMIT page_size + 1) m) m;
+        IF has_more THEN
             version := full_at;
-            has_more := true;
         END IF;
+        -- Conversation number page_size, and whether there is another.
         SELECT min(full_page.version), count(*) INTO full_at, rows_there
         FROM (SELECT c.version
               FROM (SELECT c.version FROM {shard}.conversation c
@@ -157,4 +168,4 @@ BEGIN
     END IF;
 END
 $$;
-GRANT EXECUTE ON FUNCTION {shard}.fetch_updates(bigint, integer, bigint) TO parley_server;
+GRANT EXECUTE ON FUNCTION {shard}.fetch_updates(bigint, integer, bigint, integer) TO parley_server;

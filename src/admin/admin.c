@@ -11,6 +11,7 @@
 /* There are only a few scrapers and probes. */
 #define MAX_CONNECTIONS 100
 #define MAX_REQUESTS_IN_FLIGHT 100
+#define MAX_UNSENT 67108864
 #define MAX_BODY 1024
 #define STALL_S 10
 
@@ -104,6 +105,10 @@ int pl_admin_create(pl_loop_t *loop, const char *address, uint16_t port, pl_admi
         .workers = 1,
         .max_connections = MAX_CONNECTIONS,
         .max_requests_in_flight_per_connection = MAX_REQUESTS_IN_FLIGHT,
+        .max_requests_in_flight_per_user = MAX_REQUESTS_IN_FLIGHT,
+        .max_unsent_per_user = MAX_UNSENT,
+        .max_unsent_per_connection = MAX_UNSENT,
+        .max_unsent = MAX_UNSENT,
         .max_request_body = MAX_BODY,
         .stream_stall_s = STALL_S,
         .drain_timeout_s = 1,

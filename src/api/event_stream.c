@@ -23,6 +23,7 @@
 #include "base/random.h"
 #include "core/presence_watch.h"
 #include "http/problem.h"
+#include "http/share.h"
 #include "http/stream.h"
 #include "push/metrics.h"
 
@@ -327,7 +328,8 @@ void pl_on_stream_updates(pl_request_t *request, void *worker)
 
     if (read_input(request, &cursor, &watch) != 0)
         return;
-    if (!pl_updates_admit(updates, request))
+    if (!pl_updates_admit(updates, request) || pl_share_take(request, PL_SHARE_WAITERS, 1) != 0 ||
+        (watch.count > 0 && pl_share_take(request, PL_SHARE_WATCHED, watch.count) != 0))
         return;
     pl_updates_note_cursor(updates, watch.user_id, cursor);
     start(updates, request, cursor, &watch);

@@ -19,6 +19,7 @@
 #include "base/log.h"
 #include "base/memory.h"
 #include "http/problem.h"
+#include "http/share.h"
 #include "http/stream.h"
 #include "store/export.h"
 
@@ -43,7 +44,6 @@ typedef struct export
     pl_op_t *reading;      /* in flight: the export lives until it is done */
     bool has_blocks;       /* all blocks are written */
     int64_t cursor;
-    int32_t page_size;
     pl_export_counts_t counts;
     pl_account_read_t account_read;
     pl_blocks_export_t blocks_read;
@@ -65,7 +65,6 @@ static export_t *export_create(pl_api_t *api, pl_request_t *request, int64_t use
     export->api = api;
     export->user_id = user_id;
     export->request = pl_request_ref(request);
-    export->page_size = PAGE_SIZE;
     export->account_read.user_id = export->blocks_read.user_id = user_id;
     export->page_read.user_id = user_id;
     h2o_linklist_insert(&api->exports->list, &export->link);
@@ -92,6 +91,7 @@ static int submit(export_t *export, pl_op_t *op, const pl_op_kind_t *kind,
 {
     op->kind = kind;
     op->shard = (int)pl_id_shard(export->user_id);
+    op->user_id = export->user_id;
     op->deadline_ms = pl_core_deadline_ms(export->api->core);
     op->on_done = on_done;
     if (pl_lane_submit(pl_cluster_read_lane(export->api->core->deps.cluster, op->shard), op) != 0)
@@ -139,18 +139,9 @@ static void finish(export_t *export, pl_buffer_t *lines)
     pl_buffer_dispose(lines);
 }
 
-/* If a page was cut because of its size, the next read asks for no more rows than were written. */
-static int32_t next_page_size(const export_t *export, int64_t written, size_t bytes)
-{
-    if (bytes >= PAGE_BYTES / 2)
-        return written > 1 ? (int32_t)written : 1;
-    return export->page_size * 2 < PAGE_SIZE ? export->page_size * 2 : PAGE_SIZE;
-}
-
 static void on_page_read(pl_op_t *op)
 {
     export_t *export = H2O_STRUCT_FROM_MEMBER(export_t, page_read.op, op);
-    int64_t written = export->counts.messages;
     pl_buffer_t lines = PL_BUFFER_EMPTY;
     pl_page_t page;
 
@@ -167,7 +158,6 @@ static void on_page_read(pl_op_t *op)
     pl_export_updates(&lines, &export->page_read, &page, PAGE_BYTES, &export->counts);
     pl_page_read_dispose(&export->page_read);
     export->cursor = page.version;
-    export->page_size = next_page_size(export, export->counts.messages - written, lines.len);
     if (page.has_more)
         write_lines(export, &lines);
     else
@@ -178,7 +168,8 @@ static int read_page(export_t *export)
 {
     pl_page_read_t *read = &export->page_read;
 
-    read->page_size = export->page_size;
+    read->page_size = PAGE_SIZE;
+    read->max_bytes = PAGE_BYTES;
     read->since = export->cursor;
     read->op.kind = &pl_updates_read_kind;
     pl_page_read_init(read);
@@ -296,7 +287,7 @@ static bool admit(const pl_exports_t *exports, pl_request_t *request, int64_t us
     else if (exports->count >= EXPORTS_MAX)
         pl_problem_reply(request, PL_PROBLEM_TOO_MANY_REQUESTS, "Too many exports are under way.");
     else
-        return true;
+        return pl_share_take(request, PL_SHARE_EXPORTS, 1) == 0;
     return false;
 }
 

@@ -3,9 +3,11 @@
 #include <stdio.h>
 
 #include "base/id.h"
+#include "core/page_cursor.h"
 #include "http/problem.h"
 
-#define PAGE_NUMBER_MAX 1000000
+/* The database looks at every row up to the page. */
+#define PAGE_DEPTH_MAX 1000
 /* A version in quotes. */
 #define ETAG_SIZE (PL_ID_TEXT_SIZE + 2)
 
@@ -25,8 +27,8 @@ int pl_pages_decode_cursor(pl_request_t *request, const pl_query_parameter_t *pa
     return -1;
 }
 
-/* At most one of PAGE_NUMBER and the later parameters may be given. Pages of conversations do not
- * have BEFORE and the later ones. */
+/* At most one of PAGE_NUMBER and the later parameters may be given. Pages of conversations have a
+ * cursor in place of BEFORE, and not the later ones. */
 enum { PAGE_SIZE, SINCE, PAGE_NUMBER, BEFORE, AFTER, AROUND, PARAMETERS };
 
 /* A page is chosen by at most one of these parameters. */
@@ -49,18 +51,45 @@ static int refuse_two_places(pl_request_t *request, const pl_query_parameter_t *
     return 0;
 }
 
-static int decode_place(pl_request_t *request, const pl_query_parameter_t *query,
-                        pl_page_key_t *key)
+static int decode_page_number(pl_request_t *request, const pl_query_parameter_t *query,
+                              pl_page_key_t *key)
 {
     int64_t page_number;
 
-    if (pl_request_query_integer(request, &query[PAGE_NUMBER], 1, PAGE_NUMBER_MAX, 1,
-                                 &page_number) != 0 ||
-        pl_request_query_integer(request, &query[BEFORE], 1, INT64_MAX, 0, &key->before) != 0 ||
-        pl_request_query_integer(request, &query[AFTER], 1, INT64_MAX, 0, &key->after) != 0 ||
-        pl_request_query_integer(request, &query[AROUND], 1, INT64_MAX, 0, &key->around) != 0)
+    if (pl_request_query_integer(request, &query[PAGE_NUMBER], 1, PAGE_DEPTH_MAX, 1,
+                                 &page_number) != 0)
         return -1;
     key->skip = (page_number - 1) * key->page_size;
+    if (page_number * key->page_size <= PAGE_DEPTH_MAX)
+        return 0;
+    pl_problem_reply(request, PL_PROBLEM_PAGE_TOO_DEEP,
+                     "pageNumber times pageSize can be at most %d. Use %s to go on from a page",
+                     PAGE_DEPTH_MAX, query[BEFORE].name);
+    return -1;
+}
+
+static int decode_cursor(pl_request_t *request, const pl_query_parameter_t *cursor,
+                         pl_page_key_t *key)
+{
+    if (cursor->value.data == NULL || pl_page_cursor_parse(cursor->value.data, cursor->value.len,
+                                                           &key->before, &key->peer_id) == 0)
+        return 0;
+    pl_problem_reply_field(request, "?cursor", "must be the nextCursor of an answer");
+    return -1;
+}
+
+static int decode_place(pl_request_t *request, const pl_query_parameter_t *query,
+                        pl_page_key_t *key)
+{
+    if (decode_page_number(request, query, key) != 0)
+        return -1;
+    if (key->kind == PL_PAGE_CONVERSATIONS
+            ? decode_cursor(request, &query[BEFORE], key) != 0
+            : pl_request_query_integer(request, &query[BEFORE], 1, INT64_MAX, 0, &key->before) != 0)
+        return -1;
+    if (pl_request_query_integer(request, &query[AFTER], 1, INT64_MAX, 0, &key->after) != 0 ||
+        pl_request_query_integer(request, &query[AROUND], 1, INT64_MAX, 0, &key->around) != 0)
+        return -1;
     return refuse_two_places(request, query);
 }
 
@@ -70,13 +99,12 @@ int pl_pages_decode(pl_request_t *request, int64_t default_size, pl_page_key_t *
         [PAGE_SIZE] = {.name = "pageSize"},
         [SINCE] = {.name = "lastUpdatedTimestamp"},
         [PAGE_NUMBER] = {.name = "pageNumber"},
-        [BEFORE] = {.name = "before"},
+        [BEFORE] = {.name = key->kind == PL_PAGE_MESSAGES ? "before" : "cursor"},
         [AFTER] = {.name = "after"},
         [AROUND] = {.name = "around"},
     };
 
-    if (pl_request_query(request, query, key->kind == PL_PAGE_MESSAGES ? PARAMETERS : BEFORE) !=
-            0 ||
+    if (pl_request_query(request, query, key->kind == PL_PAGE_MESSAGES ? PARAMETERS : AFTER) != 0 ||
         pl_request_query_integer(request, &query[PAGE_SIZE], 1, PL_PAGE_SIZE_MAX, default_size,
                                  &key->page_size) != 0 ||
         pl_pages_decode_cursor(request, &query[SINCE], 0, &key->since) != 0 ||

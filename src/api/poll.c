@@ -12,6 +12,7 @@
 #include "api/pages.h"
 #include "base/memory.h"
 #include "http/problem.h"
+#include "http/share.h"
 #include "loop/timer.h"
 
 #define PAGE_SIZE_DEFAULT 50
@@ -150,7 +151,7 @@ void pl_on_fetch_updates(pl_request_t *request, void *worker)
         pl_request_query_integer(request, &query[2], 0, PL_POLL_TIMEOUT_MAX_S, TIMEOUT_DEFAULT_S,
                                  &timeout_s) != 0)
         return;
-    if (!pl_updates_admit(updates, request))
+    if (!pl_updates_admit(updates, request) || pl_share_take(request, PL_SHARE_WAITERS, 1) != 0)
         return;
     pl_updates_note_cursor(updates, pl_request_claims(request)->user_id, cursor);
     poll_start(updates, request, cursor, (int32_t)page_size, timeout_s);

@@ -90,6 +90,11 @@ static void on_fetched(const pl_account_result_t *result, void *owner)
     pl_request_unref(&request);
 }
 
+static int64_t caller_of(const pl_request_t *request)
+{
+    return pl_request_claims(request)->user_id;
+}
+
 /* A malformed and an unknown id get the same answer: not found. */
 void pl_on_fetch_user(pl_request_t *request, void *worker)
 {
@@ -103,8 +108,9 @@ void pl_on_fetch_user(pl_request_t *request, void *worker)
         !pl_cluster_can_have_id(api->core->deps.cluster, user_id))
         reply_no_user(request);
     else
-        pl_api_abandon_with(request, pl_account_fetch_start(api->core, user_id, NULL, on_fetched,
-                                                            pl_request_ref(request)));
+        pl_api_abandon_with(request,
+                            pl_account_fetch_start(api->core, caller_of(request), user_id, NULL,
+                                                   on_fetched, pl_request_ref(request)));
 }
 
 /* ---- fetchUsers ---- */
@@ -144,8 +150,8 @@ static void fetch_by_ids(const pl_api_t *api, pl_request_t *request,
     size_t count;
 
     if (pl_ids_input_decode(request, user_ids, PL_USERS_READ_MAX, ids, &count) == 0)
-        pl_api_abandon_with(request, pl_users_fetch_start(api->core, ids, count, on_users,
-                                                          pl_request_ref(request)));
+        pl_api_abandon_with(request, pl_users_fetch_start(api->core, caller_of(request), ids, count,
+                                                          on_users, pl_request_ref(request)));
 }
 
 /* An erased user has no name, and is found only by id. */
@@ -171,8 +177,8 @@ static void fetch_by_name(const pl_api_t *api, pl_request_t *request, pl_slice_t
     if (pl_username_normalise(username.data, username.len, name) != 0)
         pl_problem_reply_field(request, "?username", "must be 3 to 64 of a-z 0-9 . _ -");
     else
-        pl_api_abandon_with(
-            request, pl_account_fetch_start(api->core, 0, name, on_found, pl_request_ref(request)));
+        pl_api_abandon_with(request, pl_account_fetch_start(api->core, caller_of(request), 0, name,
+                                                            on_found, pl_request_ref(request)));
 }
 
 void pl_on_fetch_users(pl_request_t *request, void *worker)
@@ -231,8 +237,8 @@ void pl_on_fetch_me(pl_request_t *request, void *worker)
 
     if (user_id == 0 || pl_request_query(request, NULL, 0) != 0)
         return;
-    pl_api_abandon_with(request, pl_account_fetch_start(api->core, user_id, NULL, on_account,
-                                                        pl_request_ref(request)));
+    pl_api_abandon_with(request, pl_account_fetch_start(api->core, user_id, user_id, NULL,
+                                                        on_account, pl_request_ref(request)));
 }
 
 void pl_on_update_me(pl_request_t *request, void *worker)

@@ -91,6 +91,18 @@ static void append_escaped(pl_buffer_t *buffer, unsigned char c)
     pl_buffer_append(buffer, out, len);
 }
 
+size_t pl_json_string_length(const char *text, size_t len)
+{
+    size_t length = len + 2;
+
+    for (size_t i = 0; i < len; i++) {
+        unsigned char c = (unsigned char)text[i];
+        if (PL_UNLIKELY(needs_escape(c)))
+            length += c == '"' || c == '\\' || c == '\n' || c == '\r' || c == '\t' ? 1 : 5;
+    }
+    return length;
+}
+
 void pl_json_string(pl_buffer_t *buffer, const char *text, size_t len)
 {
     separate(buffer);

@@ -31,6 +31,8 @@ void pl_json_key(pl_buffer_t *buffer, const char *key);
 /* text must be valid UTF-8. Quotes, backslashes and control characters are escaped, so the result
  * has no newline and fits on one SSE data line. */
 void pl_json_string(pl_buffer_t *buffer, const char *text, size_t len);
+/* The number of bytes that it writes, without a comma. */
+size_t pl_json_string_length(const char *text, size_t len);
 /* The same up to the NUL; NULL writes null. */
 void pl_json_text(pl_buffer_t *buffer, const char *text);
 

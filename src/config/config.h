@@ -54,6 +54,12 @@ typedef struct pl_config {
         int64_t workers; /* 0: one per core */
         int64_t max_connections;
         int64_t max_requests_in_flight_per_connection;
+        int64_t max_requests_in_flight_per_user;
+        int64_t max_unsent_per_user;       /* bytes */
+        int64_t max_unsent_per_connection; /* bytes */
+        int64_t max_unsent;                /* bytes */
+        int64_t max_exports_per_address;
+        bool trust_forwarded_for;
         int64_t max_request_body; /* bytes */
         int64_t drain_timeout_s;
     } server;
@@ -89,9 +95,12 @@ typedef struct pl_config {
         int64_t retry_max_ms;
         int64_t max_waiters;
         int64_t max_waiters_per_user;
+        int64_t max_waiters_per_address;
         int64_t presence_timeout_s;
         int64_t presence_users;
         int64_t max_watched;
+        int64_t max_watched_per_user;
+        int64_t max_watched_per_address;
     } push;
     struct {
         int64_t max_members;

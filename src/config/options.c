@@ -54,6 +54,35 @@ static const pl_option_t server_options[] = {
     INTEGER(server.max_requests_in_flight_per_connection, "max_requests_in_flight_per_connection",
             "1000", 1, 100000, NULL,
             "Most unanswered requests of one connection; a further one gets 429."),
+    INTEGER(
+        server.max_requests_in_flight_per_user, "max_requests_in_flight_per_user", "256", 1, 100000,
+        NULL,
+        "Most unanswered requests of one user on one worker; a further one gets 429. Tokens with\n"
+        "scope admin have no such limit."),
+    INTEGER(
+        server.max_unsent_per_user, "max_unsent_per_user", "16777216", 2097152, INT64_C(1) << 40,
+        "bytes",
+        "Most bytes of answers that one user's clients have not read yet, on one worker. An "
+        "answer\n"
+        "that would go over it is dropped, and its request gets 429. Answers up to 16 KiB do not\n"
+        "count. A page has up to 1 MB."),
+    INTEGER(server.max_unsent_per_connection, "max_unsent_per_connection", "67108864", 2097152,
+            INT64_C(1) << 40, "bytes", "The same for one connection."),
+    INTEGER(server.max_unsent, "max_unsent", "268435456", 2097152, INT64_C(1) << 40, "bytes",
+            "The same for the process; over it, requests get 503."),
+    INTEGER(
+        server.max_exports_per_address, "max_exports_per_address", "8", 1, 1000, NULL,
+        "Most exports of one address at once on one worker, which has 32 for all; a further one\n"
+        "gets 429."),
+    {.key = "trust_forwarded_for",
+     .type = PL_OPTION_BOOL,
+     .default_value = "true",
+     .offset = offsetof(pl_config_t, server.trust_forwarded_for),
+     .documentation = "true: the client's address, to which the limits per address apply, is what "
+                      "the edge says\n"
+                      "in X-Forwarded-For. false: it is the connection's, for a server that "
+                      "clients reach without\n"
+                      "an edge."},
     INTEGER(server.max_request_body, "max_request_body", "524288", 1024, 16777216, "bytes",
             "Largest request body; a larger one gets 413. The default has room for the longest\n"
             "message with every byte escaped as \\uXXXX."),
@@ -225,6 +254,8 @@ static const pl_option_t push_options[] = {
             "Most long-polls and streams of the process; a further one gets 429."),
     INTEGER(push.max_waiters_per_user, "max_waiters_per_user", "50", 1, 100000, NULL,
             "Most long-polls and streams of one user on one worker; a further one gets 429."),
+    INTEGER(push.max_waiters_per_address, "max_waiters_per_address", "5000", 1, 10000000, NULL,
+            "The same for one address (a /64 of IPv6), which can be the network of a company."),
     INTEGER(push.presence_timeout_s, "presence_timeout", "30", 1, 3600, "seconds",
             "A user goes offline after so long without a stream, a long-poll or an announcement."),
     INTEGER(push.presence_users, "presence_users", "200000", 1, 10000000, NULL,
@@ -232,6 +263,10 @@ static const pl_option_t push_options[] = {
             "offline the longest is forgotten first."),
     INTEGER(push.max_watched, "max_watched", "500000", 1, 10000000, NULL,
             "Most users whose presence is watched, counted once for each stream; more get 429."),
+    INTEGER(push.max_watched_per_user, "max_watched_per_user", "1000", 1, 10000000, NULL,
+            "The same for the streams of one user on one worker."),
+    INTEGER(push.max_watched_per_address, "max_watched_per_address", "50000", 1, 10000000, NULL,
+            "The same for the streams of one address on one worker."),
 };
 
 static const pl_option_t groups_options[] = {

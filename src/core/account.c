@@ -261,13 +261,14 @@ static void on_looked_up(pl_flow_t *flow)
     free(lookup);
 }
 
-static lookup_t *lookup_create(const pl_core_t *core, int64_t user_id, const char *username,
-                               size_t password_len)
+static lookup_t *lookup_create(const pl_core_t *core, int64_t caller_id, int64_t user_id,
+                               const char *username, size_t password_len)
 {
     lookup_t *lookup = pl_calloc(1, sizeof(*lookup) + password_len);
     pl_account_read_t *read = &lookup->read;
 
     lookup->password_len = password_len;
+    read->op.user_id = caller_id;
     if (username == NULL) {
         read->user_id = user_id;
         read->op.kind = &pl_account_fetch_kind;
@@ -282,10 +283,10 @@ static lookup_t *lookup_create(const pl_core_t *core, int64_t user_id, const cha
     return lookup;
 }
 
-pl_flow_t *pl_account_fetch_start(pl_core_t *core, int64_t user_id, const char *username,
-                                  pl_account_done_fn on_done, void *owner)
+pl_flow_t *pl_account_fetch_start(pl_core_t *core, int64_t caller_id, int64_t user_id,
+                                  const char *username, pl_account_done_fn on_done, void *owner)
 {
-    lookup_t *lookup = lookup_create(core, user_id, username, 0);
+    lookup_t *lookup = lookup_create(core, caller_id, user_id, username, 0);
 
     lookup->on_done = on_done;
     lookup->owner = owner;
@@ -296,7 +297,7 @@ pl_flow_t *pl_account_fetch_start(pl_core_t *core, int64_t user_id, const char *
 pl_flow_t *pl_login_start(pl_core_t *core, const char *username, const char *password,
                           size_t password_len, pl_account_done_fn on_done, void *owner)
 {
-    lookup_t *lookup = lookup_create(core, 0, username, password_len);
+    lookup_t *lookup = lookup_create(core, 0, 0, username, password_len);
 
     lookup->on_done = on_done;
     lookup->owner = owner;
@@ -335,6 +336,7 @@ static pl_turn_t read_before(pl_flow_t *flow)
         return PL_TURN_NEXT;
     read->op.kind = &pl_account_fetch_kind;
     read->op.shard = (int)pl_id_shard(read->user_id);
+    read->op.user_id = read->user_id;
     return pl_flow_read(flow, &read->op);
 }
 

@@ -50,9 +50,10 @@ typedef struct pl_account_order {
 pl_flow_t *pl_account_create_start(pl_core_t *core, const pl_account_order_t *order,
                                    pl_account_done_fn on_done, void *owner);
 
-/* By id, or by username (lower case) when user_id is 0. PL_OUTCOME_USER_NOT_FOUND. */
-pl_flow_t *pl_account_fetch_start(pl_core_t *core, int64_t user_id, const char *username,
-                                  pl_account_done_fn on_done, void *owner);
+/* By id, or by username (lower case) when user_id is 0. PL_OUTCOME_USER_NOT_FOUND. The read takes
+ * the turn of `caller_id`. */
+pl_flow_t *pl_account_fetch_start(pl_core_t *core, int64_t caller_id, int64_t user_id,
+                                  const char *username, pl_account_done_fn on_done, void *owner);
 
 /* Checks the user's password: PL_OUTCOME_WRONG_CREDENTIALS also for an unknown username and a user
  * without a password, after the same work. */

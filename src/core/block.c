@@ -137,6 +137,7 @@ pl_flow_t *pl_blocks_fetch_start(pl_core_t *core, int64_t user_id, int64_t after
 
     fetch->read.op.kind = &pl_blocks_read_kind;
     fetch->read.op.shard = (int)pl_id_shard(user_id);
+    fetch->read.op.user_id = user_id;
     fetch->read.user_id = user_id;
     fetch->read.after = after;
     fetch->read.page_size = page_size;

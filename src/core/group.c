@@ -85,6 +85,7 @@ static pl_turn_t read_group(pl_flow_t *flow)
     pl_group_read_t *read = &work_of(flow)->read;
 
     read->op.shard = (int)pl_id_shard(read->group_id);
+    read->op.user_id = read->caller_id;
     return pl_flow_read(flow, &read->op);
 }
 

@@ -28,12 +28,13 @@ enum pl_page_kind {
 typedef struct pl_page_key {
     int64_t kind; /* pl_page_kind */
     int64_t user_id;
-    int64_t peer_id;
+    int64_t peer_id;    /* PL_PAGE_CONVERSATIONS: with `before` */
     int64_t message_id; /* PL_PAGE_MESSAGE */
     int64_t page_size;
     int64_t skip;
-    /* PL_PAGE_MESSAGES: at most one of the three, and then no skip. 0: not given. */
-    int64_t before; /* messages below this id, the nearest ones */
+    /* At most one of the three, and then no skip. 0: not given. */
+    int64_t before; /* messages below this id, the nearest ones; conversations after the place of
+                     * one with this last message and this peer */
     int64_t after;  /* messages above this id, the nearest ones */
     int64_t around; /* this message and the nearest ones on both sides */
     int64_t since;

@@ -6,6 +6,7 @@
 #include "base/json_write.h"
 #include "base/memory.h"
 #include "core/known_users.h"
+#include "core/page_cursor.h"
 #include "store/conversation.h"
 #include "store/mailbox.h"
 #include "store/page.h"
@@ -119,6 +120,8 @@ static void set_range(pl_page_read_t *read, const pl_page_key_t *key)
 
     if (key->kind == PL_PAGE_MESSAGE) {
         read->before = bound_above(key->message_id);
+    } else if (key->kind == PL_PAGE_CONVERSATIONS) {
+        read->before = key->before;
     } else if (key->before != 0) {
         read->before = key->before;
         read->after = key->before - 1;
@@ -151,6 +154,7 @@ static pl_turn_t read_page(pl_flow_t *flow)
     read->op.kind = read_kinds[key->kind];
     pl_page_read_init(read);
     read->op.shard = (int)pl_id_shard(key->user_id);
+    read->op.user_id = key->user_id;
     return pl_flow_read(flow, &read->op);
 }
 
@@ -178,6 +182,18 @@ static void sides_to_json(pl_buffer_t *out, const pl_page_t *page)
     pl_json_bool(out, page->has_more_after);
 }
 
+/* The place of the last conversation in the list. It is the same page whatever comes meanwhile. */
+static void next_cursor_to_json(pl_buffer_t *out, const pl_page_read_t *read)
+{
+    char text[PL_PAGE_CURSOR_SIZE];
+    pl_conversation_t last;
+
+    pl_page_conversation(read, pl_page_length(read) - 1, &last);
+    pl_page_cursor_format(text, last.last_message_id, last.peer_id);
+    pl_json_key(out, "nextCursor");
+    pl_json_text(out, text);
+}
+
 static void encode_list(pl_buffer_t *out, const pl_page_read_t *read, const pl_page_t *page,
                         const pl_page_key_t *key)
 {
@@ -192,6 +208,8 @@ static void encode_list(pl_buffer_t *out, const pl_page_read_t *read, const pl_p
     pl_page_tail_to_json(out, page);
     if (is_messages && !page->is_delta && key->skip == 0)
         sides_to_json(out, page);
+    if (!is_messages && page->has_more)
+        next_cursor_to_json(out, read);
     pl_json_object_end(out);
 }
 
@@ -202,16 +220,28 @@ static bool is_cacheable(const pl_page_key_t *key, int64_t version)
     return key->since == 0 || key->since == version;
 }
 
+/* An equal read of the same batch, or of one just before it, may have made the page already. */
+static bool find_made(fetch_t *fetch)
+{
+    const pl_page_key_t *key = &fetch->order.key;
+
+    if (is_cacheable(key, fetch->version))
+        fetch->page = pl_page_cache_get(fetch->flow.core->pages, key, fetch->version);
+    return fetch->page != NULL;
+}
+
 static pl_turn_t make_page(fetch_t *fetch, const pl_page_t *head)
 {
     const pl_page_key_t *key = &fetch->order.key;
     pl_buffer_t body = PL_BUFFER_EMPTY;
 
+    fetch->version = head->version;
+    if (find_made(fetch))
+        return answer(fetch);
     if (key->kind == PL_PAGE_MESSAGE || key->kind == PL_PAGE_CONVERSATION)
         encode_row(&body, &fetch->page_read, 0);
     else
         encode_list(&body, &fetch->page_read, head, key);
-    fetch->version = head->version;
     fetch->page = pl_cached_page_create(key, head->version, &body);
     if (is_cacheable(key, head->version))
         pl_page_cache_put(fetch->flow.core->pages, fetch->page);
@@ -242,6 +272,14 @@ static bool is_found(const fetch_t *fetch, const pl_page_t *head)
     return message.message_id == key->message_id;
 }
 
+/* The page replaces the client's view, as if there were too many changes. */
+static pl_turn_t read_newest(fetch_t *fetch)
+{
+    pl_page_read_dispose(&fetch->page_read);
+    fetch->order.key.since = 0;
+    return PL_TURN_AGAIN;
+}
+
 static pl_turn_t judge_page(pl_flow_t *flow)
 {
     fetch_t *fetch = fetch_of(flow);
@@ -250,6 +288,8 @@ static pl_turn_t judge_page(pl_flow_t *flow)
     if (!pl_page_head(&fetch->page_read, &head))
         return pl_flow_end(flow, PL_OUTCOME_NO_ACTOR);
     pl_known_users_add(flow->core->known_users, fetch->order.key.user_id);
+    if (fetch->page_read.is_too_large)
+        return read_newest(fetch);
     if (is_found(fetch, &head))
         return make_page(fetch, &head);
     if (fetch->order.key.kind == PL_PAGE_CONVERSATION)
@@ -271,6 +311,7 @@ static pl_turn_t check_group(fetch_t *fetch)
     check->count = 1;
     check->op.kind = &pl_conversations_check_kind;
     check->op.shard = (int)pl_id_shard(key->user_id);
+    check->op.user_id = key->user_id;
     return pl_flow_read(&fetch->flow, &check->op);
 }
 

@@ -64,6 +64,7 @@ static pl_turn_t read_conversations(pl_flow_t *flow)
 
     check->op.kind = &pl_conversations_check_kind;
     check->op.shard = (int)pl_id_shard(check->user_id);
+    check->op.user_id = check->user_id;
     return pl_flow_read(flow, &check->op);
 }
 

@@ -97,6 +97,7 @@ pl_presence_question_t *pl_presence_ask(pl_core_t *core, int64_t viewer_id, cons
     for (part_t *part = question->parts; part != NULL; part = part->next) {
         pl_op_t *op = &part->read.op;
         part->read.viewer_id = viewer_id;
+        op->user_id = viewer_id;
         op->deadline_ms = pl_core_deadline_ms(core);
         if (pl_lane_submit(pl_cluster_read_lane(cluster, op->shard), op) != 0)
             pl_op_end_overloaded(op);

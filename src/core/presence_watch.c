@@ -203,6 +203,7 @@ static void read_peers(pl_presence_watch_t *watch)
             request->check.peers[request->check.count++] = watch->users[i].waiter.user_id;
     op->kind = &pl_conversations_check_kind;
     op->shard = (int)pl_id_shard(watch->user_id);
+    op->user_id = watch->user_id;
     op->deadline_ms = pl_core_deadline_ms(watch->core);
     op->on_done = on_read;
     request->watch = watch;

@@ -107,6 +107,7 @@ static int ask(lookup_t *lookup, int64_t mailbox_id, int64_t peer_id)
     read->mailbox_id = mailbox_id;
     read->peer_id = peer_id;
     read->op.shard = (int)pl_id_shard(mailbox_id);
+    read->op.user_id = mailbox_id;
     return pl_lane_submit(pl_cluster_read_lane(lookup->checks->cluster, read->op.shard), &read->op);
 }
 

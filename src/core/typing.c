@@ -126,6 +126,7 @@ static pl_turn_t read_members(pl_flow_t *flow)
     group->group_id = typing->order.peer_id;
     group->op.kind = &pl_group_members_read_kind;
     group->op.shard = (int)pl_id_shard(typing->order.user_id);
+    group->op.user_id = typing->order.user_id;
     return pl_flow_read(flow, &group->op);
 }
 
@@ -167,6 +168,7 @@ static pl_turn_t read_block(pl_flow_t *flow)
     block->other_id = typing->order.user_id;
     block->op.kind = &pl_block_check_kind;
     block->op.shard = (int)pl_id_shard(typing->order.peer_id);
+    block->op.user_id = typing->order.user_id;
     return pl_flow_read(flow, &block->op);
 }
 

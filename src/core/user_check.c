@@ -120,6 +120,7 @@ static lookup_t *start_lookup(pl_user_checks_t *checks, int64_t user_id)
     lookup->checks = checks;
     lookup->read.op.kind = &pl_version_check_kind;
     lookup->read.op.shard = shard;
+    lookup->read.op.user_id = user_id;
     lookup->read.op.deadline_ms = (uint64_t)(pl_clock_monotonic_ms() + checks->deadline_ms);
     lookup->read.op.on_done = on_read;
     lookup->read.user_id = user_id;

@@ -99,12 +99,14 @@ pl_flow_t *pl_user_list_start(pl_core_t *core, const pl_user_list_order_t *order
     work->owner = owner;
     work->reads.op.kind = &pl_visible_reads_kind;
     work->reads.op.shard = (int)pl_id_shard(order->actor_id);
+    work->reads.op.user_id = order->actor_id;
     work->reads.user_id = order->actor_id;
     work->reads.group_id = order->peer_id;
     list->home_id = is_at_group ? order->peer_id : order->actor_id;
     list->other_id = is_at_group ? order->actor_id : order->peer_id;
     list->op.kind = op_kind(order->kind, is_at_group);
     list->op.shard = (int)pl_id_shard(list->home_id);
+    list->op.user_id = order->actor_id;
     list->message_id = order->message_id;
     list->after = order->after;
     list->page_size = order->page_size;

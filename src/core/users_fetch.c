@@ -155,8 +155,8 @@ static void add(part_t *part, int64_t user_id, size_t place)
     read->user_ids[read->count++] = user_id;
 }
 
-pl_flow_t *pl_users_fetch_start(pl_core_t *core, const int64_t *user_ids, size_t count,
-                                pl_users_done_fn on_done, void *owner)
+pl_flow_t *pl_users_fetch_start(pl_core_t *core, int64_t caller_id, const int64_t *user_ids,
+                                size_t count, pl_users_done_fn on_done, void *owner)
 {
     const pl_cluster_t *cluster = core->deps.cluster;
     fetch_t *fetch = pl_calloc(1, sizeof(*fetch));
@@ -168,6 +168,8 @@ pl_flow_t *pl_users_fetch_start(pl_core_t *core, const int64_t *user_ids, size_t
     for (size_t i = 0; i < count; i++)
         if (pl_cluster_can_have_id(cluster, user_ids[i]))
             add(part_of(fetch, cluster, user_ids[i]), user_ids[i], i);
+    for (part_t *part = fetch->parts; part != NULL; part = part->next)
+        part->read.op.user_id = caller_id;
     pl_flow_start(&fetch->flow, core, steps, on_end);
     return &fetch->flow;
 }

@@ -24,9 +24,9 @@ typedef struct pl_users_result {
 /* Called once, on the loop, never before pl_users_fetch_start returns. */
 typedef void (*pl_users_done_fn)(const pl_users_result_t *result, void *owner);
 
-/* At most PL_USERS_READ_MAX ids, each once; they are copied, and may be of unknown shards. The flow
- * lives until the callback; it may be abandoned. */
-pl_flow_t *pl_users_fetch_start(pl_core_t *core, const int64_t *user_ids, size_t count,
-                                pl_users_done_fn on_done, void *owner);
+/* At most PL_USERS_READ_MAX ids, each once; they are copied, and may be of unknown shards. The
+ * reads take the turn of `caller_id`. The flow lives until the callback; it may be abandoned. */
+pl_flow_t *pl_users_fetch_start(pl_core_t *core, int64_t caller_id, const int64_t *user_ids,
+                                size_t count, pl_users_done_fn on_done, void *owner);
 
 #endif

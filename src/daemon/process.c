@@ -126,6 +126,20 @@ static int create_server(pl_error_t *error)
         .max_connections = (unsigned)config->server.max_connections,
         .max_requests_in_flight_per_connection =
             (unsigned)config->server.max_requests_in_flight_per_connection,
+        .max_requests_in_flight_per_user = (unsigned)config->server.max_requests_in_flight_per_user,
+        .max_unsent_per_user = (size_t)config->server.max_unsent_per_user,
+        .max_unsent_per_connection = (size_t)config->server.max_unsent_per_connection,
+        .max_unsent = (size_t)config->server.max_unsent,
+        .shares =
+            {
+                [PL_SHARE_WAITERS] = {.per_user = (size_t)config->push.max_waiters_per_user,
+                                      .per_address = (size_t)config->push.max_waiters_per_address},
+                [PL_SHARE_WATCHED] = {.per_user = (size_t)config->push.max_watched_per_user,
+                                      .per_address = (size_t)config->push.max_watched_per_address},
+                [PL_SHARE_EXPORTS] =
+                    {.per_user = 1, .per_address = (size_t)config->server.max_exports_per_address},
+            },
+        .trusts_forwarded = config->server.trust_forwarded_for,
         .max_request_body = (size_t)config->server.max_request_body,
         .stream_queue = (size_t)config->push.stream_queue,
         .stream_stall_s = (unsigned)config->push.stream_stall_s,

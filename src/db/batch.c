@@ -106,21 +106,23 @@ static bool is_full(const pl_batch_t *batch, const pl_op_t *op)
     return batch->count > 0 && (op->is_retried_alone || batch->weight + op->weight > limit);
 }
 
-void pl_batch_fill(pl_batch_t *batch, h2o_linklist_t *queue)
+void pl_batch_fill(pl_batch_t *batch, pl_queue_t *queue)
 {
     size_t statement_of[PL_BATCH_MAX];
     pl_op_t *leaders[LEADERS_SIZE] = {NULL};
 
-    assert(batch->count == 0);
+    assert(batch->count == 0 && !pl_queue_is_empty(queue));
+    pl_queue_begin_batch(queue);
     do {
-        pl_op_t *op = H2O_STRUCT_FROM_MEMBER(pl_op_t, link, queue->next);
-        if (is_full(batch, op))
+        pl_op_t *op = pl_queue_first(queue);
+        if (op == NULL || is_full(batch, op))
             break;
-        h2o_linklist_unlink(&op->link);
-        add_op(batch, op, find_leader(leaders, op), statement_of);
+        pl_op_t *leader = find_leader(leaders, op);
+        pl_queue_take(queue, leader == NULL ? op->weight : 0);
+        add_op(batch, op, leader, statement_of);
         if (op->is_retried_alone)
             break;
-    } while (batch->count < batch->limit && !h2o_linklist_is_empty(queue));
+    } while (batch->count < batch->limit);
     group_by_statement(batch, statement_of);
 }
 

@@ -8,6 +8,7 @@
 
 #include "db/conn.h"
 #include "db/op.h"
+#include "db/queue.h"
 
 /* The upper limit of [lanes] batch_size; the arrays of a batch have this size. */
 #define PL_BATCH_MAX 512
@@ -48,7 +49,7 @@ void pl_batch_init(pl_batch_t *batch, size_t limit);
  * operations of one kind and shard share statements and keep their order. An operation that is
  * retried alone gets a batch of its own. An operation whose key is already in the batch is in no
  * statement. An operation that would make the batch too heavy stays in the queue. */
-void pl_batch_fill(pl_batch_t *batch, h2o_linklist_t *queue);
+void pl_batch_fill(pl_batch_t *batch, pl_queue_t *queue);
 
 /* Sends all statements and the Sync. -1: the connection is broken, and its `on_lost` follows from
  * the loop. */

@@ -39,6 +39,7 @@ static pl_lane_t *create_lane(const pl_config_t *config, const pl_config_databas
         .dsn = database->dsn,
         .batch_size = (size_t)config->lanes.batch_size,
         .queue_size = (size_t)config->lanes.queue_size,
+        .takes_turns = strcmp(kind, "read") == 0,
         .batch_timeout_ms = BATCH_TIMEOUT_MS,
         .allow_data_loss_on_crash = database->allow_data_loss_on_crash,
         .context = context,

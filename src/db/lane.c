@@ -12,6 +12,7 @@
 #include "db/batch.h"
 #include "db/conn.h"
 #include "db/metrics.h"
+#include "db/queue.h"
 #include "directory/durability.h"
 #include "loop/timer.h"
 
@@ -19,6 +20,9 @@
 #define SWEEP_MS 100
 /* The pause after a transient failure, so that the lane does not retry in a tight loop. */
 #define PAUSE_MS 60
+/* How long the lane calls on_done in one turn of its loop. What an operation does then may take a
+ * millisecond (a page of 1 MB becomes JSON), so a batch of such pages would hold up the loop. */
+#define TURN_US 3000
 /* SQLSTATE of a statement that took longer than statement_timeout. */
 #define QUERY_CANCELED "57014"
 
@@ -35,7 +39,9 @@ struct pl_lane {
     bool is_durable;
     void *context;
     pl_conn_t *conn;
-    h2o_linklist_t queue;
+    pl_queue_t queue;
+    h2o_linklist_t done; /* committed, and on_done is still to be called */
+    pl_task_t next_turn; /* posted while some are left in `done` */
     pl_batch_t batch;
     uint64_t batch_sent_ms;
     uint64_t progress_ms; /* when the last batch was sent, or the last result came */
@@ -85,7 +91,7 @@ static void requeue(pl_lane_t *lane, bool retry_alone)
     for (size_t i = lane->batch.count; i-- > 0;) {
         pl_op_t *op = lane->batch.ops[i];
         op->is_retried_alone = op->is_retried_alone || retry_alone;
-        h2o_linklist_insert(lane->queue.next, &op->link);
+        pl_queue_add_first(&lane->queue, op);
     }
     pl_batch_clear(&lane->batch);
 }
@@ -134,10 +140,37 @@ static void end_failed_batch(pl_lane_t *lane)
     finish(lane, op, PL_ERROR_SQL);
 }
 
+/* In the order of submission. A callback may submit to this lane. The rest waits for the loop's
+ * next turn when this one has taken long enough, and so does the next batch: the lane never holds
+ * the results of two. */
+static void finish_done(pl_lane_t *lane)
+{
+    int64_t start_us = pl_clock_monotonic_us();
+
+    while (!h2o_linklist_is_empty(&lane->done)) {
+        pl_op_t *op = H2O_STRUCT_FROM_MEMBER(pl_op_t, link, lane->done.next);
+        h2o_linklist_unlink(&op->link);
+        finish(lane, op, PL_OK);
+        if (!h2o_linklist_is_empty(&lane->done) && pl_clock_monotonic_us() - start_us >= TURN_US) {
+            pl_db_metrics_turn_ended();
+            pl_loop_post(lane->loop, &lane->next_turn);
+            return;
+        }
+    }
+}
+
+static void on_next_turn(pl_task_t *task)
+{
+    pl_lane_t *lane = H2O_STRUCT_FROM_MEMBER(pl_lane_t, next_turn, task);
+
+    finish_done(lane);
+    flush_queue(lane);
+}
+
 static void end_committed_batch(pl_lane_t *lane)
 {
-    pl_op_t *ops[PL_BATCH_MAX], *again[PL_BATCH_MAX];
-    size_t count = lane->batch.count, done = 0, again_count = 0;
+    pl_op_t *again[PL_BATCH_MAX];
+    size_t count = lane->batch.count, again_count = 0;
 
     assert(lane->batch.decoded == lane->batch.statements_count);
     for (size_t i = 0; i < lane->batch.statements_count; i++) {
@@ -149,17 +182,14 @@ static void end_committed_batch(pl_lane_t *lane)
     for (size_t i = 0; i < count; i++) {
         pl_op_t *op = lane->batch.ops[i], *leader = lane->batch.leaders[i];
         if (leader == NULL || op->kind->adopt(op, leader))
-            ops[done++] = op;
+            h2o_linklist_insert(&lane->done, &op->link);
         else
             again[again_count++] = op;
     }
     pl_batch_clear(&lane->batch);
     while (again_count > 0)
-        h2o_linklist_insert(lane->queue.next, &again[--again_count]->link);
-    /* In the order of submission. The batch is empty already: a callback may submit to this
-     * lane. */
-    for (size_t i = 0; i < done; i++)
-        finish(lane, ops[i], PL_OK);
+        pl_queue_add_first(&lane->queue, again[--again_count]);
+    finish_done(lane);
 }
 
 /* If sending fails, on_lost follows. */
@@ -263,9 +293,9 @@ static const pl_conn_callbacks_t conn_callbacks = {
 
 static void flush_queue(pl_lane_t *lane)
 {
-    if (lane->batch.count > 0 || pl_timer_is_armed(&lane->pause) ||
-        h2o_linklist_is_empty(&lane->queue) || lane->durability != CHECKED ||
-        !pl_conn_is_idle(lane->conn))
+    if (lane->batch.count > 0 || !h2o_linklist_is_empty(&lane->done) ||
+        pl_timer_is_armed(&lane->pause) || pl_queue_is_empty(&lane->queue) ||
+        lane->durability != CHECKED || !pl_conn_is_idle(lane->conn))
         return;
     lane->batch_failed = false;
     lane->batch_sent_ms = lane->progress_ms = (uint64_t)pl_clock_monotonic_ms();
@@ -304,14 +334,7 @@ static void on_sweep(pl_timer_t *timer)
 
     h2o_linklist_t expired;
     h2o_linklist_init_anchor(&expired);
-    for (h2o_linklist_t *node = lane->queue.next; node != &lane->queue;) {
-        pl_op_t *op = H2O_STRUCT_FROM_MEMBER(pl_op_t, link, node);
-        node = node->next;
-        if (now_ms < op->deadline_ms && !op->abandoned)
-            continue;
-        h2o_linklist_unlink(&op->link);
-        h2o_linklist_insert(&expired, &op->link);
-    }
+    pl_queue_take_expired(&lane->queue, now_ms, &expired);
     while (!h2o_linklist_is_empty(&expired)) {
         pl_op_t *op = H2O_STRUCT_FROM_MEMBER(pl_op_t, link, expired.next);
         h2o_linklist_unlink(&op->link);
@@ -322,7 +345,7 @@ static void on_sweep(pl_timer_t *timer)
 static void enqueue(pl_lane_t *lane, pl_op_t *op)
 {
     assert(op->lane == lane);
-    h2o_linklist_insert(&lane->queue, &op->link);
+    pl_queue_add(&lane->queue, op);
     pl_loop_defer(lane->loop, &lane->flush); /* asserts the thread */
 }
 
@@ -342,7 +365,9 @@ pl_lane_t *pl_lane_create(pl_loop_t *loop, const pl_lane_settings_t *settings)
     lane->batch_timeout_ms = settings->batch_timeout_ms;
     lane->allow_data_loss_on_crash = settings->allow_data_loss_on_crash;
     lane->context = settings->context;
-    h2o_linklist_init_anchor(&lane->queue);
+    pl_queue_init(&lane->queue, settings->takes_turns);
+    h2o_linklist_init_anchor(&lane->done);
+    lane->next_turn.run = on_next_turn;
     pl_batch_init(&lane->batch, settings->batch_size);
     lane->flush.run = on_flush;
     lane->sweep.on_fire = on_sweep;

@@ -9,6 +9,9 @@
  *     ^                        |--failed--> queued; each is retried alone, in the same order
  *     +----------- connection lost: outcome unknown, sent again (every operation is idempotent)
  *
+ * The results of a batch are handed out for a few milliseconds at a time, and others get the loop
+ * in between. The next batch is sent when all are handed out.
+ *
  * Before the first batch on a new connection the lane checks that commits there are durable,
  * because the address may lead to another server now. If they are not durable, the lane works only
  * if the configuration allows it.
@@ -32,6 +35,7 @@ typedef struct pl_lane_settings {
     const char *dsn;
     size_t batch_size;         /* operations */
     size_t queue_size;         /* operations */
+    bool takes_turns;          /* users take turns (db/queue.h); else first come, first served */
     uint64_t batch_timeout_ms; /* the connection is closed if no answer comes within this time */
     bool allow_data_loss_on_crash;
     void *context; /* passed to the on_committed of the operations' kinds */
@@ -46,7 +50,7 @@ void pl_lane_start(pl_lane_t *lane);
 
 /* Queues an operation; the lane owns it until on_done. Returns -1 if the queue is full: then the
  * caller still owns it and no callback comes. Operations that one thread submits run in the order
- * of submission. From the thread of any running loop. */
+ * of submission, those of one user if the lane takes turns. From the thread of any running loop. */
 int pl_lane_submit(pl_lane_t *lane, pl_op_t *op) __attribute__((warn_unused_result));
 
 /* Ends an operation that pl_lane_submit did not take: on_done is called with PL_ERROR_OVERLOADED,

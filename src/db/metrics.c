@@ -8,6 +8,7 @@ static struct {
     pl_histogram_t size;
     pl_histogram_t duration;
     pl_counter_t failed;
+    pl_counter_t turns;
     pl_counter_t lost;
 } metrics;
 
@@ -22,6 +23,9 @@ void pl_db_metrics_init(void)
     metrics.failed = pl_counter_register(
         "parley_batches_failed_total",
         "Transactions that the database refused. Several operations are then retried alone.", NULL);
+    metrics.turns = pl_counter_register(
+        "parley_batch_turns_total",
+        "Turns of a loop that ended before all results of a batch were handed out.", NULL);
     metrics.lost = pl_counter_register(
         "parley_connections_lost_total",
         "Connections to PostgreSQL that failed or could not be made.", NULL);
@@ -36,6 +40,11 @@ void pl_db_metrics_batch(size_t operations, uint64_t duration_ms)
 void pl_db_metrics_batch_failed(void)
 {
     pl_counter_add(metrics.failed, 1);
+}
+
+void pl_db_metrics_turn_ended(void)
+{
+    pl_counter_add(metrics.turns, 1);
 }
 
 void pl_db_metrics_connection_lost(void)

@@ -14,6 +14,9 @@ void pl_db_metrics_batch(size_t operations, uint64_t duration_ms);
 /* A batch's transaction failed. */
 void pl_db_metrics_batch_failed(void);
 
+/* The loop's turn ended before all results of a batch were handed out. */
+void pl_db_metrics_turn_ended(void);
+
 /* A connection was lost, or could not be made. */
 void pl_db_metrics_connection_lost(void);
 

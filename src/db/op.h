@@ -56,6 +56,13 @@ struct pl_op {
     /* Set by the caller. */
     const pl_op_kind_t *kind;
     int shard; /* its schema is named by the statement, if that names one */
+    /* The caller may set this, on the submitting loop, when the result is no longer needed. If the
+     * operation is still queued, it ends with PL_ERROR_DEADLINE. Only for lanes of that same
+     * loop. */
+    bool abandoned;
+    /* In a lane that takes turns (db/queue.h): whose turn it takes. Of a check that several users
+     * share, the user that it is about. */
+    int64_t user_id;
     uint64_t
         deadline_ms; /* on the monotonic clock; an operation still queued then ends with an error */
     /* The number of rows that the database may have to look at. A statement heavier than
@@ -67,10 +74,6 @@ struct pl_op {
     /* Called once, on the loop that submitted the operation, never from inside pl_lane_submit. */
     void (*on_done)(pl_op_t *op);
     void *owner; /* for on_done; may be NULL */
-    /* The caller may set this, on the submitting loop, when the result is no longer needed. If the
-     * operation is still queued, it ends with PL_ERROR_DEADLINE. Only for lanes of that same
-     * loop. */
-    bool abandoned;
 
     /* Valid in on_done. PL_OK, or
      * PL_ERROR_UNAVAILABLE: not done, there was no connection until the deadline;

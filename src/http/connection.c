@@ -36,6 +36,7 @@ struct pl_connection {
     unsigned refs;
     unsigned active;    /* requests that libh2o has */
     unsigned in_flight; /* request handles, so also work whose client cancelled */
+    size_t unsent;      /* bytes of answers */
     bool is_http2;
     bool is_closing; /* shut down; libh2o will notice */
     unsigned resets_left;
@@ -163,6 +164,22 @@ void pl_connection_release(pl_connection_t *connection)
     assert(connection->in_flight > 0);
     connection->in_flight--;
     unref(connection);
+}
+
+size_t pl_connection_unsent(const pl_connection_t *connection)
+{
+    return connection->unsent;
+}
+
+void pl_connection_add_unsent(pl_connection_t *connection, size_t len)
+{
+    connection->unsent += len;
+}
+
+void pl_connection_release_unsent(pl_connection_t *connection, size_t len)
+{
+    assert(connection->unsent >= len);
+    connection->unsent -= len;
 }
 
 /* Bytes in the input are a request on its way. It is answered, and the connection is closed after

@@ -29,6 +29,11 @@ void pl_connection_leave(pl_connection_t *connection, bool is_reset);
 /* The request's handle is freed: its work is done. The connection may be freed too. */
 void pl_connection_release(pl_connection_t *connection);
 
+/* Bytes of answers that libh2o has not sent yet (http/budget.h). */
+size_t pl_connection_unsent(const pl_connection_t *connection);
+void pl_connection_add_unsent(pl_connection_t *connection, size_t len);
+void pl_connection_release_unsent(pl_connection_t *connection, size_t len);
+
 /* Closes the connections that only wait for a next request. */
 void pl_connection_close_idle(struct pl_server_worker *worker);
 void pl_connection_close_all(struct pl_server_worker *worker);

@@ -10,6 +10,8 @@
 #define DURATION_HELP "From the complete request to the answer, by operation."
 #define STREAMS_NAME "parley_http_streams_closed_total"
 #define STREAMS_HELP "Streams that ended, by reason."
+#define REFUSED_NAME "parley_http_refused_total"
+#define REFUSED_HELP "Requests that got 429 or 503 because of a limit, by the limit."
 #define LIMIT_NAME "parley_http_connections_closed_total"
 #define LIMIT_HELP "Connections that were closed because their client went over a limit."
 
@@ -33,6 +35,8 @@ static pl_gauge_t streams_open;
 static pl_counter_t received_bytes;
 static pl_counter_t sent_bytes;
 static pl_counter_t streams_closed[PL_STREAM_ABORTED + 1];
+static pl_gauge_t unsent_bytes;
+static pl_counter_t refused[PL_LIMITS];
 
 void pl_measure_init(void)
 {
@@ -40,6 +44,14 @@ void pl_measure_init(void)
         [PL_STREAM_ENDED] = "reason=\"ended\"",       [PL_STREAM_GONE] = "reason=\"gone\"",
         [PL_STREAM_OVERFLOW] = "reason=\"overflow\"", [PL_STREAM_STALLED] = "reason=\"stalled\"",
         [PL_STREAM_ABORTED] = "reason=\"aborted\"",
+    };
+    static const char *const limits[PL_LIMITS] = {
+        [PL_LIMIT_USER_REQUESTS] = "limit=\"user-requests\"",
+        [PL_LIMIT_USER_UNSENT] = "limit=\"user-unsent\"",
+        [PL_LIMIT_CONNECTION_UNSENT] = "limit=\"connection-unsent\"",
+        [PL_LIMIT_PROCESS_UNSENT] = "limit=\"process-unsent\"",
+        [PL_LIMIT_USER_SHARE] = "limit=\"user-share\"",
+        [PL_LIMIT_ADDRESS_SHARE] = "limit=\"address-share\"",
     };
     in_flight = pl_gauge_register("parley_http_requests_in_flight",
                                   "Requests whose work is not done.", NULL);
@@ -50,6 +62,10 @@ void pl_measure_init(void)
                                      "Bytes of response bodies.", NULL);
     for (size_t i = 0; i <= PL_STREAM_ABORTED; i++)
         streams_closed[i] = pl_counter_register(STREAMS_NAME, STREAMS_HELP, reasons[i]);
+    unsent_bytes = pl_gauge_register("parley_http_unsent_body_bytes",
+                                     "Bytes of large answers that wait for their clients.", NULL);
+    for (size_t i = PL_LIMIT_NONE + 1; i < PL_LIMITS; i++)
+        refused[i] = pl_counter_register(REFUSED_NAME, REFUSED_HELP, limits[i]);
 }
 
 void pl_measure_request_start(size_t body_len)
@@ -86,6 +102,16 @@ void pl_measure_stream_end(pl_stream_reason_t reason)
 {
     pl_gauge_add(streams_open, -1);
     pl_counter_add(streams_closed[reason], 1);
+}
+
+void pl_measure_refused(pl_limit_t limit)
+{
+    pl_counter_add(refused[limit], 1);
+}
+
+void pl_measure_unsent(int64_t change)
+{
+    pl_gauge_add(unsent_bytes, change);
 }
 
 void pl_measure_connection_closed(const char *reason)

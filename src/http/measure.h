@@ -6,6 +6,7 @@
 #include <stdint.h>
 
 #include "base/metrics.h"
+#include "http/limit.h"
 #include "http/stream_reason.h"
 
 /* What is counted for one route. */
@@ -24,6 +25,11 @@ void pl_measure_request_start(size_t body_len);
 void pl_measure_request_end(const pl_measure_route_t *route, int status, int64_t started_us);
 void pl_measure_request_freed(void);
 void pl_measure_body_sent(size_t len);
+
+/* A request was refused. */
+void pl_measure_refused(pl_limit_t limit);
+/* So many bytes more, or less, wait for their clients. */
+void pl_measure_unsent(int64_t change);
 
 void pl_measure_stream_start(void);
 void pl_measure_stream_end(pl_stream_reason_t reason);

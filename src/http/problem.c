@@ -7,6 +7,7 @@
 
 #include "base/json_write.h"
 #include "http/audit.h"
+#include "http/measure.h"
 
 static const struct {
     const char *code;
@@ -185,6 +186,34 @@ void pl_problem_reply_field(pl_request_t *request, const char *pointer, const ch
     pl_problem_fields_t fields = {0};
     pl_problem_fields_add(&fields, pointer, "%s", detail);
     pl_problem_reply_fields(request, PL_PROBLEM_VALIDATION_FAILED, &fields);
+}
+
+void pl_problem_reply_limit(pl_request_t *request, pl_limit_t limit)
+{
+    static const struct {
+        pl_problem_t problem;
+        const char *detail;
+    } answers[PL_LIMITS] = {
+        [PL_LIMIT_USER_REQUESTS] = {.problem = PL_PROBLEM_TOO_MANY_REQUESTS,
+                                    .detail = "Too many requests of this user are in flight."},
+        [PL_LIMIT_USER_UNSENT] = {.problem = PL_PROBLEM_TOO_MANY_REQUESTS,
+                                  .detail = "The user has not read earlier answers yet."},
+        [PL_LIMIT_CONNECTION_UNSENT] = {.problem = PL_PROBLEM_TOO_MANY_REQUESTS,
+                                        .detail =
+                                            "This connection has not read earlier answers yet."},
+        [PL_LIMIT_USER_SHARE] =
+            {.problem = PL_PROBLEM_TOO_MANY_REQUESTS,
+             .detail = "The user has too many long-polls and streams, watched users or exports."},
+        [PL_LIMIT_ADDRESS_SHARE] = {.problem = PL_PROBLEM_TOO_MANY_REQUESTS,
+                                    .detail = "From this address come too many long-polls and "
+                                              "streams, watched users or exports."},
+        [PL_LIMIT_PROCESS_UNSENT] = {.problem = PL_PROBLEM_OVERLOADED,
+                                     .detail = "Too many answers wait for their clients."},
+    };
+
+    assert(answers[limit].detail != NULL);
+    pl_measure_refused(limit);
+    pl_problem_reply(request, answers[limit].problem, "%s", answers[limit].detail);
 }
 
 void pl_problem_reply_error(pl_request_t *request, const pl_error_t *error)

@@ -9,6 +9,7 @@
 
 #include "base/compiler.h"
 #include "base/error.h"
+#include "http/limit.h"
 #include "http/request.h"
 
 /* Seconds after which a refused client may come again, unless the caller says otherwise. */
@@ -49,6 +50,7 @@
     X(EXPECTATION_FAILED, "expectation-failed", 417, "The expectation cannot be met")              \
     X(VALIDATION_FAILED, "validation-failed", 422, "The request is not valid")                     \
     X(UNKNOWN_FIELD, "unknown-field", 422, "The body has a field that is not known")               \
+    X(PAGE_TOO_DEEP, "page-too-deep", 422, "The page is too deep")                                 \
     X(TOO_MANY_REQUESTS, "too-many-requests", 429, "Too many requests")                            \
     X(HEADERS_TOO_LARGE, "headers-too-large", 431, "The header section is too large")              \
     X(INTERNAL_ERROR, "internal-error", 500, "The server failed")                                  \
@@ -103,6 +105,9 @@ void pl_problem_reply_fields(pl_request_t *request, pl_problem_t problem,
 /* The same for one field that is not valid (422). */
 void pl_problem_reply_field(pl_request_t *request, const char *pointer, const char *format, ...)
     PL_PRINTF(3, 4);
+
+/* Refuses the request because of the limit, and counts that. */
+void pl_problem_reply_limit(pl_request_t *request, pl_limit_t limit);
 
 /* A failure of a lower layer. The error's own text stays in the server: clients get the code's
  * title. */

@@ -5,7 +5,9 @@
 #include <string.h>
 
 #include "base/memory.h"
+#include "http/budget.h"
 #include "http/measure.h"
+#include "http/problem.h"
 #include "http/request.h"
 #include "http/request_private.h"
 #include "http/response_head.h"
@@ -76,16 +78,29 @@ static void add_headers(h2o_req_t *req, const char *id, const pl_reply_t *reply,
     }
 }
 
+/* Constant data takes no memory. */
+static pl_limit_t hold(pl_request_t *request, size_t len, bool is_constant)
+{
+    return is_constant || len <= PL_BUDGET_FREE_BYTES ? PL_LIMIT_NONE
+                                                      : pl_budget_hold(request, len);
+}
+
 void pl_request_reply_shared(pl_request_t *request, const pl_reply_t *reply, const char *data,
                              size_t len, void (*release)(void *owner), void *owner)
 {
-    if (!pl_request_is_live(request)) {
+    bool sends_body = len > 0 && !request->is_head && !has_no_content(reply->status);
+
+    bool is_live = pl_request_is_live(request);
+    pl_limit_t limit = is_live && sends_body ? hold(request, len, release == NULL) : PL_LIMIT_NONE;
+
+    if (!is_live || limit != PL_LIMIT_NONE) {
         if (release != NULL)
             release(owner);
+        if (is_live)
+            pl_problem_reply_limit(request, limit);
         return;
     }
     h2o_req_t *req = request->req;
-    bool sends_body = len > 0 && !request->is_head && !has_no_content(reply->status);
     pl_request_set_answered(request, reply->status);
     request->release = release;
     request->release_owner = owner;

@@ -11,6 +11,7 @@
 #include "base/log.h"
 #include "base/memory.h"
 #include "base/random.h"
+#include "http/budget.h"
 #include "http/connection.h"
 #include "http/http2_reset.h"
 #include "http/measure.h"
@@ -50,6 +51,7 @@ void pl_request_unref(pl_request_t **request_p)
     assert(request->req == NULL && request->state != PL_REQUEST_LIVE && request->body == NULL);
     atomic_fetch_sub_explicit(&request->worker->server->requests, 1, memory_order_relaxed);
     request->worker->handles--;
+    pl_budget_leave(request);
     pl_measure_request_freed();
     pl_connection_release(request->connection);
     free(request);
@@ -100,6 +102,8 @@ static void on_dispose(void *cell)
         set_gone(request);
     if (request->body != NULL)
         request->body->callbacks->on_disposed(request->body);
+    pl_budget_release(request);
+    pl_budget_return_shares(request);
     if (request->release != NULL)
         request->release(request->release_owner);
     pl_request_unref(&request);

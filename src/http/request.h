@@ -128,7 +128,8 @@ void pl_request_reply(pl_request_t *request, const pl_reply_t *reply, pl_buffer_
 
 /* Answers with bytes that `release(owner)` gives back once libh2o no longer needs them (at once
  * if the request is not live); `release` may be NULL for constant data. The owner's count need
- * not be atomic: it is called on this thread. */
+ * not be atomic: it is called on this thread. A large body that would go over a budget
+ * (http/budget.h) is given back at once, and the answer is a problem. */
 void pl_request_reply_shared(pl_request_t *request, const pl_reply_t *reply, const char *data,
                              size_t len, void (*release)(void *owner), void *owner);
 

@@ -11,6 +11,7 @@
 #include "http/connection.h"
 #include "http/measure.h"
 #include "http/response_body.h"
+#include "http/share_limits.h"
 #include "http/slice.h"
 #include "http/watcher.h"
 #include "loop/timer.h"
@@ -40,6 +41,7 @@ typedef struct pl_request {
     enum pl_request_state state;
     bool is_head;
     bool has_claims;
+    bool is_counted; /* among the user's requests (http/budget.h) */
     pl_token_claims_t claims;
     pl_slice_t parameters[PL_REQUEST_MAX_PARAMETERS];
     void (*on_gone)(struct pl_request *request, void *owner);
@@ -50,6 +52,9 @@ typedef struct pl_request {
     uint64_t progress;
     unsigned idle_checks;         /* how many in a row found no progress */
     size_t reply_len;             /* of the response's body, if it is sent in one piece */
+    size_t unsent;                /* bytes that the budgets hold for it (http/budget.h) */
+    size_t shares[PL_SHARES];     /* that it has taken */
+    int64_t share_key;            /* of the address that has them */
     void (*release)(void *owner); /* of the response's body */
     void *release_owner;
     pl_response_body_t *body; /* that is produced over time; NULL: none */

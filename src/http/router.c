@@ -8,6 +8,7 @@
 #include "base/memory.h"
 #include "base/text.h"
 #include "http/authenticate.h"
+#include "http/budget.h"
 #include "http/connection.h"
 #include "http/decode.h"
 #include "http/measure.h"
@@ -249,6 +250,15 @@ static int authenticate(pl_request_t *request, unsigned flags)
                : pl_authenticate(request, (flags & PL_ROUTE_OPTIONAL_AUTH) != 0);
 }
 
+static int enter_budget(pl_request_t *request)
+{
+    pl_limit_t limit = pl_budget_enter(request);
+    if (limit == PL_LIMIT_NONE)
+        return 0;
+    pl_problem_reply_limit(request, limit);
+    return -1;
+}
+
 static int check_body(pl_request_t *request, unsigned flags)
 {
     size_t len = request->req->entity.len;
@@ -287,7 +297,7 @@ void pl_router_dispatch(const pl_router_t *router, pl_request_t *request)
     if (entry == NULL)
         return;
     request->route = &entry->measure;
-    if (authenticate(request, entry->route->flags) != 0 ||
+    if (authenticate(request, entry->route->flags) != 0 || enter_budget(request) != 0 ||
         check_body(request, entry->route->flags) != 0)
         return;
     pl_request_ref(request);

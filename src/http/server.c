@@ -133,6 +133,12 @@ pl_server_worker_t *pl_server_worker_create(pl_server_t *server, pl_loop_t *loop
     worker->watcher = pl_watcher_create(loop);
     worker->stall_queue = pl_timer_queue(loop, (uint64_t)server->options.stream_stall_s * 1000 /
                                                    PL_REQUEST_STALL_CHECKS);
+    worker->user_requests = pl_tally_create();
+    worker->user_unsent = pl_tally_create();
+    for (size_t i = 0; i < PL_SHARES; i++) {
+        worker->user_shares[i] = pl_tally_create();
+        worker->address_shares[i] = pl_tally_create();
+    }
     h2o_linklist_init_anchor(&worker->connections);
     h2o_linklist_init_anchor(&worker->requests);
     return worker;
@@ -189,6 +195,12 @@ static void free_worker(pl_deferred_t *deferred)
     h2o_multithread_queue_t *queue = worker->h2o.queue;
     h2o_context_dispose(&worker->h2o);
     free(queue); /* h2o_context_dispose takes it apart and forgets to */
+    pl_tally_destroy(&worker->user_requests);
+    pl_tally_destroy(&worker->user_unsent);
+    for (size_t i = 0; i < PL_SHARES; i++) {
+        pl_tally_destroy(&worker->user_shares[i]);
+        pl_tally_destroy(&worker->address_shares[i]);
+    }
     free(worker);
     if (on_destroyed != NULL)
         on_destroyed(owner);

@@ -8,6 +8,7 @@
 #include <stdint.h>
 
 #include "base/metrics.h"
+#include "base/tally.h"
 #include "http/server_options.h"
 #include "http/watcher.h"
 #include "loop/loop.h"
@@ -25,6 +26,7 @@ typedef struct pl_server {
     atomic_uint connections;
     atomic_uint_fast64_t requests;
     atomic_uint_fast64_t streams;
+    atomic_uint_fast64_t unsent; /* bytes of large answers, of all workers */
     pl_gauge_t connections_gauge;
     pl_counter_t connections_counter;
 } pl_server_t;
@@ -44,6 +46,10 @@ struct pl_server_worker {
     pl_timer_t accept_again; /* armed while the listener rests */
     pl_timer_t drain_sweep;
     pl_deferred_t disposal;
+    pl_tally_t *user_requests; /* in flight, by user (http/budget.h) */
+    pl_tally_t *user_unsent;   /* bytes, by user */
+    pl_tally_t *user_shares[PL_SHARES];
+    pl_tally_t *address_shares[PL_SHARES];
     h2o_linklist_t connections;
     h2o_linklist_t requests;       /* those that libh2o has not disposed of */
     unsigned handles;              /* all that are not freed, so also those without a client */

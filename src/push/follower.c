@@ -120,6 +120,7 @@ static void submit(pl_follower_t *follower, read_t *read, pl_op_t *op)
     int shard = (int)pl_id_shard(follower->waiter.user_id);
 
     op->shard = shard;
+    op->user_id = follower->waiter.user_id;
     op->deadline_ms = (uint64_t)pl_clock_monotonic_ms() + follower->settings->deadline_ms;
     abandon_read(follower);
     read->follower = follower;
@@ -184,6 +185,7 @@ static void read_page(pl_follower_t *follower)
     read->page = (pl_page_read_t){.op = {.kind = &pl_updates_read_kind, .on_done = on_page_read},
                                   .user_id = follower->waiter.user_id,
                                   .page_size = follower->page_size,
+                                  .max_bytes = (int32_t)follower->settings->max_delta_bytes,
                                   .since = follower->cursor};
     pl_page_read_init(&read->page);
     submit(follower, read, &read->page.op);

@@ -79,6 +79,7 @@ static void on_timer(pl_timer_t *timer)
     while (!h2o_linklist_is_empty(&settler->waiting)) {
         settle_t *settle = H2O_STRUCT_FROM_MEMBER(settle_t, op.link, settler->waiting.next);
         h2o_linklist_unlink(&settle->op.link);
+        settle->op.user_id = settle->key[0];
         settle->op.deadline_ms = (uint64_t)pl_clock_monotonic_ms() + DEADLINE_MS;
         pl_lane_t *lane = pl_cluster_read_lane(settler->cluster, (int)pl_id_shard(settle->key[0]));
         if (pl_lane_submit(lane, &settle->op) != 0)

@@ -6,6 +6,7 @@
 #include "base/clock.h"
 #include "base/hash.h"
 #include "base/id.h"
+#include "base/json_write.h"
 #include "base/memory.h"
 #include "base/text.h"
 
@@ -111,6 +112,8 @@ static void encode_conversations(pl_params_t *params, pl_op_t *const *ops, size_
     INT32_ARRAY(page_size);
     INT64_ARRAY(skip);
     INT64_ARRAY(since);
+    INT64_ARRAY(before);
+    INT64_ARRAY(peer_id);
 }
 
 static void encode_conversation(pl_params_t *params, pl_op_t *const *ops, size_t count)
@@ -129,6 +132,7 @@ static void encode_messages(pl_params_t *params, pl_op_t *const *ops, size_t cou
     INT64_ARRAY(since);
     INT64_ARRAY(after);
     INT32_ARRAY(newer_limit);
+    pl_params_int32(params, PL_PAGE_BYTES_MAX);
 }
 
 static void encode_updates(pl_params_t *params, pl_op_t *const *ops, size_t count)
@@ -138,6 +142,7 @@ static void encode_updates(pl_params_t *params, pl_op_t *const *ops, size_t coun
     pl_params_int64(params, read->user_id);
     pl_params_int32(params, read->page_size);
     pl_params_int64(params, read->since);
+    pl_params_int32(params, read->max_bytes);
 }
 
 void pl_page_read_dispose(pl_page_read_t *read)
@@ -150,6 +155,7 @@ void pl_page_read_dispose(pl_page_read_t *read)
     read->length = 0;
     read->newer_length = 0;
     read->found = false;
+    read->is_too_large = false;
 }
 
 static void take_rows(pl_page_read_t *read, pl_page_rows_t *rows, int first, size_t length)
@@ -180,6 +186,72 @@ static size_t newer_rows(const pl_page_read_t *read, const PGresult *result, int
     return newer;
 }
 
+/* How many bytes of the page the message's texts take. */
+static size_t message_bytes(const PGresult *result, int row)
+{
+    return pl_json_string_length(PQgetvalue(result, row, MESSAGE_CONTENT),
+                                 (size_t)PQgetlength(result, row, MESSAGE_CONTENT)) +
+           (size_t)PQgetlength(result, row, MESSAGE_EXTRA);
+}
+
+/* Escaped in JSON, a text is at most so many times as long. */
+#define ESCAPED_MAX 6
+
+/* True if the rows' texts fit even if all their characters are escaped. That is quickly found. */
+static bool must_fit(const PGresult *result, int first, size_t count, size_t max_bytes)
+{
+    size_t bytes = 0;
+
+    for (size_t i = 0; i < count; i++)
+        bytes += (size_t)(PQgetlength(result, first + (int)i, MESSAGE_CONTENT) +
+                          PQgetlength(result, first + (int)i, MESSAGE_EXTRA));
+    return bytes * ESCAPED_MAX <= max_bytes;
+}
+
+/* How many of the rows a page has that ends at `limit` rows and at `max_bytes`, but has one row. */
+static size_t fitting(const pl_page_read_t *read, const PGresult *result, int first, size_t count,
+                      size_t limit, size_t max_bytes)
+{
+    size_t bytes = 0, fit = 0;
+
+    if (count > limit)
+        count = limit;
+    if (read->op.kind != &pl_messages_read_kind || must_fit(result, first, count, max_bytes))
+        return count;
+    for (; fit < count; fit++) {
+        bytes += message_bytes(result, first + (int)fit);
+        if (bytes > max_bytes && fit > 0)
+            break;
+    }
+    return fit;
+}
+
+/* Of each side of the page. The same is in sql/shard/fetch_messages.sql. */
+static size_t side_bytes(const pl_page_read_t *read)
+{
+    return read->newer_limit > 1 && read->page_size > 0 ? PL_PAGE_BYTES_MAX / 2 : PL_PAGE_BYTES_MAX;
+}
+
+/* Takes the page's rows, which begin at `first`: first those that are above `after`. */
+static void decode_rows(pl_page_read_t *read, pl_page_rows_t *rows, int first, size_t length)
+{
+    const PGresult *result = rows->result;
+    size_t newer = newer_rows(read, result, first, length);
+    size_t older = length - newer;
+    size_t newer_max = read->newer_limit > 0 ? (size_t)read->newer_limit - 1 : 0;
+    size_t newer_fit = fitting(read, result, first, newer, newer_max, side_bytes(read));
+    size_t older_fit = fitting(read, result, first + (int)newer, older, (size_t)read->page_size,
+                               side_bytes(read));
+
+    read->newer_row = first;
+    read->newer_length = newer_fit;
+    read->head.has_more_after = newer > newer_fit;
+    read->head.has_more = older > older_fit;
+    read->is_too_large = read->head.is_delta && read->head.has_more;
+    if (newer_fit + older_fit > 0)
+        take_rows(read, rows, first + (int)newer, newer_fit + older_fit);
+}
+
 /* Finds the rows of one read; `first` is its first row. Returns the row after them. */
 static int decode_page(pl_page_rows_t *rows, pl_op_t *const *ops, int first)
 {
@@ -190,23 +262,11 @@ static int decode_page(pl_page_rows_t *rows, pl_op_t *const *ops, int first)
 
     while (end < PQntuples(result) && pl_result_int32(result, end, PAGE_READ) == number)
         end++;
-    size_t length = (size_t)(end - first);
-    if (PQgetisnull(result, first, PAGE_KEY))
-        length = 0;
     read->found = true;
     read->head.version = pl_result_int64(result, first, PAGE_VERSION);
     read->head.is_delta = pl_result_bool(result, first, PAGE_IS_DELTA);
-    size_t newer = newer_rows(read, result, first, length);
-    size_t older = length - newer;
-    first += (int)newer;
-    read->newer_row = first - (int)newer;
-    read->head.has_more_after = newer > 0 && newer == (size_t)read->newer_limit;
-    read->newer_length = read->head.has_more_after ? newer - 1 : newer;
-    read->head.has_more = older > (size_t)read->page_size;
-    if (read->head.has_more)
-        older = (size_t)read->page_size;
-    if (read->newer_length + older > 0)
-        take_rows(read, rows, first, read->newer_length + older);
+    decode_rows(read, rows, first,
+                PQgetisnull(result, first, PAGE_KEY) ? 0 : (size_t)(end - first));
     return end;
 }
 
@@ -228,7 +288,8 @@ static bool is_same(const pl_page_read_t *a, const pl_page_read_t *b)
 {
     return a->op.kind == b->op.kind && a->user_id == b->user_id && a->peer_id == b->peer_id &&
            a->page_size == b->page_size && a->skip == b->skip && a->before == b->before &&
-           a->since == b->since && a->after == b->after && a->newer_limit == b->newer_limit;
+           a->since == b->since && a->after == b->after && a->newer_limit == b->newer_limit &&
+           a->max_bytes == b->max_bytes;
 }
 
 static bool adopt(pl_op_t *op, const pl_op_t *leader_op)
@@ -240,6 +301,7 @@ static bool adopt(pl_op_t *op, const pl_op_t *leader_op)
         return false;
     pl_page_read_dispose(read); /* of an attempt whose transaction failed */
     read->found = leader->found;
+    read->is_too_large = leader->is_too_large;
     read->head = leader->head;
     read->newer_row = leader->newer_row;
     read->newer_length = leader->newer_length;
@@ -258,7 +320,8 @@ void pl_page_read_init(pl_page_read_t *read)
                              read->before,
                              read->since,
                              read->after,
-                             read->newer_limit};
+                             read->newer_limit,
+                             read->max_bytes};
     read->op.key = pl_hash64(query, sizeof(query));
     read->op.weight = (size_t)(read->skip + read->page_size + read->newer_limit);
 }
@@ -285,7 +348,7 @@ static bool decode_updates(PGresult *result, pl_op_t *const *ops, size_t count)
 const pl_op_kind_t pl_conversations_read_kind = {
     .name = "fetch_conversations",
     .sql = "SELECT * FROM ",
-    .sql_tail = ".fetch_conversations($1, $2, $3, $4)",
+    .sql_tail = ".fetch_conversations($1, $2, $3, $4, $5, $6)",
     .max_ops = PAGES_MAX,
     .encode = encode_conversations,
     .decode = decode_pages,
@@ -306,7 +369,7 @@ const pl_op_kind_t pl_messages_read_kind = {
     .name = "fetch_messages",
     /* All columns: naming them would be a tenth of the cost of a single read. */
     .sql = "SELECT * FROM ",
-    .sql_tail = ".fetch_messages($1, $2, $3, $4, $5, $6, $7, $8)",
+    .sql_tail = ".fetch_messages($1, $2, $3, $4, $5, $6, $7, $8, $9)",
     .max_ops = PAGES_MAX,
     .encode = encode_messages,
     .decode = decode_pages,
@@ -316,7 +379,7 @@ const pl_op_kind_t pl_messages_read_kind = {
 const pl_op_kind_t pl_updates_read_kind = {
     .name = "fetch_updates",
     .sql = "SELECT * FROM ",
-    .sql_tail = ".fetch_updates($1, $2, $3)",
+    .sql_tail = ".fetch_updates($1, $2, $3, $4)",
     .max_ops = 1,
     .encode = encode_updates,
     .decode = decode_updates,

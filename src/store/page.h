@@ -24,6 +24,9 @@ typedef struct pl_page {
     bool has_more_after; /* messages: there are newer ones, as far as newer_limit reaches */
 } pl_page_t;
 
+/* A page of messages ends when their texts take so many bytes in JSON, but it has one message. */
+#define PL_PAGE_BYTES_MAX 1048576
+
 /* Rows of the database that several reads share. */
 typedef struct pl_page_rows pl_page_rows_t;
 
@@ -32,11 +35,14 @@ typedef struct pl_page_rows pl_page_rows_t;
 typedef struct pl_page_read {
     pl_op_t op;
     int64_t user_id;
-    int64_t peer_id;   /* messages, one conversation */
+    int64_t peer_id;   /* messages, one conversation; conversations: with `before` */
     int32_t page_size; /* all; 1 for one conversation */
+    int32_t max_bytes; /* updates: of the messages' texts; one message is read in any case */
     int64_t skip;      /* conversations, messages: rows to leave out from the newest on */
-    int64_t before;    /* messages: only ids below it; 0: no bound */
-    int64_t since;     /* all: the cursor; 0: none */
+    /* messages: only ids below it. conversations: only those after the place of a conversation with
+     * this last message and the peer peer_id. 0: no bound. */
+    int64_t before;
+    int64_t since; /* all: the cursor; 0: none */
     /* messages: besides those, the nearest ones with ids above `after`, one less than the limit;
      * the last one only tells whether there are more. 0: none. `after` is at or above all ids below
      * `before`. */
@@ -44,6 +50,9 @@ typedef struct pl_page_read {
     int32_t newer_limit;
     /* The answer; freed by pl_page_read_dispose. */
     bool found; /* the user exists */
+    /* messages: these are not all changes since the cursor, because they are too large for a page.
+     * Read the newest page instead. */
+    bool is_too_large;
     pl_page_t head;
     pl_page_rows_t *rows; /* NULL: none */
     int first_row; /* index of the first row that is not above `after`: these are newest first */

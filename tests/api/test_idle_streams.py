@@ -46,7 +46,7 @@ class H1Stream(asyncio.Protocol):
 @pytest.mark.concurrent
 @pytest.mark.timeout(180 * SLOWNESS)
 def test_ten_thousand_idle_streams(stack, contract):
-    server = Parleyd(stack, {"server": {"max_connections": 30000}, "push": {"heartbeat": 5}}).start()
+    server = Parleyd(stack, {"server": {"max_connections": 30000}, "push": {"heartbeat": 5, "max_waiters_per_address": STREAMS}}).start()
     api = Api(server.url, contract, stack.jwt_key)
     users = [api.make_user() for _ in range(USERS)]
     writer = api.make_user()

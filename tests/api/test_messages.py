@@ -117,6 +117,17 @@ def test_limits(api, talk, parameter, value):
     api.as_user(one).fetch_messages(other, **{parameter: value}).expect(422)
 
 
+@pytest.mark.parametrize("size, number", [(50, 21), (100, 11), (1, 1000)])
+def test_pages_that_are_too_deep(api, talk, size, number):
+    """The database looks at all rows up to a page."""
+    one, other, _ = talk
+    if size * number > 1000:
+        problem = api.as_user(one).fetch_messages(other, pageSize=size, pageNumber=number).expect(422, code="page-too-deep")
+        assert "before" in problem["detail"]
+        number -= 1
+    api.as_user(one).fetch_messages(other, pageSize=size, pageNumber=number).expect(200)
+
+
 def test_messages_of_others_to_the_peer_change_nothing(api, talk, alice):
     """A user's pages do not change when strangers send to the peer."""
     one, other, sent = talk

@@ -126,7 +126,7 @@ LANGUAGE plpgsql STABLE AS $$
 BEGIN
     RETURN QUERY EXECUTE format($sql$
         WITH fetched AS MATERIALIZED (
-            SELECT * FROM shard_%s.fetch_conversations(ARRAY[$1], ARRAY[$2], ARRAY[$3], ARRAY[$4])
+            SELECT * FROM shard_%s.fetch_conversations(ARRAY[$1], ARRAY[$2], ARRAY[$3], ARRAY[$4], ARRAY[0], ARRAY[0])
                           WITH ORDINALITY AS f (read, mailbox_version, is_delta))
         (SELECT NULL::bigint, NULL::bigint, NULL::text, NULL::integer, NULL::bigint, NULL::bigint,
                 f.mailbox_version, f.is_delta, count(*) > $2

@@ -22,9 +22,9 @@ def arrays(columns, reads):
     return ", ".join(f"array_fill({value}::{kind}, ARRAY[{reads}])" for value, kind in columns)
 
 
-def conversations(since, reads=1):
+def conversations(since, reads=1, before=0):
     return "shard_0000.fetch_conversations(%s)" % arrays(
-        [("%(me)s", "bigint"), (20, "integer"), (0, "bigint"), (since, "bigint")], reads)
+        [("%(me)s", "bigint"), (20, "integer"), (0, "bigint"), (since, "bigint"), (before, "bigint"), (1, "bigint")], reads)
 
 
 def messages(peer="%(peer)s", before=0, since=0, reads=1, size=50, after=0, newer=0):
@@ -56,6 +56,7 @@ MESSAGE = ("jsonb_build_object('members', " + MEMBERS + ", 'groupId', %(peer)s::
 READS = {
     "newest conversations": conversations(0),
     "newest conversations, ten times": conversations(0, reads=10),
+    "conversations after a place": conversations(0, before="%(recent)s * 2"),
     "conversations since": conversations("%(recent)s"),
     "conversations since long ago": conversations(1),
     "one conversation": "shard_0000.fetch_conversation(ARRAY[%(me)s], ARRAY[%(peer)s])",
@@ -313,7 +314,7 @@ def test_reads_touch_one_period(database):
     messages of those on its page."""
     report = measure(database, parameters(SMALL, 50, PERIOD, 40), parameters(BIG, 100000, PERIOD, 4000))
     conversations = {name: cost for name, cost in report.items() if "conversations" in name or "updates" in name}
-    assert len(conversations) == 7
+    assert len(conversations) == 8
     assert {name: cost for name, cost in conversations.items() if cost[0] > 40 + 10 * cost[1] + 2000} == {}
     for name, cost in report.items():  # reads that need no conversation cost the same as before
         if name not in conversations and name != "messages since":

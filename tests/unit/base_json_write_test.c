@@ -114,6 +114,19 @@ static void test_every_ascii_byte_is_read_back(void **state)
     pl_buffer_dispose(&b);
 }
 
+static void test_the_length_is_that_of_what_is_written(void **state)
+{
+    (void)state;
+    for (int c = 0; c < 256; c++) {
+        const char text[] = {'a', (char)c, 'b', (char)c};
+        pl_buffer_t b = PL_BUFFER_EMPTY;
+        pl_json_string(&b, text, sizeof(text));
+        assert_int_equal(pl_json_string_length(text, sizeof(text)), b.len);
+        pl_buffer_dispose(&b);
+    }
+    assert_int_equal(pl_json_string_length("", 0), 2);
+}
+
 static void test_escapes(void **state)
 {
     (void)state;
@@ -132,6 +145,7 @@ int main(void)
         cmocka_unit_test(test_after_a_prefix),
         cmocka_unit_test(test_integers),
         cmocka_unit_test(test_every_ascii_byte_is_read_back),
+        cmocka_unit_test(test_the_length_is_that_of_what_is_written),
         cmocka_unit_test(test_escapes),
     };
     return RUN_TESTS(tests);

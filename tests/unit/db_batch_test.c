@@ -11,20 +11,27 @@ static const pl_op_kind_t few = {.name = "few", .max_ops = 2};
 static const pl_op_kind_t single = {.name = "single", .max_ops = 1};
 
 static pl_op_t ops[32];
-static h2o_linklist_t queue;
+static pl_queue_t queue;
 static pl_batch_t batch;
 
 static void submit(int index, const pl_op_kind_t *kind, int shard)
 {
     ops[index] = (pl_op_t){.kind = kind, .shard = shard};
-    h2o_linklist_insert(&queue, &ops[index].link);
+    pl_queue_add(&queue, &ops[index]);
 }
 
 static int start(void **state)
 {
     (void)state;
-    h2o_linklist_init_anchor(&queue);
+    pl_queue_init(&queue, false);
     pl_batch_init(&batch, 8);
+    return 0;
+}
+
+static int stop(void **state)
+{
+    (void)state;
+    pl_queue_dispose(&queue);
     return 0;
 }
 
@@ -54,7 +61,7 @@ static void test_groups_by_kind_and_shard(void **state)
     assert_statement(1, &many, 2, (int[]){1}, 1);
     assert_statement(2, &single, 1, (int[]){2}, 1);
     assert_statement(3, &single, 1, (int[]){4}, 1);
-    assert_true(h2o_linklist_is_empty(&queue));
+    assert_true(pl_queue_is_empty(&queue));
 }
 
 /* One statement is for all shards of the database, and takes their locks in one order. */
@@ -116,7 +123,7 @@ static void test_limit(void **state)
         submit(i, &many, 0);
     pl_batch_fill(&batch, &queue);
     assert_int_equal(batch.count, 8);
-    assert_ptr_equal(queue.next, &ops[8].link);
+    assert_ptr_equal(pl_queue_first(&queue), &ops[8]);
 }
 
 static void test_heavy_operations_do_not_share(void **state)
@@ -134,7 +141,7 @@ static void test_heavy_operations_do_not_share(void **state)
     assert_statement(0, &many, 0, (int[]){0, 1}, 2);
     assert_statement(1, &many, 0, (int[]){2}, 1);
     assert_statement(2, &many, 0, (int[]){3}, 1);
-    assert_ptr_equal(queue.next, &ops[4].link);
+    assert_ptr_equal(pl_queue_first(&queue), &ops[4]);
     pl_batch_clear(&batch);
 
     /* The first operation is taken, however heavy it is. */
@@ -159,7 +166,7 @@ static void test_one_statement_per_batch(void **state)
     }
     pl_batch_fill(&batch, &queue);
     assert_int_equal(batch.statements_count, 1);
-    assert_ptr_equal(queue.next, &ops[2].link);
+    assert_ptr_equal(pl_queue_first(&queue), &ops[2]);
 }
 
 static void test_an_operation_retried_alone_has_its_own_batch(void **state)
@@ -216,7 +223,7 @@ static void test_a_key_is_in_a_statement_once(void **state)
     assert_int_equal(batch.statements_count, 1);
     assert_statement(0, &global, 0, (int[]){0, 1, 3, 5, 7}, 5);
     assert_leaders((int[]){-1, -1, 0, -1, 0, -1, 1, -1}, 8);
-    assert_true(h2o_linklist_is_empty(&queue));
+    assert_true(pl_queue_is_empty(&queue));
 }
 
 static void test_a_repeated_key_counts_for_the_limit(void **state)
@@ -265,18 +272,20 @@ static void test_a_key_that_is_retried_alone(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test_setup(test_groups_by_kind_and_shard, start),
-        cmocka_unit_test_setup(test_statement_without_schema_serves_all_shards, start),
-        cmocka_unit_test_setup(test_statement_for_several_shards, start),
-        cmocka_unit_test_setup(test_full_statement_starts_another, start),
-        cmocka_unit_test_setup(test_limit, start),
-        cmocka_unit_test_setup(test_heavy_operations_do_not_share, start),
-        cmocka_unit_test_setup(test_one_statement_per_batch, start),
-        cmocka_unit_test_setup(test_an_operation_retried_alone_has_its_own_batch, start),
-        cmocka_unit_test_setup(test_a_key_is_in_a_statement_once, start),
-        cmocka_unit_test_setup(test_a_repeated_key_counts_for_the_limit, start),
-        cmocka_unit_test_setup(test_keys_that_collide, start),
-        cmocka_unit_test_setup(test_a_key_that_is_retried_alone, start),
+        cmocka_unit_test_setup_teardown(test_groups_by_kind_and_shard, start, stop),
+        cmocka_unit_test_setup_teardown(test_statement_without_schema_serves_all_shards, start,
+                                        stop),
+        cmocka_unit_test_setup_teardown(test_statement_for_several_shards, start, stop),
+        cmocka_unit_test_setup_teardown(test_full_statement_starts_another, start, stop),
+        cmocka_unit_test_setup_teardown(test_limit, start, stop),
+        cmocka_unit_test_setup_teardown(test_heavy_operations_do_not_share, start, stop),
+        cmocka_unit_test_setup_teardown(test_one_statement_per_batch, start, stop),
+        cmocka_unit_test_setup_teardown(test_an_operation_retried_alone_has_its_own_batch, start,
+                                        stop),
+        cmocka_unit_test_setup_teardown(test_a_key_is_in_a_statement_once, start, stop),
+        cmocka_unit_test_setup_teardown(test_a_repeated_key_counts_for_the_limit, start, stop),
+        cmocka_unit_test_setup_teardown(test_keys_that_collide, start, stop),
+        cmocka_unit_test_setup_teardown(test_a_key_that_is_retried_alone, start, stop),
     };
     return RUN_TESTS(tests);
 }

@@ -19,6 +19,9 @@ typedef struct row {
     int64_t message_id;
 } row_t;
 
+/* Of a test whose rows have other contents than "content": that of each row. */
+static const char *const *contents;
+
 static void set(PGresult *result, int row, int column, const void *value, int len)
 {
     assert_true(PQsetvalue(result, row, column, (char *)(uintptr_t)value, len));
@@ -53,7 +56,8 @@ static PGresult *result_of(const row_t *rows, size_t count)
         set_int64(result, i, 3, rows[i].message_id);
         set_int64(result, i, 4, 7);
         set(result, i, 5, "key", 3);
-        set(result, i, 6, "content", 7);
+        const char *content = contents != NULL ? contents[i] : "content";
+        set(result, i, 6, content, (int)strlen(content));
         set_int64(result, i, 7, rows[i].message_id / 2);
     }
     return result;
@@ -65,6 +69,7 @@ static pl_op_t *ops[READS];
 static int start(void **state)
 {
     (void)state;
+    contents = NULL;
     for (int i = 0; i < READS; i++) {
         reads[i] = (pl_page_read_t){.op = {.kind = &pl_messages_read_kind},
                                     .user_id = 100 + i,
@@ -194,6 +199,40 @@ static void test_both_sides_are_newest_first(void **state)
     assert_message(1, 3, 88);
 }
 
+/* JSON may write a byte as six. A page with messages on both sides has half of the bytes for each
+ * side. */
+static void test_a_page_ends_when_its_texts_are_too_large(void **state)
+{
+    static char escaped[PL_PAGE_BYTES_MAX / 6 / 2], plain[PL_PAGE_BYTES_MAX / 2];
+    static const char *const texts[] = {
+        escaped, escaped, escaped, plain,   plain,   plain,   escaped,
+        escaped, escaped, escaped, escaped, escaped, escaped,
+    };
+    static const row_t rows[] = {
+        {1, 10, false, 90}, {1, 10, false, 88}, {1, 10, false, 86}, {2, 20, false, 90},
+        {2, 20, false, 88}, {2, 20, false, 86}, {3, 30, true, 90},  {3, 30, true, 88},
+        {3, 30, true, 86},  {4, 40, false, 92}, {4, 40, false, 94}, {4, 40, false, 90},
+        {4, 40, false, 88},
+    };
+    (void)state;
+
+    memset(escaped, 1, sizeof(escaped) - 1);
+    memset(plain, 'x', sizeof(plain) - 1);
+    for (int i = 0; i < READS; i++)
+        reads[i].page_size = 5;
+    reads[3].after = 91;
+    reads[3].newer_limit = 6;
+    contents = texts;
+    decode(rows, sizeof(rows) / sizeof(rows[0]), true);
+    assert_page(0, 10, false, true, 2);
+    assert_page(1, 20, false, true, 1);
+    assert_page(2, 30, true, true, 2);
+    assert_page(3, 40, false, true, 2);
+    assert_true(reads[3].head.has_more_after);
+    for (int i = 0; i < READS; i++)
+        assert_int_equal(reads[i].is_too_large, i == 2);
+}
+
 static void test_an_empty_page_keeps_no_rows(void **state)
 {
     const row_t empty[] = {{1, 10, false, 0}, {2, 20, true, 0}, {3, 30, false, 0}};
@@ -261,6 +300,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test_setup_teardown(test_each_read_has_its_rows, start, stop),
         cmocka_unit_test_setup_teardown(test_both_sides_are_newest_first, start, stop),
+        cmocka_unit_test_setup_teardown(test_a_page_ends_when_its_texts_are_too_large, start, stop),
         cmocka_unit_test_setup_teardown(test_an_empty_page_keeps_no_rows, start, stop),
         cmocka_unit_test_setup_teardown(test_the_second_answer_counts, start, stop),
         cmocka_unit_test_setup_teardown(test_equal_reads_share_one_answer, start, stop),

@@ -1,7 +1,7 @@
 -- fetch_conversations: pages, deltas, and when a delta cannot be given. fetch_conversation: one of them.
 SET search_path = tap;
 BEGIN;
-SELECT plan(32);
+SELECT plan(34);
 SELECT test.user(0, n) FROM generate_series(1, 9) n \g /dev/null
 \set me 'test.id(0, 1)'
 
@@ -54,6 +54,40 @@ CREATE TEMP TABLE base AS SELECT ((extract(epoch FROM clock_timestamp())::bigint
 SELECT test.write(test.deliver(:you, test.id(1, 1 + n * 7 % 20), 'p' || n, 'text ' || n, t + ((n / 4)::bigint << 27) - n % 2)) FROM base, generate_series(1, 30) n \g /dev/null
 SELECT is((SELECT (count(*), count(DISTINCT newest_period) > 4, count(DISTINCT changed_period) > 4)::text FROM parley.conversation WHERE user_id = :you), '(20,t,t)',
           'there are twenty conversations in more than four periods');
+-- Reads page after page with the place of the last conversation. Some conversations have last messages with one id, which different senders can cause.
+CREATE FUNCTION pg_temp.walk(size int) RETURNS text[] LANGUAGE plpgsql AS $$
+DECLARE
+    walked text[] := '{}';
+    length int := 0;
+    place record;
+    before bigint := 0;
+    peer bigint := 0;
+BEGIN
+    LOOP
+        FOR place IN SELECT f.peer_id, f.last_message_id
+                     FROM shard_0001.fetch_conversations(ARRAY[test.id(1, 21)], ARRAY[size], ARRAY[0], ARRAY[0], ARRAY[before], ARRAY[peer])
+                          WITH ORDINALITY AS f
+                     WHERE f.peer_id IS NOT NULL ORDER BY f.ordinality LIMIT size LOOP
+            walked := walked || format('%s %s', place.peer_id, place.last_message_id);
+            before := place.last_message_id;
+            peer := place.peer_id;
+        END LOOP;
+        EXIT WHEN cardinality(walked) < length + size;
+        length := length + size;
+    END LOOP;
+    RETURN walked;
+END
+$$;
+SAVEPOINT same;
+UPDATE shard_0001.conversation c
+SET last_message_id = o.last_message_id, newest_period = o.newest_period
+FROM (SELECT peer_id, last_message_id, newest_period, row_number() OVER (ORDER BY last_message_id) AS n FROM shard_0001.conversation WHERE user_id = :you) o
+WHERE c.user_id = :you AND o.n IN (3, 9, 14) AND c.peer_id IN (o.peer_id + 1, o.peer_id + 2);
+SELECT cmp_ok((SELECT count(*) - count(DISTINCT last_message_id) FROM parley.conversation WHERE user_id = :you), '>', 2::bigint, 'some conversations have last messages with the same id');
+SELECT ok((SELECT bool_and(pg_temp.walk(size) = (SELECT array_agg(format('%s %s', peer_id, last_message_id) ORDER BY last_message_id DESC, peer_id DESC)
+                                                 FROM parley.conversation WHERE user_id = :you)) FROM generate_series(1, 21) size),
+          'page after page, each conversation is given exactly once');
+ROLLBACK TO same;
 CREATE FUNCTION pg_temp.rows_of(size int, skip bigint, since bigint) RETURNS text[] LANGUAGE sql AS $$
     SELECT array_agg(format('%s %s %s', peer_id, last_message_id, snippet) ORDER BY ordinality) FILTER (WHERE peer_id IS NOT NULL)
     FROM test.fetch_conversations(test.id(1, 21), size, skip, since) WITH ORDINALITY
@@ -83,17 +117,18 @@ SELECT is_empty($$SELECT size, w.version FROM generate_series(1, 21) size, wante
 
 -- Many different reads in one call: each gets the rows that it gets when it runs alone. The last ones are for an unknown mailbox.
 CREATE TEMP TABLE read AS
-    SELECT row_number() OVER () AS number, mailbox_id, page_size, skip, since
+    SELECT row_number() OVER () AS number, mailbox_id, page_size, skip, since, before
     FROM (VALUES (test.id(1, 21)), (test.id(1, 1)), (test.id(1, 99))) m (mailbox_id),
-         (VALUES (3, 0, 0), (5, 4, 0), (2, 100, 0), (20, 0, (SELECT version FROM wanted WHERE number = 3)), (2, 1, (SELECT version FROM wanted WHERE number = 3)),
-                 (1, 3, (SELECT version FROM wanted WHERE number = 3)), (20, 0, 9223372036854775807),
-                 (4, 0, (SELECT version FROM parley.mailbox WHERE user_id = test.id(1, 21)))) p (page_size, skip, since);
+         (VALUES (3, 0, 0, 0), (5, 4, 0, 0), (2, 100, 0, 0), (20, 0, (SELECT version FROM wanted WHERE number = 3), 0),
+                 (2, 1, (SELECT version FROM wanted WHERE number = 3), 0), (1, 3, (SELECT version FROM wanted WHERE number = 3), 1), (20, 0, 9223372036854775807, 1),
+                 (4, 0, (SELECT version FROM parley.mailbox WHERE user_id = test.id(1, 21)), 0),
+                 (3, 0, 0, (SELECT max(last_message_id) FROM parley.conversation WHERE user_id = test.id(1, 21)))) p (page_size, skip, since, before);
 CREATE TEMP TABLE together AS
     SELECT f.* FROM (SELECT array_agg(mailbox_id ORDER BY number) AS a, array_agg(page_size ORDER BY number) AS b, array_agg(skip::bigint ORDER BY number) AS c,
-                            array_agg(since ORDER BY number) AS d FROM read) r,
-         shard_0001.fetch_conversations(a, b, c, d) WITH ORDINALITY AS f (read, mailbox_version);
+                            array_agg(since ORDER BY number) AS d, array_agg(before ORDER BY number) AS e FROM read) r,
+         shard_0001.fetch_conversations(a, b, c, d, e, array_fill(1::bigint, ARRAY[cardinality(a)])) WITH ORDINALITY AS f (read, mailbox_version);
 SELECT results_eq('SELECT number::integer, mailbox_version, is_delta, peer_id, last_message_id, beginning, unread_count, f.version FROM read r,
-                       shard_0001.fetch_conversations(ARRAY[mailbox_id], ARRAY[page_size], ARRAY[skip::bigint], ARRAY[since])
+                       shard_0001.fetch_conversations(ARRAY[mailbox_id], ARRAY[page_size], ARRAY[skip::bigint], ARRAY[since], ARRAY[before], ARRAY[1])
                            WITH ORDINALITY AS f (read, mailbox_version) ORDER BY number, ordinality',
                   'SELECT read, mailbox_version, is_delta, peer_id, last_message_id, beginning, unread_count, version FROM together ORDER BY read, ordinality',
                   'each of many reads gets the rows that it gets alone');
@@ -103,7 +138,7 @@ SELECT results_eq('SELECT DISTINCT read FROM together ORDER BY read', 'SELECT nu
                   'an unknown mailbox gets no rows');
 
 -- Each conversation of a page, read alone, gives the row of the page.
-CREATE TEMP TABLE listed AS SELECT * FROM shard_0001.fetch_conversations(ARRAY[test.id(1, 21)], ARRAY[100], ARRAY[0], ARRAY[0]);
+CREATE TEMP TABLE listed AS SELECT * FROM shard_0001.fetch_conversations(ARRAY[test.id(1, 21)], ARRAY[100], ARRAY[0], ARRAY[0], ARRAY[0], ARRAY[0]);
 SELECT results_eq('SELECT f.* FROM (SELECT array_agg(test.id(1, 21) ORDER BY peer_id) AS mailboxes, array_agg(peer_id ORDER BY peer_id) AS peers FROM listed) l,
                        shard_0001.fetch_conversation(mailboxes, peers) f ORDER BY f.peer_id',
                   'SELECT row_number() OVER (ORDER BY peer_id)::integer, mailbox_version, is_delta, peer_id, last_message_id, beginning, unread_count, version,

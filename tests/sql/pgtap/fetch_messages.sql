@@ -1,7 +1,7 @@
 -- fetch_messages: pages, `before`, `after`, deltas, and when a delta cannot be given.
 SET search_path = tap;
 BEGIN;
-SELECT plan(34);
+SELECT plan(40);
 SELECT test.user(0, n) FROM generate_series(1, 3) n \g /dev/null
 \set me 'test.id(0, 1)'
 
@@ -50,6 +50,20 @@ SELECT is(pg_temp.rows(2, pg_temp.id_of(3), pg_temp.id_of(3) - 1, 1), '3 2 1', '
 SELECT is(pg_temp.rows(0, pg_temp.id_of(6) + 1, pg_temp.id_of(6), 9), '6', 'there is nothing after the newest message');
 SELECT is(pg_temp.rows(0, 2, 1, 9), '1 2 3 4 5 6', 'all messages are after the beginning');
 SELECT is(pg_temp.rows(20, 0, 9223372036854775807, 9), '6 5 4 3 2 1', 'there is nothing after the highest id');
+
+-- A content has 6 bytes.
+CREATE FUNCTION pg_temp.fitting(max_bytes int, size int, before bigint, after bigint, newer int, since bigint DEFAULT 0) RETURNS text LANGUAGE sql AS $$
+    SELECT CASE WHEN bool_or(is_delta) THEN 'delta ' ELSE 'page ' END || string_agg(client_message_id, ' ' ORDER BY ordinality)
+    FROM shard_0000.fetch_messages(ARRAY[test.id(0, 1)], ARRAY[test.id(0, 2)], ARRAY[size], ARRAY[0], ARRAY[before], ARRAY[since], ARRAY[after], ARRAY[newer],
+                                   max_bytes) WITH ORDINALITY
+$$;
+SELECT is(pg_temp.fitting(12, 20, 0, 0, 0), 'page 6 5 4', 'a page has the messages that fit, and one row that shows that there are older ones');
+SELECT is(pg_temp.fitting(11, 20, 0, 0, 0), 'page 6 5', 'a page ends before the first message that does not fit');
+SELECT is(pg_temp.fitting(6, 0, pg_temp.id_of(2) + 1, pg_temp.id_of(2), 9), 'page 3 4 2', 'after a message, a page has the nearest messages that fit');
+SELECT is(pg_temp.fitting(12, 9, pg_temp.id_of(3) + 1, pg_temp.id_of(3), 9), 'page 4 5 3 2', 'around a message, each side has half of the bytes');
+SELECT is(pg_temp.fitting(12, 20, 0, 0, 0, pg_temp.version_of(4)), 'delta 6 5', 'a delta has changes that fit');
+SELECT is(pg_temp.fitting(11, 20, 0, 0, 0, pg_temp.version_of(4)), 'page 6 5', 'if the changes do not fit, the newest page is given');
+
 UPDATE shard_0000.conversation SET cleared_up_to = pg_temp.id_of(4) WHERE user_id = :me AND peer_id = test.id(0, 2);
 SELECT is(pg_temp.rows(0, 2, 1, 9), '5 6', 'in a cleared conversation only messages above the cleared ones are given');
 SELECT is(pg_temp.rows(3, pg_temp.id_of(5) + 1, pg_temp.id_of(5), 9), '6 5', 'the same holds on both sides of a message');

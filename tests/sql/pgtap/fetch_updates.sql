@@ -1,7 +1,7 @@
 -- fetch_updates: order, pages and cursors.
 SET search_path = tap;
 BEGIN;
-SELECT plan(22);
+SELECT plan(27);
 SELECT test.user(0, n) FROM generate_series(1, 9) n \g /dev/null
 \set me 'test.id(0, 1)'
 
@@ -12,12 +12,12 @@ SELECT is((SELECT (kind, version, mailbox_version, is_delta, has_more)::text FRO
 -- Messages m1 to m6: two from each of the users 2, 3 and 4, in turn. The conversations' versions are those of m4, m5 and m6.
 SELECT test.write(test.deliver(:me, test.id(0, 2 + (n - 1) % 3), 'm' || n, 'text ' || n)) FROM generate_series(1, 6) n \g /dev/null
 
-CREATE FUNCTION pg_temp.page(size int, since bigint) RETURNS text LANGUAGE sql AS $$
+CREATE FUNCTION pg_temp.page(size int, since bigint, bytes int DEFAULT 1000) RETURNS text LANGUAGE sql AS $$
     SELECT format('%s%s %s', CASE WHEN bool_or(is_delta) THEN 'delta' ELSE 'page' END,
                   CASE WHEN bool_or(has_more) THEN '+' END,
                   string_agg(CASE kind WHEN 'm' THEN client_message_id ELSE 'c' || peer_id - test.id(0, 0) END, ' ' ORDER BY ordinality)
                   FILTER (WHERE kind <> 'h'))
-    FROM shard_0000.fetch_updates(test.id(0, 1), size, since) WITH ORDINALITY
+    FROM shard_0000.fetch_updates(test.id(0, 1), size, since, bytes) WITH ORDINALITY
 $$;
 CREATE FUNCTION pg_temp.cursor(size int, since bigint) RETURNS bigint LANGUAGE sql AS $$
     SELECT version FROM shard_0000.fetch_updates(test.id(0, 1), size, since) WHERE kind = 'h'
@@ -41,6 +41,12 @@ SELECT is(pg_temp.page(5, 0), 'page+ m1 m2 m3 m4 m5 c2 c3', 'a page ends where t
 SELECT is(pg_temp.cursor(5, 0), pg_temp.version_of(5), 'its cursor is the version of its last message');
 SELECT is(pg_temp.page(2, 0), 'page+ m1 m2', 'the first page has no conversation, because all of them have later versions');
 SELECT is(pg_temp.page(2, pg_temp.version_of(2)), 'delta+ m3 m4 c2', 'the next page');
+-- A content has 6 bytes.
+SELECT is(pg_temp.page(20, 0, 17), 'page+ m1 m2', 'a page ends before the message that does not fit');
+SELECT is(pg_temp.page(20, 0, 18), 'page+ m1 m2 m3', 'a page may be exactly full');
+SELECT is(pg_temp.page(20, pg_temp.version_of(3), 1), 'delta+ m4 c2', 'a page has at least one message, and the conversations up to its version');
+SELECT is(pg_temp.page(20, pg_temp.version_of(5), 1), 'delta m6 c4', 'after the last message there is no more');
+SELECT is(pg_temp.page(20, 9223372036854775807, 12), 'page m5 m6 c2 c3 c4', 'for a cursor above the version, the newest messages that fit are given');
 -- As if all conversations had just been read.
 UPDATE shard_0000.conversation
 SET version = pg_temp.version_of(6) + peer_id - test.id(0, 0),

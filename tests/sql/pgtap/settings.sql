@@ -52,7 +52,7 @@ CREATE TEMP TABLE before AS SELECT pg_temp.version(bob) AS version FROM ids;
 SELECT is(pg_temp.status('clear', '{"timestamp": 8000}'), 'done', 'a conversation is deleted');
 SELECT results_eq('SELECT c.cleared_up_to, c.last_message_id, c.unread_count, c.pinned, c.archived, c.version FROM ids, pg_temp.conversation(bob) c',
                   'SELECT id, id, 0, false, true, pg_temp.version(bob) FROM ids, sent WHERE n = 3', 'it is cleared up to its last message');
-SELECT is_empty('SELECT f.* FROM ids, shard_0001.fetch_conversations(ARRAY[bob], ARRAY[9], ARRAY[0], ARRAY[0]) f WHERE f.peer_id IS NOT NULL',
+SELECT is_empty('SELECT f.* FROM ids, shard_0001.fetch_conversations(ARRAY[bob], ARRAY[9], ARRAY[0], ARRAY[0], ARRAY[0], ARRAY[0]) f WHERE f.peer_id IS NOT NULL',
                 'the list does not show it');
 SELECT is_empty($$SELECT f.* FROM ids, before, unnest(ARRAY[0, 1, version]) since,
                       LATERAL shard_0001.fetch_messages(ARRAY[bob], ARRAY[ann], ARRAY[9], ARRAY[0], ARRAY[0], ARRAY[since], ARRAY[0], ARRAY[9]) f
