@@ -35,7 +35,7 @@ typedef struct event_stream {
     pl_stream_t *stream;   /* NULL: not yet */
     pl_follower_t *follower;
     pl_presence_watch_t *watch; /* NULL: the client watches no presence */
-    int64_t expires_s;
+    pl_token_claims_t claims;
     bool is_present; /* counts for the user's presence */
 } event_stream_t;
 
@@ -203,13 +203,40 @@ static void on_error(void *owner, enum pl_error_code error)
      * again. */
 }
 
+/* Ends the stream if its session has ended. True: it has, and `events` may be gone. */
+static bool recheck(event_stream_t *events)
+{
+    pl_outcome_t outcome;
+
+    if (!pl_updates_is_ended(events->updates, &events->claims, &outcome))
+        return false;
+    if (events->stream != NULL) {
+        end(events);
+    } else {
+        pl_api_reply_outcome(events->request, &outcome);
+        destroy(events);
+    }
+    return true;
+}
+
+static void on_recheck(void *owner)
+{
+    (void)recheck(owner);
+}
+
+/* The stream of a session outlives its access token; another one ends with its token. */
+static bool is_expired(const event_stream_t *events)
+{
+    return events->claims.session_id == 0 && events->claims.expires_s <= (int64_t)time(NULL);
+}
+
 static void on_heartbeat(void *owner)
 {
     event_stream_t *events = owner;
 
-    if (events->stream == NULL)
+    if (recheck(events) || events->stream == NULL)
         return;
-    if (events->expires_s <= (int64_t)time(NULL)) {
+    if (is_expired(events)) {
         end(events);
         return;
     }
@@ -242,6 +269,7 @@ static const pl_follower_callbacks_t callbacks = {
     .on_error = on_error,
     .on_heartbeat = on_heartbeat,
     .on_event = on_event,
+    .on_recheck = on_recheck,
 };
 
 static void on_gone(pl_request_t *request, void *owner)
@@ -278,7 +306,7 @@ static void start(pl_updates_t *updates, pl_request_t *request, int64_t cursor,
     event_stream_t *events = pl_calloc(1, sizeof(*events));
 
     events->updates = updates;
-    events->expires_s = claims->expires_s;
+    events->claims = *claims;
     if (register_all(events, cursor, watch) != 0) {
         free(events);
         pl_updates_reply_too_many(request);
@@ -287,6 +315,9 @@ static void start(pl_updates_t *updates, pl_request_t *request, int64_t cursor,
     events->request = pl_request_ref(request);
     events->is_present = pl_updates_enter(updates, claims->user_id);
     h2o_linklist_insert(&updates->streams, &events->link);
+    /* It may have ended before the follower could be told. */
+    if (recheck(events))
+        return;
     if (cursor != PL_FOLLOW_FROM_NOW) {
         open_stream(events, NULL, 0, 0);
         return;
