@@ -1,4 +1,4 @@
--- Versions of mailboxes of any shards of this database. They validate cached pages and tell whether users exist.
+-- Versions of mailboxes of any shards of this database.
 --
 -- user_ids
 -- Result: the versions in the same order; 0 for a mailbox that does not exist or is erased.
@@ -7,7 +7,7 @@
 -- ids at once.
 CREATE OR REPLACE FUNCTION parley.mailbox_versions(user_ids bigint[])
     RETURNS bigint[]
-    LANGUAGE plpgsql STABLE SECURITY DEFINER
+    LANGUAGE plpgsql STABLE SECURITY INVOKER
     SET search_path = pg_catalog, pg_temp
     SET plan_cache_mode = force_generic_plan
     SET enable_seqscan = off
@@ -19,4 +19,3 @@ BEGIN
                  FROM unnest(user_ids) AS u (user_id));
 END
 $$;
-GRANT EXECUTE ON FUNCTION parley.mailbox_versions(bigint[]) TO parley_server;

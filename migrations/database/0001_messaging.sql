@@ -24,6 +24,45 @@ COMMENT ON TABLE parley.account IS 'Accounts of users. The leaf has the unique i
 COMMENT ON COLUMN parley.account.password_hash IS 'Argon2id, encoded; null for an account whose tokens an integrator issues.';
 COMMENT ON COLUMN parley.account.metadata IS 'The application''s own JSON object, as it was sent; null if there is none.';
 
+CREATE TABLE parley.session (
+    user_id               bigint   NOT NULL,
+    session_id            bigint   NOT NULL,
+    created_timestamp     bigint   NOT NULL,
+    last_seen_timestamp   bigint   NOT NULL,
+    expires_timestamp     bigint   NOT NULL,
+    expires_hour          integer  NOT NULL,
+    generation            integer  NOT NULL DEFAULT 0,
+    rotations             bigint[] NOT NULL DEFAULT '{}',
+    salt                  bytea    NOT NULL,
+    current_hash          bytea    NOT NULL,
+    device_name           text,
+    address               text,
+    PRIMARY KEY (user_id, session_id)
+) PARTITION BY RANGE (user_id);
+-- For the deletion of expired sessions. A refresh moves the expiry; by whole hours it seldom changes the index.
+CREATE INDEX session_expires ON parley.session (expires_hour);
+COMMENT ON TABLE parley.session IS 'Logins that have not ended. Of a refresh token only its hash is stored.';
+COMMENT ON COLUMN parley.session.session_id IS 'The time of the login, so that the sessions before an ending are those with lower ids.';
+COMMENT ON COLUMN parley.session.generation IS 'How often the refresh token was replaced.';
+COMMENT ON COLUMN parley.session.rotations IS 'When the refresh tokens of the last generations replaced the ones before; the newest first, at most 8.';
+COMMENT ON COLUMN parley.session.salt IS 'Key of the HMAC by which a refresh token''s successor follows from it.';
+COMMENT ON COLUMN parley.session.current_hash IS 'SHA-256 of the present refresh token''s secret.';
+
+CREATE TABLE parley.auth_ending (
+    user_id          bigint  NOT NULL,
+    session_id       bigint  NOT NULL,
+    ended_timestamp  bigint  NOT NULL,
+    kept_session_id  bigint  NOT NULL,
+    tokens_timestamp bigint,
+    is_erased        boolean NOT NULL,
+    PRIMARY KEY (user_id, session_id)
+) PARTITION BY RANGE (user_id);
+CREATE INDEX auth_ending_ended ON parley.auth_ending (ended_timestamp);
+COMMENT ON TABLE parley.auth_ending IS 'Sessions that have ended lately. Every server reads the new rows at each heartbeat, and those of a token''s lifetime when it starts.';
+COMMENT ON COLUMN parley.auth_ending.session_id IS 'The session that has ended; 0: all but kept_session_id.';
+COMMENT ON COLUMN parley.auth_ending.tokens_timestamp IS 'With session_id 0: when the user''s tokens that have no session were ended last.';
+COMMENT ON COLUMN parley.auth_ending.is_erased IS 'The user was erased.';
+
 CREATE TABLE parley.mailbox (
     user_id           bigint NOT NULL,
     version           bigint NOT NULL,

@@ -1,4 +1,4 @@
--- Erases a user. The account is gone at once and the username is free; readers and writers find no mailbox. The mailbox row stays,
+-- Erases a user. The account and the sessions are gone at once and the username is free; readers and writers find no mailbox. The mailbox row stays,
 -- marked, so that the id is not used again. A follow-up to the mailbox itself deletes its content slice by slice.
 --
 -- argument  timestamp of the request, in microseconds: it identifies a repeated call, for example after a lost connection
@@ -24,6 +24,7 @@ BEGIN
     END IF;
 
     raised := {shard}.next_version(mailbox_id);
+    PERFORM {shard}.close_sessions(mailbox_id, 0, 0, true, true);
     -- From now on tombstone_horizon is the progress of the slices.
     UPDATE {shard}.mailbox m SET erased_timestamp = at, guarded = true, tombstone_horizon = 0 WHERE m.user_id = mailbox_id;
     DELETE FROM {shard}.account a WHERE a.user_id = mailbox_id;

@@ -13,6 +13,10 @@ GRANT USAGE ON SCHEMA {shard} TO parley_server;
 CREATE TABLE {shard}.account (LIKE parley.account INCLUDING ALL);
 CREATE UNIQUE INDEX account_username ON {shard}.account (username);
 
+-- session: each refresh updates a row, within its page if there is room (HOT).
+CREATE TABLE {shard}.session (LIKE parley.session INCLUDING ALL) WITH (fillfactor = 70);
+CREATE TABLE {shard}.auth_ending (LIKE parley.auth_ending INCLUDING ALL);
+
 -- The tables are seldom analysed: the functions' plans do not depend on statistics.
 -- mailbox: each send updates a row within its page (HOT), as long as the page has room; vacuum does the rest.
 CREATE TABLE {shard}.mailbox (LIKE parley.mailbox INCLUDING ALL)
@@ -54,6 +58,8 @@ CREATE TABLE {shard}.group_invitation (LIKE parley.group_invitation INCLUDING AL
 CREATE TABLE {shard}.invitation (LIKE parley.invitation INCLUDING ALL);
 
 ALTER TABLE parley.account          ATTACH PARTITION {shard}.account          FOR VALUES FROM ({lower}) TO ({upper});
+ALTER TABLE parley.session          ATTACH PARTITION {shard}.session          FOR VALUES FROM ({lower}) TO ({upper});
+ALTER TABLE parley.auth_ending      ATTACH PARTITION {shard}.auth_ending      FOR VALUES FROM ({lower}) TO ({upper});
 ALTER TABLE parley.mailbox          ATTACH PARTITION {shard}.mailbox          FOR VALUES FROM ({lower}) TO ({upper});
 ALTER TABLE parley.conversation     ATTACH PARTITION {shard}.conversation     FOR VALUES FROM ({lower}) TO ({upper});
 ALTER TABLE parley.message          ATTACH PARTITION {shard}.message          FOR VALUES FROM ({lower}) TO ({upper});

@@ -1,7 +1,7 @@
 -- Versions of mailboxes of this shard, as parley.mailbox_versions.
 CREATE OR REPLACE FUNCTION {shard}.mailbox_versions(user_ids bigint[])
     RETURNS bigint[]
-    LANGUAGE plpgsql STABLE SECURITY DEFINER
+    LANGUAGE plpgsql STABLE SECURITY INVOKER
     SET search_path = pg_catalog, pg_temp
     SET plan_cache_mode = force_generic_plan
     SET enable_seqscan = off
@@ -13,4 +13,3 @@ BEGIN
                  FROM unnest(user_ids) AS u (user_id));
 END
 $$;
-GRANT EXECUTE ON FUNCTION {shard}.mailbox_versions(bigint[]) TO parley_server;

@@ -20,9 +20,9 @@
 
 /* Features that a client may check before it shows them. A name never changes. */
 static const char *const features[] = {
-    "blocks", "export",       "groups",    "invitations", "longPoll", "metadata",
-    "notes",  "presence",     "reactions", "receipts",    "replies",  "serverSentEvents",
-    "typing", "unreadTotals",
+    "blocks",   "export",   "groups",       "invitations", "longPoll", "metadata",
+    "notes",    "presence", "reactions",    "receipts",    "replies",  "serverSentEvents",
+    "sessions", "typing",   "unreadTotals",
 };
 
 /* `userIds` is the limit of fetchUsers, fetchPresence and streamUpdates. */
@@ -56,6 +56,7 @@ static void limits_to_json(pl_buffer_t *out, const pl_config_t *config)
     key_int(out, "longPollSeconds", PL_POLL_TIMEOUT_MAX_S);
     key_int(out, "heartbeatSeconds", config->push.heartbeat_s);
     key_int(out, "accessTokenSeconds", config->auth.token_lifetime_s);
+    key_int(out, "sessionSeconds", config->auth.refresh_lifetime_s);
     pl_json_object_end(out);
 }
 

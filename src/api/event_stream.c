@@ -36,7 +36,7 @@ typedef struct event_stream {
     pl_stream_t *stream;   /* NULL: not yet */
     pl_follower_t *follower;
     pl_presence_watch_t *watch; /* NULL: the client watches no presence */
-    int64_t expires_s;
+    pl_token_claims_t claims;
     bool is_present; /* counts for the user's presence */
 } event_stream_t;
 
@@ -204,13 +204,40 @@ static void on_error(void *owner, enum pl_error_code error)
      * again. */
 }
 
+/* Ends the stream if its session has ended. True: it has, and the stream may be gone. */
+static bool recheck(event_stream_t *self)
+{
+    pl_outcome_t outcome;
+
+    if (!pl_updates_is_ended(self->updates, &self->claims, &outcome))
+        return false;
+    if (self->stream != NULL) {
+        end(self);
+    } else {
+        pl_api_reply_outcome(self->request, &outcome);
+        destroy(self);
+    }
+    return true;
+}
+
+static void on_recheck(void *owner)
+{
+    (void)recheck(owner);
+}
+
+/* The stream of a session outlives its access token; another one ends with its token. */
+static bool is_expired(const event_stream_t *self)
+{
+    return self->claims.session_id == 0 && self->claims.expires_s <= (int64_t)time(NULL);
+}
+
 static void on_heartbeat(void *owner)
 {
     event_stream_t *self = owner;
 
-    if (self->stream == NULL)
+    if (recheck(self) || self->stream == NULL)
         return;
-    if (self->expires_s <= (int64_t)time(NULL)) {
+    if (is_expired(self)) {
         end(self);
         return;
     }
@@ -243,6 +270,7 @@ static const pl_follower_callbacks_t callbacks = {
     .on_error = on_error,
     .on_heartbeat = on_heartbeat,
     .on_event = on_event,
+    .on_recheck = on_recheck,
 };
 
 static void on_gone(pl_request_t *request, void *owner)
@@ -277,7 +305,7 @@ static void start(pl_updates_t *updates, pl_request_t *request, int64_t cursor,
     event_stream_t *self = pl_calloc(1, sizeof(*self));
 
     self->updates = updates;
-    self->expires_s = claims->expires_s;
+    self->claims = *claims;
     if (register_all(self, cursor, watch) != 0) {
         free(self);
         pl_updates_reply_too_many(request);
@@ -286,6 +314,9 @@ static void start(pl_updates_t *updates, pl_request_t *request, int64_t cursor,
     self->request = pl_request_ref(request);
     self->is_present = pl_updates_enter(updates, claims->user_id);
     h2o_linklist_insert(&updates->streams, &self->link);
+    /* It may have ended before the follower could be told. */
+    if (recheck(self))
+        return;
     if (cursor != PL_FOLLOW_FROM_NOW) {
         open_stream(self, NULL, 0, 0);
         return;

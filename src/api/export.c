@@ -2,7 +2,8 @@
  * exportMe: everything that the system stores about the caller, as lines of JSON.
  *
  *   account read --there is none--> 401
- *        \--> streaming: blocks, page by page --> conversations and messages, page by page --> end
+ *        \--> streaming: sessions --> blocks, page by page --> conversations and messages, page by
+ *                       page --> end
  *
  * The next page is read when the client's socket has taken the last one. So an export holds at most
  * one page, and a slow reader holds no connection to the database. A reader that stops reading is
@@ -42,10 +43,12 @@ typedef struct export
     pl_request_t *request; /* until the stream is open */
     pl_stream_t *stream;   /* NULL: not open yet, or the client has left */
     pl_op_t *reading;      /* in flight: the export lives until it is done */
+    bool has_sessions;     /* all sessions are written */
     bool has_blocks;       /* all blocks are written */
     int64_t cursor;
     pl_export_counts_t counts;
     pl_account_read_t account_read;
+    pl_sessions_read_t sessions_read;
     pl_blocks_export_t blocks_read;
     pl_page_read_t page_read;
 }
@@ -65,8 +68,8 @@ static export_t *export_create(pl_api_t *api, pl_request_t *request, int64_t use
     export->api = api;
     export->user_id = user_id;
     export->request = pl_request_ref(request);
-    export->account_read.user_id = export->blocks_read.user_id = user_id;
-    export->page_read.user_id = user_id;
+    export->account_read.user_id = export->sessions_read.user_id = user_id;
+    export->blocks_read.user_id = export->page_read.user_id = user_id;
     h2o_linklist_insert(&api->exports->list, &export->link);
     api->exports->count++;
     return export;
@@ -77,6 +80,7 @@ static void export_destroy(export_t *export)
     h2o_linklist_unlink(&export->link);
     export->api->exports->count--;
     pl_account_read_dispose(&export->account_read);
+    pl_sessions_read_dispose(&export->sessions_read);
     pl_blocks_export_dispose(&export->blocks_read);
     pl_page_read_dispose(&export->page_read);
     if (export->request != NULL)
@@ -178,6 +182,27 @@ static int read_page(export_t *export)
 
 static int read_next(export_t *export);
 
+static void write_or_go_on(export_t *export, pl_buffer_t *lines)
+{
+    if (lines->len > 0)
+        write_lines(export, lines);
+    else if (read_next(export) != 0)
+        abort_export(export, pl_error_code_name(PL_ERROR_OVERLOADED));
+}
+
+static void on_sessions_read(pl_op_t *op)
+{
+    export_t *export = H2O_STRUCT_FROM_MEMBER(export_t, sessions_read.op, op);
+    pl_buffer_t lines = PL_BUFFER_EMPTY;
+
+    if (!take_read(export, op))
+        return;
+    export->has_sessions = true;
+    pl_export_sessions(&lines, &export->sessions_read, &export->counts);
+    pl_sessions_read_dispose(&export->sessions_read);
+    write_or_go_on(export, &lines);
+}
+
 static void on_blocks_read(pl_op_t *op)
 {
     export_t *export = H2O_STRUCT_FROM_MEMBER(export_t, blocks_read.op, op);
@@ -188,14 +213,13 @@ static void on_blocks_read(pl_op_t *op)
     export->has_blocks = pl_export_blocks(&lines, &export->blocks_read, &export->blocks_read.after,
                                           &export->counts) < BLOCKS_PAGE_SIZE;
     pl_blocks_export_dispose(&export->blocks_read);
-    if (lines.len > 0)
-        write_lines(export, &lines);
-    else if (read_next(export) != 0)
-        abort_export(export, pl_error_code_name(PL_ERROR_OVERLOADED));
+    write_or_go_on(export, &lines);
 }
 
 static int read_next(export_t *export)
 {
+    if (!export->has_sessions)
+        return submit(export, &export->sessions_read.op, &pl_sessions_read_kind, on_sessions_read);
     if (export->has_blocks)
         return read_page(export);
     export->blocks_read.page_size = BLOCKS_PAGE_SIZE;

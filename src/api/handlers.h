@@ -18,6 +18,12 @@ void pl_on_delete_me(pl_request_t *request, void *worker);
 void pl_on_export_me(pl_request_t *request, void *worker);
 /* sessions.c */
 void pl_on_create_session(pl_request_t *request, void *worker);
+void pl_on_refresh_session(pl_request_t *request, void *worker);
+void pl_on_fetch_sessions(pl_request_t *request, void *worker);
+void pl_on_end_session(pl_request_t *request, void *worker);
+void pl_on_end_current_session(pl_request_t *request, void *worker);
+void pl_on_end_other_sessions(pl_request_t *request, void *worker);
+void pl_on_revoke_user_sessions(pl_request_t *request, void *worker);
 /* messages.c */
 void pl_on_send_message(pl_request_t *request, void *worker);
 void pl_on_fetch_messages(pl_request_t *request, void *worker);

@@ -25,6 +25,15 @@ static const struct {
     [PL_OUTCOME_WRONG_PASSWORD] =
         {.problem = PL_PROBLEM_FORBIDDEN,
          .detail = "currentPassword is not the caller's password. Nothing has changed."},
+    [PL_OUTCOME_PASSWORD_REQUIRED] = {.problem = PL_PROBLEM_VALIDATION_FAILED,
+                                      .detail = "is required: the account has a password",
+                                      .pointer = "/currentPassword"},
+    [PL_OUTCOME_WRONG_REFRESH_TOKEN] = {.problem = PL_PROBLEM_INVALID_TOKEN,
+                                        .detail = "It is no refresh token of a session."},
+    [PL_OUTCOME_SESSION_ENDED] = {.problem = PL_PROBLEM_SESSION_ENDED,
+                                  .detail = "The token's session has ended. Log in again."},
+    [PL_OUTCOME_SESSION_NOT_FOUND] = {.problem = PL_PROBLEM_SESSION_NOT_FOUND,
+                                      .detail = "The caller has no such session."},
     [PL_OUTCOME_CONVERSATION_NOT_FOUND] = {.problem = PL_PROBLEM_CONVERSATION_NOT_FOUND,
                                            .detail =
                                                "The caller takes no part in such a conversation."},

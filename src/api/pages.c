@@ -150,7 +150,11 @@ static void on_fetched(const pl_page_result_t *result, void *owner)
 void pl_pages_answer(pl_api_t *api, pl_request_t *request, const pl_page_key_t *key)
 {
     bool has_etag = pl_request_header(request, "if-none-match").data != NULL;
-    const pl_page_order_t order = {.key = *key, .has_version = has_etag ? has_version : NULL};
+    const pl_page_order_t order = {
+        .key = *key,
+        .bearer = *pl_request_claims(request),
+        .has_version = has_etag ? has_version : NULL,
+    };
 
     pl_api_abandon_with(
         request, pl_page_fetch_start(api->core, &order, on_fetched, pl_request_ref(request)));

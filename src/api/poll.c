@@ -2,7 +2,7 @@
  * fetchUpdates: answers as soon as there are changes, or without changes when the time is over.
  *
  * A poll ends in exactly one of these ways: with an answer (a delta, the time is over, an error, a
- * shutdown), or because its client leaves.
+ * shutdown, the end of its session), or because its client leaves.
  */
 #include "api/poll.h"
 
@@ -87,16 +87,29 @@ static void on_error(void *owner, enum pl_error_code error)
     poll_end(poll);
 }
 
-static void on_heartbeat(void *owner)
+/* Ends the poll if its session has ended. True: it has, and the poll is gone. */
+static bool recheck(poll_t *poll)
 {
-    (void)owner;
+    pl_outcome_t outcome;
+
+    if (!pl_updates_is_ended(poll->updates, pl_request_claims(poll->request), &outcome))
+        return false;
+    pl_api_reply_outcome(poll->request, &outcome);
+    poll_end(poll);
+    return true;
+}
+
+static void on_recheck(void *owner)
+{
+    (void)recheck(owner);
 }
 
 static const pl_follower_callbacks_t callbacks = {
     .on_delta = on_delta,
     .on_waiting = on_waiting,
     .on_error = on_error,
-    .on_heartbeat = on_heartbeat,
+    .on_heartbeat = on_recheck,
+    .on_recheck = on_recheck,
 };
 
 static void on_timeout(pl_timer_t *timer)
@@ -130,6 +143,9 @@ static void poll_start(pl_updates_t *updates, pl_request_t *request, int64_t cur
                        pl_updates_enter(updates, pl_follower_user_id(poll->follower));
     poll->timer.on_fire = on_timeout;
     h2o_linklist_insert(&updates->polls, &poll->link);
+    /* It may have ended before the follower could be told. */
+    if (recheck(poll))
+        return;
     pl_request_on_gone(request, on_gone, poll);
     pl_request_hold(request);
     if (poll->waits)

@@ -43,6 +43,17 @@ bool pl_updates_admit(const pl_updates_t *updates, pl_request_t *request)
     return !updates->draining;
 }
 
+bool pl_updates_is_ended(const pl_updates_t *updates, const pl_token_claims_t *claims,
+                         pl_outcome_t *outcome_r)
+{
+    enum pl_ended ended = pl_endings_check(updates->api->core->deps.endings, claims);
+
+    *outcome_r = (pl_outcome_t){
+        .code = ended == PL_ENDED_USER ? PL_OUTCOME_NO_ACTOR : PL_OUTCOME_SESSION_ENDED,
+    };
+    return ended != PL_ENDED_NOT;
+}
+
 bool pl_updates_enter(const pl_updates_t *updates, int64_t user_id)
 {
     if (pl_presence_enter(updates->api->core->deps.presence, user_id, pl_clock_monotonic_ms()) == 0)

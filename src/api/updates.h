@@ -23,6 +23,10 @@ pl_updates_t *pl_updates_create(pl_api_t *api);
 /* Checks that the caller may start to wait. False: the request is answered. */
 bool pl_updates_admit(const pl_updates_t *updates, pl_request_t *request) PL_MUST_USE;
 
+/* Whether the token of a waiting caller does not count any more: then the outcome that says so. */
+bool pl_updates_is_ended(const pl_updates_t *updates, const pl_token_claims_t *claims,
+                         pl_outcome_t *outcome_r) PL_MUST_USE;
+
 /* The caller has started to wait, and so is online until pl_updates_leave. False: the table of
  * present users is full, and pl_updates_leave must not be called. */
 bool pl_updates_enter(const pl_updates_t *updates, int64_t user_id) PL_MUST_USE;

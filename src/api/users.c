@@ -257,8 +257,9 @@ void pl_on_update_me(pl_request_t *request, void *worker)
     }
     pl_audit_note_address(request);
     pl_account_done_fn on_done = input.change.password != NULL ? on_password_changed : on_account;
-    pl_api_abandon_with(request, pl_account_update_start(api->core, user_id, &input.change, on_done,
-                                                         pl_request_ref(request)));
+    pl_api_abandon_with(request,
+                        pl_account_update_start(api->core, pl_request_claims(request),
+                                                &input.change, on_done, pl_request_ref(request)));
     pl_profile_input_dispose(&input);
 }
 
@@ -275,10 +276,19 @@ static void on_erased(const pl_account_result_t *result, void *owner)
 void pl_on_delete_me(pl_request_t *request, void *worker)
 {
     pl_api_t *api = worker;
+    pl_slice_t body = pl_request_body(request);
     int64_t user_id = pl_api_caller(api, request);
+    pl_erasure_input_t input;
+    pl_refusal_t refusal;
 
     if (user_id == 0 || pl_request_query(request, NULL, 0) != 0)
         return;
+    if (pl_erasure_input_decode(body.data, body.len, &input, &refusal) != 0) {
+        pl_refusal_reply(request, &refusal);
+        return;
+    }
     pl_audit_note_address(request);
-    pl_account_erase_start(api->core, user_id, on_erased, pl_request_ref(request));
+    pl_account_erase_start(api->core, user_id, input.current_password, input.current_password_len,
+                           on_erased, pl_request_ref(request));
+    pl_erasure_input_dispose(&input);
 }

@@ -3,6 +3,7 @@
 #include <string.h>
 
 #include "auth/password.h"
+#include "core/session.h"
 
 static void decode_username(pl_account_input_t *input, pl_refusal_t *refusal)
 {
@@ -15,16 +16,22 @@ static void decode_username(pl_account_input_t *input, pl_refusal_t *refusal)
     input->order.username = input->username;
 }
 
-static void decode_display_name(const pl_json_t *json, const char **name_r, size_t *len_r,
-                                pl_refusal_t *refusal)
+static void decode_name(const pl_json_t *json, const char *key, size_t max, const char **name_r,
+                        size_t *len_r, pl_refusal_t *refusal)
 {
     size_t length;
 
-    if (!pl_body_text(json, "displayName", false, name_r, len_r, refusal))
+    if (!pl_body_text(json, key, false, name_r, len_r, refusal))
         return;
     length = pl_utf8_length(*name_r, *len_r);
-    if (length == 0 || length > PL_DISPLAY_NAME_MAX)
-        pl_body_wrong(refusal, "displayName", "must be 1 to %d characters", PL_DISPLAY_NAME_MAX);
+    if (length == 0 || length > max)
+        pl_body_wrong(refusal, key, "must be 1 to %zu characters", max);
+}
+
+static void decode_display_name(const pl_json_t *json, const char **name_r, size_t *len_r,
+                                pl_refusal_t *refusal)
+{
+    decode_name(json, "displayName", PL_DISPLAY_NAME_MAX, name_r, len_r, refusal);
 }
 
 static void decode_password(const pl_json_t *json, const char *key, bool required,
@@ -40,7 +47,7 @@ static int decode(const char *body, size_t len, bool is_login, pl_account_input_
 {
     static const char *const account_keys[] = {"username", "displayName", "password", "metadata",
                                                NULL};
-    static const char *const session_keys[] = {"username", "password", NULL};
+    static const char *const session_keys[] = {"username", "password", "deviceName", NULL};
 
     memset(input, 0, sizeof(*input));
     pl_refusal_init(refusal);
@@ -48,7 +55,10 @@ static int decode(const char *body, size_t len, bool is_login, pl_account_input_
         return -1;
     pl_body_keys(input->json, is_login ? session_keys : account_keys, refusal);
     decode_username(input, refusal);
-    if (!is_login) {
+    if (is_login) {
+        decode_name(input->json, "deviceName", PL_DEVICE_NAME_MAX, &input->device_name,
+                    &input->device_name_len, refusal);
+    } else {
         decode_display_name(input->json, &input->order.display_name, &input->order.display_name_len,
                             refusal);
         pl_body_metadata(body, len, input->json, &input->metadata, refusal);
@@ -153,4 +163,30 @@ void pl_profile_input_dispose(pl_profile_input_t *input)
 {
     pl_json_free(&input->json);
     pl_buffer_dispose(&input->metadata);
+}
+
+int pl_erasure_input_decode(const char *body, size_t len, pl_erasure_input_t *input,
+                            pl_refusal_t *refusal)
+{
+    static const char *const keys[] = {"currentPassword", NULL};
+
+    memset(input, 0, sizeof(*input));
+    pl_refusal_init(refusal);
+    if (len == 0)
+        return 0;
+    if (pl_body_parse(body, len, &input->json, refusal) != 0)
+        return -1;
+    pl_body_keys(input->json, keys, refusal);
+    decode_password(input->json, "currentPassword", false, &input->current_password,
+                    &input->current_password_len, refusal);
+    if (refusal->fields.count > 0) {
+        pl_erasure_input_dispose(input);
+        return pl_refuse_fields(refusal);
+    }
+    return 0;
+}
+
+void pl_erasure_input_dispose(pl_erasure_input_t *input)
+{
+    pl_json_free(&input->json);
 }

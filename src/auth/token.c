@@ -212,27 +212,36 @@ static bool has_word(const char *words, const char *word)
     return false;
 }
 
-/* Reads nbf or iat; raises *not_before_s to it. */
-static int read_start(const pl_json_t *payload, const char *claim, int64_t *not_before_s)
+static int read_times(const pl_json_t *payload, pl_token_facts_t *facts, pl_error_t *err)
 {
-    int64_t value;
-    int found = pl_json_get_int64(payload, claim, &value);
-    if (found == 1 && value > *not_before_s)
-        *not_before_s = value;
-    return found < 0 ? -1 : 0;
+    pl_token_claims_t *claims = &facts->claims;
+    claims->issued_s = facts->not_before_s = INT64_MIN;
+    if (pl_json_get_int64(payload, "exp", &claims->expires_s) != 1)
+        return refuse(err, "the token has no integer exp");
+    if (pl_json_get_int64(payload, "nbf", &facts->not_before_s) < 0 ||
+        pl_json_get_int64(payload, "iat", &claims->issued_s) < 0)
+        return refuse(err, "the token's nbf or iat is not an integer");
+    if (claims->issued_s > facts->not_before_s)
+        facts->not_before_s = claims->issued_s;
+    return 0;
+}
+
+/* Other issuers have claims of that name for sessions of their own. */
+static void read_session(const pl_json_t *payload, pl_token_claims_t *claims)
+{
+    const char *text;
+    size_t len;
+    if (pl_json_get_string(payload, "sid", &text, &len) == 1 &&
+        pl_id_parse(text, len, &claims->session_id) < 0)
+        claims->session_id = 0;
 }
 
 static int read_claims(const pl_json_t *payload, pl_token_facts_t *facts, pl_error_t *err)
 {
     const char *text;
     size_t len;
-    memset(facts, 0, sizeof(*facts));
-    facts->not_before_s = INT64_MIN;
-    if (pl_json_get_int64(payload, "exp", &facts->claims.expires_s) != 1)
-        return refuse(err, "the token has no integer exp");
-    if (read_start(payload, "nbf", &facts->not_before_s) < 0 ||
-        read_start(payload, "iat", &facts->not_before_s) < 0)
-        return refuse(err, "the token's nbf or iat is not an integer");
+    if (read_times(payload, facts, err) < 0)
+        return -1;
     int found = pl_json_get_string(payload, "scope", &text, &len);
     if (found < 0)
         return refuse(err, "the token's scope is not a string");
@@ -264,6 +273,7 @@ static int verify_uncached(const pl_auth_t *auth, const char *token, pl_token_fa
     int result = -1;
     const pl_key_t *key = NULL;
     signer_t signer;
+    memset(facts, 0, sizeof(*facts));
     if (parse_part(token, (size_t)(dot - token), &header, err) == 0 &&
         parse_part(dot + 1, (size_t)(second_dot - dot) - 1, &payload, err) == 0 &&
         read_signer(header, payload, &signer, err) == 0)
@@ -272,6 +282,8 @@ static int verify_uncached(const pl_auth_t *auth, const char *token, pl_token_fa
         result = read_claims(payload, facts, err);
     if (result == 0 && key->issuer != NULL)
         result = check_issued(key, payload, facts, err);
+    if (result == 0 && key->issuer == NULL)
+        read_session(payload, &facts->claims);
     pl_json_free(&header);
     pl_json_free(&payload);
     return result;
@@ -316,19 +328,20 @@ int pl_token_verify(pl_auth_t *auth, const char *token, size_t len, pl_token_cla
     return pl_token_verify_at(auth, token, len, (int64_t)time(NULL), claims_r, err);
 }
 
-char *pl_token_mint(pl_auth_t *auth, int64_t user_id, int64_t lifetime_s)
+char *pl_token_mint(pl_auth_t *auth, const pl_token_claims_t *claims)
 {
-    char subject[PL_ID_TEXT_SIZE];
-    pl_id_format(subject, user_id);
-    int64_t now_s = (int64_t)time(NULL);
+    char subject[PL_ID_TEXT_SIZE], session[PL_ID_TEXT_SIZE];
+    pl_id_format(subject, claims->user_id);
+    pl_id_format(session, claims->session_id);
     const pl_key_t *key = &auth->keys[0];
     jwt_t *jwt = NULL;
     char *token = NULL;
     if (jwt_new(&jwt) == 0 && (key->id == NULL || jwt_add_header(jwt, "kid", key->id) == 0) &&
         jwt_set_alg(jwt, JWT_ALG_HS256, (const unsigned char *)key->secret, (int)key->secret_len) ==
             0 &&
-        jwt_add_grant(jwt, "sub", subject) == 0 && jwt_add_grant_int(jwt, "iat", now_s) == 0 &&
-        jwt_add_grant_int(jwt, "exp", now_s + lifetime_s) == 0)
+        jwt_add_grant(jwt, "sub", subject) == 0 && jwt_add_grant(jwt, "sid", session) == 0 &&
+        jwt_add_grant_int(jwt, "iat", claims->issued_s) == 0 &&
+        jwt_add_grant_int(jwt, "exp", claims->expires_s) == 0)
         token = jwt_encode_str(jwt);
     jwt_free(jwt);
     if (token == NULL)

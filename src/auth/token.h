@@ -43,8 +43,8 @@ int pl_token_verify(pl_auth_t *auth, const char *token, size_t len, pl_token_cla
 int pl_token_verify_at(pl_auth_t *auth, const char *token, size_t len, int64_t now_s,
                        pl_token_claims_t *claims_r, pl_error_t *err) PL_MUST_USE;
 
-/* Makes an HS256 token for user_id, issued now and valid for lifetime_s seconds. The caller calls
- * free() on the result. Never NULL. */
-char *pl_token_mint(pl_auth_t *auth, int64_t user_id, int64_t lifetime_s) PL_MUST_USE;
+/* Makes an HS256 token of a session: the user, the session, and when it is issued and expires. The
+ * caller calls free() on the result. Never NULL. */
+char *pl_token_mint(pl_auth_t *auth, const pl_token_claims_t *claims) PL_MUST_USE;
 
 #endif

@@ -47,6 +47,7 @@ typedef struct pl_config {
     struct {
         char *listen_address;
         int64_t http_port;
+        char *trusted_proxies; /* addresses, separated by spaces */
         char *admin_address;
         int64_t admin_port;
         bool trusted_network;
@@ -71,7 +72,9 @@ typedef struct pl_config {
         char *jwt_key_file;
         char *jwt_key_id;
         int64_t token_lifetime_s;
-        char *cookie_name;
+        int64_t refresh_lifetime_s;
+        int64_t longest_token_s;
+        int64_t max_sessions; /* of one user */
         int64_t password_threads;
         int64_t password_queue;
         int64_t clock_leeway_s;

@@ -31,6 +31,10 @@ static const pl_option_t server_options[] = {
          "Address of the API's listener: cleartext HTTP/1.1 and h2c. Clients connect to the edge\n"
          "(HAProxy), not to this port. On another address than loopback: see trusted_network."),
     INTEGER(server.http_port, "http_port", "8080", 1, 65535, NULL, "Port of the API's listener."),
+    TEXT(
+        server.trusted_proxies, "trusted_proxies", "",
+        "IP addresses of edges on other machines, separated by spaces. A client's address is read\n"
+        "from X-Forwarded-For if the connection comes from one of these or from loopback."),
     TEXT(server.admin_address, "admin_address", "127.0.0.1",
          "Address of the admin listener (/metrics, /healthz, /readyz), which needs no token."),
     {.key = "trusted_network",
@@ -149,10 +153,17 @@ static const pl_option_t auth_options[] = {
                       "or write is refused."},
     TEXT(auth.jwt_key_id, "jwt_key_id", "",
          "The kid in the header of the tokens that this key signs. Empty: they have none."),
-    INTEGER(auth.token_lifetime_s, "token_lifetime", "3600", 60, 31536000, "seconds",
-            "How long the token of a login is valid."),
-    TEXT(auth.cookie_name, "cookie_name", "parley_token",
-         "Name of the cookie that carries a browser's token."),
+    INTEGER(auth.token_lifetime_s, "token_lifetime", "900", 60, 31536000, "seconds",
+            "How long an access token of a session is valid."),
+    INTEGER(auth.refresh_lifetime_s, "refresh_lifetime", "5184000", 60, 315360000, "seconds",
+            "A session expires if it is not refreshed for so long; at least token_lifetime."),
+    INTEGER(
+        auth.longest_token_s, "longest_token", "86400", 60, 31536000, "seconds",
+        "The longest lifetime of tokens that integrators sign with our keys. When all tokens of\n"
+        "a user are ended, servers remember it for so long, or for the longest max_lifetime."),
+    INTEGER(
+        auth.max_sessions, "max_sessions", "100", 1, 1000, NULL,
+        "Most sessions of one user. A further login ends the one that was not seen the longest."),
     INTEGER(auth.password_threads, "password_threads", "1", 1, 64, NULL,
             "Threads that hash passwords (Argon2id; a hash takes about 20 MB and 30 ms)."),
     INTEGER(auth.password_queue, "password_queue", "64", 1, 100000, NULL,

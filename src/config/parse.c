@@ -239,13 +239,6 @@ static void set_plain_defaults(pl_config_t *config)
             pl_option_set_defaults(&pl_option_sections[i], config);
 }
 
-/* RFC 6265: a cookie's name is an HTTP token. */
-static bool is_cookie_name(const char *name)
-{
-    return *name != '\0' && name[strspn(name, "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ"
-                                              "0123456789!#$%&'*+-.^_`|~")] == '\0';
-}
-
 /* Checks that one option alone cannot express. */
 static int check_issuers(const char *file, const pl_config_t *config, pl_error_t *err)
 {
@@ -264,8 +257,8 @@ static int check_issuers(const char *file, const pl_config_t *config, pl_error_t
 
 static int check_whole(const char *file, const pl_config_t *config, pl_error_t *err)
 {
-    if (!is_cookie_name(config->auth.cookie_name)) {
-        pl_error_set(err, PL_ERROR_INVALID, "%s: [auth] cookie_name cannot be a cookie's name",
+    if (config->auth.refresh_lifetime_s < config->auth.token_lifetime_s) {
+        pl_error_set(err, PL_ERROR_INVALID, "%s: [auth] refresh_lifetime is below token_lifetime",
                      file);
         return -1;
     }

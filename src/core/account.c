@@ -8,6 +8,7 @@
 #include "base/json_write.h"
 #include "base/memory.h"
 #include "core/change_flow.h"
+#include "core/ending.h"
 #include "core/known_users.h"
 #include "push/presence.h"
 
@@ -53,6 +54,56 @@ static pl_turn_t keep_hash(const pl_flow_t *flow, new_password_t *password, cons
     memcpy(password->hash, flow->job->hash, sizeof(password->hash));
     *hash_r = password->hash;
     return PL_TURN_NEXT;
+}
+
+/* ---- the current password ---- */
+
+/* What a change or an erasure of an account is verified by. */
+typedef struct current_password {
+    size_t len; /* 0: none */
+    char text[PL_PASSWORD_MAX];
+} current_password_t;
+
+static void current_password_set(current_password_t *password, const char *text, size_t len)
+{
+    if (text == NULL)
+        return;
+    memcpy(password->text, text, len);
+    password->len = len;
+}
+
+static void current_password_wipe(current_password_t *password)
+{
+    explicit_bzero(password->text, password->len);
+}
+
+static pl_turn_t begin_account(pl_flow_t *flow, pl_account_read_t *read)
+{
+    read->op.kind = &pl_account_fetch_kind;
+    read->op.shard = (int)pl_id_shard(read->user_id);
+    read->op.user_id = read->user_id;
+    return pl_flow_read(flow, &read->op);
+}
+
+/* An account with a password needs it. */
+static pl_turn_t judge_current(pl_flow_t *flow, const pl_account_read_t *read,
+                               const current_password_t *password)
+{
+    pl_account_t account;
+
+    if (!pl_account_read_get(read, &account))
+        return pl_flow_end(flow, PL_OUTCOME_NO_ACTOR);
+    if (account.password_hash != NULL && password->len == 0)
+        return pl_flow_end(flow, PL_OUTCOME_PASSWORD_REQUIRED);
+    return PL_TURN_NEXT;
+}
+
+static pl_turn_t begin_verify(pl_flow_t *flow, const pl_account_read_t *read,
+                              const current_password_t *password)
+{
+    if (password->len == 0)
+        return PL_TURN_NEXT;
+    return pl_flow_verify(flow, password->text, password->len, pl_account_read_hash(read));
 }
 
 /* ---- createUser ---- */
@@ -165,7 +216,7 @@ pl_flow_t *pl_account_create_start(pl_core_t *core, const pl_account_order_t *or
     return &creation->flow;
 }
 
-/* ---- fetchUser, fetchMe, login ---- */
+/* ---- fetchUser, fetchMe ---- */
 
 typedef struct lookup {
     pl_flow_t flow;
@@ -173,8 +224,6 @@ typedef struct lookup {
     pl_account_done_fn on_done;
     void *owner;
     char username[PL_USERNAME_SIZE];
-    size_t password_len;
-    char password[]; /* of a login */
 } lookup_t;
 
 static lookup_t *lookup_of(pl_flow_t *flow)
@@ -202,45 +251,6 @@ static const pl_step_t fetch_steps[] = {
     {.name = NULL},
 };
 
-/* For a user who does not exist a password is verified too, so that the time does not reveal it. */
-static pl_turn_t judge_login_account(pl_flow_t *flow)
-{
-    pl_account_t account;
-
-    if (pl_account_read_get(&lookup_of(flow)->read, &account))
-        pl_known_users_add(flow->core->known_users, account.user_id);
-    return PL_TURN_NEXT;
-}
-
-/* NULL: there is no account, or it has no password. */
-static const char *hash_in(const pl_account_read_t *read)
-{
-    pl_account_t account;
-
-    return pl_account_read_get(read, &account) ? account.password_hash : NULL;
-}
-
-static pl_turn_t verify_password(pl_flow_t *flow)
-{
-    const lookup_t *lookup = lookup_of(flow);
-
-    return pl_flow_verify(flow, lookup->password, lookup->password_len, hash_in(&lookup->read));
-}
-
-static const pl_step_t login_steps[] = {
-    {"account", read_account, .judge = judge_login_account},
-    {"verify", verify_password, .absent = PL_OUTCOME_WRONG_CREDENTIALS},
-    {.name = NULL},
-};
-
-/* The id of the user with that name; 0: there is none. */
-static int64_t found_id(const lookup_t *lookup)
-{
-    pl_account_t account;
-
-    return pl_account_read_get(&lookup->read, &account) ? account.user_id : 0;
-}
-
 static void on_looked_up(pl_flow_t *flow)
 {
     lookup_t *lookup = lookup_of(flow);
@@ -253,21 +263,17 @@ static void on_looked_up(pl_flow_t *flow)
         (void)!pl_account_read_get(&lookup->read, &result.account);
     else if (flow->outcome.code == PL_OUTCOME_USER_NOT_FOUND)
         result.deleted_us = pl_account_read_deleted_us(&lookup->read);
-    else if (flow->outcome.code == PL_OUTCOME_WRONG_CREDENTIALS)
-        result.account.user_id = found_id(lookup);
     lookup->on_done(&result, lookup->owner);
     pl_account_read_dispose(&lookup->read);
-    explicit_bzero(lookup->password, lookup->password_len);
     free(lookup);
 }
 
 static lookup_t *lookup_create(const pl_core_t *core, int64_t caller_id, int64_t user_id,
-                               const char *username, size_t password_len)
+                               const char *username)
 {
-    lookup_t *lookup = pl_calloc(1, sizeof(*lookup) + password_len);
+    lookup_t *lookup = pl_calloc(1, sizeof(*lookup));
     pl_account_read_t *read = &lookup->read;
 
-    lookup->password_len = password_len;
     read->op.user_id = caller_id;
     if (username == NULL) {
         read->user_id = user_id;
@@ -286,7 +292,7 @@ static lookup_t *lookup_create(const pl_core_t *core, int64_t caller_id, int64_t
 pl_flow_t *pl_account_fetch_start(pl_core_t *core, int64_t caller_id, int64_t user_id,
                                   const char *username, pl_account_done_fn on_done, void *owner)
 {
-    lookup_t *lookup = lookup_create(core, caller_id, user_id, username, 0);
+    lookup_t *lookup = lookup_create(core, caller_id, user_id, username);
 
     lookup->on_done = on_done;
     lookup->owner = owner;
@@ -294,23 +300,12 @@ pl_flow_t *pl_account_fetch_start(pl_core_t *core, int64_t caller_id, int64_t us
     return &lookup->flow;
 }
 
-pl_flow_t *pl_login_start(pl_core_t *core, const char *username, const char *password,
-                          size_t password_len, pl_account_done_fn on_done, void *owner)
-{
-    lookup_t *lookup = lookup_create(core, 0, 0, username, password_len);
-
-    lookup->on_done = on_done;
-    lookup->owner = owner;
-    memcpy(lookup->password, password, password_len);
-    pl_flow_start(&lookup->flow, core, login_steps, on_looked_up);
-    return &lookup->flow;
-}
-
 /* ---- updateMe ---- */
 
 typedef struct update {
     pl_flow_t flow;
-    pl_account_update_t update; /* its read is also used to read the account before the change */
+    pl_account_read_t before;
+    pl_account_update_t update;
     pl_account_done_fn on_done;
     void *owner;
     bool read_receipts;
@@ -318,8 +313,7 @@ typedef struct update {
     char display_name[PL_DISPLAY_NAME_MAX * 4];
     char *metadata;
     new_password_t password;
-    size_t current_password_len;
-    char current_password[PL_PASSWORD_MAX];
+    current_password_t current;
 } update_t;
 
 static update_t *update_of(pl_flow_t *flow)
@@ -330,33 +324,25 @@ static update_t *update_of(pl_flow_t *flow)
 static pl_turn_t read_before(pl_flow_t *flow)
 {
     update_t *update = update_of(flow);
-    pl_account_read_t *read = &update->update.read;
 
-    if (update->current_password_len == 0)
+    if (update->current.len == 0 && update->password.len == 0)
         return PL_TURN_NEXT;
-    read->op.kind = &pl_account_fetch_kind;
-    read->op.shard = (int)pl_id_shard(read->user_id);
-    read->op.user_id = read->user_id;
-    return pl_flow_read(flow, &read->op);
+    return begin_account(flow, &update->before);
 }
 
 static pl_turn_t judge_before(pl_flow_t *flow)
 {
-    pl_account_t account;
+    update_t *update = update_of(flow);
 
-    return pl_account_read_get(&update_of(flow)->update.read, &account)
-               ? PL_TURN_NEXT
-               : pl_flow_end(flow, PL_OUTCOME_NO_ACTOR);
+    update->update.verified_hash = pl_account_read_hash(&update->before);
+    return judge_current(flow, &update->before, &update->current);
 }
 
 static pl_turn_t verify_current(pl_flow_t *flow)
 {
     const update_t *update = update_of(flow);
 
-    if (update->current_password_len == 0)
-        return PL_TURN_NEXT;
-    return pl_flow_verify(flow, update->current_password, update->current_password_len,
-                          hash_in(&update->update.read));
+    return begin_verify(flow, &update->before, &update->current);
 }
 
 static pl_turn_t hash_new(pl_flow_t *flow)
@@ -374,23 +360,39 @@ static pl_turn_t store_update(pl_flow_t *flow)
 {
     pl_account_read_t *read = &update_of(flow)->update.read;
 
-    pl_account_read_dispose(read);
-    read->op = (pl_op_t){
-        .kind = &pl_account_update_kind,
-        .shard = (int)pl_id_shard(read->user_id),
-    };
+    read->op.kind = &pl_account_update_kind;
+    read->op.shard = (int)pl_id_shard(read->user_id);
     return pl_flow_submit(flow, pl_cluster_write_lane(flow->core->deps.cluster, read->user_id),
                           &read->op);
 }
 
-/* The watchers of the user's presence on this server read it again at once. */
+/* A new password ends the user's other sessions. */
+static void announce_ended(const pl_core_t *core, const pl_account_update_t *update)
+{
+    int64_t ended_us = pl_account_update_sessions_ended_us(update);
+
+    if (ended_us == 0)
+        return;
+    pl_session_count(PL_SESSION_ENDED, 1);
+    pl_ending_announce(core->deps.endings, pl_hub_local_hub(core->deps.hub),
+                       &(pl_ending_t){
+                           .user_id = update->read.user_id,
+                           .ended_us = ended_us,
+                           .kept_id = update->kept_session_id,
+                       });
+}
+
+/* Nothing was found: the account is gone, or another password was set since this one was verified.
+ * The watchers of the user's presence on this server read it again at once. */
 static pl_turn_t judge_update(pl_flow_t *flow)
 {
     const pl_account_update_t *update = &update_of(flow)->update;
     pl_account_t account;
 
     if (!pl_account_read_get(&update->read, &account))
-        return pl_flow_end(flow, PL_OUTCOME_NO_ACTOR);
+        return pl_flow_end(flow, update->password_hash != NULL ? PL_OUTCOME_WRONG_PASSWORD
+                                                               : PL_OUTCOME_NO_ACTOR);
+    announce_ended(flow->core, update);
     if (update->show_presence != NULL)
         pl_presence_notify_watchers(flow->core->deps.presence, update->read.user_id);
     return PL_TURN_END;
@@ -412,9 +414,10 @@ static void on_updated(pl_flow_t *flow)
     if (flow->outcome.code == PL_OUTCOME_DONE)
         (void)!pl_account_read_get(&update->update.read, &result.account);
     update->on_done(&result, update->owner);
+    pl_account_read_dispose(&update->before);
     pl_account_read_dispose(&update->update.read);
     new_password_wipe(&update->password);
-    explicit_bzero(update->current_password, update->current_password_len);
+    current_password_wipe(&update->current);
     free(update->metadata);
     free(update);
 }
@@ -440,7 +443,7 @@ static void take_settings(update_t *update, const pl_account_change_t *change)
     stored->metadata = update->metadata = copy_metadata(change->metadata, change->metadata_len);
 }
 
-pl_flow_t *pl_account_update_start(pl_core_t *core, int64_t user_id,
+pl_flow_t *pl_account_update_start(pl_core_t *core, const pl_token_claims_t *bearer,
                                    const pl_account_change_t *change, pl_account_done_fn on_done,
                                    void *owner)
 {
@@ -448,13 +451,11 @@ pl_flow_t *pl_account_update_start(pl_core_t *core, int64_t user_id,
 
     update->on_done = on_done;
     update->owner = owner;
-    update->update.read.user_id = user_id;
+    update->before.user_id = update->update.read.user_id = bearer->user_id;
+    update->update.kept_session_id = bearer->session_id;
     take_settings(update, change);
     new_password_set(&update->password, change->password, change->password_len);
-    if (change->current_password != NULL) {
-        memcpy(update->current_password, change->current_password, change->current_password_len);
-        update->current_password_len = change->current_password_len;
-    }
+    current_password_set(&update->current, change->current_password, change->current_password_len);
     pl_flow_start(&update->flow, core, update_steps, on_updated);
     return &update->flow;
 }
@@ -462,41 +463,103 @@ pl_flow_t *pl_account_update_start(pl_core_t *core, int64_t user_id,
 /* ---- deleteMe ---- */
 
 typedef struct erasure {
-    pl_core_t *core;
-    int64_t user_id;
+    pl_flow_t flow;
+    pl_account_read_t before;
     pl_account_done_fn on_done;
     void *owner;
+    current_password_t current;
 } erasure_t;
+
+static erasure_t *erasure_of(pl_flow_t *flow)
+{
+    return H2O_STRUCT_FROM_MEMBER(erasure_t, flow, flow);
+}
+
+static pl_turn_t read_erased(pl_flow_t *flow)
+{
+    return begin_account(flow, &erasure_of(flow)->before);
+}
+
+static pl_turn_t judge_erased(pl_flow_t *flow)
+{
+    const erasure_t *erasure = erasure_of(flow);
+
+    return judge_current(flow, &erasure->before, &erasure->current);
+}
+
+static pl_turn_t verify_erased(pl_flow_t *flow)
+{
+    const erasure_t *erasure = erasure_of(flow);
+
+    return begin_verify(flow, &erasure->before, &erasure->current);
+}
+
+static const pl_step_t erase_steps[] = {
+    {"account", read_erased, .judge = judge_erased},
+    {"verify", verify_erased, .absent = PL_OUTCOME_WRONG_PASSWORD},
+    {.name = NULL},
+};
+
+static void finish_erasure(erasure_t *erasure, const pl_outcome_t *outcome)
+{
+    erasure->on_done(&(pl_account_result_t){.outcome = *outcome}, erasure->owner);
+    pl_account_read_dispose(&erasure->before);
+    current_password_wipe(&erasure->current);
+    free(erasure);
+}
 
 static void on_erased(const pl_change_result_t *changed, void *owner)
 {
     erasure_t *erasure = owner;
+    const pl_core_deps_t *deps = &erasure->flow.core->deps;
+    int64_t user_id = erasure->before.user_id;
 
     if (changed->outcome.code == PL_OUTCOME_DONE) {
-        pl_erased_users_add(erasure->core->deps.erased_users, erasure->user_id);
-        pl_presence_notify_watchers(erasure->core->deps.presence, erasure->user_id);
+        int64_t now_us = pl_clock_now_us();
+        pl_erased_users_add(deps->erased_users, user_id);
+        pl_presence_notify_watchers(deps->presence, user_id);
+        pl_ending_announce(deps->endings, pl_hub_local_hub(deps->hub),
+                           &(pl_ending_t){
+                               .user_id = user_id,
+                               .ended_us = now_us,
+                               .tokens_us = now_us,
+                               .is_erased = true,
+                           });
     }
-    erasure->on_done(&(pl_account_result_t){.outcome = changed->outcome}, erasure->owner);
-    free(erasure);
+    finish_erasure(erasure, &changed->outcome);
 }
 
-void pl_account_erase_start(pl_core_t *core, int64_t user_id, pl_account_done_fn on_done,
-                            void *owner)
+static void on_verified(pl_flow_t *flow)
 {
-    erasure_t *erasure = pl_calloc(1, sizeof(*erasure));
+    erasure_t *erasure = erasure_of(flow);
     pl_buffer_t argument = PL_BUFFER_EMPTY;
 
-    *erasure = (erasure_t){core, user_id, on_done, owner};
+    if (flow->outcome.code != PL_OUTCOME_DONE) {
+        finish_erasure(erasure, &flow->outcome);
+        return;
+    }
     pl_json_object_begin(&argument);
     pl_json_key(&argument, "timestamp");
     pl_json_int64(&argument, pl_clock_now_us());
     pl_json_object_end(&argument);
-    pl_change_flow_start(core,
+    pl_change_flow_start(flow->core,
                          &(pl_change_order_t){
                              .kind = "erase",
-                             .mailbox_id = user_id,
+                             .mailbox_id = erasure->before.user_id,
                              .argument = &argument,
                              .no_mailbox = PL_OUTCOME_NO_ACTOR,
                          },
                          on_erased, erasure);
+}
+
+void pl_account_erase_start(pl_core_t *core, int64_t user_id, const char *current_password,
+                            size_t current_password_len, pl_account_done_fn on_done, void *owner)
+{
+    erasure_t *erasure = pl_calloc(1, sizeof(*erasure));
+
+    erasure->on_done = on_done;
+    erasure->owner = owner;
+    erasure->before.user_id = user_id;
+    current_password_set(&erasure->current, current_password, current_password_len);
+    pl_flow_start(&erasure->flow, core, erase_steps, on_verified);
 }

@@ -1,5 +1,5 @@
 /*
- * Accounts: createUser, fetchUser, fetchMe, updateMe, deleteMe, and the login of createSession.
+ * Accounts: createUser, fetchUser, fetchMe, updateMe, deleteMe.
  *
  * Accounts are in the database and in no cache, so that every later read on every server sees a
  * change.
@@ -11,6 +11,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include "auth/claims.h"
 #include "base/text.h"
 #include "core/flow.h"
 #include "store/account.h"
@@ -55,13 +56,9 @@ pl_flow_t *pl_account_create_start(pl_core_t *core, const pl_account_order_t *or
 pl_flow_t *pl_account_fetch_start(pl_core_t *core, int64_t caller_id, int64_t user_id,
                                   const char *username, pl_account_done_fn on_done, void *owner);
 
-/* Checks the user's password: PL_OUTCOME_WRONG_CREDENTIALS also for an unknown username and a user
- * without a password, after the same work. */
-pl_flow_t *pl_login_start(pl_core_t *core, const char *username, const char *password,
-                          size_t password_len, pl_account_done_fn on_done, void *owner);
-
 /* NULL members stay unchanged; texts are copied. If there is a current password, the change is made
- * only if it is right (else PL_OUTCOME_WRONG_PASSWORD). */
+ * only if it is right (else PL_OUTCOME_WRONG_PASSWORD). A new password needs it if the account has
+ * one (PL_OUTCOME_PASSWORD_REQUIRED), and ends the user's sessions but the bearer's. */
 typedef struct pl_account_change {
     const char *display_name;
     size_t display_name_len;
@@ -77,14 +74,14 @@ typedef struct pl_account_change {
 } pl_account_change_t;
 
 /* PL_OUTCOME_NO_ACTOR: there is no such account. */
-pl_flow_t *pl_account_update_start(pl_core_t *core, int64_t user_id,
+pl_flow_t *pl_account_update_start(pl_core_t *core, const pl_token_claims_t *bearer,
                                    const pl_account_change_t *change, pl_account_done_fn on_done,
                                    void *owner);
 
 /* The account is deleted in the first transaction. Follow-ups delete the content of the mailbox
  * (sql/shard/change_erase_slice.sql): a part of it at once, the rest by the relay. The result has
- * no account. */
-void pl_account_erase_start(pl_core_t *core, int64_t user_id, pl_account_done_fn on_done,
-                            void *owner);
+ * no account. The current password is needed if the account has one, as for a new password. */
+void pl_account_erase_start(pl_core_t *core, int64_t user_id, const char *current_password,
+                            size_t current_password_len, pl_account_done_fn on_done, void *owner);
 
 #endif

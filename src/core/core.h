@@ -14,6 +14,7 @@
 
 #include <stdint.h>
 
+#include "auth/endings.h"
 #include "auth/password.h"
 #include "config/config.h"
 #include "db/cluster.h"
@@ -28,6 +29,7 @@ struct pl_known_users;
 struct pl_page_cache;
 struct pl_receipt_writer;
 struct pl_reply_checks;
+struct pl_session_answers;
 struct pl_typing_limit;
 struct pl_user_checks;
 
@@ -43,6 +45,7 @@ typedef struct pl_core_deps {
     struct pl_typing_limit *typing_limit;
     struct pl_receipt_writer *receipt_writer;
     struct pl_erased_users *erased_users;
+    pl_endings_t *endings;
 } pl_core_deps_t;
 
 typedef struct pl_core {
@@ -54,7 +57,8 @@ typedef struct pl_core {
     struct pl_user_checks *user_checks;
     struct pl_reply_checks *reply_checks;    /* of sends */
     struct pl_reply_checks *reaction_checks; /* of reactions: no send waits for them */
-    pl_timer_queue_t *copy_timeouts;         /* of [lanes] copy_deadline */
+    struct pl_session_answers *session_answers;
+    pl_timer_queue_t *copy_timeouts; /* of [lanes] copy_deadline */
 } pl_core_t;
 
 /* The deadline of an operation that begins now, for pl_op_t.deadline_ms. */

@@ -6,6 +6,7 @@
 #include "core/receipt_writer.h"
 #include "core/reply_check.h"
 #include "core/send.h"
+#include "core/session_answers.h"
 #include "core/typing.h"
 #include "core/user_check.h"
 
@@ -48,6 +49,7 @@ pl_core_t *pl_core_create(pl_loop_t *loop, const pl_core_deps_t *deps)
     pl_timer_arm(pl_timer_queue(loop, KNOWN_USERS_TURN_MS), &core->known_users_turn);
     core->user_checks = pl_user_checks_create(deps->cluster, core->known_users, deadline_s,
                                               queue_size);
+    core->session_answers = pl_session_answers_create();
     core->copy_timeouts = pl_timer_queue(loop, (uint64_t)config->lanes.copy_deadline_s * 1000);
     core->reply_checks = pl_reply_checks_create(deps->cluster, core->copy_timeouts, deadline_s,
                                                 queue_size);

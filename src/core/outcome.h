@@ -22,7 +22,11 @@
     X(MEMBER_UNKNOWN, NULL)                           /* no user has the id of a new member */ \
     X(USERNAME_TAKEN, NULL)                                                                    \
     X(WRONG_CREDENTIALS, NULL)                                                                 \
-    X(WRONG_PASSWORD, NULL) /* the current password in the change is wrong */                  \
+    X(WRONG_PASSWORD, NULL)    /* the current password in the change is wrong */               \
+    X(PASSWORD_REQUIRED, NULL) /* a change needs the current password */                       \
+    X(WRONG_REFRESH_TOKEN, NULL)                                                               \
+    X(SESSION_ENDED, "session-ended")                                                          \
+    X(SESSION_NOT_FOUND, "session-not-found")                                                  \
     /* Conversations and messages. */                                                          \
     X(NO_MAILBOX, "no-mailbox") /* the mailbox that the change is made in does not exist */    \
     X(CONVERSATION_NOT_FOUND, "conversation-not-found")                                        \

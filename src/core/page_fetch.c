@@ -5,12 +5,15 @@
 #include "base/id.h"
 #include "base/json_write.h"
 #include "base/memory.h"
+#include "core/ending.h"
 #include "core/known_users.h"
 #include "core/page_cursor.h"
+#include "core/session_answers.h"
 #include "store/conversation.h"
 #include "store/mailbox.h"
 #include "store/page.h"
 #include "store/resource_json.h"
+#include "store/session.h"
 
 typedef struct fetch {
     pl_flow_t flow;
@@ -20,6 +23,7 @@ typedef struct fetch {
     int64_t version;
     pl_cached_page_t *page;
     pl_version_read_t version_read;
+    pl_session_check_t session_check;
     pl_page_read_t page_read;
     pl_conversations_check_t *group_check; /* NULL but for an empty page of a group */
 } fetch_t;
@@ -84,17 +88,87 @@ static pl_turn_t read_version(pl_flow_t *flow)
                           &read->op);
 }
 
-/* A mailbox that was not found has version 0, which no page has: its shard has moved, or the user
- * does not exist. The read of the page finds out. */
+/* Whether the bearer's session has to be read: it may have ended. */
+static bool is_in_doubt(const fetch_t *fetch)
+{
+    const pl_core_t *core = fetch->flow.core;
+    const pl_token_claims_t *bearer = &fetch->order.bearer;
+    int64_t epoch = fetch->version_read.auth_epoch;
+
+    return epoch != 0 && !pl_endings_is_after(core->deps.endings, bearer, epoch) &&
+           !pl_session_answers_has(core->session_answers, bearer, epoch);
+}
+
+/* The version is known, and the bearer's session is open. A mailbox that was not found has version
+ * 0, which no page has: its shard has moved, or the user does not exist. The read of the page finds
+ * out. */
+static pl_turn_t serve(fetch_t *fetch)
+{
+    pl_flow_t *flow = &fetch->flow;
+
+    if (fetch->version_read.found && is_known(fetch) && caller_has(fetch))
+        return PL_TURN_END;
+    fetch->page = pl_page_cache_get(flow->core->pages, &fetch->order.key, fetch->version);
+    return fetch->page != NULL ? answer(fetch) : PL_TURN_NEXT;
+}
+
 static pl_turn_t judge_version(pl_flow_t *flow)
 {
     fetch_t *fetch = fetch_of(flow);
 
     fetch->version = fetch->version_read.version;
-    if (fetch->version_read.found && is_known(fetch) && caller_has(fetch))
-        return PL_TURN_END;
-    fetch->page = pl_page_cache_get(flow->core->pages, &fetch->order.key, fetch->version);
-    return fetch->page != NULL ? answer(fetch) : PL_TURN_NEXT;
+    return is_in_doubt(fetch) ? PL_TURN_NEXT : serve(fetch);
+}
+
+/* ---- session ---- */
+
+static pl_turn_t check_session(pl_flow_t *flow)
+{
+    fetch_t *fetch = fetch_of(flow);
+    pl_session_check_t *check = &fetch->session_check;
+
+    if (!is_in_doubt(fetch))
+        return PL_TURN_NEXT;
+    check->user_id = fetch->order.bearer.user_id;
+    check->session_id = fetch->order.bearer.session_id;
+    check->op.kind = &pl_session_check_kind;
+    check->op.shard = (int)pl_id_shard(check->user_id);
+    check->op.user_id = check->user_id;
+    return pl_flow_read(flow, &check->op);
+}
+
+/* From now on the token is refused in memory. */
+static pl_turn_t refuse(fetch_t *fetch)
+{
+    const pl_core_deps_t *deps = &fetch->flow.core->deps;
+    const pl_session_check_t *check = &fetch->session_check;
+    bool has_session = check->session_id != 0;
+
+    pl_ending_announce(
+        deps->endings, pl_hub_local_hub(deps->hub),
+        &(pl_ending_t){
+            .user_id = check->user_id,
+            .session_id = check->session_id,
+            .ended_us = has_session ? fetch->version_read.auth_epoch : check->tokens_us,
+            .tokens_us = has_session ? 0 : check->tokens_us,
+        });
+    return pl_flow_end(&fetch->flow, PL_OUTCOME_SESSION_ENDED);
+}
+
+static pl_turn_t judge_session(pl_flow_t *flow)
+{
+    fetch_t *fetch = fetch_of(flow);
+    const pl_session_check_t *check = &fetch->session_check;
+    const pl_token_claims_t *bearer = &fetch->order.bearer;
+    bool is_good = check->session_id != 0
+                       ? check->is_open
+                       : check->tokens_us == 0 || pl_endings_is_after(flow->core->deps.endings,
+                                                                      bearer, check->tokens_us);
+
+    if (!is_good)
+        return refuse(fetch);
+    pl_session_answers_add(flow->core->session_answers, bearer, fetch->version_read.auth_epoch);
+    return serve(fetch);
 }
 
 /* ---- page ---- */
@@ -338,6 +412,7 @@ static pl_turn_t judge_peer(pl_flow_t *flow)
 
 static const pl_step_t steps[] = {
     {"version", read_version, .judge = judge_version},
+    {"session", check_session, .judge = judge_session},
     {"page", read_page, .judge = judge_page},
     {"check-peer", check_peer, .judge = judge_peer},
     {.name = NULL},

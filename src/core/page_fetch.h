@@ -2,10 +2,10 @@
  * fetchConversation and fetchMessages: pages of a mailbox. fetchMessage and fetchConversationById:
  * one message or conversation in it.
  *
- *   cached, or the caller has one: version --equal--> unchanged, or the cached page
- *                                     `----else--.
- *   else ----------------------------------------+-> page --no rows--> check-peer --> empty page,
- *                                                                                     not found
+ *   cached, or the caller has one: version [-> session] --equal--> unchanged, or the cached page
+ *                                                 `--else--.
+ *   else --------------------------------------------------+-> page --no rows--> check-peer -->
+ * empty page, not found
  *
  * Reading a version is cheap (many share one statement), and reading a page is not. Both are read
  * from the database after the request has arrived, so that every answer shows all earlier writes.
@@ -13,6 +13,9 @@
  * A conversation with a user who exists is an empty page before its first message. A conversation
  * with a user who does not exist, or in which the caller takes no part, is not found.
  * fetchConversationById does not find a conversation before its first message either.
+ *
+ * The version comes with the time when a session of the user last ended. If the token may be older,
+ * its session is read before the answer (PL_OUTCOME_SESSION_ENDED), once for each such time.
  *
  * If the caller has the present version of one message or conversation, the answer says so only if
  * it was found at that version.
@@ -23,11 +26,13 @@
 #include <stdbool.h>
 #include <stdint.h>
 
+#include "auth/claims.h"
 #include "core/flow.h"
 #include "core/page_cache.h"
 
 typedef struct pl_page_order {
     pl_page_key_t key;
+    pl_token_claims_t bearer; /* whose token is refused if its session has ended */
     /* Whether the caller has the page of that version; NULL: it has none. Called during the flow,
      * unless the flow was abandoned. */
     bool (*has_version)(void *owner, int64_t version);

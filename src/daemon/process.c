@@ -8,12 +8,15 @@
 
 #include "admin/admin.h"
 #include "api/api.h"
+#include "api/cookies.h"
 #include "base/clock.h"
 #include "base/log.h"
 #include "base/memory.h"
 #include "base/metrics.h"
 #include "core/create.h"
+#include "core/ending.h"
 #include "core/password_work.h"
+#include "daemon/endings.h"
 #include "daemon/worker.h"
 #include "db/cluster.h"
 #include "db/metrics.h"
@@ -144,7 +147,9 @@ static int create_server(pl_error_t *error)
         .stream_queue = (size_t)config->push.stream_queue,
         .stream_stall_s = (unsigned)config->push.stream_stall_s,
         .drain_timeout_s = (unsigned)config->server.drain_timeout_s,
-        .cookie_name = config->auth.cookie_name,
+        .cookie_name = PL_ACCESS_COOKIE,
+        .trusted_proxies = config->server.trusted_proxies,
+        .endings = process.deps.endings,
     };
     pl_router_t *router = pl_router_create();
 
@@ -182,6 +187,7 @@ static int create_shared(pl_shard_map_t *map, pl_error_t *error)
     process.deps.typing_limit = pl_typing_limit_create(PL_TYPING_LIMIT_CAPACITY,
                                                        PL_TYPING_INTERVAL_MS);
     process.deps.erased_users = pl_erased_users_create();
+    process.deps.endings = pl_endings_create_configured(config);
     process.deps.receipt_writer = pl_receipt_writer_create(process.loops, process.workers_count);
     create_presence();
     if (pl_password_pool_create((size_t)config->auth.password_threads,
@@ -192,6 +198,9 @@ static int create_shared(pl_shard_map_t *map, pl_error_t *error)
         return -1;
     pl_db_metrics_init();
     pl_core_metrics_init();
+    pl_session_metrics_init(process.deps.endings);
+    process.deps.endings_reader = pl_endings_reader_create(config, process.deps.cluster,
+                                                           process.deps.endings, process.deps.hub);
     pl_push_metrics_init(process.deps.hub, process.deps.presence);
     pl_relay_metrics_init();
     register_gauges();
@@ -273,6 +282,7 @@ int pl_process_run(const pl_config_t *config, pl_shard_map_t *map, const sigset_
     if (create_shared(map, error) != 0 || create_server(error) != 0 || create_admin(error) != 0 ||
         watch_signals(stop, error) != 0)
         return -1;
+    pl_endings_read_before_start(config, process.deps.cluster, process.deps.endings_reader);
     for (size_t i = 0; i < process.workers_count; i++)
         if (pl_worker_start(process.workers[i], &process.deps, error) != 0)
             return -1;

@@ -39,6 +39,7 @@ static void on_start(pl_task_t *task)
         .receipt_writer = deps->receipt_writer,
         .presence = deps->presence,
         .erased_users = deps->erased_users,
+        .endings = deps->endings,
     };
 
     worker->api = pl_api_create(pl_core_create(worker->loop, &core_deps), worker->auth);
@@ -46,6 +47,8 @@ static void on_start(pl_task_t *task)
                                              (unsigned)pl_loop_index(worker->loop), worker->api,
                                              worker->auth);
     pl_cluster_start(deps->cluster, worker->loop);
+    if (worker->index == 0)
+        pl_endings_reader_start(deps->endings_reader, worker->loop);
     pl_server_worker_start(worker->server);
 }
 

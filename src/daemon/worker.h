@@ -11,6 +11,7 @@
 #include "auth/password.h"
 #include "base/error.h"
 #include "config/config.h"
+#include "core/endings_reader.h"
 #include "core/known_users.h"
 #include "core/receipt_writer.h"
 #include "core/typing_limit.h"
@@ -28,6 +29,8 @@ typedef struct pl_worker_deps {
     pl_hub_t *hub;
     pl_typing_limit_t *typing_limit;
     pl_erased_users_t *erased_users;
+    pl_endings_t *endings;
+    pl_endings_reader_t *endings_reader; /* the first worker starts it */
     pl_receipt_writer_t *receipt_writer;
     pl_presence_t *presence;
     pl_server_t *server;

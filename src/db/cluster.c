@@ -123,6 +123,24 @@ bool pl_cluster_can_have_id(const pl_cluster_t *cluster, int64_t id)
     return id > 0 && pl_id_shard(id) < (unsigned)cluster->map->shards;
 }
 
+int pl_cluster_databases(const pl_cluster_t *cluster)
+{
+    return cluster->map->database_count;
+}
+
+const char *pl_cluster_database_name(const pl_cluster_t *cluster, int database)
+{
+    return cluster->databases[database].name;
+}
+
+int pl_cluster_shard_in(const pl_cluster_t *cluster, int database)
+{
+    for (int shard = 0; shard < cluster->map->shards; shard++)
+        if (cluster->map->database_of_shard[shard] == database)
+            return shard;
+    return -1;
+}
+
 static database_t *database_of(const pl_cluster_t *cluster, unsigned shard)
 {
     return &cluster->databases[cluster->map->database_of_shard[shard]];

@@ -50,6 +50,11 @@ bool pl_cluster_can_have_id(const pl_cluster_t *cluster, int64_t id);
 /* True if both mailboxes are in one database, so that one transaction can write both. */
 bool pl_cluster_share_database(const pl_cluster_t *cluster, int64_t mailbox_id, int64_t other_id);
 
+/* The number of databases; and one of the shards that a database holds, or -1 if it holds none. */
+int pl_cluster_databases(const pl_cluster_t *cluster);
+const char *pl_cluster_database_name(const pl_cluster_t *cluster, int database);
+int pl_cluster_shard_in(const pl_cluster_t *cluster, int database);
+
 /* The one lane in which this process writes sends to that mailbox. */
 pl_lane_t *pl_cluster_write_lane(const pl_cluster_t *cluster, int64_t mailbox_id);
 

@@ -1,6 +1,5 @@
 #include "http/audit.h"
 
-#include <arpa/inet.h>
 #include <stdatomic.h>
 #include <stdio.h>
 #include <string.h>
@@ -33,34 +32,9 @@ static bool take(pl_audit_volume_t volume)
     return false;
 }
 
-static void peer_address(const h2o_req_t *req, char address_r[PL_REQUEST_ADDRESS_SIZE])
-{
-    struct sockaddr_storage peer = {0};
-
-    req->conn->callbacks->get_peername(req->conn, (struct sockaddr *)&peer);
-    if (peer.ss_family == AF_INET6)
-        inet_ntop(AF_INET6, &((struct sockaddr_in6 *)&peer)->sin6_addr, address_r,
-                  PL_REQUEST_ADDRESS_SIZE);
-    else if (peer.ss_family == AF_INET)
-        inet_ntop(AF_INET, &((struct sockaddr_in *)&peer)->sin_addr, address_r,
-                  PL_REQUEST_ADDRESS_SIZE);
-}
-
-/* The edge sets X-Forwarded-For, and only the edge and trusted hosts reach this server. */
 void pl_audit_note_address(pl_request_t *request)
 {
-    pl_slice_t forwarded = pl_request_header(request, "x-forwarded-for");
-    unsigned char parsed[sizeof(struct in6_addr)];
-
-    if (forwarded.len > 0 && forwarded.len < PL_REQUEST_ADDRESS_SIZE) {
-        memcpy(request->address, forwarded.data, forwarded.len);
-        request->address[forwarded.len] = '\0';
-        if (inet_pton(AF_INET, request->address, parsed) == 1 ||
-            inet_pton(AF_INET6, request->address, parsed) == 1)
-            return;
-    }
-    request->address[0] = '\0';
-    peer_address(request->req, request->address);
+    pl_request_client_address(request, request->address);
 }
 
 static pl_log_field_t id_field(const char *name, int64_t id)

@@ -4,6 +4,7 @@
 
 #include <string.h>
 
+#include "auth/endings.h"
 #include "auth/token.h"
 #include "http/problem.h"
 #include "http/request.h"
@@ -28,9 +29,7 @@ static pl_slice_t authority_of_origin(pl_slice_t origin)
     return (pl_slice_t){NULL, 0};
 }
 
-/* Browsers say where a request comes from. A client that does not say it is no browser, and has no
- * cookie that it was made to send. */
-static bool is_same_origin(const pl_request_t *request)
+bool pl_request_is_same_origin(const pl_request_t *request)
 {
     pl_slice_t site = pl_request_header(request, "sec-fetch-site");
     if (site.data != NULL)
@@ -56,6 +55,21 @@ static pl_slice_t bearer_token(const pl_request_t *request)
     return (pl_slice_t){header.data + skip, header.len - skip};
 }
 
+/* Refuses what has ended. -1: the request was answered. */
+static int check_endings(pl_request_t *request)
+{
+    pl_endings_t *endings = request->worker->server->options.endings;
+    enum pl_ended ended = endings != NULL ? pl_endings_check(endings, &request->claims)
+                                          : PL_ENDED_NOT;
+
+    if (ended == PL_ENDED_SESSION)
+        pl_problem_reply(request, PL_PROBLEM_SESSION_ENDED,
+                         "The token's session has ended. Log in again.");
+    else if (ended == PL_ENDED_USER)
+        pl_problem_reply(request, PL_PROBLEM_INVALID_TOKEN, "No user has the token's id.");
+    return ended == PL_ENDED_NOT ? 0 : -1;
+}
+
 int pl_authenticate(pl_request_t *request, bool is_optional)
 {
     const char *cookie_name = request->worker->server->options.cookie_name;
@@ -64,7 +78,8 @@ int pl_authenticate(pl_request_t *request, bool is_optional)
         return 0;
     if (token.data == NULL && cookie_name != NULL) {
         token = pl_request_cookie(request, cookie_name);
-        if (token.data != NULL && !is_safe_method(request->req) && !is_same_origin(request)) {
+        if (token.data != NULL && !is_safe_method(request->req) &&
+            !pl_request_is_same_origin(request)) {
             pl_problem_reply(request, PL_PROBLEM_CROSS_SITE_REQUEST,
                              "With a cookie the request must come from the same origin");
             return -1;
@@ -81,6 +96,8 @@ int pl_authenticate(pl_request_t *request, bool is_optional)
         pl_problem_reply(request, PL_PROBLEM_INVALID_TOKEN, "%s", error.message);
         return -1;
     }
+    if (check_endings(request) != 0)
+        return -1;
     request->has_claims = true;
     return 0;
 }

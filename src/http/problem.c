@@ -126,7 +126,7 @@ static void send_problem(pl_request_t *request, pl_problem_t problem, const char
                                         .outcome = problems[problem].code});
     if (problem == PL_PROBLEM_UNAUTHENTICATED || problem == PL_PROBLEM_INVALID_CREDENTIALS)
         reply->www_authenticate = "Bearer realm=\"parley\"";
-    else if (problem == PL_PROBLEM_INVALID_TOKEN)
+    else if (status == 401)
         reply->www_authenticate = "Bearer realm=\"parley\", error=\"invalid_token\"";
     pl_buffer_t body = PL_BUFFER_EMPTY;
     pl_problem_write(&body, problem, detail, pl_request_id(request), fields);

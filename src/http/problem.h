@@ -21,7 +21,8 @@
     X(INVALID_JSON, "invalid-json", 400, "The body is not acceptable JSON")                        \
     X(INVALID_QUERY, "invalid-query", 400, "The query is not acceptable")                          \
     X(UNAUTHENTICATED, "unauthenticated", 401, "Authentication is required")                       \
-    X(INVALID_TOKEN, "invalid-token", 401, "The access token is not valid")                        \
+    X(INVALID_TOKEN, "invalid-token", 401, "The token is not valid")                               \
+    X(SESSION_ENDED, "session-ended", 401, "The session has ended")                                \
     X(INVALID_CREDENTIALS, "invalid-credentials", 401, "The username or the password is wrong")    \
     X(FORBIDDEN, "forbidden", 403, "The caller may not do this")                                   \
     X(RECIPIENT_UNAVAILABLE, "recipient-unavailable", 403, "The recipient is not available")       \
@@ -32,6 +33,7 @@
     X(RECIPIENT_NOT_FOUND, "recipient-not-found", 404, "The recipient does not exist")             \
     X(MESSAGE_NOT_FOUND, "message-not-found", 404, "There is no such message")                     \
     X(BLOCK_NOT_FOUND, "block-not-found", 404, "There is no such block")                           \
+    X(SESSION_NOT_FOUND, "session-not-found", 404, "There is no such session")                     \
     X(GROUP_NOT_FOUND, "group-not-found", 404, "There is no such group")                           \
     X(MEMBER_NOT_FOUND, "member-not-found", 404, "The group has no such member")                   \
     X(INVITATION_NOT_FOUND, "invitation-not-found", 404, "There is no such invitation")            \

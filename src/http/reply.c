@@ -63,8 +63,9 @@ static void add_headers(h2o_req_t *req, const char *id, const pl_reply_t *reply,
         pl_response_add_header(req, "etag", reply->etag);
     if (reply->location != NULL)
         pl_response_add_header(req, "location", reply->location);
-    if (reply->set_cookie != NULL)
-        pl_response_add_header(req, "set-cookie", reply->set_cookie);
+    for (size_t i = 0; i < sizeof(reply->set_cookies) / sizeof(reply->set_cookies[0]); i++)
+        if (reply->set_cookies[i] != NULL)
+            pl_response_add_header(req, "set-cookie", reply->set_cookies[i]);
     if (reply->allow != NULL)
         pl_response_add_header(req, "allow", reply->allow);
     if (reply->www_authenticate != NULL)

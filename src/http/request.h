@@ -69,6 +69,13 @@ pl_slice_t pl_request_path_parameter(const pl_request_t *request, size_t n);
 /* `name` in lower case. If the header is repeated, the first one. */
 pl_slice_t pl_request_header(const pl_request_t *request, const char *name);
 pl_slice_t pl_request_cookie(const pl_request_t *request, const char *name);
+/* True if the client says that the request comes from a page of this server. Browsers send a cookie
+ * on behalf of any site that asks them to, so a change by a cookie needs this. */
+bool pl_request_is_same_origin(const pl_request_t *request);
+#define PL_ADDRESS_SIZE 46 /* of an IP address with the NUL at the end */
+/* The IP address of the client: as a trusted edge gives it, else of the connection. "" if it is not
+ * known. */
+void pl_request_client_address(const pl_request_t *request, char address_r[PL_ADDRESS_SIZE]);
 /* Not NUL-terminated; len 0 without a body. */
 pl_slice_t pl_request_body(const pl_request_t *request);
 /* True when If-None-Match names `etag` (with its quotes; weak comparison) or is "*". */
@@ -114,7 +121,7 @@ typedef struct pl_reply {
     const char *content_type; /* default application/json */
     const char *etag;         /* with its quotes */
     const char *location;
-    const char *set_cookie;
+    const char *set_cookies[2];
     const char *allow;
     const char *www_authenticate;
     const char *content_security_policy;

@@ -80,6 +80,8 @@ int pl_server_create(const pl_server_options_t *options, const pl_router_t *rout
     server->options.address = pl_strdup(options->address);
     if (options->cookie_name != NULL)
         server->options.cookie_name = pl_strdup(options->cookie_name);
+    if (options->trusted_proxies != NULL)
+        server->options.trusted_proxies = pl_strdup(options->trusted_proxies);
     server->router = router;
     server->workers = pl_calloc(options->workers, sizeof(*server->workers));
     snprintf(labels, sizeof(labels), "server=\"%s\"", options->name);
@@ -106,6 +108,7 @@ void pl_server_destroy(pl_server_t **server_p)
     free((void *)(uintptr_t)server->options.name);
     free((void *)(uintptr_t)server->options.address);
     free((void *)(uintptr_t)server->options.cookie_name);
+    free((void *)(uintptr_t)server->options.trusted_proxies);
     free(server->listeners);
     free(server->workers);
     free(server);

@@ -270,7 +270,19 @@ static void on_event(pl_waiter_t *waiter, const pl_event_t *event)
         follower->callbacks->on_event(follower->owner, event);
 }
 
-static const pl_waiter_callbacks_t waiter_callbacks = {.on_wake = on_wake, .on_event = on_event};
+static void on_recheck(pl_waiter_t *waiter)
+{
+    pl_follower_t *follower = H2O_STRUCT_FROM_MEMBER(pl_follower_t, waiter, waiter);
+
+    if (follower->callbacks->on_recheck != NULL)
+        follower->callbacks->on_recheck(follower->owner);
+}
+
+static const pl_waiter_callbacks_t waiter_callbacks = {
+    .on_wake = on_wake,
+    .on_event = on_event,
+    .on_recheck = on_recheck,
+};
 
 static void on_heartbeat(pl_timer_t *timer)
 {

@@ -51,6 +51,8 @@ typedef struct pl_follower_callbacks {
     void (*on_heartbeat)(void *owner);
     /* An ephemeral event of the user, in any state, valid during the call. May be NULL. */
     void (*on_event)(void *owner, const pl_event_t *event);
+    /* Sessions of the user have ended, perhaps the owner's; in any state. May be NULL. */
+    void (*on_recheck)(void *owner);
 } pl_follower_callbacks_t;
 
 typedef struct pl_follower_settings {

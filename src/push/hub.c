@@ -32,8 +32,8 @@ struct pl_hub {
     atomic_uint interest[INTEREST_SIZE];
 };
 
-/* A notice is posted to every loop: the wake-ups of one batch, or an ephemeral event. The loop that
- * handles it last frees it. */
+/* A notice is posted to every loop: the wake-ups of one batch, an ephemeral event, or that a user's
+ * sessions have ended. The loop that handles it last frees it. */
 typedef struct notice notice_t;
 typedef struct delivery {
     pl_task_t task;
@@ -46,8 +46,8 @@ struct notice {
     void (*handle)(pl_hub_local_t *local, const notice_t *notice);
     /* Wake-ups. */
     pl_commit_deltas_t deltas;
-    /* An event, whose JSON is behind the deliveries. */
-    int64_t user_id;
+    int64_t user_id; /* of an event, or of ended sessions */
+    /* Its JSON is behind the deliveries. */
     pl_event_t event;
     delivery_t deliveries[];
 };
@@ -81,6 +81,13 @@ static void call_on_event(pl_waiter_t *waiter, const void *arg)
 {
     const notice_t *notice = arg;
     waiter->callbacks->on_event(waiter, &notice->event);
+}
+
+static void call_on_recheck(pl_waiter_t *waiter, const void *arg)
+{
+    (void)arg;
+    if (waiter->callbacks->on_recheck != NULL)
+        waiter->callbacks->on_recheck(waiter);
 }
 
 /* Calls `call` for each waiter of user_id on this loop. */
@@ -122,6 +129,11 @@ static void handle_wakes(pl_hub_local_t *local, const notice_t *notice)
 static void handle_event(pl_hub_local_t *local, const notice_t *notice)
 {
     call_waiters(local, notice->user_id, call_on_event, notice);
+}
+
+static void handle_recheck(pl_hub_local_t *local, const notice_t *notice)
+{
+    call_waiters(local, notice->user_id, call_on_recheck, NULL);
 }
 
 static void on_delivery(pl_task_t *task)
@@ -200,6 +212,16 @@ void pl_hub_send_event(pl_hub_t *hub, int64_t user_id, const pl_event_t *event)
     notice->user_id = user_id;
     notice->event = *event;
     notice->event.json = memcpy((char *)notice + notice_size(hub), event->json, event->len);
+    notice_post(hub, notice);
+}
+
+void pl_hub_recheck(pl_hub_t *hub, int64_t user_id)
+{
+    if (!pl_hub_may_have_waiter(hub, user_id))
+        return;
+    notice_t *notice = notice_create(hub, 0);
+    notice->handle = handle_recheck;
+    notice->user_id = user_id;
     notice_post(hub, notice);
 }
 

@@ -36,6 +36,8 @@ typedef struct pl_waiter_callbacks {
     void (*on_wake)(pl_waiter_t *waiter, const pl_wake_t *wake);
     /* A copy of the event that was given to pl_hub_send_event, valid during the call. */
     void (*on_event)(pl_waiter_t *waiter, const pl_event_t *event);
+    /* Sessions of the user have ended: perhaps the waiter's. May be NULL. */
+    void (*on_recheck)(pl_waiter_t *waiter);
 } pl_waiter_callbacks_t;
 
 /* Embed it in its owner; zero it and set the callbacks before it is added. */
@@ -62,6 +64,10 @@ pl_hub_t *pl_hub_local_hub(const pl_hub_local_t *local);
 /* Sends an event to all waiters of user_id, on their loops; no on_event comes before this returns.
  * Its JSON is copied. Costs one load if there is no waiter. From any thread. */
 void pl_hub_send_event(pl_hub_t *hub, int64_t user_id, const pl_event_t *event);
+
+/* Calls on_recheck of all waiters of user_id, on their loops; not before this returns. Costs one
+ * load if there is no waiter. From any thread. */
+void pl_hub_recheck(pl_hub_t *hub, int64_t user_id);
 
 /* False: user_id has no waiter, so the caller need not build an event. True: there may be a waiter.
  * From any thread. */

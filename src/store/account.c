@@ -13,6 +13,7 @@ enum account_column {
     COLUMN_GROUP_INVITES,
     COLUMN_METADATA,
     COLUMN_DELETED_TIMESTAMP,
+    COLUMN_SESSIONS_ENDED_TIMESTAMP, /* of an update */
 };
 
 static void text(pl_params_t *params, const char *value)
@@ -75,6 +76,8 @@ static void encode_update(pl_params_t *params, pl_op_t *const *ops, size_t count
     pl_params_bool(params, update->show_presence);
     text(params, update->group_invites);
     text(params, update->metadata);
+    text(params, update->verified_hash);
+    pl_params_int64(params, update->kept_session_id);
 }
 
 static bool decode_read(PGresult *result, pl_op_t *const *ops, size_t count)
@@ -119,8 +122,8 @@ const pl_op_kind_t pl_account_find_kind = {
 
 const pl_op_kind_t pl_account_update_kind = {
     .name = "update_account",
-    .sql = ACCOUNT_COLUMNS "NULL::bigint FROM ",
-    .sql_tail = ".update_account($1, $2, $3, $4, $5, $6, $7)",
+    .sql = ACCOUNT_COLUMNS "NULL::bigint, sessions_ended_timestamp FROM ",
+    .sql_tail = ".update_account($1, $2, $3, $4, $5, $6, $7, $8, $9)",
     .max_ops = 1,
     .encode = encode_update,
     .decode = decode_read,
@@ -144,11 +147,23 @@ bool pl_account_read_get(const pl_account_read_t *read, pl_account_t *account_r)
     return true;
 }
 
+const char *pl_account_read_hash(const pl_account_read_t *read)
+{
+    pl_account_t account;
+
+    return pl_account_read_get(read, &account) ? account.password_hash : NULL;
+}
+
 int64_t pl_account_read_deleted_us(const pl_account_read_t *read)
 {
     if (PQntuples(read->result) == 0)
         return 0;
     return pl_result_int64(read->result, 0, COLUMN_DELETED_TIMESTAMP);
+}
+
+int64_t pl_account_update_sessions_ended_us(const pl_account_update_t *update)
+{
+    return pl_result_int64(update->read.result, 0, COLUMN_SESSIONS_ENDED_TIMESTAMP);
 }
 
 void pl_account_read_dispose(pl_account_read_t *read)

@@ -57,6 +57,9 @@ typedef struct pl_account {
 /* False: there is no such account. */
 bool pl_account_read_get(const pl_account_read_t *read, pl_account_t *account_r);
 
+/* The password's hash; NULL: there is no such account, or it has no password. */
+const char *pl_account_read_hash(const pl_account_read_t *read);
+
 /* After a pl_account_fetch_kind that found no account: the time of its erasure in microseconds, or
  * 0 if the account never existed. */
 int64_t pl_account_read_deleted_us(const pl_account_read_t *read);
@@ -64,7 +67,7 @@ int64_t pl_account_read_deleted_us(const pl_account_read_t *read);
 void pl_account_read_dispose(pl_account_read_t *read);
 
 /* For the write lane of user_id. A member that is NULL keeps the old value. The answer is that of a
- * read: the account after the change, or none. */
+ * read: the account after the change, or none if there is none or its password was changed. */
 typedef struct pl_account_update {
     pl_account_read_t read; /* op.kind: pl_account_update_kind; user_id is set */
     const char *display_name;
@@ -74,7 +77,14 @@ typedef struct pl_account_update {
     const bool *show_presence;
     const char *group_invites;
     const char *metadata; /* a JSON object, NUL-terminated */
+    /* With a password: the hash that the account must still have, NULL if none; and the session
+     * that goes on, 0 if none. */
+    const char *verified_hash;
+    int64_t kept_session_id;
 } pl_account_update_t;
+
+/* When the user's other sessions ended by the change; 0: they did not. */
+int64_t pl_account_update_sessions_ended_us(const pl_account_update_t *update);
 
 extern const pl_op_kind_t pl_account_update_kind;
 

@@ -75,6 +75,22 @@ void pl_export_account(pl_buffer_t *out, const pl_account_t *account)
     end_line(out);
 }
 
+void pl_export_sessions(pl_buffer_t *out, const pl_sessions_read_t *sessions,
+                        pl_export_counts_t *counts)
+{
+    pl_session_t session;
+
+    for (size_t i = 0; i < pl_sessions_read_length(sessions); i++) {
+        pl_sessions_read_get(sessions, i, &session);
+        begin_line(out, "session");
+        pl_json_object_begin(out);
+        pl_session_members_to_json(out, &session);
+        pl_json_object_end(out);
+        end_line(out);
+        counts->sessions++;
+    }
+}
+
 size_t pl_export_blocks(pl_buffer_t *out, const pl_blocks_export_t *blocks, int64_t *last_r,
                         pl_export_counts_t *counts)
 {
@@ -162,6 +178,8 @@ void pl_export_end(pl_buffer_t *out, const pl_export_counts_t *counts, int64_t v
 {
     begin_line(out, "end");
     pl_json_object_begin(out);
+    pl_json_key(out, "sessions");
+    pl_json_int64(out, counts->sessions);
     pl_json_key(out, "blocks");
     pl_json_int64(out, counts->blocks);
     pl_json_key(out, "conversations");

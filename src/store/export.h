@@ -17,6 +17,7 @@
 #include "db/op.h"
 #include "store/account.h"
 #include "store/page.h"
+#include "store/session.h"
 
 /* For a read lane of user_id's shard. */
 typedef struct pl_blocks_export {
@@ -34,6 +35,7 @@ void pl_blocks_export_dispose(pl_blocks_export_t *blocks);
 
 /* Lines that were written. */
 typedef struct pl_export_counts {
+    int64_t sessions;
     int64_t blocks;
     int64_t conversations;
     int64_t messages;
@@ -41,6 +43,10 @@ typedef struct pl_export_counts {
 
 /* The account (with the fact that it has a password, without the hash) and the settings. */
 void pl_export_account(pl_buffer_t *out, const pl_account_t *account);
+
+/* All sessions. */
+void pl_export_sessions(pl_buffer_t *out, const pl_sessions_read_t *sessions,
+                        pl_export_counts_t *counts);
 
 /* A page of blocks. Returns their number, and in *last_r the last one's id if there is any. */
 size_t pl_export_blocks(pl_buffer_t *out, const pl_blocks_export_t *blocks, int64_t *last_r,

@@ -15,6 +15,7 @@ typedef struct pl_version_read {
     /* The answer. */
     bool found; /* false: the user does not exist */
     int64_t version;
+    int64_t auth_epoch; /* when the user's sessions last ended; 0: never */
 } pl_version_read_t;
 
 /* For a read lane. If the shard is no longer in this database, the read ends with an error. */

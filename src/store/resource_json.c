@@ -241,6 +241,28 @@ void pl_account_to_json(pl_buffer_t *out, const pl_account_t *account)
     pl_json_object_end(out);
 }
 
+static void optional_text(pl_buffer_t *out, const char *key, const char *text)
+{
+    if (text == NULL)
+        return;
+    pl_json_key(out, key);
+    pl_json_text(out, text);
+}
+
+void pl_session_members_to_json(pl_buffer_t *out, const pl_session_t *session)
+{
+    pl_json_key(out, "sessionId");
+    pl_json_id(out, session->session_id);
+    optional_text(out, "deviceName", session->device_name);
+    optional_text(out, "address", session->address);
+    pl_json_key(out, "createdTimestamp");
+    pl_json_int64(out, session->created_us);
+    pl_json_key(out, "lastSeenTimestamp");
+    pl_json_int64(out, session->last_seen_us);
+    pl_json_key(out, "expiresTimestamp");
+    pl_json_int64(out, session->expires_us);
+}
+
 void pl_sent_message_to_json(pl_buffer_t *out, const pl_sent_message_t *message)
 {
     pl_json_object_begin(out);

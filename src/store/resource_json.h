@@ -5,6 +5,7 @@
 #include "base/buffer.h"
 #include "store/account.h"
 #include "store/page.h"
+#include "store/session.h"
 
 /* A Message and a Conversation of the API. */
 void pl_message_to_json(pl_buffer_t *out, const pl_message_t *message);
@@ -19,6 +20,10 @@ void pl_account_to_json(pl_buffer_t *out, const pl_account_t *account);
 /* The members of both kinds that an Account has, without its braces. */
 void pl_user_members_to_json(pl_buffer_t *out, const pl_account_t *account);
 void pl_settings_members_to_json(pl_buffer_t *out, const pl_account_t *account);
+
+/* A session as its user sees it, without the braces. */
+void pl_session_members_to_json(pl_buffer_t *out, const pl_session_t *session);
+
 /* The answer of sendMessage. */
 typedef struct pl_sent_message {
     int64_t message_id;

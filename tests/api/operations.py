@@ -1,9 +1,13 @@
 """One valid request for each operation. Tests of the statuses that every operation has vary these requests."""
 
+import base64
+import struct
+
 from harness.client import conversation_id, unique
 
 IDS = ["createUser", "fetchUsers", "fetchUser", "fetchMe", "updateMe", "deleteMe", "exportMe",
-       "createSession", "sendMessage", "fetchConversation", "fetchConversationById", "fetchMessages", "fetchMessage",
+       "createSession", "refreshSession", "fetchSessions", "endSession", "endCurrentSession", "endOtherSessions", "revokeUserSessions",
+       "sendMessage", "fetchConversation", "fetchConversationById", "fetchMessages", "fetchMessage",
        "editMessage", "deleteMessage", "addReaction", "removeReaction", "fetchReactions", "fetchMessageReceipts",
        "sendReceipt", "updateConversation", "deleteConversation", "fetchBlocks",
        "blockUser", "unblockUser", "fetchBlock", "createGroup", "fetchGroup", "updateGroup",
@@ -12,16 +16,26 @@ IDS = ["createUser", "fetchUsers", "fetchUser", "fetchMe", "updateMe", "deleteMe
        "streamUpdates", "fetchPresence", "fetchUnread", "markAllRead", "announcePresence",
        "fetchCapabilities", "fetchOpenapi", "fetchDocs"]
 # Operations with a body.
-POSTS = ["createUser", "updateMe", "createSession", "sendMessage", "editMessage", "sendReceipt", "updateConversation",
+POSTS = ["createUser", "updateMe", "createSession", "refreshSession", "sendMessage", "editMessage", "sendReceipt", "updateConversation",
          "createGroup", "updateGroup", "addGroupMembers", "updateGroupMember", "markAllRead"]
 # Operations that change something and have no body.
 BODILESS = ["sendTyping", "announcePresence", "deleteMe", "deleteMessage", "addReaction", "removeReaction",
-            "deleteConversation", "blockUser", "unblockUser", "removeGroupMember", "acceptInvitation", "declineInvitation"]
-PUBLIC = ["createSession", "fetchCapabilities", "fetchOpenapi", "fetchDocs"]
+            "deleteConversation", "blockUser", "unblockUser", "removeGroupMember", "acceptInvitation", "declineInvitation",
+            "endSession", "endCurrentSession", "endOtherSessions",
+            "revokeUserSessions"]
+# Operations that are refused to an ordinary user whose token has no session.
+REFUSED = ["endSession", "endCurrentSession", "revokeUserSessions"]
+PUBLIC = ["createSession", "refreshSession", "fetchCapabilities", "fetchOpenapi", "fetchDocs"]
 # Of the operations without a body, those that may have one.
-OPTIONAL_BODY = ["sendTyping"]
+OPTIONAL_BODY = ["sendTyping", "deleteMe"]
 STATIC = ["fetchOpenapi", "fetchDocs"]
 PASSWORD = "correct horse battery"
+
+
+def refresh_token(user, session_id, generation=0, secret=bytes(32)):
+    """A token in the server's form; without the secret it is none of the session."""
+    raw = struct.pack(">QQI", int(user.id), int(session_id), generation) + secret
+    return base64.urlsafe_b64encode(raw).decode().rstrip("=")
 
 
 def prepare(api, me, peer):
@@ -44,6 +58,12 @@ def request_of(operation, me, peer, message_id="1"):
         "exportMe": ("GET", "/v1/users/me/export", None),
         "updateMe": ("PATCH", "/v1/users/me", {"displayName": "Me"}),
         "createSession": ("POST", "/v1/sessions", {"username": me.username, "password": PASSWORD}),
+        "refreshSession": ("POST", "/v1/sessions/refresh", {"refreshToken": refresh_token(me, 1)}),
+        "fetchSessions": ("GET", "/v1/sessions", None),
+        "endSession": ("DELETE", "/v1/sessions/1", None),
+        "endCurrentSession": ("DELETE", "/v1/sessions/current", None),
+        "endOtherSessions": ("DELETE", "/v1/sessions?others=true", None),
+        "revokeUserSessions": ("POST", f"/v1/users/{peer.id}/sessions/revoke", None),
         "sendMessage": ("POST", "/v1/messages", {"recipientId": peer.id, "messageContent": "x",
                                                  "clientMessageId": unique("op")}),
         "fetchConversation": ("GET", "/v1/conversations", None),

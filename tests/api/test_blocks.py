@@ -193,7 +193,7 @@ def test_token_of_unknown_user(api, alice):
 
 
 def test_cross_site_cookie(api, alice, bob):
-    cookie = {"cookie": f"parley_token={bob.token}"}
+    cookie = {"cookie": f"__Host-parley={bob.token}"}
     for call in (api.as_user(None).block_user, api.as_user(None).unblock_user):
         call(alice, headers={**cookie, "sec-fetch-site": "cross-site"}).expect(403, code="cross-site-request")
         call(alice, headers={**cookie, "sec-fetch-site": "same-origin"}).expect(204)

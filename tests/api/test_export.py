@@ -29,7 +29,7 @@ def check_whole(export):
     assert types[-1] == "end" and types.count("end") == 1
     assert all(line.keys() == {"type", line["type"]} for line in export)
     end = export[-1]["end"]
-    for kind in ("block", "conversation", "message"):
+    for kind in ("session", "block", "conversation", "message"):
         assert end[kind + "s"] == types.count(kind)
     versions = [message["lastUpdatedTimestamp"] for message in lines_of(export, "message")]
     assert versions == sorted(versions)

@@ -489,5 +489,5 @@ def test_cookie_of_another_site(api, people, group):
                                  ("DELETE", f"{path}/members/{bob.id}", None),
                                  ("PATCH", f"{path}/members/{bob.id}", {"role": "admin"})):
         for headers in ({"origin": "https://evil.example"}, {"sec-fetch-site": "cross-site"}, {}):
-            api.as_user(None).request(method, target, {"cookie": f"parley_token={ann.token}", **headers},
+            api.as_user(None).request(method, target, {"cookie": f"__Host-parley={ann.token}", **headers},
                                       json_body=body).expect(403, code="cross-site-request")

@@ -231,7 +231,7 @@ def test_token_of_unknown_user(api, stack, alice):
 
 
 def test_cookie_of_another_site(api, alice):
-    cookie = {"cookie": f"parley_token={alice.token}"}
+    cookie = {"cookie": f"__Host-parley={alice.token}"}
     for headers in ({"origin": "https://evil.example"}, {"sec-fetch-site": "cross-site"}, {}):
         api.as_user(None).announce_presence({**cookie, **headers}).expect(403, code="cross-site-request")
     api.as_user(None).announce_presence({**cookie, "sec-fetch-site": "same-origin"}).expect(204)

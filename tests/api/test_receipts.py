@@ -186,7 +186,7 @@ def test_no_such_user(api, alice, bob):
 def test_cookie_of_another_site(api, alice, bob):
     message_id, = sent(api, alice, bob)
     conversation_of_both = conversation_id(alice.id, bob.id)
-    cookie = {"cookie": f"parley_token={bob.token}"}
+    cookie = {"cookie": f"__Host-parley={bob.token}"}
     for headers in ({"origin": "https://evil.example"}, {"sec-fetch-site": "cross-site"}, {}):
         api.as_user(None).send_receipt(conversation_of_both, message_id, headers={**cookie, **headers}).expect(
             403, code="cross-site-request")

@@ -206,7 +206,7 @@ def test_token_of_unknown_user(api, alice, bob):
 def test_cross_site_cookie(api, alice, bob):
     api.as_user(alice).send(bob, "x").expect(201)
     target = conversation_id(alice.id, bob.id)
-    cookie = {"cookie": f"parley_token={alice.token}"}
+    cookie = {"cookie": f"__Host-parley={alice.token}"}
     anonymous = api.as_user(None)
     anonymous.update_conversation(target, {**cookie, "sec-fetch-site": "cross-site"}, pinned=True).expect(403)
     anonymous.delete_conversation(target, {**cookie, "sec-fetch-site": "cross-site"}).expect(403)

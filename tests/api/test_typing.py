@@ -182,9 +182,9 @@ def test_token_of_unknown_user(api, stack, alice):
 def test_cookie_of_another_site(api, stack, alice, bob):
     for headers in ({"origin": "https://evil.example"}, {"sec-fetch-site": "cross-site"}, {}):
         api.as_user(None).send_typing(conversation_id(alice.id, bob.id), headers={
-            "cookie": f"parley_token={alice.token}", **headers}).expect(403, code="cross-site-request")
+            "cookie": f"__Host-parley={alice.token}", **headers}).expect(403, code="cross-site-request")
     api.as_user(None).send_typing(conversation_id(alice.id, bob.id), headers={
-        "cookie": f"parley_token={alice.token}", "sec-fetch-site": "same-origin"}).expect(204)
+        "cookie": f"__Host-parley={alice.token}", "sec-fetch-site": "same-origin"}).expect(204)
 
 
 @pytest.fixture(scope="module")

@@ -89,7 +89,7 @@ def test_the_life_of_an_account(stack, audit):
     assert (refused["outcome"], changed["outcome"]) == ("forbidden", "ok")
     assert changed["userId"] == changed["callerId"] == user["userId"]
 
-    assert client.request("DELETE", "/v1/users/me", token=token)[0] == 204
+    assert client.request("DELETE", "/v1/users/me", {"currentPassword": PASSWORD + "2"}, token)[0] == 204
     (event,) = audit("erase-user")
     assert event["outcome"] == "ok" and event["userId"] == user["userId"]
 
@@ -129,7 +129,7 @@ def test_refusals_do_not_fill_the_log(stack, audit, bob):
 def test_the_access_log(stack, alice, http2):
     edge = Edge(stack)
     try:
-        with httpx.Client(base_url=edge.edge_url, verify=False, http2=http2, cookies={"parley_token": "eyJsecret"}) as client:
+        with httpx.Client(base_url=edge.edge_url, verify=False, http2=http2, cookies={"__Host-parley": "eyJsecret"}) as client:
             answer = client.get("/v1/users?username=secret", headers={"Authorization": f"Bearer {alice.token}",
                                                                       "User-Agent": "secret"})
             assert client.post("/v1/sessions", json={"username": "abc", "password": "secret password"}).status_code == 401

@@ -13,10 +13,12 @@ class Network {
   retryMs = 0; // not 0: the next stream ends at once, with this retry
   private endedAt = 0;
   pauseMs = 0; // from that end to the next request
+  refreshes = 0;
 
   use(): void {
     globalThis.fetch = async (input, init = {}) => {
       const path = new URL(String(input)).pathname;
+      if (path === '/v1/sessions/refresh') this.refreshes += 1;
       if (path !== '/v1/updates/stream') return this.answer(path, await this.fetch(input, init));
       if (this.retryMs > 0) return this.endStream();
       if (this.pauseMs === 0 && this.endedAt > 0) this.pauseMs = performance.now() - this.endedAt;
@@ -46,11 +48,17 @@ class Network {
   }
 }
 
-async function signUp(name: string): Promise<{ client: Client; userId: string }> {
+async function signUp(name: string): Promise<{ client: Client; userId: string; username: string }> {
   const user = newUser(name);
-  const client = new Client(url, user.username, user.password);
+  const client = new Client(url);
   const response = await client.call('POST', '/v1/users', { body: JSON.stringify(user) });
-  return { client, userId: ((await response.json()) as components['schemas']['User']).userId };
+  await client.login(user.username, user.password, 'The guide');
+  return { client, userId: ((await response.json()) as components['schemas']['User']).userId, username: user.username };
+}
+
+function session(client: Client): components['schemas']['Session'] {
+  assert.ok(client.session);
+  return client.session;
 }
 
 function texts(store: Store): (string | undefined)[] {
@@ -68,7 +76,6 @@ run(async () => {
   network.use();
   const alice = await signUp('alice');
   const bob = await signUp('bob');
-  await alice.client.login();
 
   // A send whose answer is lost is repeated, and is stored once.
   network.answersToLose = 1;
@@ -92,16 +99,20 @@ run(async () => {
   await call(alice.client, 'PATCH', `/v1/conversations/${first.conversationId}/messages/${first.messageId}`, { messageContent: 'Hello Bob' });
   await waitUntil(() => texts(store)[0] === 'Hello Bob', 'the edit is in the store');
 
-  // The connection is lost and the token has expired meanwhile. The next stream ends without an error, and the client waits as
-  // long as the server says: longer than it would by itself.
-  const old = bob.client.token;
-  bob.client.token = `${old}x`;
+  // The connection is lost and the access token has expired meanwhile: one refresh for all calls. The next stream ends without an error,
+  // and the client waits as long as the server says: longer than it would by itself.
+  const old = session(bob.client);
+  bob.client.session = { ...old, accessToken: `${old.accessToken}x` };
+  network.refreshes = 0;
   network.retryMs = 3500;
   network.cutStreams();
+  await Promise.all([1, 2, 3].map(() => bob.client.call('GET', '/v1/users/me')));
   await send(alice.client, { ...message, clientMessageId: 'second', messageContent: 'While Bob was away' });
   await waitUntil(() => texts(store).length === 2, 'the message that was missed is in the store');
   assert.deepEqual(texts(store), ['Hello Bob', 'While Bob was away']);
-  assert.notEqual(bob.client.token, `${old}x`);
+  assert.notEqual(session(bob.client).refreshToken, old.refreshToken);
+  assert.equal(session(bob.client).sessionId, old.sessionId);
+  assert.equal(network.refreshes, 1);
   assert.equal(network.streams, 2);
   assert.ok(network.pauseMs >= 3450, `connected again after ${network.pauseMs} ms`);
   end.abort();
@@ -111,8 +122,8 @@ run(async () => {
   const unknown = Array.from({ length: 150 }, (_, i) => String(i + 1));
   const names = await fetchNames(bob.client, [alice.userId, ...unknown, bob.userId]);
   assert.deepEqual([...names], [
-    [alice.userId, alice.client.username],
-    [bob.userId, bob.client.username],
+    [alice.userId, alice.username],
+    [bob.userId, bob.username],
   ]);
 
   // From a message in the middle to both ends of the conversation.
@@ -139,4 +150,14 @@ run(async () => {
   store.apply(update);
   assert.ok(!store.messages.has('1-2/3'));
   assert.ok(store.cursor < 9007199254740991);
+
+  // A session that has ended is not refreshed.
+  const ended = session(bob.client);
+  await bob.client.logout();
+  assert.equal(bob.client.session, undefined);
+  bob.client.session = ended;
+  await assert.rejects(
+    bob.client.call('GET', '/v1/users/me'),
+    (error) => error instanceof ParleyError && error.problem.code === 'session-ended',
+  );
 });

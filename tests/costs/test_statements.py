@@ -5,7 +5,7 @@ import time
 
 import pytest
 
-from harness.client import conversation_id
+from harness.client import conversation_id, unique
 from sends import at_once, body
 
 ONE_BY_ONE = 20
@@ -64,20 +64,20 @@ def test_reads(api, server, pair, work, page):
     mine = api.as_user(sender)
     with work:
         etag = mine.request("GET", target).headers["etag"]
-    assert work.statements.pop("mailbox_versions", 0) <= 1
+    assert work.statements.pop("mailbox_states", 0) <= 1
     assert (work.statements, work.transactions) == ({page: 1}, 0)
 
     for headers, status in ({}, 200), ({"if-none-match": etag}, 304):
         with work:
             for _ in range(ONE_BY_ONE):
                 mine.request("GET", target, headers).expect(status)
-        assert (work.statements, work.transactions) == ({"mailbox_versions": ONE_BY_ONE}, 0)
+        assert (work.statements, work.transactions) == ({"mailbox_states": ONE_BY_ONE}, 0)
         assert work.batches == work.operations == ONE_BY_ONE
 
     with work:
         assert at_once(server.url, sender, "GET", target, [None] * AT_ONCE) == [200] * AT_ONCE
-    assert set(work.statements) == {"mailbox_versions"} and work.transactions == 0
-    assert work.statements["mailbox_versions"] == work.batches <= BATCHES
+    assert set(work.statements) == {"mailbox_states"} and work.transactions == 0
+    assert work.statements["mailbox_states"] == work.batches <= BATCHES
     assert work.operations == AT_ONCE
 
 
@@ -92,3 +92,44 @@ def test_cold_reads_at_once(server, pair, work, page):
         assert at_once(server.url, sender, "GET", targets, [None] * AT_ONCE) == [200] * AT_ONCE
     assert 4 <= work.statements[page] <= 2 * BATCHES
     assert work.operations >= AT_ONCE and work.transactions == 0
+
+
+PASSWORD = "correct horse battery"
+
+
+def test_sessions(api, work):
+    """A login and a refresh read once and write once; a refresh that is repeated writes nothing."""
+    name = unique("s")
+    api.create_user(name, password=PASSWORD).expect(201)
+    with work:
+        token = api.create_session(name, PASSWORD).expect(201)["refreshToken"]
+    assert (work.statements, work.transactions) == ({"find_account": 1, "create_session": 1}, 1)
+    with work:
+        api.refresh_session(token).expect(200)
+    assert (work.statements, work.transactions) == ({"find_session": 1, "rotate_session": 1}, 1)
+    with work:
+        api.refresh_session(token).expect(200)
+    assert (work.statements, work.transactions) == ({"find_session": 1}, 0)
+
+
+@pytest.mark.parametrize("pair", ["same-shard"], indirect=True)
+def test_after_an_ending(api, pair, work):
+    """A token that is as old as an ending costs one read of its session; sends cost none."""
+    name, (peer, _) = unique("s"), pair
+    api.create_user(name, password=PASSWORD).expect(201)
+    ended, user = api.log_in(name, PASSWORD), api.log_in(name, PASSWORD)
+    mine = api.as_user(user)
+    mine.send(peer, "hello").expect(201)
+    api.as_user(ended).end_current_session().expect(204)
+    mine.fetch_conversation().expect(200)
+    with work:
+        for _ in range(ONE_BY_ONE):
+            mine.fetch_conversation().expect(200)
+    assert (work.statements, work.transactions) == ({"mailbox_states": ONE_BY_ONE, "check_session": 1}, 0)
+    with work:
+        for _ in range(ONE_BY_ONE):
+            api.as_user(ended).fetch_conversation().expect(401, code="session-ended")
+    assert (work.statements, work.transactions) == ({}, 0)
+    with work:
+        mine.send(peer, "hello").expect(201)
+    assert set(work.statements) <= {"write_messages", "settle_outbox"}

@@ -429,8 +429,8 @@ def test_a_missing_leaf(pooled):
 def test_a_missing_shard(pooled):
     pooled.sql("a", "DROP SCHEMA shard_0002 CASCADE")
     report = pooled.ctl("doctor", expected=FAILED)
-    assert "shard_0002 is not attached with its range: account, block, change_outbox, conversation, group_invitation, " \
-        "group_member, group_profile, group_view, invitation, mailbox, membership, message, outbox" in \
+    assert "shard_0002 is not attached with its range: account, auth_ending, block, change_outbox, conversation, group_invitation, " \
+        "group_member, group_profile, group_view, invitation, mailbox, membership, message, outbox, session" in \
         find(report, "database a", "shards")["detail"]
 
 

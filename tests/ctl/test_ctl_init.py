@@ -24,7 +24,7 @@ def test_init_creates_everything(system):
     assert target(report, "a")["shards"] == {"total": 3, "missing": 0, "outdated": 0, "created": 3,
                                              "updated": 0}
     tables = {"account", "mailbox", "conversation", "message", "outbox", "block", "change_outbox", "group_profile",
-              "group_member", "group_view", "membership", "group_invitation", "invitation"}
+              "group_member", "group_view", "membership", "group_invitation", "invitation", "session", "auth_ending"}
     for name, shards in (("a", (0, 2, 4)), ("b", (1, 3))):
         expected = set()
         for shard in shards:

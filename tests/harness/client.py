@@ -139,8 +139,29 @@ class Api:
             body["password"] = password
         return self.post("/v1/users", body)
 
-    def create_session(self, username, password):
-        return self.post("/v1/sessions", {"username": username, "password": password})
+    def create_session(self, username, password, device_name=None):
+        body = {"username": username, "password": password, "deviceName": device_name}
+        return self.post("/v1/sessions", {k: v for k, v in body.items() if v is not None})
+
+    def refresh_session(self, refresh_token=None, headers=None):
+        """Without a token the request has no body: the token is a cookie's, in the headers."""
+        body = None if refresh_token is None else {"refreshToken": refresh_token}
+        return self.request("POST", "/v1/sessions/refresh", headers, json_body=body)
+
+    def fetch_sessions(self):
+        return self.get("/v1/sessions")
+
+    def end_session(self, session_id, headers=None):
+        return self.request("DELETE", f"/v1/sessions/{session_id}", headers)
+
+    def end_current_session(self, headers=None):
+        return self.end_session("current", headers)
+
+    def end_other_sessions(self):
+        return self.request("DELETE", "/v1/sessions", params={"others": "true"})
+
+    def revoke_user_sessions(self, user):
+        return self.request("POST", f"/v1/users/{getattr(user, 'id', user)}/sessions/revoke")
 
     def fetch_user(self, user_id):
         return self.get(f"/v1/users/{user_id}")
@@ -156,8 +177,9 @@ class Api:
     def update_me(self, **fields):
         return self.request("PATCH", "/v1/users/me", json_body=fields)
 
-    def delete_me(self):
-        return self.request("DELETE", "/v1/users/me")
+    def delete_me(self, current_password=None):
+        body = None if current_password is None else {"currentPassword": current_password}
+        return self.request("DELETE", "/v1/users/me", json_body=body)
 
     def export_me(self):
         return self.get("/v1/users/me/export")
@@ -293,6 +315,13 @@ class Api:
         return self.get("/v1/updates", headers, **query)
 
     # Frequent actions of tests
+
+    def log_in(self, username, password, device_name=None):
+        """A user of a new session: its tokens are `token` and `refresh_token`, its id is `session_id`."""
+        value = self.create_session(username, password, device_name).expect(201)
+        user = User(value["userId"], username, value["accessToken"])
+        user.session_id, user.refresh_token = value["sessionId"], value["refreshToken"]
+        return user
 
     def make_user(self, username=None, display_name=None):
         """An account without a password, and a token for it."""

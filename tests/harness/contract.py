@@ -113,9 +113,9 @@ class Contract:
 
     def find(self, method, path):
         """The operation, or None if there is no route. Literal templates win."""
-        found = [o for o in self.operations if o.method == method and o.pattern.match(path)]
-        found.sort(key=lambda o: o.template.count("{"))
-        return found[0] if found else None
+        found = [o for o in self.operations if o.pattern.match(path)]
+        fewest = min((o.template.count("{") for o in found), default=0)
+        return next((o for o in found if o.method == method and o.template.count("{") == fewest), None)
 
     def check(self, method, target, status, headers, body):
         """headers: a mapping with lower-case names. Returns the decoded JSON, or None."""

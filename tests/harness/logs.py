@@ -53,7 +53,7 @@ def unexpected(lines, expected_events=()):
     return found
 
 
-SECRETS = ("Bearer ", "eyJ", "parley_token", "password\":\"")
+SECRETS = ("Bearer ", "eyJ", "__Host-parley", "parley-refresh", "refreshToken", "password\":\"")
 
 
 def leaks(lines, texts=()):

@@ -25,12 +25,12 @@ def insert_messages(stack, user, peer, count, size):
 
 
 def held(stack, user):
-    """The numbers of rows of the user: messages, conversations, blocks, account, entries of the change outbox."""
+    """The numbers of rows of the user: messages, conversations, blocks, account, sessions, entries of the change outbox."""
     schema = stack.schema_of(user.id)
     query = " UNION ALL ".join(
         f"SELECT count(*) FROM {schema}.{table} WHERE {column} = %(id)s"
         for table, column in (("message", "user_id"), ("conversation", "user_id"), ("block", "user_id"),
-                              ("account", "user_id"), ("change_outbox", "mailbox_id")))
+                              ("account", "user_id"), ("session", "user_id"), ("change_outbox", "mailbox_id")))
     return [row[0] for row in stack.query(stack.database_of(user.id), query, {"id": user.id})]
 
 

@@ -77,11 +77,16 @@ READS = {
     "updates since a cursor above the version": "shard_0000.fetch_updates(%(me)s, 50, 9223372036854775807)",
     "nothing new": "shard_0000.fetch_updates(%(me)s, 50, %(version)s)",
     "blocks to export": "shard_0000.export_blocks(%(me)s, 0, 1000)",
-    "versions": "shard_0000.mailbox_versions(ARRAY[%(me)s, %(me)s + 1, %(me)s + 2])",
+    "states": "shard_0000.mailbox_states(ARRAY[%(me)s, %(me)s + 1, %(me)s + 2])",
+    "states of any shards": "parley.mailbox_states(ARRAY[%(me)s, %(me)s + 1, %(me)s + 2, %(peer)s])",
+    "a session": "shard_0000.find_session(%(me)s, 10)",
+    "whether a session goes on": "shard_0000.check_session(%(me)s, 10)",
+    "sessions": "shard_0000.fetch_sessions(%(me)s)",
+    "what has ended": "parley.fetch_endings(%(conversations)s - 10, %(conversations)s - 10, 100)",
+    "what is to expire": "parley.expire_sessions(9000000000000000000, 9000000000000000000, 100)",
     "users with a conversation": "shard_0000.has_conversations(%(me)s, ARRAY[%(peer)s, %(peer)s + 1, 7, %(me)s])",
     "whether messages exist": "shard_0000.has_messages(ARRAY[%(me)s, %(me)s, %(me)s], ARRAY[%(peer)s, %(peer)s, 7], "
                                   "ARRAY[%(middle)s + 1, 1, %(middle)s + 1])",
-    "versions of any shards": "parley.mailbox_versions(ARRAY[%(me)s, %(me)s + 1, %(me)s + 2, %(peer)s])",
     "blocks": "shard_0000.fetch_blocks(%(me)s, 10, 50)",
     "whether users are blocked": "shard_0000.have_blocked(ARRAY[%(me)s, %(me)s, %(me)s + 1], ARRAY[11, %(peer)s, 11])",
     "a group's retry": made("group_send", "%(me)s", SENT.format(4)),
@@ -108,7 +113,7 @@ READS = {
     "account": "shard_0000.fetch_account(%(me)s)",
     "users": "shard_0000.fetch_users(ARRAY[%(me)s, %(me)s + 1, %(peer)s])",
     "users of any shards": "parley.fetch_users(ARRAY[%(me)s, %(me)s + 1, %(peer)s])",
-    "change of an account": "shard_0000.update_account(%(me)s, 'x', NULL, NULL, NULL, NULL, NULL)",
+    "change of an account": "shard_0000.update_account(%(me)s, 'x', NULL, NULL, NULL, NULL, NULL, NULL, 0)",
     "users who show their presence": "shard_0000.shows_presence(11, ARRAY[%(me)s, %(me)s + 1, %(peer)s])",
     "users of any shards who show their presence": "parley.shows_presence(11, ARRAY[%(me)s, %(me)s + 1, %(peer)s])",
     "account by name": "shard_0000.find_account('user0.2')",
@@ -126,6 +131,9 @@ LOAD = """
 INSERT INTO parley.block SELECT %(me)s, n, 1 FROM generate_series(1, %(conversations)s) n;
 INSERT INTO parley.invitation SELECT %(me)s, 1000 + n, 1 FROM generate_series(1, %(conversations)s) n;
 UPDATE parley.invitation SET inviter_id = 11, group_name = 'x', invited_timestamp = 1 WHERE user_id = %(me)s AND group_id > 996 + %(conversations)s;
+INSERT INTO parley.session (user_id, session_id, created_timestamp, last_seen_timestamp, expires_timestamp, expires_hour, salt, current_hash)
+SELECT CASE WHEN n < 10 THEN %(me)s ELSE 5000000 + %(me)s * 100000 + n / 10 END, n %% 10 + 1, 1, 1, 9000000000000000, 2500000, '', '' FROM generate_series(0, %(conversations)s - 1) n;
+INSERT INTO parley.auth_ending SELECT 5000000 + %(me)s * 100000 + n / 10, n %% 10 + 1, n, 0, NULL, false FROM generate_series(1, %(conversations)s) n;
 INSERT INTO parley.message (user_id, peer_id, message_id, version, sender_id, client_message_id, content)
 SELECT %(me)s, peer, time * 2 + 1, time, peer, n::text, repeat('x', 160)
 FROM (SELECT n, %(first)s + n * %(step)s - greatest(n - %(burst)s, 0) * (%(step)s - 1) AS time,

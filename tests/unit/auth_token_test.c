@@ -567,11 +567,20 @@ static void test_mint(void **state)
     int64_t user_id = pl_id_next(8191, PL_ID_USER);
     pl_token_claims_t claims;
     pl_error_t err = {0};
-    char *token = pl_token_mint(t.auth, user_id, 60);
+    int64_t issued_s = (int64_t)time(NULL);
+    int64_t expires_s = issued_s + 60;
+    char *token = pl_token_mint(t.auth, &(pl_token_claims_t){
+                                            .user_id = user_id,
+                                            .session_id = 1795291200183413,
+                                            .issued_s = issued_s,
+                                            .expires_s = expires_s,
+                                        });
     assert_int_equal(pl_token_verify(t.auth, token, strlen(token), &claims, &err), 0);
     assert_int_equal(claims.user_id, user_id);
+    assert_int_equal(claims.session_id, 1795291200183413);
+    assert_int_equal(claims.issued_s, issued_s);
+    assert_int_equal(claims.expires_s, expires_s);
     assert_false(claims.admin);
-    int64_t expires_s = claims.expires_s;
     assert_int_equal(verify(token, strlen(token), expires_s - 1, &claims, &err), 0);
     assert_int_equal(verify(token, strlen(token), expires_s, &claims, &err), -1);
     const char *dot = strchr(token, '.');

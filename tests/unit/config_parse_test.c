@@ -20,6 +20,7 @@ static void test_defaults(void **state)
     assert_int_equal(parse("", &config, NULL), 0);
     assert_string_equal(config.server.listen_address, "127.0.0.1");
     assert_int_equal(config.server.http_port, 8080);
+    assert_string_equal(config.server.trusted_proxies, "");
     assert_string_equal(config.server.admin_address, "127.0.0.1");
     assert_int_equal(config.server.admin_port, 8081);
     assert_int_equal(config.server.workers, 0);
@@ -29,8 +30,10 @@ static void test_defaults(void **state)
     assert_int_equal(config.server.drain_timeout_s, 7);
     assert_string_equal(config.directory.dsn, "");
     assert_string_equal(config.auth.jwt_key_file, "");
-    assert_int_equal(config.auth.token_lifetime_s, 3600);
-    assert_string_equal(config.auth.cookie_name, "parley_token");
+    assert_int_equal(config.auth.token_lifetime_s, 900);
+    assert_int_equal(config.auth.refresh_lifetime_s, 5184000);
+    assert_int_equal(config.auth.longest_token_s, 86400);
+    assert_int_equal(config.auth.max_sessions, 100);
     assert_int_equal(config.auth.password_threads, 1);
     assert_int_equal(config.auth.password_queue, 64);
     assert_int_equal(config.auth.clock_leeway_s, 30);
@@ -174,9 +177,8 @@ static void test_refusals(void **state)
         {"[issuer a]\nissuer = x\npublic_key_file = k\n",
          "test.ini: [issuer a] needs issuer, public_key_file and audience"},
         {"[jwt_key a]\n[log]\n", "test.ini: [jwt_key a] needs file"},
-        {"[auth]\ncookie_name = a b\n", "test.ini: [auth] cookie_name"},
-        {"[auth]\ncookie_name = a;b\n", "test.ini: [auth] cookie_name"},
-        {"[auth]\ncookie_name =\n", "test.ini: [auth] cookie_name"},
+        {"[auth]\ntoken_lifetime = 61\nrefresh_lifetime = 60\n",
+         "test.ini: [auth] refresh_lifetime is below token_lifetime"},
         {"[push]\nretry_min = 5\nretry_max = 4\n", "test.ini: [push] retry_min is above retry_max"},
     };
     for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {

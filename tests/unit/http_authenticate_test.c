@@ -1,6 +1,10 @@
 /* Proves: a request without a valid token gets 401 and a WWW-Authenticate header; a cookie works
- * for reads, and for other requests only from our own origin; a public route ignores tokens. */
+ * for reads, and for other requests only from our own origin; a public route ignores tokens; the
+ * token of an ended session is refused; and a client's address is taken from the edge alone. */
+#include "auth/endings.h"
 #include "http_fixture.h"
+
+#define SESSION_ID 1795291200183413
 
 static void on_me(pl_request_t *request, void *worker)
 {
@@ -11,7 +15,16 @@ static void on_me(pl_request_t *request, void *worker)
     reply_text(request, text);
 }
 
+static void on_address(pl_request_t *request, void *worker)
+{
+    (void)worker;
+    char address[PL_ADDRESS_SIZE];
+    pl_request_client_address(request, address);
+    reply_text(request, address);
+}
+
 static const pl_route_t routes[] = {
+    {"address", "GET", "/address", on_address, PL_ROUTE_PUBLIC},
     {"me", "GET", "/me", on_me, 0},
     {"change", "POST", "/me", on_me, PL_ROUTE_BODY},
     {"public", "GET", "/public", on_me, PL_ROUTE_PUBLIC},
@@ -20,6 +33,7 @@ static const pl_route_t routes[] = {
 
 static char *token;
 static pl_auth_t *auth;
+static pl_endings_t *endings;
 
 static int start(void **state)
 {
@@ -38,12 +52,20 @@ static int start(void **state)
         return -1;
     pl_config_free(&config);
     unlink(path);
-    token = pl_token_mint(auth, 4242, 60);
+    int64_t now_s = (int64_t)time(NULL);
+    token = pl_token_mint(auth, &(pl_token_claims_t){
+                                    .user_id = 4242,
+                                    .session_id = SESSION_ID,
+                                    .issued_s = now_s,
+                                    .expires_s = now_s + 60,
+                                });
+    endings = pl_endings_create(60, 60, 0);
     fixture_start((struct fixture_settings){.max_connections = 100,
                                             .max_in_flight = 100,
                                             .cookie_name = "parley_token",
                                             .routes = routes,
                                             .routes_count = sizeof(routes) / sizeof(routes[0]),
+                                            .endings = endings,
                                             .auth = auth});
     return 0;
 }
@@ -52,6 +74,7 @@ static int stop(void **state)
 {
     (void)state;
     fixture_stop();
+    pl_endings_destroy(&endings);
     pl_auth_destroy(&auth);
     free(token);
     return 0;
@@ -164,12 +187,61 @@ static void test_public_and_optional(void **state)
                    "invalid-token");
 }
 
+static void test_ended_session(void **state)
+{
+    (void)state;
+    pl_endings_add(endings, &(pl_ending_t){.user_id = 4242, .session_id = 7, .ended_us = 1});
+    expect_user("GET /me", "Authorization: Bearer %s\r\n", NULL, 4242);
+    pl_endings_add(endings, &(pl_ending_t){
+                                .user_id = 4242,
+                                .session_id = SESSION_ID,
+                                .ended_us = SESSION_ID + 1,
+                            });
+    char *answer = ask_with("GET /me", "Authorization: Bearer %s\r\n", NULL);
+    assert_has(answer, "error=\"invalid_token\"");
+    assert_problem(answer, 401, "session-ended");
+    assert_problem(ask_with("GET /me", "Cookie: parley_token=%s\r\n", NULL), 401, "session-ended");
+    assert_problem(ask_with("GET /optional", "Authorization: Bearer %s\r\n", NULL), 401,
+                   "session-ended");
+    pl_endings_add(endings, &(pl_ending_t){.user_id = 4242, .ended_us = 1, .is_erased = true});
+    assert_problem(ask_with("GET /me", "Authorization: Bearer %s\r\n", NULL), 401, "invalid-token");
+}
+
+/* The fixture's client is on loopback, where an edge is trusted. */
+static void test_client_address(void **state)
+{
+    (void)state;
+    static const struct {
+        const char *headers, *address;
+    } cases[] = {
+        {"", "127.0.0.1"},
+        {"X-Forwarded-For: 203.0.113.7\r\n", "203.0.113.7"},
+        {"X-Forwarded-For: 2001:db8::7\r\n", "2001:db8::7"},
+        {"X-Forwarded-For: 198.51.100.1, 203.0.113.7\r\n", "203.0.113.7"},
+        {"X-Forwarded-For: 198.51.100.1,203.0.113.7\r\n", "203.0.113.7"},
+        {"X-Forwarded-For: 203.0.113.7, evil\r\n", "127.0.0.1"},
+        {"X-Forwarded-For: 203.0.113.7,\r\n", "127.0.0.1"},
+        {"X-Forwarded-For: 203.0.113.777777777777777777777777777777777777777\r\n", "127.0.0.1"},
+    };
+    for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
+        char expected[80];
+        snprintf(expected, sizeof(expected), "\r\n\r\n%s", cases[i].address);
+        char *answer = ask("GET /address", cases[i].headers, NULL);
+        size_t len = strlen(answer), expected_len = strlen(expected);
+        assert_true(len > expected_len);
+        assert_string_equal(answer + len - expected_len, expected);
+        free(answer);
+    }
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test_setup_teardown(test_bearer, start, stop),
         cmocka_unit_test_setup_teardown(test_cookies, start, stop),
         cmocka_unit_test_setup_teardown(test_public_and_optional, start, stop),
+        cmocka_unit_test_setup_teardown(test_client_address, start, stop),
+        cmocka_unit_test_setup_teardown(test_ended_session, start, stop),
     };
     return RUN_TESTS(tests);
 }

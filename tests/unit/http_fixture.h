@@ -294,6 +294,8 @@ struct fixture_settings {
     unsigned max_connections;
     unsigned max_in_flight;
     const char *cookie_name;
+    const char *trusted_proxies;
+    struct pl_endings *endings;
     const pl_route_t *routes; /* in place of fixture_routes */
     size_t routes_count;
     pl_auth_t *auth;
@@ -389,6 +391,8 @@ static inline void fixture_start(struct fixture_settings settings)
         .stream_stall_s = STALL_S,
         .drain_timeout_s = 1,
         .cookie_name = settings.cookie_name,
+        .trusted_proxies = settings.trusted_proxies,
+        .endings = settings.endings,
     };
     if (pl_server_create(&options, fixture.router, &fixture.server, &error) != 0)
         fail_msg("%s", error.message);

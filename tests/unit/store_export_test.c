@@ -197,13 +197,15 @@ static void test_blocks(void **state)
 
 static void test_end(void **state)
 {
-    const pl_export_counts_t counts = {.blocks = 1, .conversations = 2, .messages = 3};
+    const pl_export_counts_t counts = {
+        .sessions = 4, .blocks = 1, .conversations = 2, .messages = 3};
     pl_buffer_t out = PL_BUFFER_EMPTY;
     (void)state;
 
     pl_export_end(&out, &counts, 77);
     assert_string_equal(pl_buffer_terminate(&out),
-                        "{\"type\":\"end\",\"end\":{\"blocks\":1,\"conversations\":2,"
+                        "{\"type\":\"end\",\"end\":{\"sessions\":4,\"blocks\":1,"
+                        "\"conversations\":2,"
                         "\"messages\":3,\"lastUpdatedTimestamp\":77}}\n");
     pl_buffer_dispose(&out);
 }

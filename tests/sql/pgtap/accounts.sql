@@ -31,17 +31,17 @@ SELECT is(parley.mailbox_versions(ARRAY[test.id(1, 99), test.id(1, 1), test.id(0
           'the function for all shards does the same, and answers 0 for a shard of another database');
 SELECT is(parley.mailbox_versions('{}'), '{}', 'an empty argument gives an empty result');
 
-SELECT is((SELECT (display_name, password_hash, read_receipts, show_presence)::text FROM shard_0001.update_account(test.id(1, 1), NULL, NULL, NULL, NULL, NULL, NULL)),
+SELECT is((SELECT (display_name, password_hash, read_receipts, show_presence)::text FROM shard_0001.update_account(test.id(1, 1), NULL, NULL, NULL, NULL, NULL, NULL, NULL, 0)),
           ('Ann', 'hash', true, true)::text, 'an update without values changes nothing');
 SELECT is((SELECT (user_id, username, display_name, password_hash, read_receipts, show_presence)::text
-           FROM shard_0001.update_account(test.id(1, 1), 'Anna', NULL, false, NULL, NULL, NULL)),
+           FROM shard_0001.update_account(test.id(1, 1), 'Anna', NULL, false, NULL, NULL, NULL, NULL, 0)),
           (test.id(1, 1), 'ann', 'Anna', 'hash', false, true)::text, 'an update changes the values that are given');
 SELECT is((SELECT (display_name, password_hash, read_receipts, show_presence, deleted_timestamp)::text
-           FROM shard_0001.update_account(test.id(1, 1), NULL, 'salt', NULL, false, NULL, NULL), shard_0001.fetch_account(test.id(1, 1)) f (a, b, c, d, e, g, h, i, j, deleted_timestamp)),
+           FROM shard_0001.update_account(test.id(1, 1), NULL, 'salt', NULL, false, NULL, NULL, 'hash', 0), shard_0001.fetch_account(test.id(1, 1)) f (a, b, c, d, e, g, h, i, j, deleted_timestamp)),
           ('Anna', 'salt', false, false, NULL::bigint)::text, 'an update leaves all other values');
-SELECT is((SELECT metadata FROM shard_0001.update_account(test.id(1, 1), NULL, NULL, NULL, NULL, NULL, '{"n":1.0}')), '{"n":1.0}', 'metadata is kept as text');
-SELECT is((SELECT metadata FROM shard_0001.update_account(test.id(1, 1), 'Anna', NULL, NULL, NULL, NULL, NULL)), '{"n":1.0}', 'an update without metadata leaves it');
-SELECT is_empty($$SELECT FROM shard_0001.update_account(test.id(1, 99), 'x', NULL, NULL, NULL, NULL, NULL)$$, 'an update of an unknown user gives no row');
+SELECT is((SELECT metadata FROM shard_0001.update_account(test.id(1, 1), NULL, NULL, NULL, NULL, NULL, '{"n":1.0}', NULL, 0)), '{"n":1.0}', 'metadata is kept as text');
+SELECT is((SELECT metadata FROM shard_0001.update_account(test.id(1, 1), 'Anna', NULL, NULL, NULL, NULL, NULL, NULL, 0)), '{"n":1.0}', 'an update without metadata leaves it');
+SELECT is_empty($$SELECT FROM shard_0001.update_account(test.id(1, 99), 'x', NULL, NULL, NULL, NULL, NULL, NULL, 0)$$, 'an update of an unknown user gives no row');
 SELECT test.user(1, 4), test.user(0, 1);
 SELECT is(shard_0001.shows_presence(9, ARRAY[test.id(1, 99), test.id(1, 4), test.id(1, 1)]), '{f,t,f}', 'a user without an account shows no presence');
 SELECT is(parley.shows_presence(9, ARRAY[test.id(0, 1), test.id(1, 1), test.id(1, 4), test.id(3, 1)]), '{t,f,t,f}', 'the function for all shards does the same');

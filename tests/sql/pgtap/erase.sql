@@ -56,7 +56,7 @@ SELECT is(pg_temp.change('deletion', bob, '{}'), 'no-mailbox', 'changes are refu
 SELECT is_empty($$SELECT FROM shard_0001.find_account('user1.1')$$, 'the username is no longer found');
 SELECT results_eq('SELECT f.user_id, f.username, f.deleted_timestamp FROM ids, shard_0001.fetch_account(bob) f',
                   'SELECT bob, NULL::text, 7000::bigint FROM ids', 'fetch_account gives only the id and the time of the erasure');
-SELECT is_empty($$SELECT f.* FROM ids, shard_0001.update_account(bob, 'B', NULL, NULL, NULL, NULL, NULL) f$$, 'update_account changes nothing');
+SELECT is_empty($$SELECT f.* FROM ids, shard_0001.update_account(bob, 'B', NULL, NULL, NULL, NULL, NULL, NULL, 0) f$$, 'update_account changes nothing');
 SELECT is(shard_0001.create_account(bob, 'other', 'o', NULL, 1, NULL), 'id-taken', 'the id cannot be used again') FROM ids;
 SELECT is(shard_0001.create_account(test.id(1, 3), 'user1.1', 'o', NULL, 1, NULL), 'created', 'the username can be used again');
 

@@ -75,10 +75,10 @@ $$;
 
 -- Which users may be added.
 SELECT is(parley.group_consents(ARRAY[ann, ann, ann], ARRAY[bob, dan, 7]), ARRAY[1, 1, 0]::bigint[], 'by default a user may be added; an unknown user may not') FROM ids;
-SELECT is(u.group_invites, 'contacts', 'the setting contacts is stored') FROM ids, shard_0001.update_account(bob, NULL, NULL, NULL, NULL, 'contacts', NULL) u;
-SELECT is(u.group_invites, 'nobody', 'the setting nobody is stored') FROM ids, shard_0001.update_account(cat, NULL, NULL, NULL, NULL, 'nobody', NULL) u;
+SELECT is(u.group_invites, 'contacts', 'the setting contacts is stored') FROM ids, shard_0001.update_account(bob, NULL, NULL, NULL, NULL, 'contacts', NULL, NULL, 0) u;
+SELECT is(u.group_invites, 'nobody', 'the setting nobody is stored') FROM ids, shard_0001.update_account(cat, NULL, NULL, NULL, NULL, 'nobody', NULL, NULL, 0) u;
 SELECT is(shard_0001.group_consents(ARRAY[ann, ann], ARRAY[bob, cat]), ARRAY[2, 0]::bigint[], 'group_consents follows the settings') FROM ids;
-SELECT is(u.group_invites, 'contacts', 'an update without the setting leaves it') FROM ids, shard_0001.update_account(bob, 'Bob', NULL, NULL, NULL, NULL, NULL) u;
+SELECT is(u.group_invites, 'contacts', 'an update without the setting leaves it') FROM ids, shard_0001.update_account(bob, 'Bob', NULL, NULL, NULL, NULL, NULL, NULL, 0) u;
 SELECT is(pg_temp.status('block', dan, jsonb_build_object('otherId', ann::text, 'on', true, 'timestamp', 1)), 'done', 'a user blocks another') FROM ids;
 SELECT is(parley.group_consents(ARRAY[ann, bob], ARRAY[dan, dan]), ARRAY[0, 1]::bigint[], 'a block forbids adding only to the blocked user') FROM ids;
 SELECT is(shard_0000.have_written(ARRAY[ann, ann], ARRAY[bob, cat]), ARRAY[false, false], 'at first nobody has written') FROM ids;

@@ -1,0 +1,24 @@
+-- Versions of mailboxes of this shard, with the times when their users' sessions last ended, as parley.mailbox_states.
+CREATE OR REPLACE FUNCTION {shard}.mailbox_states(user_ids bigint[])
+    RETURNS bigint[]
+    LANGUAGE plpgsql STABLE SECURITY DEFINER
+    SET search_path = pg_catalog, pg_temp
+    SET plan_cache_mode = force_generic_plan
+    SET enable_seqscan = off
+    SET enable_bitmapscan = off
+AS $$
+DECLARE
+    states bigint[];
+BEGIN
+    states := ARRAY(SELECT coalesce((SELECT CASE WHEN m.auth_epoch IS NULL THEN m.version ELSE -m.version END
+                                     FROM {shard}.mailbox m
+                                     WHERE m.user_id = u.user_id AND m.erased_timestamp IS NULL), 0)
+                    FROM unnest(user_ids) AS u (user_id));
+    IF 0 > ANY (states) THEN
+        states := states || ARRAY(SELECT (SELECT m.auth_epoch FROM {shard}.mailbox m WHERE m.user_id = u.user_id)
+                                  FROM unnest(user_ids, states) AS u (user_id, state) WHERE u.state < 0);
+    END IF;
+    RETURN states;
+END
+$$;
+GRANT EXECUTE ON FUNCTION {shard}.mailbox_states(bigint[]) TO parley_server;
