@@ -50,7 +50,7 @@ static void limits_to_json(pl_buffer_t *out, const pl_config_t *config)
     key_int(out, "usernameCharactersMin", PL_USERNAME_MIN);
     key_int(out, "usernameCharactersMax", PL_USERNAME_MAX);
     key_int(out, "displayNameCharacters", PL_DISPLAY_NAME_MAX);
-    key_int(out, "passwordBytesMin", PL_PASSWORD_MIN);
+    key_int(out, "passwordCharactersMin", config->auth.password_min);
     key_int(out, "passwordBytesMax", PL_PASSWORD_MAX);
     key_int(out, "bodyBytes", config->server.max_request_body);
     key_int(out, "longPollSeconds", PL_POLL_TIMEOUT_MAX_S);

@@ -22,6 +22,9 @@ static const struct {
                                    .detail = "A user with this username exists."},
     [PL_OUTCOME_WRONG_CREDENTIALS] = {.problem = PL_PROBLEM_INVALID_CREDENTIALS,
                                       .detail = "No user has this username and this password."},
+    [PL_OUTCOME_PASSWORD_TOO_COMMON] =
+        {.problem = PL_PROBLEM_PASSWORD_TOO_COMMON,
+         .detail = "The password is among the first that are guessed. Nothing has changed."},
     [PL_OUTCOME_WRONG_PASSWORD] =
         {.problem = PL_PROBLEM_FORBIDDEN,
          .detail = "currentPassword is not the caller's password. Nothing has changed."},

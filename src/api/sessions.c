@@ -121,7 +121,9 @@ void pl_on_create_session(pl_request_t *request, void *worker)
 
     if (pl_request_query(request, NULL, 0) != 0)
         return;
-    if (pl_session_input_decode(body.data, body.len, &input, &refusal) != 0) {
+    int result = pl_session_input_decode(body.data, body.len, &input, &refusal);
+    pl_request_wipe_body(request);
+    if (result != 0) {
         pl_refusal_reply(request, &refusal);
         return;
     }

@@ -56,7 +56,10 @@ void pl_on_create_user(pl_request_t *request, void *worker)
 
     if (pl_request_query(request, NULL, 0) != 0)
         return;
-    if (pl_account_input_decode(body.data, body.len, &input, &refusal) != 0) {
+    int result = pl_account_input_decode(
+        body.data, body.len, api->core->deps.config->auth.password_min, &input, &refusal);
+    pl_request_wipe_body(request);
+    if (result != 0) {
         pl_refusal_reply(request, &refusal);
         return;
     }
@@ -251,7 +254,10 @@ void pl_on_update_me(pl_request_t *request, void *worker)
 
     if (user_id == 0 || pl_request_query(request, NULL, 0) != 0)
         return;
-    if (pl_profile_input_decode(body.data, body.len, &input, &refusal) != 0) {
+    int result = pl_profile_input_decode(
+        body.data, body.len, api->core->deps.config->auth.password_min, &input, &refusal);
+    pl_request_wipe_body(request);
+    if (result != 0) {
         pl_refusal_reply(request, &refusal);
         return;
     }
@@ -283,7 +289,9 @@ void pl_on_delete_me(pl_request_t *request, void *worker)
 
     if (user_id == 0 || pl_request_query(request, NULL, 0) != 0)
         return;
-    if (pl_erasure_input_decode(body.data, body.len, &input, &refusal) != 0) {
+    int result = pl_erasure_input_decode(body.data, body.len, &input, &refusal);
+    pl_request_wipe_body(request);
+    if (result != 0) {
         pl_refusal_reply(request, &refusal);
         return;
     }

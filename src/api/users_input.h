@@ -24,8 +24,8 @@ typedef struct pl_account_input {
 } pl_account_input_t;
 
 /* -1: refused (invalid-json, validation-failed), and nothing is to be disposed of. */
-int pl_account_input_decode(const char *body, size_t len, pl_account_input_t *input,
-                            pl_refusal_t *refusal) PL_MUST_USE;
+int pl_account_input_decode(const char *body, size_t len, int64_t password_min,
+                            pl_account_input_t *input, pl_refusal_t *refusal) PL_MUST_USE;
 
 /* The same with a password required, a device's name, and no display name. */
 int pl_session_input_decode(const char *body, size_t len, pl_account_input_t *input,
@@ -42,8 +42,8 @@ typedef struct pl_profile_input {
 } pl_profile_input_t;
 
 /* -1: refused, as above; also a body that changes nothing. */
-int pl_profile_input_decode(const char *body, size_t len, pl_profile_input_t *input,
-                            pl_refusal_t *refusal) PL_MUST_USE;
+int pl_profile_input_decode(const char *body, size_t len, int64_t password_min,
+                            pl_profile_input_t *input, pl_refusal_t *refusal) PL_MUST_USE;
 
 void pl_profile_input_dispose(pl_profile_input_t *input);
 

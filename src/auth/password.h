@@ -11,8 +11,8 @@
 #include "base/error.h"
 
 #define PL_PASSWORD_HASH_SIZE 128 /* "$argon2id$v=19$m=..." and a NUL */
-#define PL_PASSWORD_MIN 8         /* bytes */
-#define PL_PASSWORD_MAX 1024
+#define PL_PASSWORD_MIN 8         /* characters; the configuration may ask for more */
+#define PL_PASSWORD_MAX 1024      /* bytes */
 
 typedef struct pl_password_pool pl_password_pool_t;
 

@@ -75,6 +75,7 @@ typedef struct pl_config {
         int64_t refresh_lifetime_s;
         int64_t longest_token_s;
         int64_t max_sessions; /* of one user */
+        int64_t password_min; /* characters */
         int64_t password_threads;
         int64_t password_queue;
         int64_t clock_leeway_s;

@@ -164,6 +164,10 @@ static const pl_option_t auth_options[] = {
     INTEGER(
         auth.max_sessions, "max_sessions", "100", 1, 1000, NULL,
         "Most sessions of one user. A further login ends the one that was not seen the longest."),
+    INTEGER(
+        auth.password_min, "password_min", "8", 8, 256, "characters",
+        "Least length of a new password. It may not be the username, nor one of the 10,000 most\n"
+        "common ones."),
     INTEGER(auth.password_threads, "password_threads", "1", 1, 64, NULL,
             "Threads that hash passwords (Argon2id; a hash takes about 20 MB and 30 ms)."),
     INTEGER(auth.password_queue, "password_queue", "64", 1, 100000, NULL,

@@ -3,6 +3,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "auth/common_password.h"
 #include "base/clock.h"
 #include "base/id.h"
 #include "base/json_write.h"
@@ -43,9 +44,13 @@ static char *copy_metadata(const char *metadata, size_t len)
     return len > 0 ? pl_memdup(metadata, len) : NULL;
 }
 
-static pl_turn_t begin_hash(pl_flow_t *flow, const new_password_t *password)
+static pl_turn_t begin_hash(pl_flow_t *flow, const new_password_t *password, const char *username)
 {
-    return password->len > 0 ? pl_flow_hash(flow, password->text, password->len) : PL_TURN_NEXT;
+    if (password->len == 0)
+        return PL_TURN_NEXT;
+    if (pl_password_is_common(password->text, password->len, username))
+        return pl_flow_end(flow, PL_OUTCOME_PASSWORD_TOO_COMMON);
+    return pl_flow_hash(flow, password->text, password->len);
 }
 
 /* `hash_r` points into the password. */
@@ -127,7 +132,9 @@ static creation_t *creation_of(pl_flow_t *flow)
 
 static pl_turn_t hash_password(pl_flow_t *flow)
 {
-    return begin_hash(flow, &creation_of(flow)->password);
+    const creation_t *creation = creation_of(flow);
+
+    return begin_hash(flow, &creation->password, creation->username);
 }
 
 static pl_turn_t take_hash(pl_flow_t *flow)
@@ -347,7 +354,12 @@ static pl_turn_t verify_current(pl_flow_t *flow)
 
 static pl_turn_t hash_new(pl_flow_t *flow)
 {
-    return begin_hash(flow, &update_of(flow)->password);
+    const update_t *update = update_of(flow);
+    pl_account_t account = {.username = NULL};
+
+    if (update->password.len > 0)
+        (void)!pl_account_read_get(&update->before, &account);
+    return begin_hash(flow, &update->password, account.username);
 }
 
 static pl_turn_t take_new_hash(pl_flow_t *flow)

@@ -22,6 +22,7 @@
     X(MEMBER_UNKNOWN, NULL)                           /* no user has the id of a new member */ \
     X(USERNAME_TAKEN, NULL)                                                                    \
     X(WRONG_CREDENTIALS, NULL)                                                                 \
+    X(PASSWORD_TOO_COMMON, NULL)                                                               \
     X(WRONG_PASSWORD, NULL)    /* the current password in the change is wrong */               \
     X(PASSWORD_REQUIRED, NULL) /* a change needs the current password */                       \
     X(WRONG_REFRESH_TOKEN, NULL)                                                               \

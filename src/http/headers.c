@@ -60,6 +60,13 @@ pl_slice_t pl_request_cookie(const pl_request_t *request, const char *name)
     return (pl_slice_t){NULL, 0};
 }
 
+void pl_request_wipe_body(pl_request_t *request)
+{
+    assert(request->state == PL_REQUEST_LIVE);
+    if (request->req->entity.base != NULL)
+        explicit_bzero(request->req->entity.base, request->req->entity.len);
+}
+
 pl_slice_t pl_request_body(const pl_request_t *request)
 {
     assert(request->state == PL_REQUEST_LIVE);

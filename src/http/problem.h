@@ -52,6 +52,7 @@
     X(EXPECTATION_FAILED, "expectation-failed", 417, "The expectation cannot be met")              \
     X(VALIDATION_FAILED, "validation-failed", 422, "The request is not valid")                     \
     X(UNKNOWN_FIELD, "unknown-field", 422, "The body has a field that is not known")               \
+    X(PASSWORD_TOO_COMMON, "password-too-common", 422, "The password is too common")               \
     X(PAGE_TOO_DEEP, "page-too-deep", 422, "The page is too deep")                                 \
     X(TOO_MANY_REQUESTS, "too-many-requests", 429, "Too many requests")                            \
     X(HEADERS_TOO_LARGE, "headers-too-large", 431, "The header section is too large")              \

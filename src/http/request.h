@@ -78,6 +78,8 @@ bool pl_request_is_same_origin(const pl_request_t *request);
 void pl_request_client_address(const pl_request_t *request, char address_r[PL_ADDRESS_SIZE]);
 /* Not NUL-terminated; len 0 without a body. */
 pl_slice_t pl_request_body(const pl_request_t *request);
+/* Overwrites the body with zeros, which had a secret. Call it when the body has been decoded. */
+void pl_request_wipe_body(pl_request_t *request);
 /* True when If-None-Match names `etag` (with its quotes; weak comparison) or is "*". */
 bool pl_request_has_etag(const pl_request_t *request, const char *etag);
 

@@ -32,7 +32,7 @@ def test_limits_of_accounts(api, alice, limits):
     mine = api.as_user(alice)
     mine.update_me(displayName="é" * limits["displayNameCharacters"]).expect(200)
     mine.update_me(displayName="é" * (limits["displayNameCharacters"] + 1)).expect(422)
-    mine.update_me(password="p" * (limits["passwordBytesMin"] - 1)).expect(422)
+    mine.update_me(password="p" * (limits["passwordCharactersMin"] - 1)).expect(422)
     mine.update_me(password="p" * (limits["passwordBytesMax"] + 1)).expect(422)
     shortest, longest = limits["usernameCharactersMin"], limits["usernameCharactersMax"]
     mine.create_user("u" * (shortest - 1), password="long enough").expect(422)

@@ -8,7 +8,8 @@ import pytest
 
 from conftest import user_on
 from harness import ids
-from harness.client import unique
+from harness.client import Api, User, unique
+from harness.stack import Parleyd
 
 PASSWORD = "correct horse battery"
 
@@ -90,11 +91,44 @@ def test_display_names_count_characters(api, display_name):
     assert api.admin().create_user(unique("i"), display_name).expect(201)["displayName"] == display_name
 
 
-@pytest.mark.parametrize("password", ["8 bytes!", "x" * 1024])
+@pytest.mark.parametrize("password", ["8 bytes!", "x" * 1024, "é" * 8, "é" * 512])
 def test_password_limits_are_inclusive(api, password):
     name = unique("j")
     api.create_user(name, password=password).expect(201)
     api.create_session(name, password).expect(201)
+
+
+@pytest.mark.parametrize("password", ["é" * 7, "\U0001f469" * 7, "é" * 513])
+def test_password_lengths_are_characters_and_bytes(api, password):
+    """At least 8 characters, at most 1,024 bytes."""
+    problem = api.create_user(unique("j"), password=password).expect(422, code="validation-failed")
+    assert [error["pointer"] for error in problem["errors"]] == ["/password"]
+
+
+@pytest.mark.parametrize("password", ["password", "PASSWORD", "1q2w3e4r", "sunshine"])
+def test_common_passwords_are_refused(api, password):
+    name = unique("j")
+    for common in (password, name, name.upper()):
+        api.create_user(name, password=common).expect(422, code="password-too-common")
+    api.create_user(name, password=password + name).expect(201)
+
+
+@pytest.mark.own_server
+def test_longer_passwords_are_asked_for(stack, contract):
+    """Who has a shorter password from before can still log in, and change it."""
+    before = Api(stack.url, contract, stack.jwt_key)
+    name, short, longer = unique("j"), "8 bytes!", "twelve bytes"
+    user = User(before.create_user(name, password=short).expect(201)["userId"], name, None)
+    before.close()
+    server = Parleyd(stack, {"auth": {"password_min": 12}}).start()
+    api = Api(server.url, contract, stack.jwt_key)
+    assert api.get("/v1/capabilities").expect(200)["limits"]["passwordCharactersMin"] == 12
+    api.create_user(unique("j"), password="eleven byte").expect(422, code="validation-failed")
+    user.token = api.create_session(name, short).expect(201)["accessToken"]
+    api.as_user(user).update_me(password="eleven byte", currentPassword=short).expect(422, code="validation-failed")
+    api.as_user(user).update_me(password=longer, currentPassword=short).expect(200)
+    api.close()
+    server.close()
 
 
 def test_fetch_by_id_and_by_name_agree(api, alice, bob):

@@ -14,7 +14,7 @@ static pl_refusal_t refusal;
 static bool account(const char *body, pl_account_input_t *input)
 {
     memset(&refusal, 0x55, sizeof(refusal));
-    return pl_account_input_decode(body, strlen(body), input, &refusal) == 0;
+    return pl_account_input_decode(body, strlen(body), 8, input, &refusal) == 0;
 }
 
 static bool session(const char *body, pl_account_input_t *input)
@@ -26,7 +26,7 @@ static bool session(const char *body, pl_account_input_t *input)
 static bool profile(const char *body, pl_profile_input_t *input)
 {
     memset(&refusal, 0x55, sizeof(refusal));
-    return pl_profile_input_decode(body, strlen(body), input, &refusal) == 0;
+    return pl_profile_input_decode(body, strlen(body), 8, input, &refusal) == 0;
 }
 
 /* The last body was refused with exactly these pointers, separated by spaces. */
@@ -160,9 +160,18 @@ static void assert_password(size_t bytes, bool is_good)
     }
 }
 
-static void test_password_counts_bytes(void **state)
+/* At least 8 characters, at most 1,024 bytes; a login takes any password that could be one. */
+static void test_password_lengths(void **state)
 {
+    pl_account_input_t input;
     (void)state;
+    assert_false(
+        account("{\"username\":\"abc\",\"password\":\"\\u00fc\\u00fc\\u00fc\\u00fc\"}", &input));
+    assert_pointers(&input, "/password");
+    assert_true(session("{\"username\":\"abc\",\"password\":\"x\"}", &input));
+    pl_account_input_dispose(&input);
+    assert_false(session("{\"username\":\"abc\",\"password\":\"\"}", &input));
+    assert_pointers(&input, "/password");
     assert_password(0, false);
     assert_password(7, false);
     assert_password(8, true);
@@ -223,7 +232,7 @@ int main(void)
         cmocka_unit_test(test_session),
         cmocka_unit_test(test_username),
         cmocka_unit_test(test_display_name_counts_code_points),
-        cmocka_unit_test(test_password_counts_bytes),
+        cmocka_unit_test(test_password_lengths),
         cmocka_unit_test(test_profile),
         cmocka_unit_test(test_empty_profile_change_is_refused),
     };
