@@ -22,7 +22,8 @@ def fenced(stack, user):
     database, schema = stack.database_of(user.id), stack.schema_of(user.id)
     bounds = stack.query(database, "SELECT c.relname, pg_get_expr(c.relpartbound, c.oid) FROM pg_class c "
                          "WHERE c.relnamespace = %s::regnamespace AND c.relispartition AND c.relkind = 'r'", (schema,))
-    assert len(bounds) == 11
+    parents = stack.query(database, "SELECT count(*) FROM pg_class WHERE relnamespace = 'parley'::regnamespace AND relkind = 'p'")
+    assert len(bounds) == parents[0][0] > 0
     stack.query(database, ";".join([f"ALTER TABLE parley.{table} DETACH PARTITION {schema}.{table}" for table, _ in bounds]
                                    + [f"ALTER SCHEMA {schema} RENAME TO gone"]))
     try:
