@@ -46,6 +46,7 @@ typedef struct export
     bool has_sessions;     /* all sessions are written */
     bool has_blocks;       /* all blocks are written */
     int64_t cursor;
+    pl_token_claims_t claims;
     pl_export_counts_t counts;
     pl_account_read_t account_read;
     pl_sessions_read_t sessions_read;
@@ -68,6 +69,7 @@ static export_t *export_create(pl_api_t *api, pl_request_t *request, int64_t use
     export->api = api;
     export->user_id = user_id;
     export->request = pl_request_ref(request);
+    export->claims = *pl_request_claims(request);
     export->account_read.user_id = export->sessions_read.user_id = user_id;
     export->blocks_read.user_id = export->page_read.user_id = user_id;
     h2o_linklist_insert(&api->exports->list, &export->link);
@@ -230,7 +232,9 @@ static void on_drained(pl_stream_t *stream, void *owner)
 {
     export_t *export = owner;
     (void)stream;
-    if (read_next(export) != 0)
+    if (pl_endings_check(export->api->core->deps.endings, &export->claims) != PL_ENDED_NOT)
+        abort_export(export, "its session has ended");
+    else if (read_next(export) != 0)
         abort_export(export, pl_error_code_name(PL_ERROR_OVERLOADED));
 }
 

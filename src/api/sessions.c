@@ -262,7 +262,21 @@ void pl_on_fetch_sessions(pl_request_t *request, void *worker)
 
 static void on_ended(const pl_outcome_t *outcome, void *owner)
 {
-    pl_api_finish_no_content(owner, outcome);
+    pl_request_t *request = owner;
+
+    pl_api_audit(request, "end-session", pl_request_claims(request)->user_id, outcome);
+    pl_api_finish_no_content(request, outcome);
+}
+
+static void on_revoked(const pl_outcome_t *outcome, void *owner)
+{
+    pl_request_t *request = owner;
+    pl_slice_t text = pl_request_path_parameter(request, 0);
+    int64_t user_id = 0;
+
+    (void)!pl_id_parse(text.data, text.len, &user_id);
+    pl_api_audit(request, "revoke-sessions", user_id, outcome);
+    pl_api_finish_no_content(request, outcome);
 }
 
 /* Logout: the browser forgets its cookies. */
@@ -271,6 +285,7 @@ static void on_current_ended(const pl_outcome_t *outcome, void *owner)
     pl_request_t *request = owner;
     pl_buffer_t cookies[2] = {PL_BUFFER_EMPTY, PL_BUFFER_EMPTY};
 
+    pl_api_audit(request, "end-session", pl_request_claims(request)->user_id, outcome);
     if (outcome->code == PL_OUTCOME_DONE) {
         append_cookies(cookies, "", 0, "", 0);
         pl_reply_t reply = {
@@ -289,6 +304,7 @@ static void on_current_ended(const pl_outcome_t *outcome, void *owner)
 static void end(const pl_api_t *api, pl_request_t *request, const pl_session_end_order_t *order,
                 pl_session_end_fn on_done)
 {
+    pl_audit_note_address(request);
     pl_api_abandon_with(request,
                         pl_session_end_start(api->core, order, on_done, pl_request_ref(request)));
 }
@@ -366,6 +382,6 @@ void pl_on_revoke_user_sessions(pl_request_t *request, void *worker)
                pl_id_is_group(order.user_id)) {
         pl_api_reply_outcome(request, &(pl_outcome_t){.code = PL_OUTCOME_USER_NOT_FOUND});
     } else {
-        end(api, request, &order, on_ended);
+        end(api, request, &order, on_revoked);
     }
 }

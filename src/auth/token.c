@@ -191,7 +191,8 @@ static int check_issued(const pl_key_t *key, const pl_json_t *payload, pl_token_
         return refuse(err, "the token's aud is another application");
     if (pl_json_get_int64(payload, "iat", &issued_s) != 1)
         return refuse(err, "the token has no integer iat");
-    if (issued_s < 0 || facts->claims.expires_s - issued_s > key->max_lifetime_s)
+    if (issued_s < 0 || facts->claims.expires_s < issued_s ||
+        facts->claims.expires_s - issued_s > key->max_lifetime_s)
         return refuse(err, "the token's lifetime is longer than is accepted");
     facts->claims.admin = facts->claims.admin && key->allow_admin;
     if (facts->claims.user_id == 0 && !facts->claims.admin)

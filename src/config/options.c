@@ -82,11 +82,9 @@ static const pl_option_t server_options[] = {
      .type = PL_OPTION_BOOL,
      .default_value = "true",
      .offset = offsetof(pl_config_t, server.trust_forwarded_for),
-     .documentation = "true: the client's address, to which the limits per address apply, is what "
-                      "the edge says\n"
-                      "in X-Forwarded-For. false: it is the connection's, for a server that "
-                      "clients reach without\n"
-                      "an edge."},
+     .documentation =
+         "false: X-Forwarded-For is never read, for a server that clients reach without an\n"
+         "edge."},
     INTEGER(server.max_request_body, "max_request_body", "524288", 1024, 16777216, "bytes",
             "Largest request body; a larger one gets 413. The default has room for the longest\n"
             "message with every byte escaped as \\uXXXX."),

@@ -131,8 +131,13 @@ static bool take(source_t *source, pl_endings_read_t *read)
         pl_endings_read_get(read, i, &row);
         announce(source->reader, &row);
     }
-    raise_since(source, has_more ? row.ended_us - 1
-                                 : pl_endings_read_clock_us(read) - OVERLAP_S * US_PER_S);
+    if (has_more) {
+        raise_since(source, row.ended_us - 1);
+    } else {
+        /* Maybe earlier than before: the clock of a database that has taken over may be behind. */
+        source->since_us = pl_endings_read_clock_us(read) - OVERLAP_S * US_PER_S;
+        source->since_all_us = source->since_us;
+    }
     pl_endings_read_dispose(read);
     return has_more;
 }
@@ -200,6 +205,7 @@ static void read_endings(source_t *source)
 
     prepare(source, &source->read);
     op->shard = shard;
+    op->user_id = PL_OP_USER_SERVER;
     op->deadline_ms = deadline_ms(source);
     op->on_done = on_read;
     if (pl_lane_submit(pl_cluster_read_lane(source->reader->cluster, shard), op) != 0)

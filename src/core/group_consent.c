@@ -79,6 +79,7 @@ static bool ask_written(pl_consent_question_t *question)
         part->written.other_id = part->consent.user_id;
         part->written.op.kind = &pl_written_read_kind;
         part->written.op.shard = (int)pl_id_shard(part->written.user_id);
+        part->written.op.user_id = part->written.user_id;
         submit(question, &part->written.op, on_written);
     }
     return question->open > 0;
@@ -120,6 +121,7 @@ pl_consent_question_t *pl_consent_ask(pl_core_t *core, int64_t adder_id, const i
         part->consent.user_id = user_ids[i];
         part->consent.op.kind = &pl_consent_read_kind;
         part->consent.op.shard = (int)pl_id_shard(user_ids[i]);
+        part->consent.op.user_id = part->consent.adder_id;
         submit(question, &part->consent.op, on_consent);
     }
     return question;

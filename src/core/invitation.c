@@ -90,6 +90,7 @@ pl_flow_t *pl_invitations_fetch_start(pl_core_t *core, int64_t user_id,
 
     fetch->read.op.kind = &pl_invitations_read_kind;
     fetch->read.op.shard = (int)pl_id_shard(user_id);
+    fetch->read.op.user_id = user_id;
     fetch->read.user_id = user_id;
     fetch->on_done = on_done;
     fetch->owner = owner;

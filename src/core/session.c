@@ -4,6 +4,7 @@
 #include <string.h>
 #include <time.h>
 
+#include "base/hash.h"
 #include "base/id.h"
 #include "base/log.h"
 #include "base/memory.h"
@@ -198,6 +199,8 @@ pl_flow_t *pl_session_create_start(pl_core_t *core, const pl_login_order_t *orde
     login->read.op.kind = &pl_account_find_kind;
     login->read.op.shard = (int)pl_username_shard(order->username, strlen(order->username),
                                                   (unsigned)pl_cluster_shards(core->deps.cluster));
+    /* Nobody is known yet: the logins of one username have a turn. */
+    login->read.op.user_id = (int64_t)pl_hash64(order->username, strlen(order->username));
     pl_flow_start(&login->flow, core, login_steps, on_login);
     return &login->flow;
 }
@@ -237,7 +240,9 @@ static pl_turn_t find_session(pl_flow_t *flow)
 
     refresh->issued_s = (int64_t)time(NULL);
     *find = (pl_session_find_t){
-        .op = {.kind = &pl_session_find_kind, .shard = (int)pl_id_shard(refresh->token.user_id)},
+        .op = {.kind = &pl_session_find_kind,
+               .shard = (int)pl_id_shard(refresh->token.user_id),
+               .user_id = refresh->token.user_id},
         .user_id = refresh->token.user_id,
         .session_id = refresh->token.session_id,
     };
@@ -505,6 +510,7 @@ pl_flow_t *pl_sessions_fetch_start(pl_core_t *core, int64_t user_id, pl_sessions
     listing->read.user_id = user_id;
     listing->read.op.kind = &pl_sessions_read_kind;
     listing->read.op.shard = (int)pl_id_shard(user_id);
+    listing->read.op.user_id = user_id;
     pl_flow_start(&listing->flow, core, list_steps, on_listed);
     return &listing->flow;
 }

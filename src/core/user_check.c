@@ -77,6 +77,7 @@ static bool ask_shard(lookup_t *lookup)
     if (op->kind == &pl_version_read_kind)
         return false;
     op->kind = &pl_version_read_kind;
+    op->user_id = PL_OP_USER_UNKNOWN; /* whoever invents ids has one turn for all of them */
     if (pl_lane_submit(pl_cluster_read_lane(lookup->checks->cluster, op->shard), op) == 0)
         return true;
     op->error = PL_ERROR_OVERLOADED;

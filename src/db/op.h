@@ -23,6 +23,10 @@ typedef struct pl_op pl_op_t;
 typedef struct pl_lane pl_lane_t;
 
 /* The statement of one kind of operation, and its functions. Constant data. */
+/* Values of pl_op_t.user_id that are no user's. */
+#define PL_OP_USER_SERVER (-1)  /* the server's own reads */
+#define PL_OP_USER_UNKNOWN (-2) /* look-ups of ids that no user seems to have */
+
 typedef struct pl_op_kind {
     const char *name; /* for logs and metrics */
     /* The statement is `sql`. If it names a shard's schema, it is `sql`, the schema's name and
@@ -60,8 +64,8 @@ struct pl_op {
      * operation is still queued, it ends with PL_ERROR_DEADLINE. Only for lanes of that same
      * loop. */
     bool abandoned;
-    /* In a lane that takes turns (db/queue.h): whose turn it takes. Of a check that several users
-     * share, the user that it is about. */
+    /* In a lane that takes turns (db/queue.h): whose turn it takes, never 0. Of a check that
+     * several users share, the user that it is about. */
     int64_t user_id;
     uint64_t
         deadline_ms; /* on the monotonic clock; an operation still queued then ends with an error */

@@ -1,6 +1,7 @@
 #include "http/budget.h"
 
 #include <assert.h>
+#include <string.h>
 
 #include "http/address.h"
 #include "http/connection.h"
@@ -78,11 +79,13 @@ pl_limit_t pl_budget_take_share(pl_request_t *request, pl_share_t share, size_t 
     const pl_share_limits_t *limits = &options_of(request)->shares[share];
     pl_tally_t *of_user = request->worker->user_shares[share];
     int64_t user_id = request->claims.user_id;
+    char address[PL_ADDRESS_SIZE];
 
     assert(count > 0 && request->shares[share] == 0);
     if (!request->is_counted)
         return PL_LIMIT_NONE;
-    request->share_key = pl_address_of(request->req, options_of(request)->trusts_forwarded);
+    pl_address_of(request->req, options_of(request), address);
+    request->share_key = pl_address_key(address, strlen(address));
     if (pl_tally_add(of_user, user_id, count, limits->per_user) != 0)
         return PL_LIMIT_USER_SHARE;
     if (pl_tally_add(request->worker->address_shares[share], request->share_key, count,

@@ -1,7 +1,5 @@
 /* What the client sent: path parameters, headers, cookies, body; and its address. */
-#include <arpa/inet.h>
 #include <assert.h>
-#include <netinet/in.h>
 #include <string.h>
 
 #include "http/request.h"
@@ -99,68 +97,8 @@ bool pl_request_has_etag(const pl_request_t *request, const char *etag)
 
 /* ---- the client's address ---- */
 
-static void format_peer(const h2o_req_t *req, char address_r[PL_ADDRESS_SIZE])
-{
-    struct sockaddr_storage peer;
-    const void *address = NULL;
-
-    address_r[0] = '\0';
-    if (req->conn->callbacks->get_peername(req->conn, (struct sockaddr *)&peer) == 0)
-        return;
-    if (peer.ss_family == AF_INET)
-        address = &((const struct sockaddr_in *)&peer)->sin_addr;
-    else if (peer.ss_family == AF_INET6)
-        address = &((const struct sockaddr_in6 *)&peer)->sin6_addr;
-    if (address == NULL || inet_ntop(peer.ss_family, address, address_r, PL_ADDRESS_SIZE) == NULL)
-        address_r[0] = '\0';
-}
-
-static bool is_loopback(const char *address)
-{
-    return strncmp(address, "127.", 4) == 0 || strcmp(address, "::1") == 0;
-}
-
-static bool is_trusted(const pl_request_t *request, const char *address)
-{
-    const char *trusted = request->worker->server->options.trusted_proxies;
-    size_t len = strlen(address);
-
-    if (is_loopback(address))
-        return true;
-    while (trusted != NULL && *trusted != '\0') {
-        size_t word = strcspn(trusted, " ");
-        if (word == len && memcmp(trusted, address, len) == 0)
-            return true;
-        trusted += word;
-        trusted += strspn(trusted, " ");
-    }
-    return false;
-}
-
-/* The last entry is the one that the trusted edge has added. False: it is no address. */
-static bool read_forwarded(pl_slice_t header, char address_r[PL_ADDRESS_SIZE])
-{
-    unsigned char parsed[sizeof(struct in6_addr)];
-    char text[PL_ADDRESS_SIZE];
-    size_t start = header.len;
-
-    while (start > 0 && header.data[start - 1] != ',' && header.data[start - 1] != ' ')
-        start--;
-    if (header.len - start == 0 || header.len - start >= sizeof(text))
-        return false;
-    memcpy(text, header.data + start, header.len - start);
-    text[header.len - start] = '\0';
-    for (int family = AF_INET; inet_pton(family, text, parsed) != 1; family = AF_INET6)
-        if (family == AF_INET6)
-            return false;
-    memcpy(address_r, text, sizeof(text));
-    return true;
-}
-
 void pl_request_client_address(const pl_request_t *request, char address_r[PL_ADDRESS_SIZE])
 {
     assert(request->state == PL_REQUEST_LIVE);
-    format_peer(request->req, address_r);
-    if (is_trusted(request, address_r))
-        (void)!read_forwarded(pl_request_header(request, "x-forwarded-for"), address_r);
+    pl_address_of(request->req, &request->worker->server->options, address_r);
 }

@@ -79,11 +79,18 @@ static void add_headers(h2o_req_t *req, const char *id, const pl_reply_t *reply,
     }
 }
 
-/* Constant data takes no memory. */
+static bool is_read(const pl_request_t *request)
+{
+    return h2o_memis(request->req->method.base, request->req->method.len, H2O_STRLIT("GET"));
+}
+
+/* Constant data takes no memory. The answer to a request that has changed something is not refused,
+ * and is not large. */
 static pl_limit_t hold(pl_request_t *request, size_t len, bool is_constant)
 {
-    return is_constant || len <= PL_BUDGET_FREE_BYTES ? PL_LIMIT_NONE
-                                                      : pl_budget_hold(request, len);
+    return is_constant || len <= PL_BUDGET_FREE_BYTES || !is_read(request)
+               ? PL_LIMIT_NONE
+               : pl_budget_hold(request, len);
 }
 
 void pl_request_reply_shared(pl_request_t *request, const pl_reply_t *reply, const char *data,

@@ -25,6 +25,7 @@
 #include "auth/claims.h"
 #include "base/buffer.h"
 #include "base/compiler.h"
+#include "http/address.h"
 #include "http/slice.h"
 #include "loop/loop.h"
 
@@ -72,7 +73,6 @@ pl_slice_t pl_request_cookie(const pl_request_t *request, const char *name);
 /* True if the client says that the request comes from a page of this server. Browsers send a cookie
  * on behalf of any site that asks them to, so a change by a cookie needs this. */
 bool pl_request_is_same_origin(const pl_request_t *request);
-#define PL_ADDRESS_SIZE 46 /* of an IP address with the NUL at the end */
 /* The IP address of the client: as a trusted edge gives it, else of the connection. "" if it is not
  * known. */
 void pl_request_client_address(const pl_request_t *request, char address_r[PL_ADDRESS_SIZE]);

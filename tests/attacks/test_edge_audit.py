@@ -94,6 +94,24 @@ def test_the_life_of_an_account(stack, audit):
     assert event["outcome"] == "ok" and event["userId"] == user["userId"]
 
 
+def test_endings_of_sessions(stack, audit):
+    """Who ended what: a session, all others, the session itself (logout), and all of a user's by an admin."""
+    client, name = Client(stack), unique("audit")
+    user = client.request("POST", "/v1/users", {"username": name, "password": PASSWORD})[1]["userId"]
+    login = [client.request("POST", "/v1/sessions", {"username": name, "password": PASSWORD})[1] for _ in range(3)]
+    token = login[0]["accessToken"]
+    assert client.request("DELETE", f"/v1/sessions/{login[1]['sessionId']}", None, token)[0] == 204
+    assert client.request("DELETE", "/v1/sessions/1", None, token)[0] == 404
+    assert client.request("DELETE", "/v1/sessions?others=true", None, token)[0] == 204
+    assert client.request("DELETE", "/v1/sessions/current", None, token)[0] == 204
+    events = audit("end-session", 4)
+    assert [event["outcome"] for event in events] == ["ok", "session-not-found", "ok", "ok"]
+    assert all(event["userId"] == event["callerId"] == user and event["address"] == ADDRESS for event in events)
+    assert client.request("POST", f"/v1/users/{user}/sessions/revoke", None, admin_token(stack))[0] == 204
+    (event,) = audit("revoke-sessions")
+    assert event["outcome"] == "ok" and event["userId"] == user and event["admin"] and event["callerId"] is None
+
+
 def test_what_takes_an_admin(stack, audit, alice, bob):
     client = Client(stack)
     message = {"recipientId": bob.id, "clientMessageId": unique("m"), "messageContent": "hi", "senderId": alice.id}

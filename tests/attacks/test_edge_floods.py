@@ -202,7 +202,7 @@ SMALL = {"PARLEY_EDGE_MAXCONN": 500, "PARLEY_EDGE_STREAMS": 350, "PARLEY_EDGE_RE
          "PARLEY_EDGE_ADDRESS_OPEN_LARGE_REQUESTS": 5}
 
 
-@pytest.mark.parametrize("path", ["/openapi.json", "/v1/capabilities", "/v1/conversations", "/v1/updates/stream", "/nowhere"])
+@pytest.mark.parametrize("path", ["/openapi.json", "/%6Fpenapi.json", "/v1/capabilities", "/v1/conversations", "/v1/updates/stream", "/nowhere"])
 def test_slow_readers(stack, alice, bob, path):
     """1,100 requests whose answers nobody reads, from one address without an account: it gets its share and no more."""
     edge = Edge(stack, **SMALL)

@@ -41,7 +41,7 @@ def admin(sessions):
 
 
 def version_of(session, mailbox):
-    return session.value("SELECT (shard_0000.mailbox_versions(ARRAY[%s]))[1]", mailbox)
+    return session.value("SELECT (shard_0000.mailbox_states(ARRAY[%s]))[1]", mailbox)
 
 
 def updates(session, mailbox, since=0, page_size=100):
@@ -143,7 +143,7 @@ def test_reader_keeps_its_snapshot(sessions, admin):
     start = version_of(reader, ANN)
     lock.run("SELECT pg_advisory_lock(1)")
     started = reader.start(
-        "SELECT (shard_0000.mailbox_versions(ARRAY[%s]))[1], pg_advisory_xact_lock_shared(1),"
+        "SELECT (shard_0000.mailbox_states(ARRAY[%s]))[1], pg_advisory_xact_lock_shared(1),"
         " (SELECT array_agg(version) FROM shard_0000.fetch_updates(%s, 10, 0)),"
         " (SELECT array_agg(version) FROM test.fetch_messages(%s, %s, 10, 0, 0, 0)),"
         " (SELECT array_agg(version) FROM test.fetch_conversations(%s, 10, 0, 0))", ANN, ANN, ANN, BOB, ANN)

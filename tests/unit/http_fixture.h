@@ -391,6 +391,7 @@ static inline void fixture_start(struct fixture_settings settings)
         .stream_stall_s = STALL_S,
         .drain_timeout_s = 1,
         .cookie_name = settings.cookie_name,
+        .trusts_forwarded = true,
         .trusted_proxies = settings.trusted_proxies,
         .endings = settings.endings,
     };
