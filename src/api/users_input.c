@@ -80,19 +80,17 @@ static int decode(const char *body, size_t len, int64_t password_min, pl_account
     if (is_login) {
         decode_name(input->json, "deviceName", PL_DEVICE_NAME_MAX, &input->device_name,
                     &input->device_name_len, refusal);
+        decode_password(input->json, "password", true, &input->order.password,
+                        &input->order.password_len, refusal);
     } else {
         decode_display_name(input->json, &input->order.display_name, &input->order.display_name_len,
                             refusal);
         pl_body_metadata(body, len, input->json, &input->metadata, refusal);
         input->order.metadata = input->metadata.data;
         input->order.metadata_len = input->metadata.len;
-    }
-    if (is_login)
-        decode_password(input->json, "password", true, &input->order.password,
-                        &input->order.password_len, refusal);
-    else
         decode_new_password(input->json, password_min, &input->order.password,
                             &input->order.password_len, refusal);
+    }
     if (refusal->fields.count > 0) {
         pl_account_input_dispose(input);
         return pl_refuse_fields(refusal);

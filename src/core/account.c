@@ -16,15 +16,15 @@
 /* A collision takes two servers in one millisecond and one shard, and then 1 in 256. */
 #define ID_ATTEMPTS 5
 
-/* ---- a new password ---- */
+/* ---- passwords ---- */
 
-typedef struct new_password {
+/* A password of a request. */
+typedef struct password {
     size_t len; /* 0: none */
     char text[PL_PASSWORD_MAX];
-    char hash[PL_PASSWORD_HASH_SIZE];
-} new_password_t;
+} password_t;
 
-static void new_password_set(new_password_t *password, const char *text, size_t len)
+static void password_set(password_t *password, const char *text, size_t len)
 {
     if (text == NULL)
         return;
@@ -32,9 +32,19 @@ static void new_password_set(new_password_t *password, const char *text, size_t 
     password->len = len;
 }
 
-static void new_password_wipe(new_password_t *password)
+static void password_wipe(password_t *password)
 {
     explicit_bzero(password->text, password->len);
+}
+
+typedef struct new_password {
+    password_t typed;
+    char hash[PL_PASSWORD_HASH_SIZE];
+} new_password_t;
+
+static void new_password_wipe(new_password_t *password)
+{
+    password_wipe(&password->typed);
     explicit_bzero(password->hash, sizeof(password->hash));
 }
 
@@ -46,11 +56,13 @@ static char *copy_metadata(const char *metadata, size_t len)
 
 static pl_turn_t begin_hash(pl_flow_t *flow, const new_password_t *password, const char *username)
 {
-    if (password->len == 0)
+    const password_t *typed = &password->typed;
+
+    if (typed->len == 0)
         return PL_TURN_NEXT;
-    if (pl_password_is_common(password->text, password->len, username))
+    if (pl_password_is_common(typed->text, typed->len, username))
         return pl_flow_end(flow, PL_OUTCOME_PASSWORD_TOO_COMMON);
-    return pl_flow_hash(flow, password->text, password->len);
+    return pl_flow_hash(flow, typed->text, typed->len);
 }
 
 /* `hash_r` points into the password. */
@@ -63,25 +75,6 @@ static pl_turn_t keep_hash(const pl_flow_t *flow, new_password_t *password, cons
 
 /* ---- the current password ---- */
 
-/* What a change or an erasure of an account is verified by. */
-typedef struct current_password {
-    size_t len; /* 0: none */
-    char text[PL_PASSWORD_MAX];
-} current_password_t;
-
-static void current_password_set(current_password_t *password, const char *text, size_t len)
-{
-    if (text == NULL)
-        return;
-    memcpy(password->text, text, len);
-    password->len = len;
-}
-
-static void current_password_wipe(current_password_t *password)
-{
-    explicit_bzero(password->text, password->len);
-}
-
 static pl_turn_t begin_account(pl_flow_t *flow, pl_account_read_t *read)
 {
     read->op.kind = &pl_account_fetch_kind;
@@ -92,7 +85,7 @@ static pl_turn_t begin_account(pl_flow_t *flow, pl_account_read_t *read)
 
 /* An account with a password needs it. */
 static pl_turn_t judge_current(pl_flow_t *flow, const pl_account_read_t *read,
-                               const current_password_t *password)
+                               const password_t *password)
 {
     pl_account_t account;
 
@@ -104,7 +97,7 @@ static pl_turn_t judge_current(pl_flow_t *flow, const pl_account_read_t *read,
 }
 
 static pl_turn_t begin_verify(pl_flow_t *flow, const pl_account_read_t *read,
-                              const current_password_t *password)
+                              const password_t *password)
 {
     if (password->len == 0)
         return PL_TURN_NEXT;
@@ -210,7 +203,7 @@ pl_flow_t *pl_account_create_start(pl_core_t *core, const pl_account_order_t *or
 
     creation->on_done = on_done;
     creation->owner = owner;
-    new_password_set(&creation->password, order->password, order->password_len);
+    password_set(&creation->password.typed, order->password, order->password_len);
     memcpy(creation->username, order->username, strlen(order->username) + 1);
     memcpy(creation->display_name, name, name_len);
     create->username = creation->username;
@@ -320,7 +313,7 @@ typedef struct update {
     char display_name[PL_DISPLAY_NAME_MAX * 4];
     char *metadata;
     new_password_t password;
-    current_password_t current;
+    password_t current;
 } update_t;
 
 static update_t *update_of(pl_flow_t *flow)
@@ -332,7 +325,7 @@ static pl_turn_t read_before(pl_flow_t *flow)
 {
     update_t *update = update_of(flow);
 
-    if (update->current.len == 0 && update->password.len == 0)
+    if (update->current.len == 0 && update->password.typed.len == 0)
         return PL_TURN_NEXT;
     return begin_account(flow, &update->before);
 }
@@ -357,7 +350,7 @@ static pl_turn_t hash_new(pl_flow_t *flow)
     const update_t *update = update_of(flow);
     pl_account_t account = {.username = NULL};
 
-    if (update->password.len > 0)
+    if (update->password.typed.len > 0)
         (void)!pl_account_read_get(&update->before, &account);
     return begin_hash(flow, &update->password, account.username);
 }
@@ -429,7 +422,7 @@ static void on_updated(pl_flow_t *flow)
     pl_account_read_dispose(&update->before);
     pl_account_read_dispose(&update->update.read);
     new_password_wipe(&update->password);
-    current_password_wipe(&update->current);
+    password_wipe(&update->current);
     free(update->metadata);
     free(update);
 }
@@ -466,8 +459,8 @@ pl_flow_t *pl_account_update_start(pl_core_t *core, const pl_token_claims_t *bea
     update->before.user_id = update->update.read.user_id = bearer->user_id;
     update->update.kept_session_id = bearer->session_id;
     take_settings(update, change);
-    new_password_set(&update->password, change->password, change->password_len);
-    current_password_set(&update->current, change->current_password, change->current_password_len);
+    password_set(&update->password.typed, change->password, change->password_len);
+    password_set(&update->current, change->current_password, change->current_password_len);
     pl_flow_start(&update->flow, core, update_steps, on_updated);
     return &update->flow;
 }
@@ -479,7 +472,7 @@ typedef struct erasure {
     pl_account_read_t before;
     pl_account_done_fn on_done;
     void *owner;
-    current_password_t current;
+    password_t current;
 } erasure_t;
 
 static erasure_t *erasure_of(pl_flow_t *flow)
@@ -516,7 +509,7 @@ static void finish_erasure(erasure_t *erasure, const pl_outcome_t *outcome)
 {
     erasure->on_done(&(pl_account_result_t){.outcome = *outcome}, erasure->owner);
     pl_account_read_dispose(&erasure->before);
-    current_password_wipe(&erasure->current);
+    password_wipe(&erasure->current);
     free(erasure);
 }
 
@@ -572,6 +565,6 @@ void pl_account_erase_start(pl_core_t *core, int64_t user_id, const char *curren
     erasure->on_done = on_done;
     erasure->owner = owner;
     erasure->before.user_id = user_id;
-    current_password_set(&erasure->current, current_password, current_password_len);
+    password_set(&erasure->current, current_password, current_password_len);
     pl_flow_start(&erasure->flow, core, erase_steps, on_verified);
 }

@@ -199,7 +199,7 @@ pl_flow_t *pl_session_create_start(pl_core_t *core, const pl_login_order_t *orde
     login->read.op.kind = &pl_account_find_kind;
     login->read.op.shard = (int)pl_username_shard(order->username, strlen(order->username),
                                                   (unsigned)pl_cluster_shards(core->deps.cluster));
-    /* Nobody is known yet: the logins of one username have a turn. */
+    /* The user is not known yet, so all logins with one username share a turn. */
     login->read.op.user_id = (int64_t)pl_hash64(order->username, strlen(order->username));
     pl_flow_start(&login->flow, core, login_steps, on_login);
     return &login->flow;

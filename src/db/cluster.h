@@ -8,7 +8,7 @@
  * - One change lane, for all other writes (store/change.h). Changes take their locks in another
  *   order than sends; in one transaction with sends they would make the sends wait.
  * - Read lanes, some for each worker, so that reads never wait for a commit. They serve users in
- * turn, so that nobody waits for all the reads of another.
+ * turn, so that no user waits for all the reads of another.
  * - One check lane, for version checks of cached pages and for checks whether users exist. These
  *   are tiny: nearly all of their cost is the statement, so one lane makes the batches as large
  *   as possible.

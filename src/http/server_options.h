@@ -28,7 +28,7 @@ typedef struct pl_server_options {
     unsigned stream_stall_s;
     unsigned drain_timeout_s;
     const char *cookie_name; /* with the access token; NULL: cookies do not authenticate */
-    /* Addresses whose X-Forwarded-For is believed besides loopback's, separated by spaces; NULL:
+    /* Addresses whose X-Forwarded-For is accepted besides loopback's, separated by spaces; NULL:
      * none. */
     const char *trusted_proxies;
     struct pl_endings *endings; /* tokens that are refused; NULL: none. Outlives the server */

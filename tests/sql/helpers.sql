@@ -200,4 +200,13 @@ CREATE FUNCTION test.broken_rules() RETURNS SETOF text LANGUAGE sql STABLE AS $$
     SELECT format('direction bit of %s', m) FROM parley.message m
     WHERE (m.message_id & 1) <> (m.sender_id > CASE WHEN m.sender_id = m.user_id THEN m.peer_id ELSE m.user_id END)::integer
 $$;
+
+-- Makes one change without a companion. Result: its detail, with the status in `status`.
+CREATE FUNCTION test.change(kind text, mailbox bigint, argument jsonb) RETURNS jsonb LANGUAGE sql AS $$
+    SELECT c.detail::jsonb || jsonb_build_object('status', c.kind)
+    FROM parley.write_changes(ARRAY[kind], ARRAY[mailbox], ARRAY[argument::text], ARRAY[0::bigint]) c WHERE c.part = 'r'
+$$;
+CREATE FUNCTION test.status(kind text, mailbox bigint, argument jsonb) RETURNS text LANGUAGE sql AS $$
+    SELECT test.change(kind, mailbox, argument) ->> 'status'
+$$;
 GRANT EXECUTE ON ALL FUNCTIONS IN SCHEMA test TO PUBLIC;

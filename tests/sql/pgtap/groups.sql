@@ -8,13 +8,6 @@ CREATE TEMP TABLE ids AS
 SELECT test.user(0, 1) AS ann, test.user(1, 1) AS bob, test.user(1, 2) AS cat, test.user(3, 1) AS dan,
        (test.id(0, 0) + 256) AS grp;
 
-CREATE FUNCTION pg_temp.change(kind text, mailbox bigint, argument jsonb) RETURNS jsonb LANGUAGE sql AS $$
-    SELECT c.detail::jsonb || jsonb_build_object('status', c.kind)
-    FROM parley.write_changes(ARRAY[kind], ARRAY[mailbox], ARRAY[argument::text], ARRAY[0::bigint]) c WHERE c.part = 'r'
-$$;
-CREATE FUNCTION pg_temp.status(kind text, mailbox bigint, argument jsonb) RETURNS text LANGUAGE sql AS $$
-    SELECT pg_temp.change(kind, mailbox, argument) ->> 'status'
-$$;
 -- Executes the follow-ups in the outbox, and those that they cause, until all that remain answer 'missing'. Backwards: the newest first.
 CREATE FUNCTION pg_temp.deliver(backwards boolean DEFAULT false) RETURNS integer LANGUAGE plpgsql AS $$
 DECLARE
@@ -26,7 +19,7 @@ BEGIN
         round := 0;
         FOR entry IN SELECT * FROM parley.change_outbox
                     ORDER BY CASE WHEN backwards THEN -version ELSE version END, ordinal LOOP
-            CONTINUE WHEN pg_temp.status(entry.kind, entry.target_id, entry.argument) = 'missing';
+            CONTINUE WHEN test.status(entry.kind, entry.target_id, entry.argument) = 'missing';
             DELETE FROM parley.change_outbox o
             WHERE (o.mailbox_id, o.version, o.ordinal) = (entry.mailbox_id, entry.version, entry.ordinal);
             round := round + 1;
@@ -41,7 +34,7 @@ CREATE FUNCTION pg_temp.ids(VARIADIC users bigint[]) RETURNS jsonb LANGUAGE sql 
     SELECT to_jsonb(ARRAY(SELECT u::text FROM unnest(users) u))
 $$;
 CREATE FUNCTION pg_temp.send(sender bigint, key text, content text, at bigint DEFAULT 1) RETURNS jsonb LANGUAGE sql AS $$
-    SELECT pg_temp.change('group_send', grp, jsonb_build_object(
+    SELECT test.change('group_send', grp, jsonb_build_object(
         'senderId', sender::text, 'clientMessageId', key, 'content', content, 'timestamp', at)) FROM ids
 $$;
 -- The group's messages in a mailbox, in order: the contents, and the types of events.
@@ -50,17 +43,17 @@ CREATE FUNCTION pg_temp.log(mailbox bigint) RETURNS text LANGUAGE sql AS $$
     FROM parley.message m, ids WHERE m.user_id = mailbox AND (m.peer_id = grp OR mailbox = grp)
 $$;
 
-SELECT is(pg_temp.change('group_create', ann, jsonb_build_object('groupId', grp::text, 'name', 'Trip', 'memberIds', pg_temp.ids(bob, cat),
+SELECT is(test.change('group_create', ann, jsonb_build_object('groupId', grp::text, 'name', 'Trip', 'memberIds', pg_temp.ids(bob, cat),
           'clientGroupId', 'g1', 'maxMembers', 4)) - 'version' - 'mailbox', jsonb_build_object('status', 'done', 'groupId', grp::text, 'isDuplicate', false, 'invited', '[]'::jsonb), 'a group is created') FROM ids;
 SELECT is((SELECT count(*)::integer FROM parley.change_outbox), 2, 'there is one follow-up for each shard with members');
 SELECT is(pg_temp.deliver(), 2, 'the follow-ups are executed');
 SELECT is(pg_temp.log(u), 'group-created', 'every member has the first message') FROM ids, unnest(ARRAY[ann, bob, cat, grp]) u;
-SELECT is(pg_temp.change('group_create', ann, jsonb_build_object('groupId', (grp + 1)::text, 'name', 'Trip', 'memberIds', pg_temp.ids(cat, bob),
+SELECT is(test.change('group_create', ann, jsonb_build_object('groupId', (grp + 1)::text, 'name', 'Trip', 'memberIds', pg_temp.ids(cat, bob),
           'clientGroupId', 'g1', 'maxMembers', 4)) - 'version' - 'mailbox', jsonb_build_object('status', 'done', 'groupId', grp::text, 'isDuplicate', true, 'invited', '[]'::jsonb), 'a retry gets the same group') FROM ids;
 SELECT is((SELECT count(*)::integer FROM parley.change_outbox), 0, 'a retry leaves no follow-ups');
-SELECT is(pg_temp.status('group_create', ann, jsonb_build_object('groupId', (grp + 1)::text, 'name', 'Tour', 'memberIds', pg_temp.ids(cat, bob),
+SELECT is(test.status('group_create', ann, jsonb_build_object('groupId', (grp + 1)::text, 'name', 'Tour', 'memberIds', pg_temp.ids(cat, bob),
           'clientGroupId', 'g1', 'maxMembers', 4)), 'client-group-id-reused', 'the same key with another name is refused') FROM ids;
-SELECT is(pg_temp.status('group_create', ann, jsonb_build_object('groupId', (grp + 1)::text, 'name', 'Tour', 'memberIds', pg_temp.ids(cat, bob),
+SELECT is(test.status('group_create', ann, jsonb_build_object('groupId', (grp + 1)::text, 'name', 'Tour', 'memberIds', pg_temp.ids(cat, bob),
           'clientGroupId', 'g2', 'maxMembers', 2)), 'group-full', 'a group with too many members is refused') FROM ids;
 
 SELECT is(pg_temp.send(bob, 'k1', 'hi') ->> 'status', 'done', 'a member sends a message') FROM ids;
@@ -73,7 +66,7 @@ SELECT is(pg_temp.send(bob, 'k1', 'ho') ->> 'status', 'client-message-id-reused'
 SELECT is(pg_temp.send(ann, 'k1', 'ho') ->> 'status', 'done', 'another sender may use the same key') FROM ids;
 SELECT is(pg_temp.send(dan, 'k1', 'me') ->> 'status', 'conversation-not-found', 'a user who is no member cannot send') FROM ids;
 SELECT is((SELECT min(unread_count) || ' ' || max(unread_count) FROM parley.conversation, ids WHERE peer_id = grp), '0 1', 'members have the message only after the follow-up');
-SELECT is(pg_temp.status(kind, target_id, argument), 'missing', 'a copy has to wait for the copy of the previous message')
+SELECT is(test.status(kind, target_id, argument), 'missing', 'a copy has to wait for the copy of the previous message')
 FROM (SELECT * FROM parley.change_outbox ORDER BY version DESC, ordinal LIMIT 1) o;
 SELECT is(pg_temp.deliver(true), 4, 'the follow-ups can be executed in any order');
 SELECT is(pg_temp.log(u), 'group-created hi ho', 'all mailboxes have the same order') FROM ids, unnest(ARRAY[ann, bob, cat, grp]) u;
@@ -81,14 +74,14 @@ SELECT is(unread_count, 3, 'messages of others are unread') FROM parley.conversa
 SELECT is(unread_count, 1, 'messages of the user are not unread') FROM parley.conversation, ids WHERE user_id = ann;
 
 -- Membership.
-SELECT is(pg_temp.status('group_join', grp, jsonb_build_object('actorId', bob::text, 'userIds', pg_temp.ids(dan), 'maxMembers', 4)), 'forbidden', 'a plain member may not add members') FROM ids;
-SELECT is(pg_temp.status('group_role', grp, jsonb_build_object('actorId', ann::text, 'userId', bob::text, 'role', 'admin')), 'done', 'the owner makes a member an admin') FROM ids;
-SELECT is(pg_temp.status('group_join', grp, jsonb_build_object('actorId', bob::text, 'userIds', pg_temp.ids(dan), 'maxMembers', 3)), 'group-full', 'members above the limit are refused') FROM ids;
-SELECT is(pg_temp.status('group_join', grp, jsonb_build_object('actorId', bob::text, 'userIds', pg_temp.ids(dan, cat), 'maxMembers', 4)), 'done', 'an admin adds a member') FROM ids;
+SELECT is(test.status('group_join', grp, jsonb_build_object('actorId', bob::text, 'userIds', pg_temp.ids(dan), 'maxMembers', 4)), 'forbidden', 'a plain member may not add members') FROM ids;
+SELECT is(test.status('group_role', grp, jsonb_build_object('actorId', ann::text, 'userId', bob::text, 'role', 'admin')), 'done', 'the owner makes a member an admin') FROM ids;
+SELECT is(test.status('group_join', grp, jsonb_build_object('actorId', bob::text, 'userIds', pg_temp.ids(dan), 'maxMembers', 3)), 'group-full', 'members above the limit are refused') FROM ids;
+SELECT is(test.status('group_join', grp, jsonb_build_object('actorId', bob::text, 'userIds', pg_temp.ids(dan, cat), 'maxMembers', 4)), 'done', 'an admin adds a member') FROM ids;
 SELECT is(pg_temp.send(dan, 'k1', 'new') ->> 'status', 'done', 'the new member sends a message') FROM ids;
 -- A message is still in the outbox while a member leaves.
 SELECT is(pg_temp.send(ann, 'k2', 'before') ->> 'status', 'done', 'a message is sent') FROM ids;
-SELECT is(pg_temp.status('group_leave', grp, jsonb_build_object('actorId', cat::text, 'userId', cat::text)), 'done', 'a member leaves') FROM ids;
+SELECT is(test.status('group_leave', grp, jsonb_build_object('actorId', cat::text, 'userId', cat::text)), 'done', 'a member leaves') FROM ids;
 SELECT is(pg_temp.send(ann, 'k3', 'after') ->> 'status', 'done', 'another message is sent') FROM ids;
 SELECT is(pg_temp.send(cat, 'k3', 'after') ->> 'status', 'conversation-not-found', 'a former member cannot send') FROM ids;
 SELECT pg_temp.deliver(true) \g /dev/null
@@ -98,19 +91,19 @@ SELECT is(pg_temp.log(ann), 'group-created hi ho role-changed members-added new 
 SELECT is(shard_0001.group_view_of(cat, grp), '"name":"Trip","memberCount":0,"isMember":false', 'a former member does not see the number of members') FROM ids;
 SELECT is((shard_0001.fetch_group(grp, cat)), NULL, 'a former member cannot fetch the group') FROM ids;
 SELECT is(shard_0001.group_view_of(bob, grp), '"name":"Trip","memberCount":3,"isMember":true', 'the other members see the number of members') FROM ids;
-SELECT is(pg_temp.status('group_leave', grp, jsonb_build_object('actorId', bob::text, 'userId', ann::text)), 'forbidden', 'an admin cannot remove the owner') FROM ids;
-SELECT is(pg_temp.status('group_leave', grp, jsonb_build_object('actorId', ann::text, 'userId', ann::text)), 'done', 'the owner leaves') FROM ids;
+SELECT is(test.status('group_leave', grp, jsonb_build_object('actorId', bob::text, 'userId', ann::text)), 'forbidden', 'an admin cannot remove the owner') FROM ids;
+SELECT is(test.status('group_leave', grp, jsonb_build_object('actorId', ann::text, 'userId', ann::text)), 'done', 'the owner leaves') FROM ids;
 SELECT is((shard_0000.fetch_group(grp, bob))::jsonb ->> 'ownerId', bob::text, 'the admin becomes the owner') FROM ids;
-SELECT is(pg_temp.status('group_join', grp, jsonb_build_object('actorId', bob::text, 'userIds', pg_temp.ids(ann), 'maxMembers', 4)), 'done', 'the new owner invites the former owner') FROM ids;
-SELECT is(pg_temp.status('group_accept', grp, jsonb_build_object('actorId', ann::text, 'maxMembers', 4)), 'done', 'the former owner accepts the invitation') FROM ids;
+SELECT is(test.status('group_join', grp, jsonb_build_object('actorId', bob::text, 'userIds', pg_temp.ids(ann), 'maxMembers', 4)), 'done', 'the new owner invites the former owner') FROM ids;
+SELECT is(test.status('group_accept', grp, jsonb_build_object('actorId', ann::text, 'maxMembers', 4)), 'done', 'the former owner accepts the invitation') FROM ids;
 SELECT pg_temp.deliver() \g /dev/null
 SELECT is(pg_temp.log(ann), 'group-created hi ho role-changed members-added new before member-left after member-left member-joined', 'a member who returns sees later messages again') FROM ids;
-SELECT is(pg_temp.status('group_profile', grp, jsonb_build_object('actorId', ann::text, 'name', 'Tour')), 'forbidden', 'the former owner is a plain member now') FROM ids;
-SELECT is(pg_temp.status('group_profile', grp, jsonb_build_object('actorId', bob::text, 'name', 'Tour "2"')), 'done', 'the owner changes the name') FROM ids;
-SELECT is(pg_temp.status('group_profile', grp, jsonb_build_object('actorId', bob::text, 'name', 'Tour "2"', 'topic', 'Rome')), 'done', 'the owner sets a topic and repeats the name') FROM ids;
+SELECT is(test.status('group_profile', grp, jsonb_build_object('actorId', ann::text, 'name', 'Tour')), 'forbidden', 'the former owner is a plain member now') FROM ids;
+SELECT is(test.status('group_profile', grp, jsonb_build_object('actorId', bob::text, 'name', 'Tour "2"')), 'done', 'the owner changes the name') FROM ids;
+SELECT is(test.status('group_profile', grp, jsonb_build_object('actorId', bob::text, 'name', 'Tour "2"', 'topic', 'Rome')), 'done', 'the owner sets a topic and repeats the name') FROM ids;
 SELECT is(m.extra -> 'systemEvent', '{"type": "topic-changed", "topic": "Rome"}', 'the event has only what has changed')
 FROM ids, parley.message m WHERE m.user_id = grp ORDER BY m.message_id DESC LIMIT 1;
-SELECT is(pg_temp.status('group_profile', grp, jsonb_build_object('actorId', bob::text, 'topic', 'Rome', 'metadata', '{"n":1.0}')), 'done', 'and metadata') FROM ids;
+SELECT is(test.status('group_profile', grp, jsonb_build_object('actorId', bob::text, 'topic', 'Rome', 'metadata', '{"n":1.0}')), 'done', 'and metadata') FROM ids;
 SELECT is(m.extra -> 'systemEvent', '{"type": "metadata-changed"}', 'which is not in the message')
 FROM ids, parley.message m WHERE m.user_id = grp ORDER BY m.message_id DESC LIMIT 1;
 SELECT matches(shard_0000.fetch_group(grp, bob), '"metadata":\{"n":1\.0\}\}$', 'but in the group, as it was sent') FROM ids;
@@ -119,16 +112,16 @@ SELECT matches(shard_0000.group_view_of(ann, grp), '^"name":"Tour \\"2\\"",', 'a
 
 -- Changes of messages.
 CREATE TEMP TABLE sent AS SELECT pg_temp.send(ann, 'e1', 'tpyo') ->> 'messageId' AS id FROM ids;
-SELECT is(pg_temp.status('group_edit', grp, jsonb_build_object('actorId', bob::text, 'messageId', id, 'content', 'x', 'timestamp', 1)), 'not-sender', 'only the sender can edit a message') FROM ids, sent;
-SELECT is(pg_temp.status('group_edit', grp, jsonb_build_object('actorId', ann::text, 'messageId', id, 'content', 'typo', 'timestamp', 1)), 'done', 'the sender edits a message before its follow-ups are executed') FROM ids, sent;
-SELECT is(pg_temp.status('group_reaction', grp, jsonb_build_object('actorId', bob::text, 'messageId', id, 'emoji', '+', 'on', true)), 'done', 'another member adds a reaction') FROM ids, sent;
+SELECT is(test.status('group_edit', grp, jsonb_build_object('actorId', bob::text, 'messageId', id, 'content', 'x', 'timestamp', 1)), 'not-sender', 'only the sender can edit a message') FROM ids, sent;
+SELECT is(test.status('group_edit', grp, jsonb_build_object('actorId', ann::text, 'messageId', id, 'content', 'typo', 'timestamp', 1)), 'done', 'the sender edits a message before its follow-ups are executed') FROM ids, sent;
+SELECT is(test.status('group_reaction', grp, jsonb_build_object('actorId', bob::text, 'messageId', id, 'emoji', '+', 'on', true)), 'done', 'another member adds a reaction') FROM ids, sent;
 SELECT pg_temp.deliver(true) \g /dev/null
 SELECT is(m.content || ' ' || (m.extra -> 'reactions'), 'typo {"+": ["' || bob || '"]}', 'all copies have the edit and the reaction')
 FROM ids, sent, unnest(ARRAY[ann, bob, dan]) u JOIN parley.message m ON m.user_id = u WHERE m.message_id = sent.id::bigint AND m.peer_id = grp;
-SELECT is(pg_temp.status('group_edit', grp, jsonb_build_object('actorId', cat::text, 'messageId', id, 'content', 'x', 'timestamp', 1)), 'conversation-not-found', 'a former member cannot edit') FROM ids, sent;
+SELECT is(test.status('group_edit', grp, jsonb_build_object('actorId', cat::text, 'messageId', id, 'content', 'x', 'timestamp', 1)), 'conversation-not-found', 'a former member cannot edit') FROM ids, sent;
 
 -- Receipts.
-SELECT is(pg_temp.status('group_receipt', grp, jsonb_build_object('userId', u::text, 'readUpTo', id, 'deliveredUpTo', id)), 'done', 'two members send receipts')
+SELECT is(test.status('group_receipt', grp, jsonb_build_object('userId', u::text, 'readUpTo', id, 'deliveredUpTo', id)), 'done', 'two members send receipts')
 FROM ids, sent, unnest(ARRAY[ann, bob]) u;
 SELECT is((SELECT count(*)::integer FROM parley.change_outbox), 1, 'both receipts are published by one follow-up');
 SELECT is(r.page::jsonb -> 'receipts', jsonb_build_array(jsonb_build_object('userId', bob::text, 'status', 'read'), jsonb_build_object('userId', dan::text, 'status', 'sent')),
@@ -144,7 +137,7 @@ SELECT is(r.page::jsonb #>> '{members,0,userId}', dan::text, 'fetch_group_member
 SELECT is(r.status, 'group-not-found', 'fetch_group_members refuses a former member') FROM ids, shard_0000.fetch_group_members(grp, cat, 0, 0, 2) r;
 SELECT pg_temp.deliver() \g /dev/null
 SELECT is(peer_read_up_to = sent.id::bigint, user_id = dan, 'only the member who has not read the message sees it as read by all others') FROM parley.conversation, ids, sent WHERE peer_id = grp AND user_id IN (ann, bob, dan);
-SELECT is(pg_temp.status('group_receipt', grp, jsonb_build_object('userId', dan::text, 'readUpTo', id, 'deliveredUpTo', id)), 'done', 'the last member sends a receipt') FROM ids, sent;
+SELECT is(test.status('group_receipt', grp, jsonb_build_object('userId', dan::text, 'readUpTo', id, 'deliveredUpTo', id)), 'done', 'the last member sends a receipt') FROM ids, sent;
 -- A time in the future, so that the last publication is less than a second ago however slow this test is.
 UPDATE parley.group_profile SET published_timestamp = parley.clock_us() + 3600000000;
 SELECT is(pg_temp.deliver(), 0, 'it is not published within a second after the last publication');
@@ -157,7 +150,7 @@ SELECT is((SELECT count(*)::integer FROM parley.change_outbox), 0, 'no follow-up
 UPDATE parley.group_profile SET published_timestamp = 0;
 CREATE TEMP TABLE last AS SELECT pg_temp.send(bob, 'r1', 'read me') ->> 'messageId' AS id FROM ids;
 SELECT pg_temp.deliver() \g /dev/null
-SELECT is(pg_temp.status('group_receipt', grp, jsonb_build_object('userId', dan::text, 'readUpTo', id, 'deliveredUpTo', id)), 'done', 'a member sends a receipt while two others have not read') FROM ids, last;
+SELECT is(test.status('group_receipt', grp, jsonb_build_object('userId', dan::text, 'readUpTo', id, 'deliveredUpTo', id)), 'done', 'a member sends a receipt while two others have not read') FROM ids, last;
 SELECT is((SELECT count(*)::integer FROM parley.change_outbox), 0, 'it changes nothing that a member sees, so it is not published');
 CREATE TEMP TABLE version_before AS SELECT b.user_id, b.version FROM ids, parley.mailbox b WHERE b.user_id IN (ann, bob, dan);
 SELECT results_eq('SELECT w.part::text, w.kind FROM ids, last, parley.write_changes(ARRAY[''receipt''], ARRAY[ann],
@@ -168,7 +161,7 @@ SELECT is(peer_read_up_to = id::bigint, user_id = bob, 'the member who has not r
 FROM parley.conversation, ids, last WHERE peer_id = grp AND user_id IN (ann, bob, dan);
 SELECT is(b.version > v.version, b.user_id <> dan, 'a member who sees no difference and has not read gets no new version')
 FROM parley.mailbox b JOIN version_before v USING (user_id), ids;
-SELECT is(pg_temp.status(w.kind, w.target_id, w.argument), 'done', 'the publication is repeated')
+SELECT is(test.status(w.kind, w.target_id, w.argument), 'done', 'the publication is repeated')
 FROM ids, last, LATERAL (SELECT 'group_view' AS kind, bob AS target_id, shard_0000.group_lowest(grp)
                          || jsonb_build_object('groupId', grp::text, 'members', pg_temp.ids(bob)) AS argument) w;
 SELECT is(b.version, c.version, 'this changes nothing') FROM ids, parley.mailbox b JOIN parley.conversation c USING (user_id) WHERE user_id = bob AND c.peer_id = grp;
@@ -208,7 +201,7 @@ SELECT results_eq($$SELECT w.kind, count(*)
 SELECT is(pg_temp.log(u), log || ' n1 n2 n3 late m1', 'each message is stored once, in the group''s order') FROM log_before;
 DELETE FROM parley.change_outbox;
 -- If a member is added in the batch of a send, the send does not know yet which database the member is in.
-SELECT is(pg_temp.status('group_leave', grp, jsonb_build_object('actorId', bob::text, 'userId', dan::text)), 'done', 'a member is removed') FROM ids;
+SELECT is(test.status('group_leave', grp, jsonb_build_object('actorId', bob::text, 'userId', dan::text)), 'done', 'a member is removed') FROM ids;
 SELECT pg_temp.deliver() \g /dev/null
 SELECT results_eq($$SELECT w.number, w.target_id >> 50 FROM ids, parley.write_changes(ARRAY['group_join', 'group_send'], ARRAY[grp, grp], ARRAY[
                         jsonb_build_object('actorId', bob::text, 'userIds', pg_temp.ids(dan, test.id(2, 1)), 'maxMembers', 5)::text,
@@ -221,7 +214,7 @@ SELECT is(split_part(pg_temp.log(dan), ' ', -1), 'j', 'the added member gets the
 SELECT results_eq($$SELECT target_id FROM ids, pg_temp.near('f', ann) WHERE part = 'o'$$, 'SELECT test.id(2, 1)', 'a member in another database gets a message by an outbox entry');
 SELECT is(split_part(pg_temp.log(dan), ' ', -1), 'f1', 'the other members have it at once') FROM ids;
 DELETE FROM parley.change_outbox;
-SELECT is(pg_temp.status('group_leave', grp, jsonb_build_object('actorId', bob::text, 'userId', test.id(2, 1)::text)), 'done', 'the member in the other database is removed') FROM ids;
+SELECT is(test.status('group_leave', grp, jsonb_build_object('actorId', bob::text, 'userId', test.id(2, 1)::text)), 'done', 'the member in the other database is removed') FROM ids;
 DELETE FROM parley.change_outbox WHERE target_id >> 50 = 2;
 SELECT pg_temp.deliver() \g /dev/null
 -- Retries: in one batch with the first attempt, and after an edit.
@@ -230,7 +223,7 @@ SELECT results_eq($$SELECT w.number, count(*) FROM ids, LATERAL (SELECT jsonb_bu
                     WHERE w.part = 'o' GROUP BY 1 ORDER BY 1$$,
                   $$VALUES (1, 3::bigint), (2, 3::bigint)$$, 'two equal sends in one batch return the same number of follow-ups');
 SELECT is((SELECT count(*)::integer FROM parley.change_outbox), 3, 'the outbox has each follow-up once');
-SELECT is(pg_temp.status('group_edit', grp, jsonb_build_object('actorId', ann::text, 'messageId', o.version * 2, 'content', 'edited', 'timestamp', 1)), 'done', 'the message is edited')
+SELECT is(test.status('group_edit', grp, jsonb_build_object('actorId', ann::text, 'messageId', o.version * 2, 'content', 'edited', 'timestamp', 1)), 'done', 'the message is edited')
 FROM ids, (SELECT DISTINCT version FROM parley.change_outbox) o;
 SELECT results_eq($$SELECT w.kind, w.version * 2 FROM ids, parley.write_changes(ARRAY['group_send'], ARRAY[grp],
                         ARRAY[jsonb_build_object('senderId', ann::text, 'clientMessageId', 'twice', 'content', 'twice', 'timestamp', 1)::text], ARRAY[grp]) w
@@ -239,12 +232,12 @@ SELECT results_eq($$SELECT w.kind, w.version * 2 FROM ids, parley.write_changes(
                   'a retry still returns the follow-ups');
 SELECT pg_temp.deliver(true) \g /dev/null
 -- Two changes of a group in one batch, the later one first: cat leaves, who is in bob's shard, and then the group gets another name.
-SELECT pg_temp.status('group_join', grp, jsonb_build_object('actorId', bob::text, 'userIds', pg_temp.ids(cat), 'maxMembers', 4)) FROM ids \g /dev/null
-SELECT pg_temp.status('group_accept', grp, jsonb_build_object('actorId', cat::text, 'maxMembers', 4)) FROM ids \g /dev/null
+SELECT test.status('group_join', grp, jsonb_build_object('actorId', bob::text, 'userIds', pg_temp.ids(cat), 'maxMembers', 4)) FROM ids \g /dev/null
+SELECT test.status('group_accept', grp, jsonb_build_object('actorId', cat::text, 'maxMembers', 4)) FROM ids \g /dev/null
 SELECT pg_temp.deliver() \g /dev/null
 SELECT is((SELECT count(*)::integer FROM ids, parley.membership WHERE user_id = cat AND left_view IS NULL), 1, 'cat is a member again');
-SELECT pg_temp.status('group_leave', grp, jsonb_build_object('actorId', cat::text, 'userId', cat::text)),
-       pg_temp.status('group_profile', grp, jsonb_build_object('actorId', bob::text, 'name', 'Tour')) FROM ids \g /dev/null
+SELECT test.status('group_leave', grp, jsonb_build_object('actorId', cat::text, 'userId', cat::text)),
+       test.status('group_profile', grp, jsonb_build_object('actorId', bob::text, 'name', 'Tour')) FROM ids \g /dev/null
 SELECT is(array_agg(DISTINCT w.kind), '{done}', 'both follow-ups are executed, the later one first')
 FROM (SELECT array_agg(kind ORDER BY version DESC) AS kinds, array_agg(target_id ORDER BY version DESC) AS targets,
              array_agg(argument::text ORDER BY version DESC) AS arguments, count(*)::integer AS n FROM parley.change_outbox) o,
@@ -263,7 +256,7 @@ SELECT pg_temp.deliver() \g /dev/null
 SELECT test.user(1, n) FROM generate_series(10, 42) n \g /dev/null
 CREATE FUNCTION pg_temp.left_by(members integer, sends integer) RETURNS bigint LANGUAGE sql AS $$
     SELECT count(*) FILTER (WHERE w.part = 'o')
-    FROM ids, LATERAL (SELECT (pg_temp.change('group_create', ann, jsonb_build_object(
+    FROM ids, LATERAL (SELECT (test.change('group_create', ann, jsonb_build_object(
                           'groupId', (grp + 1024)::text, 'name', 'n', 'clientGroupId', members, 'maxMembers', 64,
                           'memberIds', to_jsonb(ARRAY(SELECT test.id(1, n)::text FROM generate_series(10, 8 + members) n)))) ->> 'groupId')::bigint AS id) g,
          parley.write_changes(array_fill('group_send'::text, ARRAY[sends]), array_fill(g.id, ARRAY[sends]),
@@ -281,7 +274,7 @@ SELECT is((SELECT count(*)::integer FROM parley.change_outbox), 0, 'no follow-up
 
 -- The first member of a shard is erased. The shard's follow-ups are executed in that member's mailbox.
 UPDATE parley.mailbox SET erased_timestamp = 1, guarded = true WHERE user_id = (SELECT ann FROM ids);
-SELECT is(pg_temp.status('group_join', grp, jsonb_build_object('actorId', bob::text, 'userIds', pg_temp.ids(test.user(0, 2)), 'maxMembers', 4)), 'done', 'a member is added whose shard has an erased member') FROM ids;
+SELECT is(test.status('group_join', grp, jsonb_build_object('actorId', bob::text, 'userIds', pg_temp.ids(test.user(0, 2)), 'maxMembers', 4)), 'done', 'a member is added whose shard has an erased member') FROM ids;
 SELECT is(pg_temp.send(bob, 'k9', 'still') ->> 'status', 'done', 'a message is sent') FROM ids;
 SELECT pg_temp.deliver() \g /dev/null
 SELECT is(pg_temp.log(test.id(0, 2)), 'members-added still member-left', 'the other member of the shard gets it') FROM ids;
@@ -291,7 +284,7 @@ SELECT is(shard_0000.group_role_of(grp, ann), NULL, 'the erased member has left 
 UPDATE parley.mailbox SET erased_timestamp = NULL, guarded = NULL WHERE user_id = (SELECT ann FROM ids);
 
 -- A new group whose id is in use.
-SELECT is(pg_temp.change('group_create', ann, jsonb_build_object('groupId', grp::text, 'name', 'Two', 'memberIds', '[]'::jsonb, 'clientGroupId', 'g3', 'maxMembers', 4)) ->> 'groupId',
+SELECT is(test.change('group_create', ann, jsonb_build_object('groupId', grp::text, 'name', 'Two', 'memberIds', '[]'::jsonb, 'clientGroupId', 'g3', 'maxMembers', 4)) ->> 'groupId',
           (grp + 1)::text, 'it gets the next id') FROM ids;
 SELECT pg_temp.deliver() \g /dev/null
 SELECT is(array_agg(group_id), ARRAY[grp + 1], 'a user''s groups are listed in the user''s shard') FROM ids, parley.membership WHERE user_id = ann AND group_id BETWEEN grp + 1 AND grp + 1023 GROUP BY grp;
@@ -300,7 +293,7 @@ SELECT is((SELECT count(*)::integer FROM parley.membership, ids WHERE user_id = 
 SELECT is(shard_0001.has_conversations(bob, ARRAY[ann, cat, dan]), '{f,f,t}', 'has_conversations is true for fellow members') FROM ids;
 
 -- A member is erased.
-SELECT is(pg_temp.status('erase', bob, '{"timestamp": 5}'), 'done', 'the owner is erased') FROM ids;
+SELECT is(test.status('erase', bob, '{"timestamp": 5}'), 'done', 'the owner is erased') FROM ids;
 SELECT pg_temp.deliver() \g /dev/null
 SELECT is(shard_0000.group_role_of(grp, bob), NULL, 'the owner leaves the group') FROM ids;
 SELECT isnt(shard_0000.fetch_group(grp, dan)::jsonb ->> 'ownerId', bob::text, 'the group has another owner') FROM ids;

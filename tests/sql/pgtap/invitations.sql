@@ -8,13 +8,6 @@ CREATE TEMP TABLE ids AS
 SELECT test.user(0, 1) AS ann, test.user(1, 1) AS bob, test.user(1, 2) AS cat, test.user(3, 1) AS dan, test.user(3, 2) AS eve,
        (test.id(0, 0) + 256) AS grp;
 
-CREATE FUNCTION pg_temp.change(kind text, mailbox bigint, argument jsonb) RETURNS jsonb LANGUAGE sql AS $$
-    SELECT c.detail::jsonb || jsonb_build_object('status', c.kind)
-    FROM parley.write_changes(ARRAY[kind], ARRAY[mailbox], ARRAY[argument::text], ARRAY[0::bigint]) c WHERE c.part = 'r'
-$$;
-CREATE FUNCTION pg_temp.status(kind text, mailbox bigint, argument jsonb) RETURNS text LANGUAGE sql AS $$
-    SELECT pg_temp.change(kind, mailbox, argument) ->> 'status'
-$$;
 -- Makes all follow-ups, and theirs, each twice. Backwards: the last first.
 CREATE FUNCTION pg_temp.deliver(backwards boolean DEFAULT false) RETURNS integer LANGUAGE plpgsql AS $$
 DECLARE
@@ -26,8 +19,8 @@ BEGIN
         round := 0;
         FOR entry IN SELECT * FROM parley.change_outbox
                     ORDER BY CASE WHEN backwards THEN -version ELSE version END, ordinal LOOP
-            CONTINUE WHEN pg_temp.status(entry.kind, entry.target_id, entry.argument) = 'missing';
-            PERFORM pg_temp.status(entry.kind, entry.target_id, entry.argument);
+            CONTINUE WHEN test.status(entry.kind, entry.target_id, entry.argument) = 'missing';
+            PERFORM test.status(entry.kind, entry.target_id, entry.argument);
             DELETE FROM parley.change_outbox o
             WHERE (o.mailbox_id, o.version, o.ordinal) = (entry.mailbox_id, entry.version, entry.ordinal);
             round := round + 1;
@@ -43,17 +36,17 @@ CREATE FUNCTION pg_temp.ids(VARIADIC users bigint[]) RETURNS jsonb LANGUAGE sql 
 $$;
 -- The actor adds users; the second argument must be invited.
 CREATE FUNCTION pg_temp.join(actor bigint, invited bigint, VARIADIC users bigint[]) RETURNS jsonb LANGUAGE sql AS $$
-    SELECT pg_temp.change('group_join', grp, jsonb_build_object('actorId', actor::text, 'userIds', pg_temp.ids(VARIADIC users),
+    SELECT test.change('group_join', grp, jsonb_build_object('actorId', actor::text, 'userIds', pg_temp.ids(VARIADIC users),
         'maxMembers', 4, 'invitedIds', pg_temp.ids(invited))) - 'version' - 'mailbox' - 'groupId' FROM ids
 $$;
 CREATE FUNCTION pg_temp.accept(actor bigint, most integer DEFAULT 4) RETURNS text LANGUAGE sql AS $$
-    SELECT pg_temp.status('group_accept', grp, jsonb_build_object('actorId', actor::text, 'maxMembers', most)) FROM ids
+    SELECT test.status('group_accept', grp, jsonb_build_object('actorId', actor::text, 'maxMembers', most)) FROM ids
 $$;
 CREATE FUNCTION pg_temp.decline(who bigint) RETURNS text LANGUAGE sql AS $$
-    SELECT pg_temp.status('decline', who, jsonb_build_object('groupId', grp::text)) FROM ids
+    SELECT test.status('decline', who, jsonb_build_object('groupId', grp::text)) FROM ids
 $$;
 CREATE FUNCTION pg_temp.leave(actor bigint, who bigint) RETURNS text LANGUAGE sql AS $$
-    SELECT pg_temp.status('group_leave', grp, jsonb_build_object('actorId', actor::text, 'userId', who::text)) FROM ids
+    SELECT test.status('group_leave', grp, jsonb_build_object('actorId', actor::text, 'userId', who::text)) FROM ids
 $$;
 -- Inviters of the open invitations that the user sees, with the group's name.
 CREATE FUNCTION pg_temp.shown(who bigint) RETURNS text LANGUAGE sql AS $$
@@ -79,19 +72,19 @@ SELECT is(u.group_invites, 'contacts', 'the setting contacts is stored') FROM id
 SELECT is(u.group_invites, 'nobody', 'the setting nobody is stored') FROM ids, shard_0001.update_account(cat, NULL, NULL, NULL, NULL, 'nobody', NULL, NULL, 0) u;
 SELECT is(shard_0001.group_consents(ARRAY[ann, ann], ARRAY[bob, cat]), ARRAY[2, 0]::bigint[], 'group_consents follows the settings') FROM ids;
 SELECT is(u.group_invites, 'contacts', 'an update without the setting leaves it') FROM ids, shard_0001.update_account(bob, 'Bob', NULL, NULL, NULL, NULL, NULL, NULL, 0) u;
-SELECT is(pg_temp.status('block', dan, jsonb_build_object('otherId', ann::text, 'on', true, 'timestamp', 1)), 'done', 'a user blocks another') FROM ids;
+SELECT is(test.status('block', dan, jsonb_build_object('otherId', ann::text, 'on', true, 'timestamp', 1)), 'done', 'a user blocks another') FROM ids;
 SELECT is(parley.group_consents(ARRAY[ann, bob], ARRAY[dan, dan]), ARRAY[0, 1]::bigint[], 'a block forbids adding only to the blocked user') FROM ids;
 SELECT is(shard_0000.have_written(ARRAY[ann, ann], ARRAY[bob, cat]), ARRAY[false, false], 'at first nobody has written') FROM ids;
 SELECT is(status, 0::smallint, 'cat writes to ann') FROM ids, test.write(test.deliver(ids.ann, ids.cat, 'k'));
 SELECT is(status, 0::smallint, 'ann writes to bob') FROM ids, test.write(test.deliver(ids.bob, ids.ann, 'k'));
 SELECT is(shard_0000.have_written(ARRAY[ann, ann, bob], ARRAY[bob, cat, ann]), ARRAY[false, true, false], 'have_written finds the senders in the mailbox of the recipient') FROM ids;
 SELECT is(shard_0001.have_written(ARRAY[bob], ARRAY[ann]), ARRAY[true], 'have_written finds a sender of another shard') FROM ids;
-SELECT is(pg_temp.status('block', dan, jsonb_build_object('otherId', ann::text, 'on', false, 'timestamp', 1)), 'done', 'the first block ends') FROM ids;
+SELECT is(test.status('block', dan, jsonb_build_object('otherId', ann::text, 'on', false, 'timestamp', 1)), 'done', 'the first block ends') FROM ids;
 
 -- A group: ann, bob; and cat is invited.
-SELECT is(pg_temp.change('group_create', ann, jsonb_build_object('groupId', grp::text, 'name', 'Trip', 'memberIds', pg_temp.ids(bob, cat),
+SELECT is(test.change('group_create', ann, jsonb_build_object('groupId', grp::text, 'name', 'Trip', 'memberIds', pg_temp.ids(bob, cat),
           'clientGroupId', 'g1', 'maxMembers', 4, 'invitedIds', pg_temp.ids(cat))) -> 'invited', pg_temp.ids(cat), 'a creation answers with the invited users') FROM ids;
-SELECT is(pg_temp.change('group_create', ann, jsonb_build_object('groupId', (grp + 1)::text, 'name', 'Trip', 'memberIds', pg_temp.ids(cat, bob),
+SELECT is(test.change('group_create', ann, jsonb_build_object('groupId', (grp + 1)::text, 'name', 'Trip', 'memberIds', pg_temp.ids(cat, bob),
           'clientGroupId', 'g1', 'maxMembers', 4, 'invitedIds', '[]'::jsonb)) -> 'invited', pg_temp.ids(cat), 'a repeated creation has the same answer') FROM ids;
 SELECT is(pg_temp.members(), ARRAY[ann, bob], 'an invited user is no member') FROM ids;
 SELECT is(pg_temp.shown(cat), '', 'the user has no invitation before the follow-up') FROM ids;
@@ -153,7 +146,7 @@ SELECT is(pg_temp.shown(cat), '', 'an invitation that arrives after its end is n
 SELECT is(pg_temp.join(ann, dan, dan) -> 'invited', pg_temp.ids(dan), 'dan is invited') FROM ids;
 SELECT pg_temp.deliver() \g /dev/null
 SELECT is(pg_temp.shown(dan), 'Trip ' || ann, 'the invitation is shown before the block') FROM ids;
-SELECT is(pg_temp.status('block', dan, jsonb_build_object('otherId', ann::text, 'on', true, 'timestamp', 1)), 'done', 'the invited user blocks the inviter') FROM ids;
+SELECT is(test.status('block', dan, jsonb_build_object('otherId', ann::text, 'on', true, 'timestamp', 1)), 'done', 'the invited user blocks the inviter') FROM ids;
 SELECT is(pg_temp.shown(dan), '', 'a block ends the invitations of the blocked user') FROM ids;
 SELECT is(m.invited_version, m.version, 'the block sets the version of the invitations') FROM ids, parley.mailbox m WHERE m.user_id = dan;
 SELECT pg_temp.deliver() \g /dev/null
@@ -163,7 +156,7 @@ SELECT pg_temp.deliver() \g /dev/null
 SELECT is(pg_temp.shown(dan), '', 'an invitation by a blocked user is not shown') FROM ids;
 SELECT is(pg_temp.invited(), '{}', 'an invitation by a blocked user ends in the group') FROM ids;
 -- Two admins invite the same user, who has blocked one of them.
-SELECT is(pg_temp.status('group_role', grp, jsonb_build_object('actorId', ann::text, 'userId', bob::text, 'role', 'admin')), 'done', 'a member becomes an admin') FROM ids;
+SELECT is(test.status('group_role', grp, jsonb_build_object('actorId', ann::text, 'userId', bob::text, 'role', 'admin')), 'done', 'a member becomes an admin') FROM ids;
 SELECT is(pg_temp.join(a, dan, dan) -> 'invited', pg_temp.ids(dan), 'a blocked and another admin invite the same user') FROM ids, unnest(ARRAY[ann, bob, ann]) a;
 SELECT pg_temp.deliver() \g /dev/null
 SELECT is(pg_temp.shown(dan), 'Trip ' || bob, 'only the invitation of the admin who is not blocked is shown') FROM ids;
@@ -175,7 +168,7 @@ SELECT is(pg_temp.invited(), '{}', 'a decline ends the invitations of both admin
 -- An inviter who may not add members any more.
 SELECT is(pg_temp.join(bob, dan, dan) -> 'invited', pg_temp.ids(dan), 'an admin invites a user') FROM ids;
 SELECT pg_temp.deliver() \g /dev/null
-SELECT is(pg_temp.status('group_role', grp, jsonb_build_object('actorId', ann::text, 'userId', bob::text, 'role', 'member')), 'done', 'the admin becomes a member') FROM ids;
+SELECT is(test.status('group_role', grp, jsonb_build_object('actorId', ann::text, 'userId', bob::text, 'role', 'member')), 'done', 'the admin becomes a member') FROM ids;
 SELECT is(pg_temp.accept(dan), 'invitation-not-found', 'an invitation by a user who is no admin any more cannot be accepted') FROM ids;
 SELECT pg_temp.deliver() \g /dev/null
 SELECT is(pg_temp.shown(dan), '', 'the refused acceptance ends the invitation') FROM ids;
@@ -183,11 +176,11 @@ SELECT is(pg_temp.shown(dan), '', 'the refused acceptance ends the invitation') 
 -- Limits: of the group, and of the user.
 SELECT is(pg_temp.join(ann, dan, dan, eve) ->> 'status', 'group-full', 'invited users count as members for the limit') FROM ids;
 SELECT is(pg_temp.leave(ann, cat), 'done', 'a member is removed to make room') FROM ids;
-SELECT is(pg_temp.change('group_join', grp, jsonb_build_object('actorId', ann::text, 'userIds', pg_temp.ids(dan), 'maxMembers', 3, 'invitedIds', pg_temp.ids(dan))) -> 'invited', pg_temp.ids(dan), 'a user is invited to a group with a limit of three') FROM ids;
+SELECT is(test.change('group_join', grp, jsonb_build_object('actorId', ann::text, 'userIds', pg_temp.ids(dan), 'maxMembers', 3, 'invitedIds', pg_temp.ids(dan))) -> 'invited', pg_temp.ids(dan), 'a user is invited to a group with a limit of three') FROM ids;
 INSERT INTO parley.group_invitation SELECT grp, n, ann, 1 FROM ids, generate_series(1, 2) n;
-SELECT is(pg_temp.change('group_join', grp, jsonb_build_object('actorId', ann::text, 'userIds', pg_temp.ids(eve), 'maxMembers', 3, 'invitedIds', pg_temp.ids(eve))) ->> 'status', 'group-full', 'a group has at most as many open invitations as members') FROM ids;
-SELECT is(pg_temp.change('group_join', grp, jsonb_build_object('actorId', ann::text, 'userIds', pg_temp.ids(dan), 'maxMembers', 3, 'invitedIds', pg_temp.ids(dan))) ->> 'status', 'done', 'a user with an open invitation can be invited again at the limit') FROM ids;
-SELECT is(pg_temp.change('group_join', grp, jsonb_build_object('actorId', ann::text, 'userIds', pg_temp.ids(eve), 'maxMembers', 3)) ->> 'status', 'done', 'the limit of invitations does not concern users who are added') FROM ids;
+SELECT is(test.change('group_join', grp, jsonb_build_object('actorId', ann::text, 'userIds', pg_temp.ids(eve), 'maxMembers', 3, 'invitedIds', pg_temp.ids(eve))) ->> 'status', 'group-full', 'a group has at most as many open invitations as members') FROM ids;
+SELECT is(test.change('group_join', grp, jsonb_build_object('actorId', ann::text, 'userIds', pg_temp.ids(dan), 'maxMembers', 3, 'invitedIds', pg_temp.ids(dan))) ->> 'status', 'done', 'a user with an open invitation can be invited again at the limit') FROM ids;
+SELECT is(test.change('group_join', grp, jsonb_build_object('actorId', ann::text, 'userIds', pg_temp.ids(eve), 'maxMembers', 3)) ->> 'status', 'done', 'the limit of invitations does not concern users who are added') FROM ids;
 DELETE FROM parley.group_invitation;
 DELETE FROM parley.change_outbox;
 INSERT INTO parley.invitation (user_id, group_id, revision, inviter_id, invited_timestamp, group_name)
@@ -198,11 +191,11 @@ SELECT is((SELECT count(*)::integer FROM parley.invitation, ids WHERE user_id = 
 SELECT is(pg_temp.invited(), '{}', 'an invitation that is not shown ends in the group') FROM ids;
 
 -- Erasure.
-SELECT is(pg_temp.status('block', dan, jsonb_build_object('otherId', ann::text, 'on', false, 'timestamp', 1)), 'done', 'the block ends') FROM ids;
+SELECT is(test.status('block', dan, jsonb_build_object('otherId', ann::text, 'on', false, 'timestamp', 1)), 'done', 'the block ends') FROM ids;
 SELECT is(pg_temp.join(ann, dan, dan) -> 'invited', pg_temp.ids(dan), 'dan is invited') FROM ids;
 SELECT pg_temp.deliver() \g /dev/null
 SELECT is(pg_temp.invited(), ARRAY[dan], 'the group has the open invitation') FROM ids;
-SELECT is(pg_temp.status('erase', dan, '{"timestamp": 5}'), 'done', 'the invited user is erased') FROM ids;
+SELECT is(test.status('erase', dan, '{"timestamp": 5}'), 'done', 'the invited user is erased') FROM ids;
 SELECT is(shard_0003.fetch_invitations(dan), NULL, 'an erased user has no list of invitations') FROM ids;
 SELECT pg_temp.deliver() \g /dev/null
 SELECT is_empty('SELECT FROM parley.invitation, ids WHERE user_id = dan', 'the erasure deletes the invitations');
